@@ -1,0 +1,45 @@
+# Every target makes .venv first when it is missing; bare `make` prints this help.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sync test lint format lock clean
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first interpreter of a supported version that really starts (a version manager's stub may not).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "impact-sync needs Python 3.11, 3.12 or 3.13; name one with PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(VENV)/.installed ## Make .venv with the impact command in it, everything pinned
+
+demo: $(VENV)/.installed ## Run the main job on the local sandbox: no account needed
+	@$(BIN)/impact demo
+
+sync: $(VENV)/.installed ## Sync the account that .dlt/secrets.toml or the environment names
+	@$(BIN)/impact sync
+
+test: $(VENV)/.installed ## Run the test suite on every core
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed ## Rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.installed ## Compile requirements.lock anew for all supported Pythons
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
+
+clean: ## Remove the environment and what tools left behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
