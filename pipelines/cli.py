@@ -1,1 +1,159 @@
-def main() -> None: ...
+"""The `impact` command. Each verb imports what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any, NoReturn
+
+import click
+
+_INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
+
+
+class _Group(click.Group):
+    """Shows the verbs in the order in which a user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Start with no account:  impact demo
+With an account:        impact check, then impact sync
+
+\b
+Credentials: SOURCES__IMPACT__ACCOUNT_SID and SOURCES__IMPACT__AUTH_TOKEN in the environment,
+or .dlt/secrets.toml. The warehouse is impact.duckdb here, or what DESTINATION__DUCKDB__CREDENTIALS names.
+
+\b
+Exit codes: 0 done; 1 rejected records or drift; 2 something for you to mend; 3 stopped early, run again;
+4 the API, the warehouse or this program failed; 5 the warehouse is in use; 130, 143 interrupted.""",
+)
+@click.version_option(package_name="impact-sync")
+@click.option("-v", "--verbose", count=True, help="Log what is done; twice for every window.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["plain", "json"]),
+    default="plain",
+    envvar="IMPACT_LOG_FORMAT",
+    show_default=True,
+    show_envvar=True,
+    help="json: one object a line on standard error, progress included.",
+)
+def main(verbose: int, log_format: str) -> None:
+    """Keep every impact.com action, and every later change to it, true in your warehouse."""
+    signal.signal(signal.SIGTERM, _terminated)
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    from pipelines.logs import configure  # noqa: PLC0415 - help is instant
+
+    configure(verbose, json=log_format == "json")
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(143)
+
+
+def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    from sources.impact.settings import parse_instant  # noqa: PLC0415 - help is instant
+
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        msg = f"{text!r} is not an {_INSTANT}"
+        raise click.BadParameter(msg, param=parameter) from error
+
+
+def _verb(command: Callable[..., int]) -> Callable[..., None]:
+    """Run a verb: its exit code, or one line that says what went wrong and what to do."""
+
+    @wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
+        from pipelines.failures import guarded  # noqa: PLC0415 - help is instant
+
+        sys.exit(guarded(lambda: command(**options)))
+
+    return run
+
+
+@main.command()
+@_verb
+def check() -> int:
+    """Try the credentials and say what to mend.
+
+    Asks for the campaigns, for actions and for items, and shows the scopes the token has, the requests left in this
+    hour and how far this machine's clock is off. Writes nothing.
+    """
+    from pipelines.check import run  # noqa: PLC0415 - help is instant
+
+    return run()
+
+
+@main.command()
+@click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
+@click.option(
+    "--since",
+    callback=_instant,
+    metavar="T",
+    help=f"Read from here instead of the cursors ({_INSTANT}). Before a cursor it re-reads; after it, it moves none.",
+)
+@click.option("--until", callback=_instant, metavar="T", help=f"Read up to here instead of now ({_INSTANT}).")
+@click.option("--dry-run", is_flag=True, help="Print windows, requests and the time it would take; load nothing.")
+@_verb
+def sync(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, dry_run: bool) -> int:
+    """Bring the warehouse up to date.
+
+    Reads each campaign along the last-updated date and along the locking date, each from where the last run got to,
+    and merges what changed. The first run reads as far back as the API goes. Interrupted at any point, the next run
+    goes on from the last load package.
+    """
+    from pipelines.show_sync import run, run_dry  # noqa: PLC0415 - help is instant
+
+    return (run_dry if dry_run else run)(campaigns, since, until)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@_verb
+def status(*, as_json: bool) -> int:
+    """Show cursors, freshness, rejected records and the last runs. Reads the warehouse only."""
+    from pipelines.status import run  # noqa: PLC0415 - help is instant
+
+    return run(as_json=as_json)
+
+
+@main.command()
+@click.option("--port", default=8844, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--days", default=180, show_default=True, help="Days of history that the account has.")
+@click.option("--per-day", default=100, show_default=True, help="Conversions a day, over all campaigns.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same account.")
+@_verb
+def sandbox(port: int, days: int, per_day: int, seed: int) -> int:
+    """Serve an account that behaves like impact.com's, on this machine, until interrupted.
+
+    Prints the settings to sync from it. Its clock can be moved: POST {"advance_days": 30} to /sandbox/clock.
+    """
+    from pipelines.sandbox import run  # noqa: PLC0415 - help is instant
+
+    return run(port, days, per_day, seed)
+
+
+@main.command()
+@_verb
+def demo() -> int:
+    """Sync a sandbox account, let a month pass, sync again, and show what changed. Needs no account.
+
+    Leaves the warehouse in impact-demo.duckdb for you to query.
+    """
+    from pipelines.demo import run  # noqa: PLC0415 - help is instant
+
+    return run()

@@ -1,0 +1,1 @@
+"""dlt sources: impact.com itself, and a sandbox that behaves like it."""

@@ -1,0 +1,103 @@
+"""`impact check`: can this account be synced, and if not, what is to be mended?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from pipelines.console import console, table
+from pipelines.exits import Exit, exit_code
+from sources.impact import Settings
+from sources.impact.client import Client
+from sources.impact.columns import CAMPAIGN
+from sources.impact.errors import BudgetSpent, ImpactError, NotFound, UnknownCampaign
+from sources.impact.protocol import Axis
+from sources.impact.settings import WINDOW_MAX
+from sources.impact.tables import Reader
+from sources.impact.windows import Window
+
+
+class _Findings:
+    """What was tried, and how it went; the worst exit code so far."""
+
+    def __init__(self) -> None:
+        self.rows = table("impact check", "what", "", "")
+        self.exit: Exit = Exit.DONE
+
+    def try_(self, what: str, attempt: Callable[[], str]) -> bool:
+        try:
+            self.rows.add_row(what, "[green]ok[/]", attempt())
+        except ImpactError as error:
+            self.rows.add_row(what, "[red]failed[/]", str(error))
+            self.exit = exit_code(error)
+            return False
+        return True
+
+
+def run() -> int:
+    """Try everything a sync needs with a handful of requests; print the findings, return the exit code."""
+    settings = Settings.resolve()
+    findings = _Findings()
+    with Client(settings) as client:
+        campaigns: dict[str, str] = {}
+        action_ids: list[str] = []
+        tried = findings.try_("credentials and campaigns", lambda: _campaigns(client, campaigns))
+        if tried and campaigns:
+            chosen = [c for c in settings.campaign_ids if c in campaigns] or list(campaigns)
+            if findings.try_("actions", lambda: _actions(client, chosen, action_ids)) and action_ids:
+                findings.try_("items", lambda: _items(client, action_ids[0]))
+        findings.try_("requests left", lambda: _budget(client))
+        findings.rows.add_row("clock", "[green]ok[/]", _clock(client))
+    console().print(findings.rows)
+    if findings.exit is Exit.DONE:
+        console().print("Ready: run `impact sync`.")
+    return findings.exit
+
+
+def _campaigns(client: Client, campaigns: dict[str, str]) -> str:
+    for answer in client.campaigns():
+        rows = Reader(CAMPAIGN).read(answer.value.records, answer.read_at).table
+        campaigns.update(zip(rows["id"].to_pylist(), rows["name"].to_pylist(), strict=True))
+    if unknown := [c for c in client.settings.campaign_ids if c not in campaigns]:
+        msg = f"campaign_ids names {', '.join(unknown)}, which the account does not have: it has {', '.join(campaigns)}"
+        raise UnknownCampaign(msg)
+    return ", ".join(f"{campaign_id} {name}" for campaign_id, name in campaigns.items()) or "the account has none yet"
+
+
+def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:
+    """Ask for actions campaign by campaign until one has some: only then can items be tried."""
+    now = client.clock.now()
+    window = Window(now - WINDOW_MAX + timedelta(minutes=1), now)
+    for campaign_id in campaigns:
+        page = client.actions(campaign_id, Axis.UPDATED, window, client.settings.page_size).value
+        found += [
+            str(a["Id"]) for a in msgspec.json.decode(page.records, type=list[dict[str, object]])[:1] if "Id" in a
+        ]
+        if found:
+            return f"campaign {campaign_id} has {page.total:,} that changed in the past 45 days"
+    return "can be read; none changed in the past 45 days"
+
+
+def _items(client: Client, action_id: str) -> str:
+    try:
+        count = sum(answer.value.total or 0 for answer in client.items(action_id))
+    except NotFound:
+        return "can be asked for"
+    return f"can be read: {count} at the latest action"
+
+
+def _budget(client: Client) -> str:
+    left = client.budget.remaining
+    if left <= 0:
+        msg = "none: wait for the hour to turn"
+        raise BudgetSpent(msg)
+    return f"{left:,} in this hour"
+
+
+def _clock(client: Client) -> str:
+    skew = client.clock.skew.total_seconds()
+    if not skew:
+        return "agrees with the server's"
+    return f"this machine is {abs(skew):,.0f} s {'behind' if skew > 0 else 'ahead of'} the server: its clock is used"

@@ -1,0 +1,50 @@
+"""Exit codes, which users script against, and what an error means in them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    DRIFT = 1
+    """The warehouse differs, a correction was refused, or records were newly rejected: look at it."""
+    USAGE = 2
+    """Something is to be mended by the user: arguments, configuration, credentials, a path."""
+    EARLY = 3
+    """Stopped early with everything so far landed: run again."""
+    FAILED = 4
+    """The API, the warehouse or this program failed."""
+    BUSY = 5
+    """Another run or program holds the warehouse."""
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class WarehouseBusy(ImpactError):
+    """Another run or program holds the warehouse."""
+
+
+def exit_code(error: BaseException) -> Exit:
+    """The exit code that an error stands for."""
+    match error:
+        case WarehouseBusy():
+            return Exit.BUSY
+        case ConfigurationError():
+            return Exit.USAGE
+        case BudgetSpent():
+            return Exit.EARLY
+        case _:
+            return Exit.FAILED
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The error of ours beneath the layers that dlt wraps around it, else the innermost one."""
+    seen = [error]
+    while (inner := seen[-1].__cause__ or seen[-1].__context__) is not None and inner not in seen:
+        seen.append(inner)
+    return next((one for one in seen if isinstance(one, ImpactError)), seen[-1])

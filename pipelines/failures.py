@@ -1,0 +1,59 @@
+"""One line instead of a traceback, and the right exit code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import click
+
+from pipelines.exits import Exit, exit_code, root_cause
+from sources.impact.errors import ImpactError
+
+_log = logging.getLogger(__name__)
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """The exit code of a command, whatever it raises; the reason in one line on standard error."""
+    try:
+        return command()
+    except KeyboardInterrupt as error:
+        return _interrupted(error)
+    except click.ClickException:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last place that can explain it
+        cause = root_cause(error)
+        if isinstance(cause, KeyboardInterrupt):
+            return _interrupted(cause)
+        if isinstance(cause, ImpactError):
+            return complain(cause)
+        if _is_configuration(error):
+            click.echo(f"impact: the configuration cannot be read: {cause}", err=True)
+            return Exit.USAGE
+        _log.debug("unexpected", exc_info=error)
+        click.echo(f"impact: failed: {type(cause).__name__}: {cause} (-vv shows where)", err=True)
+        return Exit.FAILED
+
+
+def complain(error: ImpactError) -> Exit:
+    """Say an error of ours and return its exit code."""
+    click.echo(f"impact: {error}", err=True)
+    return exit_code(error)
+
+
+def _interrupted(error: BaseException) -> Exit:
+    terminated = getattr(error, "signal_code", None) == 15  # noqa: PLR2004 - SIGTERM, as dlt hands it on
+    click.echo("impact: interrupted; what had landed stays, run again to go on", err=True)
+    return Exit.TERMINATED if terminated else Exit.INTERRUPTED
+
+
+def _is_configuration(error: BaseException) -> bool:
+    """Whether dlt or the TOML reader could not make sense of the configuration files."""
+    from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415 - rarely needed
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ConfigurationException) or "toml" in type(seen).__module__.lower():
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

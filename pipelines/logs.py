@@ -1,0 +1,41 @@
+"""Logging for the command: plain lines, or JSON for whoever collects them."""
+
+from __future__ import annotations
+
+import logging
+
+from pythonjsonlogger.json import JsonFormatter
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+_OURS = ("sources", "pipelines")
+
+
+def configure(verbosity: int, *, json: bool) -> None:
+    """Log our own packages to standard error: warnings, from `-v` on what is done, from `-vv` on every window.
+
+    With `json`, progress is logged as well: each line is an object with time, level, logger, message and its fields.
+    """
+    handler = logging.StreamHandler()
+    if json:
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    level = logging.DEBUG if verbosity > 1 else logging.INFO if verbosity or json else logging.WARNING
+    for name in _OURS:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+    # These write URLs, in which the AccountSID stands.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    set_on_retry_hooks([_say_retry])
+
+
+def _say_retry(details: RetryDetails) -> None:
+    logging.getLogger("sources.impact").warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)

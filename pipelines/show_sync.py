@@ -1,0 +1,87 @@
+"""`impact sync` as the user sees it: progress, then a summary for each campaign."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from itertools import groupby
+
+from pipelines.console import console, progress, table
+from pipelines.exits import Exit
+from pipelines.failures import complain
+from pipelines.sync import DryRun, Summary, dry_run, sync
+from sources.impact import Ask, Settings
+from sources.impact.changes import Tally
+
+_COUNTS = ("read", "new", "changed", "approved", "reversed", "restored")
+
+
+def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None) -> int:
+    """Sync, show the summary, return the exit code."""
+    with progress() as on_progress:
+        summary = sync(Settings.resolve(), Ask(campaigns, since, until), on_progress=on_progress)
+    show(summary)
+    return summary.exit
+
+
+def run_dry(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None) -> int:
+    """Show what a sync would read."""
+    show_dry(dry_run(Settings.resolve(), Ask(campaigns, since, until)))
+    return Exit.DONE
+
+
+def show(summary: Summary) -> None:
+    """Print what a run found, and what the user should know besides."""
+    out = console()
+    title = (
+        f"Synced up to {_when(summary.run.until)}"
+        if summary.error is None
+        else "Stopped early; what was read has landed"
+    )
+    rows = table(title, "campaign", *_COUNTS, "commission moved", numbers=(*_COUNTS, "commission moved"))
+    for campaign_id, name in summary.names.items():
+        if (tally := summary.tallies.get(campaign_id)) is not None:
+            rows.add_row(f"{campaign_id} {name}", *(f"{getattr(tally, count):,}" for count in _COUNTS), _money(tally))
+    if rows.row_count:
+        out.print(rows)
+    else:
+        out.print(f"{title}: the API had no actions to give.")
+    out.print(f"{summary.run.requests:,} requests, {summary.run.rows:,} actions received.")
+    for note in summary.notes:
+        out.print(f"Note: {note}.")
+    if rejected := sum(tally.rejected for tally in summary.tallies.values()):
+        out.print(f"{rejected:,} records could not be typed: see the table rejected_records for each and why.")
+    if summary.error is not None:
+        complain(summary.error)
+
+
+def show_dry(plan: DryRun) -> None:
+    """Print the windows that would be read, and what they cost at the least."""
+    out = console()
+    rows = table("Would read", "campaign", "pass", "from", "to", "windows", numbers=("windows",))
+    for (campaign_id, pass_), group in groupby(plan.readings, key=lambda r: (r.campaign_id, r.pass_)):
+        windows = [reading.window for reading in group]
+        name = f"{campaign_id} {plan.names.get(campaign_id, '')}".rstrip()
+        rows.add_row(name, pass_, _when(windows[0].start), _when(windows[-1].end), f"{len(windows):,}")
+    out.print(rows)
+    least = len(plan.readings) + 1
+    out.print(
+        f"At least {least:,} requests, one more for each further page of 20,000 actions in a window; "
+        f"{plan.requests_left:,} are left in this hour. At least {_duration(least * plan.seconds_a_request)}, "
+        f"as the API answered just now ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
+    )
+
+
+def _money(tally: Tally) -> str:
+    sums: dict[str, str] = defaultdict(str)
+    for currency, moved in sorted(tally.money.items()):
+        sums[currency] = f"{moved:+,.2f} {currency}".strip()
+    return ", ".join(sums.values()) or "0"
+
+
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "?"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes

@@ -1,0 +1,106 @@
+"""`impact status`: where the warehouse stands, from the warehouse alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+
+from pipelines.console import console, table
+from pipelines.exits import Exit
+from pipelines.warehouse import open_pipeline
+from sources.impact.warehouse import Warehouse
+
+_RUNS = "select run_id, started, finished, until, outcome, exit_code, {rows}, requests from {t} order by started desc limit 5"
+
+
+def run(*, as_json: bool) -> int:
+    """Print the status; 0 whatever it says."""
+    with open_pipeline(read_only=True) as pipeline:
+        found = read(pipeline)
+    if as_json:
+        print(json.dumps(found, indent=2, default=_plain))  # noqa: T201 - this is the output
+    else:
+        show(found)
+    return Exit.DONE
+
+
+def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
+    """Campaigns with their cursors and freshness, the last runs, and the number of rejected records."""
+    state = pipeline.state.get("sources", {}).get("impact", {})
+    marks: dict[str, dict[str, str]] = state.get("campaigns", {})
+    warehouse = Warehouse(pipeline)
+    names = dict(_query(pipeline, "select id, name from {t}", "campaigns")) if warehouse.holds("campaigns") else {}
+    held: dict[str, tuple[Any, ...]] = {}
+    if warehouse.holds():
+        sql = "select campaign_id, count(*), max(event_date), max(synced_at) from {t} group by 1"
+        held = {row[0]: row[1:] for row in _query(pipeline, sql, "actions")}
+    campaigns = []
+    for campaign_id in sorted({*names, *held, *marks}):
+        count, latest, synced = held.get(campaign_id, (0, None, None))
+        campaigns.append(
+            {
+                "id": campaign_id,
+                "name": names.get(campaign_id),
+                "actions": count,
+                "latest_event": latest,
+                "latest_change": synced,
+                "cursors": marks.get(campaign_id, {}),
+            }
+        )
+    return {
+        "campaigns": campaigns,
+        "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,
+        "runs": _runs(pipeline) if warehouse.holds("sync_runs") else [],
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the status as tables."""
+    out = console()
+    columns = ("campaign", "actions", "latest event", "updated up to", "locks up to", "locks to come re-read")
+    campaigns = table("Campaigns", *columns, numbers=("actions",))
+    for one in found["campaigns"]:
+        cursors = one["cursors"]
+        campaigns.add_row(
+            f"{one['id']} {one['name'] or ''}",
+            f"{one['actions']:,}",
+            _short(one["latest_event"]),
+            *(_short(cursors.get(mark)) for mark in ("updated", "locking", "rechecked")),
+        )
+    out.print(campaigns)
+    runs = table("Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests")
+    for one in found["runs"]:
+        times = (_short(one[key]) for key in ("started", "finished", "until"))
+        numbers = (str(one[key]) for key in ("exit_code", "rows", "requests"))
+        runs.add_row(*times, one["outcome"], *numbers)
+    out.print(runs)
+    out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _runs(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
+    names = ("run_id", "started", "finished", "until", "outcome", "exit_code", "rows", "requests")
+    return [dict(zip(names, row, strict=True)) for row in _query(pipeline, _RUNS, "sync_runs")]
+
+
+def _count(pipeline: dlt.Pipeline, name: str) -> int:
+    return int(_query(pipeline, "select count(*) from {t}", name)[0][0])
+
+
+def _query(pipeline: dlt.Pipeline, sql: str, name: str) -> list[tuple[Any, ...]]:
+    with pipeline.sql_client() as client:
+        text = sql.format(t=client.make_qualified_table_name(name), rows=client.escape_column_name("rows"))
+        return [tuple(row) for row in client.execute_sql(text) or []]
+
+
+def _short(moment: datetime | str | None) -> str:
+    if not moment:
+        return "–"
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

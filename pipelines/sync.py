@@ -1,0 +1,165 @@
+"""`impact sync`: one run over the account, package by package, each a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from pipelines.descriptions import describe
+from pipelines.exits import Exit, exit_code, root_cause
+from pipelines.runs import Run, runs
+from pipelines.warehouse import open_pipeline
+from sources.impact import Ask, Settings, Walk, impact
+from sources.impact.changes import Tally
+from sources.impact.client import Client
+from sources.impact.errors import ConfigurationError, ImpactError
+from sources.impact.passes import Reading
+from sources.impact.walk import PACKAGE_ROWS, Progress
+from sources.impact.warehouse import Warehouse
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended: its ledger row, a tally for each campaign, and what the user should know besides."""
+
+    run: Run
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    error: ImpactError | None = None
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of the command."""
+        return Exit(self.run.exit_code if self.run.exit_code is not None else Exit.FAILED)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would read: its windows, and what is left of the hour."""
+
+    readings: tuple[Reading, ...]
+    names: dict[str, str]
+    requests_left: int
+    seconds_a_request: float
+
+
+def sync(
+    settings: Settings,
+    ask: Ask = Ask(),  # noqa: B008 - it is immutable
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    package_rows: int = PACKAGE_ROWS,
+) -> Summary:
+    """Read what is new and what may have changed, merge it, move the cursors.
+
+    Raises an `ImpactError` if nothing could be read; one that came later is in the summary, with everything read
+    before it landed.
+    """
+    _check_order(ask)
+    with (
+        open_pipeline() as pipeline,
+        Client(settings) as client,
+        Walk(
+            client,
+            Warehouse(pipeline),
+            uuid.uuid4().hex,
+            ask,
+            package_rows=package_rows,
+            on_progress=on_progress,
+        ) as walk,
+    ):
+        try:
+            _load(pipeline, walk)
+        except Exception as error:
+            cause = root_cause(error)
+            _record_failure(pipeline, walk, cause)
+            if isinstance(cause, ImpactError):
+                raise cause from None
+            raise
+        describe(pipeline)
+        return Summary(_run(walk), dict(walk.tallies), walk.names, _notes(walk), walk.stopped)
+
+
+def dry_run(settings: Settings, ask: Ask = Ask()) -> DryRun:  # noqa: B008 - it is immutable
+    """What `sync` would read, found with the one request that lists the campaigns."""
+    _check_order(ask)
+    with open_pipeline() as pipeline, Client(settings) as client, Walk(client, Warehouse(pipeline), "", ask) as walk:
+        state = pipeline.state.get("sources", {}).get("impact", {})
+        readings = walk.plan(state)
+        return DryRun(tuple(readings), walk.names, client.budget.remaining, client.seconds_a_request)
+
+
+def _check_order(ask: Ask) -> None:
+    if ask.since and ask.until and ask.since > ask.until:
+        msg = f"--since ({ask.since.isoformat()}) is after --until ({ask.until.isoformat()}): swap them"
+        raise ConfigurationError(msg)
+
+
+def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
+    while not walk.finished:
+        pipeline.run([impact(walk=walk), runs(lambda: _run(walk))])
+
+
+def _run(walk: Walk) -> Run:
+    """The ledger's row as things stand: with its outcome once the walk has ended."""
+    until = walk.bounds.until if walk.bounds else None
+    started = walk.bounds.now if walk.bounds else None
+    if not walk.finished:
+        return Run(walk.run_id, started, None, until, "running", None, walk.rows, walk.client.budget.spent)
+    code, outcome = Exit.DONE, "done"
+    if walk.stopped is not None:
+        code = exit_code(walk.stopped)
+        outcome = "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
+    elif any(tally.rejected for tally in walk.tallies.values()):
+        code, outcome = Exit.DRIFT, "rejected records"
+    now = walk.client.clock.now()
+    return Run(walk.run_id, started, now, until, outcome, int(code), walk.rows, walk.client.budget.spent)
+
+
+def _record_failure(pipeline: dlt.Pipeline, walk: Walk, cause: BaseException) -> None:
+    """Leave a row of a run that failed, if the warehouse is one that can take it."""
+    now = walk.client.clock.now()
+    until = walk.bounds.until if walk.bounds else None
+    started = walk.bounds.now if walk.bounds else now
+    run = Run(
+        walk.run_id,
+        started,
+        now,
+        until,
+        type(cause).__name__,
+        int(exit_code(cause)),
+        walk.rows,
+        walk.client.budget.spent,
+    )
+    with contextlib.suppress(PipelineStepFailed):
+        pipeline.abort_packages()
+        if Warehouse(pipeline).holds("sync_runs"):
+            pipeline.run(runs(lambda: run))
+
+
+def _notes(walk: Walk) -> tuple[str, ...]:
+    notes = []
+    bounds = walk.bounds
+    if bounds and bounds.since and bounds.since < bounds.earliest:
+        notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")
+    if bounds and bounds.until > bounds.now:
+        notes.append(f"--until lies ahead of the server's clock: cursors stand at {bounds.now.isoformat()}")
+    if walk.client.clock.skew:
+        notes.append(
+            f"this machine's clock differs from the server's by {-walk.client.clock.skew}: the server's is used"
+        )
+    return tuple(notes)
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()

@@ -1,0 +1,135 @@
+"""Opening the warehouse: one run at a time, a working folder that is empty, state from the destination."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+from dlt.common.destination import Destination
+from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from filelock import FileLock, Timeout
+
+from pipelines.exits import WarehouseBusy
+from sources.impact.errors import ConfigurationError
+from sources.impact.settings import parse_duration
+
+PIPELINE = DATASET = "impact"
+_RETRY_SECONDS = 0.2
+_log = logging.getLogger(__name__)
+
+# What makes a load package a checkpoint, and keeps a working folder and a staging dataset from growing.
+os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
+os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+
+
+@contextmanager
+def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
+    """The pipeline on the configured warehouse, its state restored from there.
+
+    Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
+    (30 seconds), `ConfigurationError` where the warehouse cannot be opened.
+    """
+    wait = _wait()
+    with ExitStack() as stack:
+        kind = str(dlt.config.get("impact.destination") or "duckdb")
+        path = duckdb_path() if kind == "duckdb" else None
+        folder = _working_folder(f"{kind}:{path}")
+        if not read_only:
+            stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
+        shutil.rmtree(folder, ignore_errors=True)
+        destination: Destination[Any, Any]
+        if path is None:
+            destination = Destination.from_reference(kind)
+        else:
+            connection = stack.enter_context(_connected(path, wait, read_only=read_only))
+            destination = dlt.destinations.duckdb(connection, supports_transactions=True)
+        pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
+        pipeline.sync_destination()
+        yield pipeline
+
+
+def duckdb_path() -> Path:
+    """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact.duckdb` in this folder."""
+    if not (dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")):
+        return Path("impact.duckdb").absolute()
+    spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
+    return Path(str(spec.credentials.database)).absolute()
+
+
+def _wait() -> float:
+    try:
+        return parse_duration(dlt.config.get("impact.warehouse_wait") or timedelta(seconds=30)).total_seconds()
+    except ValueError as error:
+        msg = f'impact.warehouse_wait must be a duration such as "30 seconds": {error}'
+        raise ConfigurationError(msg) from None
+
+
+def _working_folder(warehouse: str) -> Path:
+    """Dlt's working folder for one warehouse: disposable, since the warehouse is the only memory."""
+    mark = hashlib.sha256(warehouse.encode()).hexdigest()[:12]
+    folder = Path(dlt.current.run_context().data_dir) / "pipelines" / f"{PIPELINE}-{mark}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"dlt's data folder cannot be written: {error}; name another with DLT_DATA_DIR"
+        raise ConfigurationError(msg) from None
+    return folder
+
+
+@contextmanager
+def _run_lock(path: Path, wait: float) -> Iterator[None]:
+    try:
+        with FileLock(path, timeout=wait):
+            yield
+    except Timeout:
+        msg = f"another run holds the warehouse (lock file {path}): wait for it to end, then run again"
+        raise WarehouseBusy(msg) from None
+
+
+@contextmanager
+def _connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that is kept for the whole run, so that no other program gets in between two packages."""
+    existed = path.exists()
+    if read_only and not existed:
+        msg = f"there is no warehouse yet at {path}: run `impact sync` first"
+        raise ConfigurationError(msg)
+    connection = _connect(path, wait, read_only=read_only)
+    try:
+        yield connection
+    finally:
+        loaded = existed or connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,)
+        connection.close()
+        if not loaded:  # a run that never landed anything leaves no file behind
+            path.unlink(missing_ok=True)
+
+
+def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    give_up = time.monotonic() + wait
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.Error as error:
+            text = str(error)
+            if "Conflicting lock" not in text and "different configuration" not in text:
+                msg = f"the warehouse {path} cannot be opened: {text}"
+                raise ConfigurationError(msg) from None
+            if time.monotonic() > give_up:
+                holder = re.search(r"held in (.+?)\s*\(PID (\d+)\)", text)
+                who = f"{holder[1]} (process {holder[2]})" if holder else "another program"
+                msg = f"{who} holds the warehouse {path}: close it there, then run again"
+                raise WarehouseBusy(msg) from None
+            _log.info("the warehouse is in use elsewhere, trying again")
+            time.sleep(_RETRY_SECONDS)

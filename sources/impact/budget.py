@@ -1,0 +1,99 @@
+"""The hour's requests: counted by us, corrected by what the API's answers say. Safe between threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from sources.impact.errors import BudgetSpent
+from sources.impact.protocol import Limits
+
+_HOUR = 3600.0
+_MARGIN = 1.0
+"""Seconds waited beyond the announced reset: the headers round."""
+_log = logging.getLogger(__name__)
+
+
+class Budget:
+    """Lets a request go when the hour has one left, waits if that takes at most `max_wait` seconds.
+
+    Two counts must agree: our own of the past hour against `per_hour`, and the API's `remaining` until its `reset`.
+    """
+
+    def __init__(
+        self,
+        per_hour: int,
+        max_wait: float,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._per_hour, self._max_wait = per_hour, max_wait
+        self._clock, self._wait = clock, wait
+        self._sent: deque[float] = deque()
+        self._remaining: int | None = None
+        self._resets_at = 0.0
+        self._lock = threading.Lock()
+        self.spent = 0
+        """Requests sent by this budget since it was made."""
+
+    @property
+    def remaining(self) -> int:
+        """How many requests may still be sent now."""
+        with self._lock:
+            return self._left(self._clock())
+
+    def take(self) -> None:
+        """Count one request. Raises `BudgetSpent` where the wait for it would be longer than allowed."""
+        while True:
+            with self._lock:
+                now = self._clock()
+                if self._left(now) > 0:
+                    self._sent.append(now)
+                    self.spent += 1
+                    if self._remaining is not None:
+                        self._remaining -= 1
+                    return
+                wait = self._seconds_to_wait(now)
+            self.pause(wait)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the hour to turn. Raises `BudgetSpent` if that is longer than allowed."""
+        if seconds > self._max_wait:
+            msg = (
+                f"the hour's requests are spent; more in {seconds / 60:.0f} min, longer than max_wait allows "
+                f"({self._max_wait / 60:.0f} min): run again then"
+            )
+            raise BudgetSpent(msg)
+        _log.warning("the hour's requests are spent: waiting %.0f s", seconds)
+        self._wait(seconds)
+
+    def hear(self, limits: Limits, *, refused: bool = False) -> None:
+        """Take note of what an answer says; `refused` if it was a 429."""
+        with self._lock:
+            now = self._clock()
+            remaining = 0 if refused else limits.remaining
+            if remaining is None:
+                return
+            if self._remaining is not None and now < self._resets_at:
+                remaining = min(remaining, self._remaining)  # answers of parallel requests arrive in any order
+            self._remaining = remaining
+            self._resets_at = now + (_HOUR if limits.reset is None else limits.reset) + _MARGIN
+
+    def _left(self, now: float) -> int:
+        while self._sent and self._sent[0] <= now - _HOUR:
+            self._sent.popleft()
+        left = self._per_hour - len(self._sent)
+        if self._remaining is not None:
+            if now >= self._resets_at:
+                self._remaining = None
+            else:
+                left = min(left, self._remaining)
+        return left
+
+    def _seconds_to_wait(self, now: float) -> float:
+        if self._remaining is not None and self._remaining <= 0 and now < self._resets_at:
+            return self._resets_at - now
+        return self._sent[0] + _HOUR - now

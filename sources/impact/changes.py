@@ -1,0 +1,120 @@
+"""What a page changes against what is known: the rows to write, and a tally of what happened. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.impact.columns import SYNCED_AT
+
+Money = dict[str, Decimal]
+"""Sums by currency code."""
+APPROVED, REVERSED = "APPROVED", "REVERSED"
+
+
+@dataclass
+class Tally:
+    """What a run found: actions read, new, changed (of these approved, reversed, restored), commission moved.
+
+    `money` is the change of the sum of payouts by currency, new actions included.
+    """
+
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    approved: int = 0
+    reversed: int = 0
+    restored: int = 0
+    rejected: int = 0
+    money: Money = field(default_factory=lambda: defaultdict(Decimal))
+
+    def add(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        for name in ("read", "new", "changed", "approved", "reversed", "restored", "rejected"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for currency, moved in other.money.items():
+            self.money[currency] += moved
+
+
+def changed_rows(new: pa.Table, old: pa.Table | None) -> tuple[pa.Table, Tally]:
+    """The rows of `new` that differ from the row of the same id in `old`, or have none there, with their tally.
+
+    A row of `new` that was read before its counterpart was last changed is stale and left out. Where an id occurs
+    twice in `old`, its first row counts.
+    """
+    if old is None or not len(old):
+        return new, _tally(new, None)
+    place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
+    before = old.take(place)
+    fresh = pc.fill_null(pc.greater_equal(new[SYNCED_AT.name], before[SYNCED_AT.name]), fill_value=True)
+    differs = pc.is_null(place)
+    for name in sorted({*new.column_names, *old.column_names} - {SYNCED_AT.name}):
+        differs = pc.or_(differs, _differs(_column(new, name), _column(before, name)))
+    keep = pc.and_(differs, fresh)
+    after = new.filter(keep)
+    tally = _tally(after, before.filter(keep))
+    tally.read = len(new)
+    return after, tally
+
+
+def differing_columns(new: pa.Table, old: pa.Table) -> dict[str, pa.Array]:
+    """For two tables with the same ids in the same order: which rows differ, by column."""
+    names = [name for name in new.column_names if name != SYNCED_AT.name]
+    names += [name for name in old.column_names if name not in new.column_names and name != SYNCED_AT.name]
+    return {name: _differs(_column(new, name), _column(old, name)) for name in names}
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name in table.column_names:
+        return table[name]
+    return pa.chunked_array([pa.nulls(len(table), pa.string())])
+
+
+def _differs(new: pa.ChunkedArray, old: pa.ChunkedArray) -> pa.ChunkedArray:
+    if new.type != old.type:
+        old = old.cast(new.type)
+    absent, was_absent = pc.is_null(new), pc.is_null(old)
+    return pc.if_else(pc.or_(absent, was_absent), pc.xor(absent, was_absent), pc.not_equal(new, old))
+
+
+def _tally(after: pa.Table, before: pa.Table | None) -> Tally:
+    if before is None:
+        before = after.schema.empty_table().take(pa.nulls(len(after), pa.int64()))
+    known = pc.is_valid(before["id"])
+    is_, was = after["state"], before["state"]
+
+    def count(*conditions: pa.ChunkedArray) -> int:
+        both = known
+        for condition in conditions:
+            both = pc.and_(both, pc.fill_null(condition, fill_value=False))
+        return pc.sum(both).as_py() or 0
+
+    return Tally(
+        read=len(after),
+        new=len(after) - count(),
+        changed=count(),
+        approved=count(pc.equal(is_, APPROVED), pc.not_equal(was, APPROVED)),
+        reversed=count(pc.equal(is_, REVERSED), pc.not_equal(was, REVERSED)),
+        restored=count(pc.not_equal(is_, REVERSED), pc.equal(was, REVERSED)),
+        money=_moved(after, before),
+    )
+
+
+def _moved(after: pa.Table, before: pa.Table) -> Money:
+    moved = _payouts(after, 1)
+    for currency, payout in _payouts(before, -1).items():
+        moved[currency] += payout
+    return moved
+
+
+def _payouts(rows: pa.Table, sign: int) -> Money:
+    sums: Money = defaultdict(Decimal)
+    grouped = rows.select(["currency", "payout"]).group_by("currency").aggregate([("payout", "sum")]).to_pylist()
+    for group in grouped:
+        if group["payout_sum"] is not None:
+            sums[group["currency"] or ""] = sign * group["payout_sum"]
+    return sums

@@ -1,0 +1,194 @@
+"""One request to the API: sent within the budget, retried where that can help, its answer read."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import stamina
+
+from sources.impact import protocol
+from sources.impact.budget import Budget
+from sources.impact.clock import Clock
+from sources.impact.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    InvalidAnswer,
+    RateLimited,
+    TransientError,
+    Unavailable,
+)
+from sources.impact.protocol import Axis, Page
+from sources.impact.settings import IR_VERSION, Settings
+from sources.impact.windows import Window
+
+_TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=30.0, pool=None)
+_ATTEMPTS = 8
+_PATIENCE = 90.0
+"""Seconds that one request is retried for at the most."""
+_REFUSALS = 5
+"""How often one request waits for the hour to turn before it gives up."""
+_REDIRECTS = 3
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What an answer held, when it arrived by the server's clock, and what it took."""
+
+    value: T
+    read_at: datetime
+    requests: int = 1
+    seconds: float = 0.0
+
+
+class Client:
+    """Reads one account. Safe between threads; close it, or use it as a context.
+
+    Every method raises `ConfigurationError` (credentials, scope), `BudgetSpent`, `TransientError` once retries are
+    used up, and what `protocol.raise_for_status` says.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.budget = Budget(settings.requests_per_hour, settings.max_wait.total_seconds())
+        self.seconds_a_request = 0.0
+        """How long the latest answer took."""
+        self._origin = httpx.URL(settings.base_url)
+        loopback = self._origin.scheme == "http"  # settings allow plain http for loopback alone
+        self._http = httpx.Client(
+            base_url=settings.base_url,
+            auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
+            headers={"Accept": "application/json", "IR-Version": IR_VERSION, "User-Agent": "impact-sync"},
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
+            follow_redirects=False,
+            trust_env=not loopback,  # a proxy has no business with credentials meant for this machine
+        )
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def campaigns(self) -> Iterator[Answer[Page]]:
+        """The account's campaigns, page by page."""
+        yield from self._pages(self._path("Campaigns"), {}, "Campaigns")
+
+    def actions(self, campaign_id: str, axis: Axis, window: Window, page_size: int) -> Answer[Page]:
+        """First page of a campaign's actions in a window. Raises `WindowTooFull` where it must be narrower."""
+        params = protocol.actions_params(campaign_id, axis, window, page_size)
+        return self._get(self._path("Actions"), params, _actions_page)
+
+    def actions_page(self, first: Page, number: int) -> Answer[Page]:
+        """Page `number` of the list whose first page is `first`."""
+
+        def read(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+            page = _actions_page(status, headers, body)
+            if page.number != number:
+                msg = f"asked for page {number}, the answer is page {page.number}"
+                raise InvalidAnswer(msg)
+            return page
+
+        return self._get(protocol.page_link(first, number), None, read)
+
+    def items(self, action_id: str) -> Iterator[Answer[Page]]:
+        """The items of an action, page by page. Raises `NotFound`."""
+        yield from self._pages(self._path("Actions", action_id, "Items"), {}, "ActionItems", "Items")
+
+    def _path(self, *parts: str) -> str:
+        return "/".join(
+            ["/Advertisers", quote(self.settings.account_sid, safe=""), *(quote(p, safe="") for p in parts)]
+        )
+
+    def _pages(self, path: str, params: dict[str, str], *keys: str) -> Iterator[Answer[Page]]:
+        answer = self._get(path, params, lambda *parts: protocol.read_page(*parts, *keys))
+        seen = {path}
+        while True:
+            yield answer
+            link = answer.value.next
+            if link is None:
+                return
+            if link in seen:
+                msg = "the list's next page is one that was read before"
+                raise InvalidAnswer(msg)
+            seen.add(link)
+            answer = self._get(link, None, lambda *parts: protocol.read_page(*parts, *keys))
+
+    def _get(
+        self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
+    ) -> Answer[T]:
+        """One request, sent again while that can help. A refusal for want of budget waits or stops."""
+        url = self._own(link)
+        started, sent = time.monotonic(), itertools.count(1)
+        for _ in range(_REFUSALS):
+            try:
+                for attempt in stamina.retry_context(_retryable, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_max=20.0):
+                    with attempt:
+                        requests = next(sent)
+                        value, read_at = self._send(url, params, read)
+                        self.seconds_a_request = time.monotonic() - started
+                        return Answer(value, read_at, requests, self.seconds_a_request)
+            except RateLimited as error:
+                _log.info("%s", error)
+        msg = "the API keeps refusing requests although the hour has turned: run again later"
+        raise BudgetSpent(msg)
+
+    def _send(
+        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
+    ) -> tuple[T, datetime]:
+        request = self._http.build_request("GET", url, params=params)
+        for _ in range(_REDIRECTS):
+            self.budget.take()
+            try:
+                response = self._http.send(request)
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                _log.info("no answer: %s", type(error).__name__)
+                msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
+                raise Unavailable(msg) from None
+            self.clock.hear(protocol.read_date(response.headers))
+            read_at = self.clock.now()
+            self.budget.hear(protocol.read_limits(response.headers), refused=response.status_code == 429)  # noqa: PLR2004
+            if response.next_request is None:
+                return read(response.status_code, response.headers, response.content), read_at
+            request = response.next_request
+            self._own(str(request.url))
+        msg = "the API redirects in a circle: check base_url"
+        raise ConfigurationError(msg)
+
+    def _own(self, link: str) -> httpx.URL:
+        """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""
+        url = self._origin.join(link)
+        if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
+            msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
+            raise ConfigurationError(msg)
+        return url
+
+
+def _actions_page(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+    page = protocol.read_page(status, headers, body, "Actions")
+    if page.total is None:
+        msg = "the answer does not say how many actions match (@total)"
+        raise InvalidAnswer(msg)
+    return page
+
+
+def _retryable(error: Exception) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, RateLimited)

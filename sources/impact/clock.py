@@ -1,0 +1,27 @@
+"""The run's clock: ours, or the server's where ours is off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sources.impact.settings import CLOCK_TOLERANCE
+
+
+class Clock:
+    """Tells the instant as the server would; follows the `Date` of its answers once they differ from ours."""
+
+    def __init__(self, local: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._local = local
+        self.skew = timedelta(0)
+        """How far the server's clock is ahead of ours; zero while within tolerance."""
+
+    def hear(self, server: datetime | None) -> None:
+        """Take note of the server's clock."""
+        if server is not None:
+            skew = server - self._local()
+            self.skew = skew if abs(skew) > CLOCK_TOLERANCE else timedelta(0)
+
+    def now(self) -> datetime:
+        """The instant, UTC."""
+        return self._local() + self.skew

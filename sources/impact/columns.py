@@ -1,0 +1,120 @@
+"""Every column, declared once: the API's field, our name, its type and what it means.
+
+The order is that of the API's own payload. Ids, order ids and post codes are text: they have leading zeros and dots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+
+MONEY = pa.decimal128(20, 8)
+"""Twelve integer digits and eight decimals."""
+TIME = pa.timestamp("us", tz="UTC")
+
+
+class Kind(Enum):
+    """What a value is; `arrow` is its type in a table."""
+
+    TEXT = "text"
+    MONEY = "decimal"
+    TIME = "timestamp"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type."""
+        return {Kind.TEXT: pa.string(), Kind.MONEY: MONEY, Kind.TIME: TIME}[self]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of an API object and the column that holds it."""
+
+    field: str
+    name: str
+    kind: Kind
+    description: str
+
+
+def _text(field: str, name: str, description: str) -> Column:
+    return Column(field, name, Kind.TEXT, description)
+
+
+def _money(field: str, name: str, description: str) -> Column:
+    return Column(field, name, Kind.MONEY, description)
+
+
+def _time(field: str, name: str, description: str) -> Column:
+    return Column(field, name, Kind.TIME, description)
+
+
+ACTION: tuple[Column, ...] = (
+    _text("Id", "id", "The action's id at impact.com; the key of this table"),
+    _text("CampaignId", "campaign_id", "The campaign (program) that the action belongs to"),
+    _text("CampaignName", "campaign_name", "The campaign's name"),
+    _text("ActionTrackerId", "action_tracker_id", "The event type that recorded the action"),
+    _text("ActionTrackerName", "action_tracker_name", "The event type's name"),
+    _text("EventCode", "event_code", "The event type's code, where one is configured (legacy)"),
+    _text("MediaPartnerId", "media_partner_id", "The partner who is credited"),
+    _text("MediaPartnerName", "media_partner_name", "The partner's name"),
+    _text("State", "state", "PENDING until it locks or is approved by hand, APPROVED, or REVERSED; others as sent"),
+    _text("AdId", "ad_id", "The ad behind the winning click"),
+    _money("ClientCost", "client_cost", "What the action costs the brand: commission plus fees"),
+    _money("Payout", "payout", "Commission to the partner, as it stands"),
+    _money("DeltaPayout", "delta_payout", "Change of the payout by the latest modification"),
+    _money("IntendedPayout", "intended_payout", "Commission before any modification"),
+    _money("Amount", "amount", "Revenue of the action, as it stands"),
+    _money("DeltaAmount", "delta_amount", "Change of the amount by the latest modification"),
+    _money("IntendedAmount", "intended_amount", "Revenue before any modification"),
+    _text("Currency", "currency", "ISO 4217 code of all money here: the account's currency, not the order's"),
+    _time("ReferringDate", "referring_date", "When the winning click happened"),
+    _time("EventDate", "event_date", "When the conversion happened"),
+    _time("CreationDate", "creation_date", "When impact.com recorded the action"),
+    _time("LockingDate", "locking_date", "When the action locks: from then on nothing about it can be modified"),
+    _time("ClearedDate", "cleared_date", "When the commission was paid out of the account; NULL until then"),
+    _text("ReferringType", "referring_type", "Kind of referral that won the credit, CLICK_COOKIE for example"),
+    _text("ReferringDomain", "referring_domain", "Domain of the page with the winning click"),
+    _text("IpAddress", "ip_address", "Hash of the customer's IP address"),
+    _text("PromoCode", "promo_code", "Promotional code that was used"),
+    _text("Oid", "oid", "The brand's order id; unique within an event type only"),
+    _text("CustomerId", "customer_id", "The brand's id of the customer"),
+    _text("CustomerPostCode", "customer_post_code", "The customer's postal code, leading zeros kept"),
+    _text("CustomerStatus", "customer_status", "The brand's label for the customer, NEW for example"),
+    _text("Note", "note", "Free text at the action"),
+    _text("CallerId", "caller_id", "The customer's caller id, for conversions by phone"),
+    _text("CustomerArea", "customer_area", "The customer's market area"),
+    _text("CustomerCity", "customer_city", "The customer's city"),
+    _text("CustomerRegion", "customer_region", "The customer's region or state"),
+    _text("CustomerCountry", "customer_country", "The customer's country, ISO 3166 alpha-2"),
+    _text("SharedId", "shared_id", "The value that the partner's tracking link passed along"),
+    _text("Uri", "uri", "The action's path in the API"),
+)
+
+CAMPAIGN: tuple[Column, ...] = (
+    _text("Id", "id", "The campaign's id; the key of this table"),
+    _text("Name", "name", "The campaign's name"),
+    _text("State", "state", "ACTIVE, CLOSED and others, as sent"),
+)
+
+SYNCED_AT = Column(
+    "", "synced_at", Kind.TIME, "When the answer arrived that last changed this row here (the server's clock)"
+)
+
+
+def hints(columns: tuple[Column, ...], **marks: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Dlt's column hints for these columns; `marks` adds hints to single columns by name."""
+    schema: dict[str, dict[str, Any]] = {}
+    for column in columns:
+        hint: dict[str, Any] = {
+            "name": column.name,
+            "data_type": column.kind.value,
+            "description": column.description,
+            "nullable": True,
+        }
+        if column.kind is Kind.MONEY:
+            hint |= {"precision": MONEY.precision, "scale": MONEY.scale}
+        schema[column.name] = hint | marks.get(column.name, {})
+    return schema

@@ -1,0 +1,92 @@
+"""What can go wrong, named by what the caller does next.
+
+ImpactError
+├── ConfigurationError        mend the settings, then run again
+│   ├── CredentialsError      AccountSID or AuthToken is wrong (401)
+│   ├── ScopeError            the token may not read this (403)
+│   ├── UnknownCampaign       the account has no such campaign
+│   └── ForeignWarehouse      the warehouse holds another account
+├── TransientError            send the same request again
+│   ├── Unavailable           no answer, or a 5xx
+│   ├── InvalidAnswer         a 200 that is no valid answer
+│   └── RateLimited           429: again after a while
+├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
+├── WindowTooFull             ask for a narrower window
+├── RequestRefused            our request is at fault (400 with fields): a defect, report it
+├── NotFound                  there is no such thing (404)
+└── WindowNotWhole            a window could not be read completely: its cursor stays
+"""
+
+from __future__ import annotations
+
+
+class ImpactError(Exception):
+    """Base of every error that this source raises; its text says what to do."""
+
+
+class ConfigurationError(ImpactError, ValueError):
+    """A setting is missing or cannot be used."""
+
+
+class CredentialsError(ConfigurationError):
+    """The API does not know this AccountSID and AuthToken (401)."""
+
+
+class ScopeError(ConfigurationError):
+    """The token's scope lacks the endpoint (403)."""
+
+
+class UnknownCampaign(ConfigurationError, LookupError):
+    """A campaign was asked for that the account does not have."""
+
+
+class ForeignWarehouse(ConfigurationError):
+    """The warehouse was filled from another AccountSID."""
+
+
+class TransientError(ImpactError, ConnectionError):
+    """The same request may succeed when it is sent again."""
+
+
+class Unavailable(TransientError):
+    """The service could not be reached, broke off, or answered 5xx."""
+
+
+class InvalidAnswer(TransientError):
+    """The service answered 200 with something that is no answer to the request."""
+
+
+class RateLimited(TransientError):
+    """The hour's requests are spent (429); `wait` is the seconds until more are given, if told."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class BudgetSpent(ImpactError):
+    """No request is left and the wait for more is longer than `max_wait`."""
+
+
+class WindowTooFull(ImpactError, ValueError):
+    """More rows match than the API pages through; `total` is their number where the answer names it."""
+
+    def __init__(self, message: str, total: int | None = None) -> None:
+        super().__init__(message)
+        self.total = total
+
+
+class RequestRefused(ImpactError, ValueError):
+    """The API refuses the parameters (400) and names the fields at fault in `fields`."""
+
+    def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
+class NotFound(ImpactError, LookupError):
+    """The API knows no such object (404)."""
+
+
+class WindowNotWhole(ImpactError, RuntimeError):
+    """A window kept changing, or cannot be cut any finer; nothing of it is skipped and no cursor moves."""

@@ -1,0 +1,221 @@
+"""What is asked of the API and what an answer means. No I/O: (status, headers, body) in, data or an error out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from sources.impact.errors import (
+    CredentialsError,
+    ImpactError,
+    InvalidAnswer,
+    NotFound,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    Unavailable,
+    WindowTooFull,
+)
+from sources.impact.windows import Window, instant
+
+HTTP_OK = 200
+_EPOCH_FROM = 1_000_000_000
+"""A reset above this is an epoch second; below it is a number of seconds to wait. Both are in use."""
+
+
+class Axis(Enum):
+    """The date that a list of actions is filtered by; the value is its pair of parameters."""
+
+    UPDATED = ("StartDate", "EndDate")
+    EVENT = ("ActionDateStart", "ActionDateEnd")
+    LOCKING = ("LockingDateStart", "LockingDateEnd")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: `records` is a JSON list as bytes; `total` counts the rows of all pages."""
+
+    records: bytes
+    total: int | None
+    number: int
+    pages: int
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an answer says of the request budget; `reset` is the seconds until it is whole again."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+
+
+def actions_params(campaign_id: str, axis: Axis, window: Window, page_size: int) -> dict[str, str]:
+    """Query parameters that list a campaign's actions in a window of one date."""
+    start, end = axis.value
+    return {
+        "CampaignId": campaign_id,
+        start: instant(window.start),
+        end: instant(window.end),
+        "PageSize": str(page_size),
+    }
+
+
+def read_page(status: int, headers: Mapping[str, str], body: bytes, *keys: str) -> Page:
+    """The page that an answer holds under the first of `keys` that it has.
+
+    Raises what `raise_for_status` does, and `InvalidAnswer` where a 200 is not a list: that is never "no rows".
+    """
+    answer = _decode(status, headers, body)
+    key = next((name for name in keys if name in answer), None)
+    if key is None:
+        msg = f"the answer has no list {keys[0]!r}"
+        raise InvalidAnswer(msg)
+    records = bytes(answer[key]).strip()
+    if records.startswith(b"{"):  # a list of one is sometimes sent as the object alone
+        records = b"[" + records + b"]"
+    if not records.startswith(b"["):
+        msg = f"the answer has no list in {key!r} but {records[:40]!r}"
+        raise InvalidAnswer(msg)
+    return Page(
+        records=records,
+        total=_whole_number(answer, "@total"),
+        number=_whole_number(answer, "@page") or 1,
+        pages=_whole_number(answer, "@numpages") or 1,
+        next=_text(answer, "@nextpageuri") or None,
+    )
+
+
+def page_link(first: Page, number: int) -> str:
+    """The link to page `number` of the list that `first` begins, made from its link to page 2."""
+    if first.next is None:
+        msg = f"the answer says {first.pages} pages and links to none"
+        raise InvalidAnswer(msg)
+    path, _, query = first.next.partition("?")
+    parameters = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name.lower() != "page"]
+    return f"{path}?{urlencode([*parameters, ('Page', str(number))])}"
+
+
+def read_object(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The one object that an answer holds, as JSON. Raises as `read_page` does."""
+    _decode(status, headers, body)
+    return body.strip()
+
+
+def raise_for_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise the error that a status other than 200 means, named by what to do next."""
+    if status == HTTP_OK:
+        return
+    message, fields = _read_error(body)
+    raise _error(status, message, fields, read_limits(headers))
+
+
+def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limits:
+    """The request budget from whichever of its known headers an answer carries (names in any case)."""
+    lower = {name.lower(): value for name, value in headers.items()}
+
+    def number(*names: str) -> float | None:
+        for name in names:
+            try:
+                return float(lower[name].split(",")[0].split(";")[0])
+            except (KeyError, ValueError):
+                continue
+        return None
+
+    reset = number("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
+    if reset is not None and reset >= _EPOCH_FROM:
+        now = now or read_date(headers) or datetime.now(UTC)
+        reset -= now.timestamp()
+    limit = number("x-ratelimit-limit", "x-ratelimit-limit-hour", "ratelimit-limit")
+    remaining = number("x-ratelimit-remaining", "x-ratelimit-remaining-hour", "ratelimit-remaining")
+    return Limits(
+        limit=None if limit is None else int(limit),
+        remaining=None if remaining is None else int(remaining),
+        reset=None if reset is None else max(0.0, reset),
+    )
+
+
+def read_date(headers: Mapping[str, str]) -> datetime | None:
+    """The server's clock as the answer's Date header tells it, to the second."""
+    text = next((value for name, value in headers.items() if name.lower() == "date"), None)
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None
+
+
+def _decode(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, msgspec.Raw]:
+    raise_for_status(status, headers, body)
+    try:
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as error:
+        msg = f"the answer is no JSON object ({error}): it begins with {body[:40]!r}"
+        raise InvalidAnswer(msg) from None
+
+
+def _read_error(body: bytes) -> tuple[str, dict[str, str]]:
+    """The message of an error and its fields with what is wrong with each, as far as the body tells."""
+    try:
+        answer = msgspec.json.decode(body)
+        message = str(answer.get("Message") or "")
+        errors = answer.get("Errors") or []
+        if isinstance(errors, dict):
+            errors = [errors]
+        return message, {str(item.get("Field", "")): str(item.get("Message", "")) for item in errors}
+    except (msgspec.DecodeError, AttributeError, TypeError):
+        return "", {}
+
+
+def _error(  # noqa: PLR0911 - one answer for each status
+    status: int, message: str, fields: dict[str, str], limits: Limits
+) -> ImpactError:
+    said = f": {message}" if message else ""
+    match status:  # the table of what each status means to us
+        case 401:
+            return CredentialsError(f"the API refuses the credentials (401){said}; check account_sid and auth_token")
+        case 403:
+            return ScopeError(
+                f"the token may not read this (403){said}; give it the scope in impact.com's API settings"
+            )
+        case 404:
+            return NotFound(f"the API knows no such thing (404){said}")
+        case 429:
+            return RateLimited(f"the hour's requests are spent (429){said}", limits.reset)
+        case 400 if not fields:
+            return WindowTooFull(f"the API refuses the window (400){said}", _total_in(message))
+        case _ if status >= 500:  # noqa: PLR2004 - the class of server errors
+            return Unavailable(f"the API answers {status}{said}")
+    named = "; ".join(f"{field}: {why}" for field, why in fields.items())
+    return RequestRefused(f"the API refuses the request ({status}){said} {named}".rstrip(), tuple(fields))
+
+
+def _total_in(message: str) -> int | None:
+    """The largest number in a refusal: where it names the limit and the total, the total is the larger."""
+    numbers = [int(text.replace(",", "")) for text in re.findall(r"\d[\d,]*", message)]
+    return max(numbers, default=None)
+
+
+def _text(answer: dict[str, msgspec.Raw], key: str) -> str:
+    if key not in answer:
+        return ""
+    value = msgspec.json.decode(answer[key])
+    return "" if value is None else str(value)
+
+
+def _whole_number(answer: dict[str, msgspec.Raw], key: str) -> int | None:
+    text = _text(answer, key)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"the answer's {key} is no number: {text[:40]!r}"
+        raise InvalidAnswer(msg) from None

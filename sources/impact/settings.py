@@ -1,0 +1,161 @@
+"""The API's limits, each with its source, and the settings of this source.
+
+"Reference" is impact.com's documentation of the Actions endpoints; "observed" is what teams report from live use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import dlt
+import pendulum
+
+from sources.impact.errors import ConfigurationError
+
+WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
+HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
+PAGE_SIZE_MIN: Final = 2_000  # reference
+PAGE_SIZE_DEFAULT: Final = 20_000  # reference
+PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
+REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
+IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
+CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
+
+SECTION: Final = "sources.impact"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the source needs to know. `Settings.resolve()` takes it from dlt's configuration.
+
+    Durations are `timedelta` here and text such as `"1 day"`, `"90 minutes"` or `"P1D"` in configuration; instants
+    are UTC here and ISO 8601 there.
+    """
+
+    account_sid: str = field(repr=False)
+    auth_token: str = field(repr=False)
+    base_url: str = "https://api.impact.com"
+    campaign_ids: tuple[str, ...] = ()
+    start_date: datetime | None = None
+    overlap: timedelta = timedelta(days=1)
+    recheck_interval: timedelta = timedelta(0)
+    clearing_lookback: timedelta = timedelta(days=180)
+    page_size: int = PAGE_SIZE_DEFAULT
+    requests_per_hour: int = REQUESTS_PER_HOUR
+    max_wait: timedelta = timedelta(minutes=15)
+
+    def __post_init__(self) -> None:
+        """Refuse what could leak credentials or what the API would refuse."""
+        url = urlsplit(self.base_url)
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+            msg = f"base_url must be https (plain http is for this machine's loopback alone), not {url.scheme or 'nothing'}://{url.hostname or ''}"
+            raise ConfigurationError(msg)
+        if not url.hostname or url.username or url.password:
+            msg = "base_url must name a host and carry no credentials: set account_sid and auth_token instead"
+            raise ConfigurationError(msg)
+        if self.page_size < PAGE_SIZE_MIN:
+            msg = f"{SECTION}.page_size must be at least {PAGE_SIZE_MIN}, the API's minimum: {self.page_size}"
+            raise ConfigurationError(msg)
+        if self.requests_per_hour < 1:
+            msg = f"{SECTION}.requests_per_hour must be at least 1: {self.requests_per_hour}"
+            raise ConfigurationError(msg)
+
+    @property
+    def account(self) -> str:
+        """A fingerprint of the AccountSID: tells accounts apart without naming them."""
+        return hashlib.sha256(self.account_sid.encode()).hexdigest()[:16]
+
+    @property
+    def masked_sid(self) -> str:
+        """The AccountSID as it may be shown."""
+        return mask(self.account_sid)
+
+    @classmethod
+    def resolve(cls, **overrides: Any) -> Settings:  # noqa: ANN401 - each value is checked against its field
+        """Settings from dlt's configuration: environment, `.dlt/secrets.toml`, `.dlt/config.toml`.
+
+        Raises `ConfigurationError` naming the key and how to set it.
+        """
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            raw = overrides.get(item.name)
+            if raw is None:
+                raw = dlt.config.get(f"{SECTION}.{item.name}")
+            if raw is None or raw == "":
+                if item.name in {"account_sid", "auth_token"}:
+                    msg = (
+                        f"{SECTION}.{item.name} is not set: put it into .dlt/secrets.toml under [{SECTION}] "
+                        f"or set {SECTION.upper().replace('.', '__')}__{item.name.upper()}"
+                    )
+                    raise ConfigurationError(msg)
+                continue
+            values[item.name] = _convert(item.name, str(item.type), raw)
+        return cls(**values)
+
+
+def mask(sid: str) -> str:
+    """An AccountSID of which only the first four characters can be read."""
+    return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown whole
+
+
+def parse_instant(text: str | datetime) -> datetime:
+    """An instant in UTC from ISO 8601 or a date (its midnight in UTC). Raises `ValueError`."""
+    if isinstance(text, datetime):
+        return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
+    moment = pendulum.parse(text, tz="UTC", strict=True)
+    if not isinstance(moment, pendulum.DateTime):
+        msg = f"not a date or an instant: {text!r}"
+        raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
+def parse_duration(text: str | float | timedelta) -> timedelta:
+    """A duration from `"1 day"`, `"90 minutes"`, ISO 8601 (`"PT90M"`) or a number of seconds."""
+    if isinstance(text, timedelta):
+        return text
+    if isinstance(text, int | float) or text.replace(".", "", 1).isdigit():
+        return timedelta(seconds=float(text))
+    if match := _DURATION.fullmatch(text.strip().lower()):
+        return timedelta(**{f"{match[2]}s": float(match[1])})
+    duration = pendulum.parse(text)
+    if not isinstance(duration, pendulum.Duration):
+        msg = f"not a duration: {text!r}"
+        raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
+    return timedelta(seconds=duration.total_seconds())
+
+
+def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and environment differ
+    """Ids from a list, a JSON list, or text parted by commas."""
+    if isinstance(raw, str):
+        raw = json.loads(raw) if raw.lstrip().startswith("[") else raw.split(",")
+    if not isinstance(raw, list | tuple):
+        raw = [raw]
+    return tuple(str(value).strip() for value in raw if str(value).strip())
+
+
+_READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "timedelta": (parse_duration, 'a duration such as "1 day"'),
+    "datetime | None": (parse_instant, "a date or an ISO 8601 instant"),
+    "tuple[str, ...]": (parse_ids, "a list of ids"),
+}
+
+
+def _convert(name: str, kind: str, raw: Any) -> Any:  # noqa: ANN401 - the field's type decides
+    reader, wanted = _READERS[kind]
+    try:
+        return reader(raw)
+    except (ValueError, TypeError) as error:
+        shown = "" if name in {"account_sid", "auth_token"} else f": {raw!r}"
+        msg = f"{SECTION}.{name} must be {wanted}{shown}"
+        raise ConfigurationError(msg) from error

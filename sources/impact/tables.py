@@ -1,0 +1,209 @@
+"""The records of a page become a typed Arrow table; what cannot be typed is set aside, never dropped.
+
+The fast way reads all records at once with an explicit schema of strings and casts column by column. Whatever it
+does not fit (numbers instead of strings, fields not yet known, records that are no objects) goes the exact way:
+record by record, number by number as written, which also teaches the reader the new fields.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+from sources.impact.columns import SYNCED_AT, Column, Kind
+
+_Record = dict[str, msgspec.Raw]
+_naming = NamingConvention()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that could not be typed: its id if it has one, its JSON as it came, and why."""
+
+    id: str | None
+    raw: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the records of one page became: `table` and `rejected` together hold every one of them."""
+
+    table: pa.Table
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Reader:
+    """Turns JSON lists of one kind of object into tables; remembers fields that the declaration lacks.
+
+    `columns` are those declared, the first of them the key, which no record may lack. Safe to share between threads.
+    """
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self._key = columns[0]
+        self._columns = columns
+        self._names = {column.name for column in columns} | {SYNCED_AT.name}
+        self._strings_only = True
+        self._lock = threading.Lock()
+
+    def read(self, records: bytes, read_at: datetime) -> Records:
+        """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
+
+        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is no JSON list.
+        """
+        columns = self._columns
+        texts = _parse_strings(records, columns) if self._strings_only else None
+        rejected: dict[int, str] = {}
+        if texts is None:
+            raws = msgspec.json.decode(records, type=list[msgspec.Raw])
+            rows, rejected = _parse_exactly(raws)
+            columns = self._learn(rows)
+            texts = _texts(rows, columns)
+        typed, bad = _cast(texts, columns, self._key)
+        rejected = bad | rejected
+        if not rejected:
+            return Records(_finish(typed, columns, self._key, read_at))
+        raws = msgspec.json.decode(records, type=list[msgspec.Raw])
+        keep = pa.array([row not in rejected for row in range(len(raws))])
+        aside = tuple(
+            Rejected(texts[self._key.name][row].as_py(), bytes(raws[row]).decode(errors="replace"), rejected[row])
+            for row in sorted(rejected)
+        )
+        return Records(_finish([values.filter(keep) for values in typed], columns, self._key, read_at), aside)
+
+    def _learn(self, rows: list[_Record]) -> tuple[Column, ...]:
+        """Declare the fields that are new in `rows` as text columns at the end."""
+        with self._lock:
+            known = {column.field for column in self._columns}
+            for field in dict.fromkeys(field for row in rows for field in row if field not in known):
+                name = _naming.normalize_identifier(field) if field.strip() else "unnamed"
+                while name in self._names:
+                    name += "_x"
+                self._names.add(name)
+                self._columns += (Column(field, name, Kind.TEXT, f"{field}, as the API sends it; not documented"),)
+            self._strings_only = all(_is_text(value) for row in rows[:10] for value in row.values())
+            return self._columns
+
+
+def empty(columns: tuple[Column, ...]) -> pa.Table:
+    """A table without rows that has every declared column."""
+    return Reader(columns).read(b"[]", datetime.now(UTC)).table
+
+
+def _parse_strings(records: bytes, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
+    """Each column's texts if every record is an object of known fields with strings in them, else None."""
+    body = b'{"rows":' + records + b"}"
+    fields = pa.struct([(column.field, pa.string()) for column in columns])
+    try:
+        rows = pj.read_json(
+            pa.BufferReader(body),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            parse_options=pj.ParseOptions(
+                explicit_schema=pa.schema([("rows", pa.list_(fields))]),
+                newlines_in_values=True,
+                unexpected_field_behavior="error",
+            ),
+        )
+        structs = rows["rows"].combine_chunks()
+        if len(structs) != 1 or structs.null_count:
+            return None
+        records_ = structs.flatten()
+        if records_.null_count:
+            return None
+    except (pa.ArrowInvalid, pa.ArrowKeyError):
+        return None
+    return {column.name: _empty_is_null(records_.field(column.field)) for column in columns}
+
+
+def _parse_exactly(raws: list[msgspec.Raw]) -> tuple[list[_Record], dict[int, str]]:
+    """Every record as field -> raw JSON value, an empty one where it is no object, with the reason by row."""
+    rows: list[_Record] = []
+    rejected: dict[int, str] = {}
+    for number, raw in enumerate(raws):
+        try:
+            rows.append(msgspec.json.decode(raw, type=_Record))
+        except msgspec.DecodeError as error:
+            rows.append({})
+            rejected[number] = f"not an object that can be read: {error}"
+    return rows, rejected
+
+
+def _texts(rows: list[_Record], columns: tuple[Column, ...]) -> dict[str, pa.Array]:
+    """Each column's values as texts: strings decoded, numbers as written, objects and lists as JSON."""
+    return {
+        column.name: _empty_is_null(pa.array([_text(row.get(column.field)) for row in rows], pa.string()))
+        for column in columns
+    }
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    if raw is None:
+        return None
+    value = bytes(raw)
+    if value == b"null":
+        return None
+    if value.startswith(b'"'):
+        text: str = msgspec.json.decode(value, type=str)
+        # A lone surrogate is legal JSON and no text that a warehouse could hold.
+        return text.encode("utf-8", "replace").decode()
+    return value.decode(errors="replace")
+
+
+def _is_text(raw: msgspec.Raw) -> bool:
+    return bytes(raw)[:1] in {b'"', b"n"}
+
+
+def _empty_is_null(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _cast(
+    texts: dict[str, pa.Array], columns: tuple[Column, ...], key: Column
+) -> tuple[list[pa.Array], dict[int, str]]:
+    """Columns cast to their types, NULL where a cell does not fit, and the reason by row for those rows."""
+    bad: dict[int, str] = {}
+    typed: list[pa.Array] = []
+    for column in columns:
+        values = texts[column.name]
+        for row in _misfits(values, column.kind):
+            bad.setdefault(row, f"{column.field} is no {column.kind.value}: {values[row].as_py()!r}"[:500])
+        if bad:
+            fits = pa.array([row not in bad for row in range(len(values))])
+            values = pc.if_else(fits, values, pa.scalar(None, pa.string()))
+        typed.append(values if column.kind is Kind.TEXT else pc.cast(values, column.kind.arrow))
+    if texts[key.name].null_count:
+        missing = pc.indices_nonzero(pc.is_null(texts[key.name])).to_pylist()
+        bad = dict.fromkeys(missing, f"it has no {key.field}") | bad
+    return typed, bad
+
+
+def _misfits(values: pa.Array, kind: Kind, offset: int = 0) -> list[int]:
+    """Rows whose text cannot be cast, found by halving: cheap as long as they are few."""
+    if kind is Kind.TEXT or not len(values):
+        return []
+    try:
+        pc.cast(values, kind.arrow)
+    except pa.ArrowInvalid:
+        if len(values) == 1:
+            return [offset]
+        middle = len(values) // 2
+        return _misfits(values[:middle], kind, offset) + _misfits(values[middle:], kind, offset + middle)
+    return []
+
+
+def _finish(typed: list[pa.Array], columns: tuple[Column, ...], key: Column, read_at: datetime) -> pa.Table:
+    """The table, its key not nullable (merging relies on it), `synced_at` behind the columns."""
+    rows = len(typed[0])
+    stamp = pa.array([read_at], SYNCED_AT.kind.arrow).take(pa.array([0] * rows, pa.int8()))
+    schema = [pa.field(column.name, column.kind.arrow, nullable=column is not key) for column in columns]
+    schema.append(pa.field(SYNCED_AT.name, SYNCED_AT.kind.arrow))
+    arrays: list[Any] = [*typed, stamp]
+    return pa.table(arrays, schema=pa.schema(schema))

@@ -1,0 +1,78 @@
+"""Windows of time: cut to what the API accepts, halved when too full. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sources.impact.settings import WINDOW_MAX
+
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A range of instants (UTC), both ends inclusive, as the API filters."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse a window that ends before it starts: it would silently hold nothing."""
+        if self.end < self.start:
+            msg = f"a window must not end before it starts: {self}"
+            raise ValueError(msg)
+
+    def __str__(self) -> str:
+        """Both ends in ISO 8601."""
+        return f"{instant(self.start)} to {instant(self.end)}"
+
+    @property
+    def span(self) -> timedelta:
+        """How long the window is."""
+        return self.end - self.start
+
+    def halve(self) -> tuple[Window, Window]:
+        """Two windows that share a boundary and together are this one; an instant cannot be halved."""
+        if self.span <= _SECOND:
+            msg = f"a window of one second cannot be halved: {self}"
+            raise ValueError(msg)
+        middle = self.start + (self.span / 2 // _SECOND) * _SECOND
+        return Window(self.start, middle), Window(middle, self.end)
+
+
+def cut(start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list[Window]:
+    """The fewest windows of at most `longest` that cover `start` to `end` without a gap, in order.
+
+    Neighbours share their boundary: a row at exactly that instant is read twice and merges into one.
+    """
+    windows = [Window(start, min(start + longest, end))]
+    while windows[-1].end < end:
+        start = windows[-1].end
+        windows.append(Window(start, min(start + longest, end)))
+    return windows
+
+
+def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list[Window]:
+    """The fewest windows that hold every one of `points` before `start`, and all of `start` to `end`.
+
+    Stretches between points are left out where that saves nothing but rows: each window begins at a point
+    (or at `start`) that no earlier window holds.
+    """
+    windows: list[Window] = []
+    for point in sorted(p for p in set(points) if p < start):
+        if windows and point <= windows[-1].start + longest:
+            windows[-1] = Window(windows[-1].start, point)
+        else:
+            windows.append(Window(point, point))
+    if windows and start <= windows[-1].start + longest:
+        start = windows.pop().start
+    return windows + cut(start, end, longest)
+
+
+def instant(moment: datetime) -> str:
+    """The API's way to write an instant: ISO 8601 in UTC with `Z`, milliseconds only where there are any."""
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    millis = moment.microsecond // 1000
+    return f"{text}.{millis:03d}Z" if millis else f"{text}Z"

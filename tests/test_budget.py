@@ -1,0 +1,102 @@
+"""The hour's requests are never overrun. The clock is an argument, so no test waits."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from sources.impact.budget import Budget
+from sources.impact.errors import BudgetSpent
+from sources.impact.protocol import Limits
+
+
+class Time:
+    """A clock that moves only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+def budget(per_hour: int, max_wait: float = 0.0, time: Time | None = None) -> Budget:
+    """A budget on a clock of its own."""
+    time = time or Time()
+    return Budget(per_hour, max_wait, clock=lambda: time.now, wait=time.wait)
+
+
+def test_no_more_than_the_hour_allows_leave() -> None:
+    """The request after the last is refused, and the message says when there are more."""
+    hour = budget(3)
+    for _ in range(3):
+        hour.take()
+    with pytest.raises(BudgetSpent, match="more in 60 min"):
+        hour.take()
+
+
+def test_the_hour_slides() -> None:
+    """An hour after a request there is room for another."""
+    time = Time()
+    hour = budget(2, max_wait=3600, time=time)
+    hour.take()
+    time.now = 1800
+    hour.take()
+    hour.take()
+    assert time.now == 3600
+
+
+def test_a_short_wait_is_waited() -> None:
+    """Where the API says that requests are spent for 40 seconds more, the run waits them."""
+    time = Time()
+    hour = budget(1000, max_wait=60, time=time)
+    hour.hear(Limits(1000, 0, 40))
+    hour.take()
+    assert 40 <= time.now <= 42
+
+
+def test_the_apis_count_wins_where_others_spend_too() -> None:
+    """Requests sent by somebody else with the same account count."""
+    hour = budget(1000)
+    hour.hear(Limits(1000, 1, 1800))
+    hour.take()
+    with pytest.raises(BudgetSpent):
+        hour.take()
+
+
+def test_an_older_answer_does_not_give_requests_back() -> None:
+    """Answers of parallel requests arrive in any order; the lowest count within the hour holds."""
+    hour = budget(1000)
+    hour.hear(Limits(1000, 5, 1800))
+    hour.hear(Limits(1000, 9, 1800))
+    assert hour.remaining == 5
+
+
+def test_a_refusal_counts_as_nothing_left() -> None:
+    """A 429 empties the budget until its reset, whatever its headers say remains."""
+    hour = budget(1000)
+    hour.hear(Limits(1000, 7, 30), refused=True)
+    assert hour.remaining == 0
+
+
+def test_threads_together_never_overrun() -> None:
+    """Eight threads that take what they can get take no more than there is."""
+    hour = budget(100)
+    taken: list[int] = []
+
+    def take() -> None:
+        try:
+            while True:
+                hour.take()
+                taken.append(1)
+        except BudgetSpent:
+            pass
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == hour.spent == 100

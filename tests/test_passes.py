@@ -1,0 +1,165 @@
+"""Which windows a run reads, from where its cursors stand. No network."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading, is_first, plan_locking, plan_updated
+from sources.impact.settings import HISTORY_MAX, WINDOW_MAX, Settings
+from sources.impact.windows import Window
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+SETTINGS = Settings("sid", "token")
+
+
+def cursors(**marks: datetime) -> Cursors:
+    """Cursors of campaign 1 that stand where `marks` say."""
+    return Cursors({"campaigns": {"1": {name: moment.isoformat() for name, moment in marks.items()}}}, "1")
+
+
+def locking(
+    at: Cursors,
+    bounds: Bounds,
+    *,
+    furthest: datetime | None = None,
+    uncleared: tuple[datetime, ...] = (),
+    settings: Settings = SETTINGS,
+) -> list[Reading]:
+    """Windows of the locking pass of campaign 1."""
+    return plan_locking("1", at, bounds, settings, furthest=furthest, uncleared=uncleared)
+
+
+def after(readings: list[Reading], at: Cursors) -> Cursors:
+    """The cursors once all readings have landed."""
+    for reading in readings:
+        for mark, to in reading.marks:
+            at.move(mark, to)
+    return at
+
+
+def test_the_first_run_reads_three_years_and_sets_both_cursors() -> None:
+    """A new account is read from as far back as the API goes; approvals are followed from this moment on."""
+    readings = plan_updated("1", cursors(), Bounds(NOW, NOW), SETTINGS)
+    assert readings[0].window.start == NOW - HISTORY_MAX
+    assert is_first(cursors(), Bounds(NOW, NOW), SETTINGS)
+    landed = after(readings[:1], cursors())
+    assert landed.get(Mark.UPDATED) == readings[0].window.end
+    assert landed.get(Mark.LOCKING) == NOW
+
+
+def test_a_later_run_reads_from_its_cursor_less_the_overlap() -> None:
+    """Rows that became visible late are caught by reading a day twice."""
+    (reading,) = plan_updated("1", cursors(updated=NOW - 7 * DAY), Bounds(NOW, NOW), SETTINGS)
+    assert reading.window == Window(NOW - 8 * DAY, NOW)
+
+
+def test_start_date_bounds_the_first_run_only() -> None:
+    """`start_date` says where the first run begins; later runs go on from the cursor."""
+    settings = Settings("sid", "token", start_date=NOW - 10 * DAY)
+    assert plan_updated("1", cursors(), Bounds(NOW, NOW), settings)[0].window.start == NOW - 10 * DAY
+    assert not is_first(cursors(), Bounds(NOW, NOW), settings)
+    at = cursors(updated=NOW - 2 * DAY)
+    assert plan_updated("1", at, Bounds(NOW, NOW), settings)[0].window.start == NOW - 3 * DAY
+
+
+def test_since_before_the_cursor_reads_again_and_moves_nothing_back() -> None:
+    """Re-reading an old range leaves the cursor where it is or further."""
+    at = cursors(updated=NOW - DAY, locking=NOW - DAY)
+    readings = plan_updated("1", at, Bounds(NOW, NOW - 50 * DAY, NOW - 100 * DAY), SETTINGS)
+    assert readings[0].window.start == NOW - 100 * DAY
+    assert after(readings, at).get(Mark.UPDATED) == NOW - DAY
+
+
+def test_since_after_the_cursor_moves_no_cursor() -> None:
+    """A range that does not adjoin what was read before must not make the gap look read."""
+    at = cursors(updated=NOW - 30 * DAY, locking=NOW - 30 * DAY)
+    bounds = Bounds(NOW, NOW, NOW - 5 * DAY)
+    assert not any(reading.marks for reading in plan_updated("1", at, bounds, SETTINGS))
+    assert not any(reading.marks for reading in locking(at, bounds, furthest=NOW + DAY))
+
+
+def test_since_on_a_new_account_moves_no_cursor() -> None:
+    """Trying a month first does not keep the whole history from being loaded afterwards."""
+    bounds = Bounds(NOW, NOW, NOW - 30 * DAY)
+    assert not any(reading.marks for reading in plan_updated("1", cursors(), bounds, SETTINGS))
+    assert [r.window for r in locking(cursors(), bounds)] == [Window(NOW - 30 * DAY, NOW)]
+
+
+def test_since_over_three_years_back_reads_what_the_api_gives() -> None:
+    """The API refuses older dates, so reading begins at the oldest it takes."""
+    bounds = Bounds(NOW, NOW, NOW - 2000 * DAY)
+    assert plan_updated("1", cursors(), bounds, SETTINGS)[0].window.start == NOW - HISTORY_MAX
+
+
+def test_a_cursor_never_moves_past_the_servers_now() -> None:
+    """An `until` in the future must not hide what changes before it comes."""
+    at = cursors(updated=NOW - DAY, locking=NOW - DAY)
+    bounds = Bounds(NOW, NOW + 20 * DAY)
+    landed = after(plan_updated("1", at, bounds, SETTINGS) + locking(at, bounds), at)
+    assert landed.get(Mark.UPDATED) == landed.get(Mark.LOCKING) == NOW
+
+
+def test_the_locking_pass_reads_past_and_coming_locks() -> None:
+    """From the cursor less the overlap, past now, to the furthest lock; the cursor stops at `until`."""
+    at = cursors(updated=NOW, locking=NOW - 7 * DAY)
+    readings = locking(at, Bounds(NOW, NOW), furthest=NOW + 60 * DAY)
+    assert readings[0].window.start == NOW - 8 * DAY
+    assert readings[-1].window.end == NOW + 60 * DAY
+    assert all(reading.pass_ is Pass.LOCKING for reading in readings)
+    landed = after(readings, at)
+    assert landed.get(Mark.LOCKING) == landed.get(Mark.RECHECKED) == NOW
+
+
+def test_the_locking_pass_reaches_back_to_uncleared_actions() -> None:
+    """Actions that locked months ago and are not paid yet are read again, and the weeks between are not."""
+    at = cursors(updated=NOW, locking=NOW - DAY)
+    old = NOW - 100 * DAY
+    readings = locking(at, Bounds(NOW, NOW), uncleared=(old, old + 3 * DAY))
+    assert [r.window for r in readings] == [Window(old, old + 3 * DAY), Window(NOW - 2 * DAY, NOW)]
+    assert readings[0].marks == ()
+
+
+def test_coming_locks_are_read_less_often_on_demand() -> None:
+    """With a recheck interval the coming locks wait for it; those that passed are read every time."""
+    settings = Settings("sid", "token", recheck_interval=7 * DAY)
+    at = cursors(updated=NOW, locking=NOW - DAY, rechecked=NOW - DAY)
+    assert locking(at, Bounds(NOW, NOW), furthest=NOW + DAY, settings=settings)[-1].window.end == NOW
+    at = cursors(updated=NOW, locking=NOW - DAY, rechecked=NOW - 7 * DAY)
+    assert locking(at, Bounds(NOW, NOW), furthest=NOW + DAY, settings=settings)[-1].window.end == NOW + DAY
+
+
+def test_a_part_of_a_window_moves_the_cursor_no_further_than_itself() -> None:
+    """Where a window is halved, the first half alone must not vouch for the second."""
+    at = cursors(updated=NOW, locking=NOW - 40 * DAY)
+    (reading,) = locking(at, Bounds(NOW, NOW))
+    first, second = reading.window.halve()
+    assert dict(reading.part(first, last=False).marks) == {Mark.LOCKING: first.end}
+    assert dict(reading.part(second, last=True).marks) == {Mark.LOCKING: NOW, Mark.RECHECKED: NOW}
+
+
+DAYS = st.integers(0, 1500)
+
+
+@given(DAYS, DAYS, st.none() | DAYS, st.integers(0, 400), st.integers(0, 90))
+def test_windows_cover_from_cursor_to_until_whatever_they_are(
+    updated: int, locked: int, since: int | None, ahead: int, overlap: int
+) -> None:
+    """Both passes leave no gap between where they must start and `until`, in windows of 45 days at most."""
+    settings = Settings("sid", "token", overlap=overlap * DAY)
+    at = cursors(updated=NOW - updated * DAY, locking=NOW - locked * DAY)
+    bounds = Bounds(NOW, NOW, None if since is None else NOW - since * DAY)
+    for days, readings in (
+        (updated, plan_updated("1", at, bounds, settings)),
+        (locked, locking(at, bounds, furthest=NOW + ahead * DAY, settings=settings)),
+    ):
+        windows = [reading.window for reading in readings]
+        asked = days + overlap if since is None else since
+        assert windows[0].start == max(NOW - asked * DAY, NOW - HISTORY_MAX)
+        assert windows[-1].end >= NOW
+        assert all(a.end == b.start for a, b in pairwise(windows))
+        assert all(window.span <= WINDOW_MAX for window in windows)
