@@ -1,4 +1,4 @@
-"""`impact check`: can this account be synced, and if not, what is to be mended?"""
+"""`impact check`: says whether this account can be synced, and if not, what is to be mended."""
 
 from __future__ import annotations
 

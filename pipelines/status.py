@@ -13,7 +13,10 @@ from pipelines.exits import Exit
 from pipelines.warehouse import open_pipeline
 from sources.impact.warehouse import Warehouse
 
-_RUNS = "select run_id, started, finished, until, outcome, exit_code, {rows}, requests from {t} order by started desc limit 5"
+_RUNS = (
+    "select run_id, started, finished, until, outcome, exit_code, {rows}, requests from {t} "
+    "order by started desc limit 5"
+)
 
 
 def run(*, as_json: bool) -> int:
@@ -97,7 +100,7 @@ def _query(pipeline: dlt.Pipeline, sql: str, name: str) -> list[tuple[Any, ...]]
 
 def _short(moment: datetime | str | None) -> str:
     if not moment:
-        return "–"
+        return "-"
     when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"
 

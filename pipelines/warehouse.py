@@ -20,6 +20,7 @@ from dlt.common.destination import Destination
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 
+from pipelines import duckdb_file
 from pipelines.exits import WarehouseBusy
 from sources.impact.errors import ConfigurationError
 from sources.impact.settings import parse_duration
@@ -50,12 +51,12 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         if not read_only:
             stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
         shutil.rmtree(folder, ignore_errors=True)
-        destination: Destination[Any, Any]
+        destination: Destination[Any, Any] | None
         if path is None:
             destination = Destination.from_reference(kind)
         else:
             connection = stack.enter_context(_connected(path, wait, read_only=read_only))
-            destination = dlt.destinations.duckdb(connection, supports_transactions=True)
+            destination = duckdb_file.destination(connection)
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
         pipeline.sync_destination()
         yield pipeline

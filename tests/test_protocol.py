@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -63,10 +64,8 @@ def test_a_200_that_is_no_list_never_counts_as_no_rows(body: bytes) -> None:
 )
 def test_whatever_comes_is_a_page_or_an_error_of_ours(body: bytes) -> None:
     """No body, however odd, raises anything but our own errors."""
-    try:
+    with contextlib.suppress(errors.ImpactError):
         assert page(body).records.startswith(b"[")
-    except errors.ImpactError:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ class Settings:
         """Refuse what could leak credentials or what the API would refuse."""
         url = urlsplit(self.base_url)
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
-            msg = f"base_url must be https (plain http is for this machine's loopback alone), not {url.scheme or 'nothing'}://{url.hostname or ''}"
+            shown = f"{url.scheme or 'nothing'}://{url.hostname or ''}"
+            msg = f"base_url must be https (plain http is for this machine's loopback alone), not {shown}"
             raise ConfigurationError(msg)
         if not url.hostname or url.username or url.password:
             msg = "base_url must name a host and carry no credentials: set account_sid and auth_token instead"

@@ -1,0 +1,56 @@
+"""The names, places and products that generated conversions draw from."""
+
+PARTNERS = (
+    ("10000", "Acme Partner", "partner.example"),
+    ("10017", "Café Ünïcode", "cafe-unicode.example"),
+    ("10023", "Deal Finder", "deals.example"),
+    ("10042", "Mom & Pop's Picks", "picks.example"),
+    ("10058", '"The" Review Site', "reviews.example"),
+    ("10071", "Große Gutscheine GmbH", "gutscheine.example"),
+    ("10086", "東京ポイント", "tokyo-points.example"),
+    ("10099", "Trail & Summit Blog", "trailsummit.example"),
+    ("10113", "Cashback Corner", "cashback.example"),
+    ("10120", "Влог о спорте", "sportvlog.example"),
+    ("10134", "Newsletter Nine", "nine.example"),
+    ("10151", "Student Savers", "students.example"),
+)
+
+PRODUCTS = (
+    ("12345", "Acme Tennis Balls (One Dozen)", "Sports", "9.64"),
+    ("A/B 1", "A/B Racket Grip", "Sports", "14.50"),
+    ("50%OFF", "Half-price Mystery Box", "Sale", "25.00"),
+    ("RKT-200", "Acme Racket 200", "Sports", "129.00"),
+    ("SHOE#42", "Court Shoe, size 42", "Footwear", "89.95"),
+    ("SHOE#43", "Court Shoe, size 43", "Footwear", "89.95"),
+    ("TEE-Ü-M", "T-Shirt “Über”, M", "Apparel", "24.00"),
+    ("TEE-Ü-L", "T-Shirt “Über”, L", "Apparel", "24.00"),
+    ("0001", "Water Bottle", "Outdoor", "12.99"),
+    ("0002", "Insulated Bottle 1 l", "Outdoor", "34.99"),
+    ("MUG&1", 'Travel Mug "Café" 12 oz', "Kitchen", "18.75"),
+    ("BAG+S", "Gym Bag S", "Luggage", "45.00"),
+    ("BAG+L", "Gym Bag L", "Luggage", "65.00"),
+    ("sock.3", "Socks (3 pairs)", "Apparel", "11.49"),
+    ("TENT-2P", "Tent for two", "Outdoor", "219.00"),
+    ("LAMP?v2", "Head Torch v2", "Outdoor", "39.90"),
+    ("GC-25", "Gift Card 25", "Gift Cards", "25.00"),
+    ("GC-50", "Gift Card 50", "Gift Cards", "50.00"),
+    ("MAT;BLUE", "Yoga Mat, blue", "Sports", "29.95"),
+    ("MAT;RED", "Yoga Mat, red", "Sports", "29.95"),
+    ("CAP-1", "Running Cap", "Apparel", "19.99"),
+    ("PROT 1kg", "Protein Powder 1 kg", "Nutrition", "31.20"),
+    ("BAR*12", "Energy Bars, box of 12", "Nutrition", "22.08"),
+    ("WATCH-X", "GPS Watch X", "Electronics", "249.99"),
+)
+
+CITIES = (
+    ("Santa Barbara", "California", "US", "93101"),
+    ("Boston", "Massachusetts", "US", "02108"),
+    ("Newark", "New Jersey", "US", "07102"),
+    ("San Juan", "Puerto Rico", "US", "00901"),
+    ("Austin", "Texas", "US", "73301"),
+    ("Montréal", "Québec", "CA", "H2Y 1C6"),
+    ("Zürich", "Zürich", "CH", "8001"),
+    ("Dresden", "Sachsen", "DE", "01067"),
+    ("São Paulo", "São Paulo", "BR", "01310-100"),
+    ("Coeur d'Alene", "Idaho", "US", "83814"),
+)

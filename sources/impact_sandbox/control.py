@@ -1,0 +1,66 @@
+"""Control of a sandbox over HTTP, from the same machine only: its clock, the truth, and what was asked of it."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sources.impact_sandbox.gate import Gate
+from sources.impact_sandbox.times import typed_time
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be asked of the clock."""
+
+    now: datetime | None = None
+    advance_days: float = 0
+    advance_hours: float = 0
+    advance_seconds: float = 0
+
+
+def control_routes(gate: Gate) -> list[Route]:
+    """Give the routes under `/sandbox/`; they spend no budget and are not among the requests seen."""
+    world = gate.world
+
+    def clock(request: HttpRequest) -> Response:
+        _require_loopback(request)
+        return JSONResponse({"now": typed_time(world.now)})
+
+    async def set_clock(request: HttpRequest) -> Response:
+        _require_loopback(request)
+        try:
+            setting = msgspec.json.decode(await request.body(), type=ClockSetting)
+        except msgspec.MsgspecError as error:
+            raise HTTPException(400, str(error)) from error
+        if setting.now is not None:
+            world.set_now(setting.now)
+        world.advance(setting.advance_days, setting.advance_hours, setting.advance_seconds)
+        return JSONResponse({"now": typed_time(world.now)})
+
+    def truth(request: HttpRequest) -> Response:
+        _require_loopback(request)
+        lines = msgspec.json.Encoder().encode_lines(world.truth().to_pylist())
+        return Response(lines, media_type="application/x-ndjson")
+
+    def requests(request: HttpRequest) -> Response:
+        _require_loopback(request)
+        with world.lock:
+            return JSONResponse([asdict(seen) for seen in gate.requests])
+
+    return [
+        Route("/sandbox/clock", clock, methods=["GET"]),
+        Route("/sandbox/clock", set_clock, methods=["POST"]),
+        Route("/sandbox/truth", truth, methods=["GET"]),
+        Route("/sandbox/requests", requests, methods=["GET"]),
+    ]
+
+
+def _require_loopback(request: HttpRequest) -> None:
+    if request.client is None or request.client.host not in LOOPBACK:
+        raise HTTPException(404)

@@ -1,0 +1,145 @@
+"""The API's gate: credentials, scopes, budget, headers and formats around what the endpoints answer."""
+
+import asyncio
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from email.utils import format_datetime
+from urllib.parse import parse_qsl, unquote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from sources.impact_sandbox import api
+from sources.impact_sandbox.answers import Answer, Refusal
+from sources.impact_sandbox.budget import Budget
+from sources.impact_sandbox.markup import to_xml
+from sources.impact_sandbox.query import read_parameters
+from sources.impact_sandbox.world import World
+
+API_VERSION = "14"
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to the API: its path as sent, its parameters, and the status it was answered with (0 until then)."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to give instead of the API's own: any status and body, or one that breaks off in the middle."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+
+
+Hook = Callable[[Request], Reply | None]
+
+
+class BrokenOffError(Exception):
+    """A reply was to break off in the middle: ends the connection."""
+
+
+@dataclass
+class Gate:
+    """An ASGI application: the API of one account.
+
+    `on_request` is called under the world's lock before each answer is computed; it may move the clock, edit the
+    world, or return a `Reply` to be sent instead.
+    """
+
+    world: World
+    auth_token: str
+    budget: Budget
+    scopes: Collection[str] | None = None
+    latency: float = 0.0
+    requests: list[Request] = field(default_factory=list)
+    on_request: Hook | None = None
+    _lists: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        del receive
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        raw_query = scope["query_string"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1")
+        request = Request(scope["method"], path, dict(parse_qsl(raw_query, keep_blank_values=True)))
+        reply = await run_in_threadpool(self._answer, request, raw_query, Headers(scope=scope))
+        await _send(reply, send)
+
+    def _answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
+        with self.world.lock:
+            reply = self.on_request(request) if self.on_request else None
+            if reply is None:
+                reply = self._own_answer(request, raw_query, headers)
+            now = format_datetime(self.world.now, usegmt=True)
+            self.requests.append(replace(request, status=reply.status))
+            return replace(reply, headers={"Date": now, **reply.headers})
+
+    def _own_answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
+        try:
+            self._admit(request, headers)
+            answer = api.read(self.world, request.path, read_parameters(raw_query))
+        except Refusal as refusal:
+            answer = refusal.answer()
+        body = b"".join(answer.body)
+        if answer.is_list:
+            self._lists += 1
+            every = self.world.rules.null_bodies
+            body = b"null" if every and self._lists % every == 0 else body
+        told = self.budget.headers(self.world.rules, self.world.now, refused=answer.status == 429)
+        json = "application/json" in headers.get("accept", "") or request.path.endswith(".json")
+        kind = "application/json" if json else "application/xml"
+        extra = {"WWW-Authenticate": 'Basic realm="impact"'} if answer.status == 401 else {}
+        return Reply(answer.status, body if json else to_xml(body), {"Content-Type": kind, **extra, **told})
+
+    def _admit(self, request: Request, headers: Headers) -> None:
+        """Refuse whom the API does not let in. Only requests with valid credentials spend the budget."""
+        user = self._user(headers.get("authorization", ""))
+        if not self.budget.spend():
+            raise Refusal("The limit of requests an hour is reached", status=429)
+        match request.path.split("/"):
+            case ["", "Advertisers", sid, _, *_]:
+                allowed = unquote(sid) == user
+            case _:
+                raise Refusal("The resource does not exist", status=404)
+        needed = api.scope_of(request.path)
+        if not allowed or (self.scopes is not None and needed not in self.scopes):
+            raise Refusal("The token gives no access to this resource", status=403)
+        if headers.get("ir-version") != API_VERSION:
+            raise Refusal(f"Send IR-Version: {API_VERSION}, the only version served here", "IR-Version")
+        if request.method != "GET":
+            raise Refusal("The method is not allowed", status=405)
+
+    def _user(self, authorization: str) -> str:
+        scheme, _, encoded = authorization.partition(" ")
+        try:
+            user, _, token = b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            user = token = ""
+        if scheme.lower() != "basic" or (user, token) != (self.world.account_sid, self.auth_token):
+            raise Refusal("The AccountSID or the AuthToken is wrong", status=401)
+        return user
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = {"Content-Length": str(len(reply.body)), **reply.headers}
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    whole = memoryview(reply.body)[: reply.cut_after]
+    for start in range(0, len(whole), CHUNK):
+        await send({"type": "http.response.body", "body": bytes(whole[start : start + CHUNK]), "more_body": True})
+    if reply.cut_after is not None:
+        raise BrokenOffError
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,53 @@
+"""Records by hand: a record of raw strings, and the JSON texts that the two wire formats make of it."""
+
+import re
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+import msgspec
+
+from sources.impact_sandbox.fields import KINDS
+from sources.impact_sandbox.times import parse_time, typed_time
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+CENT = Decimal("0.01")
+
+Record = dict[str, str]
+
+
+def strings_json(record: Mapping[str, str]) -> str:
+    """Write a record as the string wire format does."""
+    return msgspec.json.encode(record).decode()
+
+
+def typed_json(record: Mapping[str, str]) -> str:
+    """Write a record as the typed wire format does; what is no number or date stays the string it is."""
+    return msgspec.json.encode({name: _typed(name, value) for name, value in record.items()}).decode()
+
+
+def _typed(name: str, value: str) -> object:
+    kind = KINDS.get(name, "text")
+    if kind == "number" and _NUMBER.fullmatch(value):
+        return msgspec.Raw(value.encode())
+    if kind == "time":
+        instant = parse_time(value)
+        return typed_time(instant) if instant else value or None
+    return value
+
+
+def read_record(text: str) -> Record:
+    """Read a record from its string wire format."""
+    return msgspec.json.decode(text, type=Record)
+
+
+def amount(text: str | None) -> Decimal | None:
+    """Read an amount of money; None when it is none."""
+    try:
+        return Decimal(text or "")
+    except InvalidOperation:
+        return None
+
+
+def cents(value: Decimal) -> str:
+    """Write an amount of money rounded to cents."""
+    return str(value.quantize(CENT, ROUND_HALF_UP))

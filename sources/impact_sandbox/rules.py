@@ -1,0 +1,96 @@
+"""What a sandbox world may be told about itself: its campaigns and how the API behaves where sources disagree."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One campaign (program) of the account.
+
+    `share` is its part of the world's conversions a day; 0 leaves it empty. `locking` says when its actions lock:
+    some days after the event, or all of a month on one shared day of the next. Conversions begin at `since`
+    (default: as far back as the world goes).
+    """
+
+    id: str
+    name: str
+    state: str = "ACTIVE"
+    share: float = 1.0
+    locking: Literal["after_days", "shared_day"] = "after_days"
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the API behaves. The defaults are what is documented; each field plays another reading of it.
+
+    Answers:
+        wire: every value a string, or numbers, nulls and UTC timestamps with milliseconds.
+        single_as_object: a list of one is a bare object.
+        null_bodies: the body of every n-th list answer is `null`; 0 for never.
+        items_key: the key of the list of items.
+        order: newest created first, or no order at all.
+        unknown_fields: from this instant on, records carry fields that no document names.
+        unknown_states: `LOCKED` after locking and `PAID` after clearing instead of `APPROVED`.
+
+    Requests:
+        seven_day_default_on_all: without StartDate, every query is limited to the last 7 days of updates.
+        three_years_on_all: every range, not only StartDate, begins at most 1,095 days ago.
+        max_page_size: a larger PageSize is refused; None for no limit.
+        refusal_names_total: the refusal of too many matches says how many there are.
+        rate_limit_headers: which headers tell the budget.
+        reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
+
+    Life of an action:
+        visibility_lag: a created or changed row shows up to so many seconds late.
+        lock_days: days from creation to the midnight of locking (campaigns that lock after days).
+        shared_locking_day: all campaigns lock on this day of the next month.
+        early_approval_moves_lock: an approval by hand moves LockingDate to its instant.
+        open_ended: share of actions whose LockingDate is empty and set late or never.
+        approval_delay_days: approval comes so many days after LockingDate.
+        clearing_touches: clearing moves the last-updated date.
+        reversal_touches: so do reversals and restorations.
+        duplicate_skus: share of actions with several items in which one Sku is listed twice.
+    """
+
+    wire: Literal["strings", "typed"] = "strings"
+    single_as_object: bool = False
+    null_bodies: int = 0
+    items_key: Literal["ActionItems", "Items"] = "ActionItems"
+    order: Literal["created", "shuffled"] = "created"
+    unknown_fields: datetime | None = None
+    unknown_states: bool = False
+
+    seven_day_default_on_all: bool = False
+    three_years_on_all: bool = False
+    max_page_size: int | None = None
+    refusal_names_total: bool = False
+    rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
+    reset_as_epoch: bool = False
+
+    visibility_lag: int = 0
+    lock_days: int = 30
+    shared_locking_day: int | None = None
+    early_approval_moves_lock: bool = False
+    open_ended: float = 0.0
+    approval_delay_days: int = 0
+    clearing_touches: bool = False
+    reversal_touches: bool = True
+    duplicate_skus: float = 0.0
+
+    @property
+    def life(self) -> tuple[object, ...]:
+        """The rules that shape what happens to actions, as opposed to how the API tells it."""
+        return (
+            self.visibility_lag,
+            self.lock_days,
+            self.shared_locking_day,
+            self.early_approval_moves_lock,
+            self.open_ended,
+            self.approval_delay_days,
+            self.clearing_touches,
+            self.reversal_touches,
+            self.duplicate_skus,
+        )

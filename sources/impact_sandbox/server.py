@@ -1,0 +1,133 @@
+"""The sandbox as a server: in the background of a program, or in the foreground of a terminal."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from sources.impact_sandbox.budget import Budget
+from sources.impact_sandbox.control import control_routes
+from sources.impact_sandbox.gate import Gate, Hook, Request
+from sources.impact_sandbox.world import World
+
+AUTH_TOKEN = "sandbox-token"  # noqa: S105
+POLL_SECONDS = 0.002
+
+
+class Sandbox:
+    """The API of a world on a free port of 127.0.0.1 while the `with` block lasts; the clock stands unless moved."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        world: World,
+        port: int = 0,
+        requests_per_hour: int = 1000,
+        latency: float = 0.0,
+        *,
+        scopes: Collection[str] | None = None,
+        auth_token: str = AUTH_TOKEN,
+    ) -> None:
+        """Prepare to serve a world; `scopes` limit the token to some of Campaigns, Actions and Items."""
+        self.world = world
+        self.auth_token = auth_token
+        self.budget = Budget(limit=requests_per_hour)
+        self.requests: list[Request] = []
+        self._gate = Gate(world, auth_token, self.budget, scopes, latency, self.requests)
+        self._port = port
+
+    @property
+    def account_sid(self) -> str:
+        """The account's AccountSID, the user name of its credentials."""
+        return self.world.account_sid
+
+    @property
+    def url(self) -> str:
+        """The base URL of the running server."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def on_request(self) -> Hook | None:
+        """The hook called under the world's lock before each answer is computed; a `Reply` it returns is sent instead."""
+        return self._gate.on_request
+
+    @on_request.setter
+    def on_request(self, hook: Hook | None) -> None:
+        self._gate.on_request = hook
+
+    def __enter__(self) -> Self:
+        """Start the server and wait until it accepts connections."""
+        listener = _listen("127.0.0.1", self._port)
+        self._port = listener.getsockname()[1]
+        self._server = _server(self._gate)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True, name="sandbox")
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                message = "The sandbox did not start"
+                raise RuntimeError(message)
+            time.sleep(POLL_SECONDS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def serve(  # noqa: PLR0913
+    world: World,
+    host: str = "127.0.0.1",
+    port: int = 8642,
+    requests_per_hour: int = 1000,
+    latency: float = 0.0,
+    *,
+    scopes: Collection[str] | None = None,
+    auth_token: str = AUTH_TOKEN,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a world until interrupted; its clock runs in real time. `on_ready` is given the URL once it is bound.
+
+    Raises OSError when the address cannot be bound.
+    """
+    listener = _listen(host, port)
+    gate = Gate(world, auth_token, Budget(limit=requests_per_hour), scopes, latency)
+    world.tick()
+    if on_ready:
+        on_ready(f"http://{host}:{listener.getsockname()[1]}")
+    _server(gate).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, so that asyncio switches Nagle's algorithm off: with it, every answer waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _server(gate: Gate) -> uvicorn.Server:
+    app = Starlette(routes=[*control_routes(gate), Mount("/", app=gate)])
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            date_header=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+    )

@@ -1,0 +1,56 @@
+"""Instants: UTC inside, in the account's zone on the wire."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+ZONE_NAME = "America/Los_Angeles"
+ZONE = ZoneInfo(ZONE_NAME)
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+DEFAULT_NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def to_utc(instant: datetime) -> datetime:
+    """Give the instant in UTC and whole seconds; a naive one counts as UTC."""
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).replace(microsecond=0)
+
+
+def wire_time(instant: datetime) -> str:
+    """Write an instant as the string wire format does: `2020-09-10T10:42:38-07:00`."""
+    return instant.astimezone(ZONE).isoformat(timespec="seconds")
+
+
+def typed_time(instant: datetime) -> str:
+    """Write an instant as the typed wire format does: `2020-09-10T17:42:38.000Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read an instant with a time component; None when there is none. Without an offset it is the account's time."""
+    if "T" not in text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZONE)).astimezone(UTC)
+
+
+def sql_time(instant: datetime) -> str:
+    """Write an instant as a SQL literal of the ledger, whose timestamps are UTC."""
+    return f"TIMESTAMP '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def stored(instant: datetime | None) -> datetime | None:
+    """Give an instant as a parameter of the ledger."""
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant else None
+
+
+def locking_midnight(created: datetime, *, days: int, shared_day: int | None) -> datetime:
+    """Say when an action created then locks: a midnight of the account's zone, `days` on or on the shared day."""
+    midnight = created.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    if shared_day is None:
+        local = midnight + timedelta(days=days)
+    else:
+        local = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1) + timedelta(days=shared_day - 1)
+    return local.replace(tzinfo=ZONE).astimezone(UTC)

@@ -1,0 +1,123 @@
+"""A sandbox account, a warehouse of its own, and the comparison of the two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import stamina
+
+from pipelines.sync import Summary, sync
+from sources.impact import Ask, Settings
+from sources.impact_sandbox import Campaign, Sandbox, World
+
+CAMPAIGNS = (
+    Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=0.9),
+    Campaign(id="2000", name="Acme Outlet", state="ACTIVE", share=0.1),
+)
+_MONEY = {
+    "client_cost",
+    "payout",
+    "delta_payout",
+    "intended_payout",
+    "amount",
+    "delta_amount",
+    "intended_amount",
+}
+
+
+def snake(field: str) -> str:
+    """The column of an API field: `SharedId` -> `shared_id`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", field).lower()
+
+
+def typed(name: str, text: str | None) -> object:
+    """What a text of the API means in the column `name`, by rules written down independently of the source."""
+    if text in (None, ""):
+        return None
+    if name in _MONEY:
+        return Decimal(str(text))
+    if name.endswith("_date"):
+        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).astimezone(UTC)
+    return text
+
+
+class Account:
+    """One account at a sandbox and the warehouse it is synced into."""
+
+    def __init__(self, world: World, sandbox: Sandbox, folder: Path) -> None:
+        self.world, self.sandbox, self.folder = world, sandbox, folder
+        self.path = folder / "impact.duckdb"
+
+    def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting
+        """Settings for this account."""
+        own = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
+        return Settings(**(own | {"base_url": self.sandbox.url, "page_size": 2_000} | changes))
+
+    def sync(self, ask: Ask = Ask(), *, package_rows: int = 200_000, **changes: Any) -> Summary:  # noqa: ANN401, B008
+        """Run a sync and return how it ended."""
+        return sync(self.settings(**changes), ask, package_rows=package_rows)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows from the warehouse."""
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+    def held(self) -> dict[str, dict[str, object]]:
+        """Every action of the warehouse by id, all columns but `synced_at`."""
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            rows = connection.execute("select * exclude (synced_at) from impact.impact.actions").to_arrow_table().to_pylist()
+        return {row["id"]: row for row in rows}
+
+    def truth(self) -> dict[str, dict[str, object]]:
+        """Every action of the sandbox by id, typed as the warehouse should hold it."""
+        rows = self.world.truth().to_pylist()
+        return {row["Id"]: {snake(f): typed(snake(f), text) for f, text in row.items()} for row in rows}
+
+    def assert_true(self) -> None:
+        """Every column of every action is what the sandbox says now."""
+        held, truth = self.held(), self.truth()
+        assert held.keys() == truth.keys(), (len(truth.keys() - held.keys()), len(held.keys() - truth.keys()))
+        wrong = {
+            action_id: {
+                name: (held[action_id].get(name), value)
+                for name, value in row.items()
+                if held[action_id].get(name) != value
+            }
+            for action_id, row in truth.items()
+        }
+        wrong = {action_id: columns for action_id, columns in wrong.items() if columns}
+        assert not wrong, f"{len(wrong)} actions differ (warehouse, API): {dict(list(wrong.items())[:3])}"
+
+
+@pytest.fixture(autouse=True)
+def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A data folder and a warehouse of the test's own; retries without waiting."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / "impact.duckdb"))
+    monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "1 second")
+    with stamina.set_testing(True, attempts=3):  # type: ignore[attr-defined]
+        yield
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
+    """Makes accounts: `account(days=90, per_day=20, ...)`."""
+    with ExitStack() as stack:
+
+        def make(*, requests_per_hour: int = 100_000, **world: Any) -> Account:  # noqa: ANN401 - the world's options
+            made = World(**({"seed": 1, "days": 60, "per_day": 10, "campaigns": CAMPAIGNS} | world))
+            sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour))
+            return Account(made, sandbox, tmp_path)
+
+        yield make

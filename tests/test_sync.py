@@ -1,0 +1,233 @@
+"""The whole: a sandbox account over a real socket into a real DuckDB file, true after every sync."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import dlt
+import duckdb
+import pytest
+
+from pipelines.exits import Exit, WarehouseBusy
+from sources.impact import Ask, impact
+from sources.impact.errors import ConfigurationError, CredentialsError, ForeignWarehouse, UnknownCampaign
+from sources.impact_sandbox import Campaign
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+
+
+def test_twelve_weeks_of_weekly_syncs_stay_true(account: Make) -> None:
+    """Whatever happens to actions of two campaigns in twelve weeks, after each weekly sync every column is right."""
+    one = account(days=60, per_day=20)
+    approved = restored = 0
+    for _ in range(12):
+        summary = one.sync()
+        assert summary.exit is Exit.DONE
+        one.assert_true()
+        approved += sum(tally.approved for tally in summary.tallies.values())
+        restored += sum(tally.restored for tally in summary.tallies.values())
+        one.world.advance(days=7)
+    assert approved > 500
+    assert restored > 5
+
+
+def test_the_warehouse_may_be_restored_and_the_working_folder_lost(account: Make) -> None:
+    """A database from a week ago and an empty disk cost a re-read, no truth."""
+    one = account(days=60, per_day=20)
+    for week in range(5):
+        one.sync()
+        one.assert_true()
+        if week == 1:
+            shutil.copy(one.path, one.folder / "old.duckdb")
+        if week == 2:
+            shutil.copy(one.folder / "old.duckdb", one.path)
+        if week == 3:
+            shutil.rmtree(one.folder / "dlt")
+        one.world.advance(days=7)
+
+
+def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make) -> None:
+    """Run twice in a row, the second finds nothing to write and sends one request for each window."""
+    one = account()
+    one.sync()
+    before = one.query("select max(synced_at), count(*) from impact.impact.actions")
+    one.sandbox.requests.clear()
+    summary = one.sync()
+    assert all((t.new, t.changed) == (0, 0) for t in summary.tallies.values())
+    assert one.query("select max(synced_at), count(*) from impact.impact.actions") == before
+    windows = one.query(f"select count(*) from impact.impact.sync_windows where run_id = '{summary.run.run_id}'")[0][0]
+    assert len(one.sandbox.requests) == windows + 1 == summary.run.requests
+
+
+def test_the_first_sync_costs_its_windows_and_pages(account: Make) -> None:
+    """A first run sends one request for each window of three years, one for each further page, one for campaigns."""
+    one = account(days=60, per_day=150)
+    summary = one.sync()
+    windows = one.query("select count(*), sum(pages - 1), sum(rows) from impact.impact.sync_windows")[0]
+    assert windows[0] == 2 * 25
+    assert len(one.sandbox.requests) == 1 + windows[0] + windows[1]
+    assert windows[2] >= len(one.truth())
+    one.assert_true()
+    assert summary.run.requests == len(one.sandbox.requests)
+
+
+def test_a_quiet_campaign_loads_while_a_busy_one_is_far_ahead(account: Make) -> None:
+    """Each campaign has its own cursors: one that joins late is loaded from its beginning."""
+    one = account(days=60, per_day=20)
+    one.sync(Ask(campaigns=("1000",)))
+    one.world.advance(days=7)
+    one.world.add_campaign(Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.0))
+    one.world.create(campaign_id="3000")
+    assert one.sync().exit is Exit.DONE
+    one.assert_true()
+
+
+def test_a_backfill_in_many_packages_ends_true(account: Make) -> None:
+    """Small load packages, cut amid windows, hold together what one large one does."""
+    one = account(days=60, per_day=150)
+    one.sync(package_rows=1_000)
+    one.assert_true()
+    assert one.query("select count(*) from impact.impact._dlt_loads")[0][0] >= 5
+
+
+def test_an_hour_that_is_spent_stops_the_run_at_a_checkpoint(account: Make) -> None:
+    """With too few requests for all, each run lands what it read, says so, and the next goes on from there."""
+    one = account(days=60, per_day=20)
+    outcomes = []
+    for _ in range(20):
+        one.sandbox.budget.limit, one.sandbox.budget.spent = 12, 0
+        summary = one.sync(max_wait=timedelta(0))
+        outcomes.append(summary.exit)
+        if summary.exit is Exit.DONE:
+            break
+    assert outcomes[0] is Exit.EARLY
+    assert outcomes[-1] is Exit.DONE
+    assert len(outcomes) <= 7
+    one.sandbox.budget.limit = 100_000
+    one.sync()
+    one.assert_true()
+
+
+def test_a_window_with_more_rows_than_the_api_pages_through_is_cut(account: Make) -> None:
+    """More than ten pages in 45 days are refused by the API and read in smaller windows."""
+    one = account(days=40, per_day=600)
+    one.sync()
+    one.assert_true()
+    assert one.query("select count(*) from impact.impact.sync_windows where outcome = 'too full'")[0][0] > 0
+
+
+def test_since_and_until_read_a_range_and_leave_the_cursors(account: Make) -> None:
+    """After trying a range first, the plain sync still loads everything."""
+    one = account(days=60, per_day=20)
+    since = one.world.now - timedelta(days=20)
+    one.sync(Ask(since=since, until=since + timedelta(days=5)))
+    some = len(one.held())
+    assert 0 < some < len(one.truth())
+    one.sync()
+    one.assert_true()
+    one.world.advance(days=7)
+    one.sync(Ask(since=one.world.now - timedelta(days=1)))
+    one.sync()
+    one.assert_true()
+
+
+def test_the_source_works_without_our_commands(account: Make) -> None:
+    """`pipeline.run(impact(...))` alone, in a pipeline of the user's own, keeps the actions true."""
+    one = account(days=60, per_day=20)
+    for _ in range(3):
+        pipeline = dlt.pipeline("mine", destination=dlt.destinations.duckdb(str(one.path)), dataset_name="impact")
+        pipeline.run(impact(one.settings()))
+        one.assert_true()
+        one.world.advance(days=14)
+
+
+def test_the_ledger_says_what_was_read(account: Make) -> None:
+    """`sync_runs` has the run with its outcome, and its windows add up to the rows it received."""
+    one = account()
+    summary = one.sync()
+    (run,) = one.query("select run_id, outcome, exit_code, rows, requests, finished >= started from impact.impact.sync_runs")
+    assert run == (summary.run.run_id, "done", 0, summary.run.rows, summary.run.requests, True)
+    assert one.query("select sum(rows), bool_and(total = rows) from impact.impact.sync_windows") == [(summary.run.rows, True)]
+
+
+def test_columns_are_described_in_the_database(account: Make) -> None:
+    """Every column of the actions has a comment where the database shows it, in the API's order."""
+    one = account()
+    one.sync()
+    rows = one.query(
+        "select column_name, comment from duckdb_columns() where schema_name = 'impact' and table_name = 'actions' "
+        "order by column_index"
+    )
+    assert all(comment for _, comment in rows)
+    assert [name for name, _ in rows] == [*(snake_ for snake_ in one.truth()[next(iter(one.truth()))]), "synced_at"]
+
+
+def test_an_account_without_actions_has_the_tables(account: Make) -> None:
+    """A new account syncs to empty tables, not to missing ones."""
+    one = account(days=0, per_day=0)
+    assert one.sync().exit is Exit.DONE
+    assert one.held() == {}
+
+
+def test_wrong_credentials_stop_before_anything_is_written(account: Make) -> None:
+    """A wrong token is named as such, and no warehouse is left behind."""
+    one = account()
+    with pytest.raises(CredentialsError, match="auth_token"):
+        one.sync(auth_token="wrong")  # type: ignore[arg-type]
+    assert not one.path.exists()
+
+
+def test_an_unknown_campaign_is_named_with_those_there_are(account: Make) -> None:
+    """A mistyped campaign id is answered with the list."""
+    one = account()
+    with pytest.raises(UnknownCampaign, match=r"no campaign 77.*1000 \(Acme Campaign\)"):
+        one.sync(Ask(campaigns=("77",)))
+
+
+def test_another_accounts_warehouse_is_refused(account: Make) -> None:
+    """Two accounts are never mixed in one warehouse, and nothing of the first is touched."""
+    one, other = account(), account(seed=2)
+    one.sync()
+    before = one.held()
+    other.sandbox.account_sid = "IRother00000000000000000000"
+    with pytest.raises(ForeignWarehouse):
+        other.sync()
+    assert one.held() == before
+
+
+def test_a_warehouse_in_use_is_left_alone(account: Make, tmp_path: Path) -> None:
+    """Where another program holds the file, the run ends and names it."""
+    import subprocess
+    import sys
+
+    one = account()
+    one.sync()
+    code = f"import duckdb, sys; c = duckdb.connect({str(one.path)!r}); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(WarehouseBusy, match=str(holder.pid)):
+            one.sync()
+        holder.communicate()
+    assert one.sync().exit is Exit.DONE
+
+
+def test_a_path_that_cannot_be_written_is_named(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that does not exist is an error in the configuration."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "/nowhere/at/all.duckdb")
+    with pytest.raises(ConfigurationError, match="/nowhere/at/all.duckdb"):
+        account().sync()
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(account: Make) -> None:
+    """A warehouse path that names some other file is refused and the file kept."""
+    one = account()
+    one.path.write_text("not a database, but dear to somebody")
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        one.sync()
+    assert one.path.read_text() == "not a database, but dear to somebody"
+    assert not isinstance(ConfigurationError("x"), duckdb.Error)
