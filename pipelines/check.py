@@ -97,7 +97,4 @@ def _budget(client: Client) -> str:
 
 
 def _clock(client: Client) -> str:
-    skew = client.clock.skew.total_seconds()
-    if not skew:
-        return "agrees with the server's"
-    return f"this machine is {abs(skew):,.0f} s {'behind' if skew > 0 else 'ahead of'} the server: its clock is used"
+    return f"{client.clock.describe()}: the server's is used" if client.clock.skew else "agrees with the server's"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from enum import IntEnum
 
 from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
@@ -32,6 +33,8 @@ class WarehouseBusy(ImpactError):
 def exit_code(error: BaseException) -> Exit:
     """The exit code that an error stands for."""
     match error:
+        case KeyboardInterrupt():  # dlt hands on a SIGTERM it caught as one, with its number
+            return Exit.TERMINATED if getattr(error, "signal_code", None) == signal.SIGTERM else Exit.INTERRUPTED
         case WarehouseBusy():
             return Exit.BUSY
         case ConfigurationError():
@@ -42,9 +45,15 @@ def exit_code(error: BaseException) -> Exit:
             return Exit.FAILED
 
 
-def root_cause(error: BaseException) -> BaseException:
-    """The error of ours beneath the layers that dlt wraps around it, else the innermost one."""
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and those it was raised from, outermost first."""
     seen = [error]
     while (inner := seen[-1].__cause__ or seen[-1].__context__) is not None and inner not in seen:
         seen.append(inner)
-    return next((one for one in seen if isinstance(one, ImpactError)), seen[-1])
+    return seen
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The interrupt or the error of ours beneath the layers that dlt wraps around it, else the innermost one."""
+    seen = chain(error)
+    return next((one for one in seen if isinstance(one, ImpactError | KeyboardInterrupt)), seen[-1])

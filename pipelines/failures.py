@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from pipelines.exits import Exit, exit_code, root_cause
+from pipelines.exits import Exit, chain, exit_code, root_cause
 from sources.impact.errors import ImpactError
 
 _log = logging.getLogger(__name__)
@@ -42,18 +42,12 @@ def complain(error: ImpactError) -> Exit:
 
 
 def _interrupted(error: BaseException) -> Exit:
-    terminated = getattr(error, "signal_code", None) == 15  # noqa: PLR2004 - SIGTERM, as dlt hands it on
     click.echo("impact: interrupted; what had landed stays, run again to go on", err=True)
-    return Exit.TERMINATED if terminated else Exit.INTERRUPTED
+    return exit_code(error)
 
 
 def _is_configuration(error: BaseException) -> bool:
     """Whether dlt or the TOML reader could not make sense of the configuration files."""
     from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415 - rarely needed
 
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ConfigurationException) or "toml" in type(seen).__module__.lower():
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    return any(isinstance(one, ConfigurationException) or "toml" in type(one).__module__.lower() for one in chain(error))

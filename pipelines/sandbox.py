@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.console import console
 from pipelines.exits import Exit
+from sources.impact.errors import ConfigurationError
 
 
 def run(port: int, days: int, per_day: int, seed: int) -> int:
@@ -11,18 +12,25 @@ def run(port: int, days: int, per_day: int, seed: int) -> int:
     from sources.impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
-    out.print(f"Making an account: {days} days of {per_day} conversions, seed {seed} …")
+    out.print(f"Making an account: {days} days of {per_day} conversions, seed {seed}.")
     world = World(seed=seed, days=days, per_day=per_day)
-    out.print(
-        f"Serving it on http://127.0.0.1:{port}; its clock stands at {world.now:%Y-%m-%d %H:%M} UTC and ticks. "
-        "Ctrl-C ends it.\nIn another terminal:\n\n"
-        f"  export SOURCES__IMPACT__BASE_URL=http://127.0.0.1:{port}\n"
-        f"  export SOURCES__IMPACT__ACCOUNT_SID={ACCOUNT_SID}\n"
-        f"  export SOURCES__IMPACT__AUTH_TOKEN={AUTH_TOKEN}\n"
-        "  impact check && impact sync\n\n"
-        "A month passes with:\n\n"
-        f"  curl -X POST http://127.0.0.1:{port}/sandbox/clock -d '{{\"advance_days\": 30}}'\n",
-        soft_wrap=True,
-    )
-    serve(world, port=port)
+
+    def say(url: str) -> None:
+        out.print(
+            f"Serving it on {url}; its clock stands at {world.now:%Y-%m-%d %H:%M} UTC and ticks. Ctrl-C ends it.\n"
+            "In another terminal:\n\n"
+            f"  export SOURCES__IMPACT__BASE_URL={url}\n"
+            f"  export SOURCES__IMPACT__ACCOUNT_SID={ACCOUNT_SID}\n"
+            f"  export SOURCES__IMPACT__AUTH_TOKEN={AUTH_TOKEN}\n"
+            "  impact check && impact sync\n\n"
+            "A month passes with:\n\n"
+            f"  curl -X POST {url}/sandbox/clock -d '{{\"advance_days\": 30}}'\n",
+            soft_wrap=True,
+        )
+
+    try:
+        serve(world, port=port, on_ready=say)
+    except OSError as error:
+        msg = f"port {port} cannot be used ({error}): choose another with --port"
+        raise ConfigurationError(msg) from None
     return Exit.DONE

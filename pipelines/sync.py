@@ -21,7 +21,7 @@ from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.errors import ConfigurationError, ImpactError
 from sources.impact.passes import Reading
-from sources.impact.walk import PACKAGE_ROWS, Progress
+from sources.impact.walk import Progress
 from sources.impact.warehouse import Warehouse
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,6 @@ def sync(
     ask: Ask = Ask(),  # noqa: B008 - it is immutable
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
-    package_rows: int = PACKAGE_ROWS,
 ) -> Summary:
     """Read what is new and what may have changed, merge it, move the cursors.
 
@@ -74,7 +73,6 @@ def sync(
             Warehouse(pipeline),
             uuid.uuid4().hex,
             ask,
-            package_rows=package_rows,
             on_progress=on_progress,
         ) as walk,
     ):
@@ -155,9 +153,7 @@ def _notes(walk: Walk) -> tuple[str, ...]:
     if bounds and bounds.until > bounds.now:
         notes.append(f"--until lies ahead of the server's clock: cursors stand at {bounds.now.isoformat()}")
     if walk.client.clock.skew:
-        notes.append(
-            f"this machine's clock differs from the server's by {-walk.client.clock.skew}: the server's is used"
-        )
+        notes.append(f"{walk.client.clock.describe()}: the server's is used")
     return tuple(notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -61,21 +61,26 @@ class Account:
         own = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
         return Settings(**(own | {"base_url": self.sandbox.url, "page_size": 2_000} | changes))
 
-    def sync(self, ask: Ask = Ask(), *, package_rows: int = 200_000, **changes: Any) -> Summary:  # noqa: ANN401, B008
+    def sync(self, ask: Ask = Ask(), **changes: Any) -> Summary:  # noqa: ANN401, B008
         """Run a sync and return how it ended."""
-        return sync(self.settings(**changes), ask, package_rows=package_rows)
+        return sync(self.settings(**changes), ask)
+
+    @contextmanager
+    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, read only, under a name that no dataset has."""
+        with duckdb.connect() as connection:
+            connection.execute(f"attach '{self.path}' as warehouse (read_only); use warehouse; set timezone = 'UTC'")
+            yield connection
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows from the warehouse."""
-        with duckdb.connect(str(self.path), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
+        with self.opened() as connection:
             return connection.execute(sql).fetchall()
 
     def held(self) -> dict[str, dict[str, object]]:
         """Every action of the warehouse by id, all columns but `synced_at`."""
-        with duckdb.connect(str(self.path), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            rows = connection.execute("select * exclude (synced_at) from impact.impact.actions").to_arrow_table().to_pylist()
+        with self.opened() as connection:
+            rows = connection.execute("select * exclude (synced_at) from impact.actions").to_arrow_table().to_pylist()
         return {row["id"]: row for row in rows}
 
     def truth(self) -> dict[str, dict[str, object]]:
@@ -115,9 +120,9 @@ def account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
     """Makes accounts: `account(days=90, per_day=20, ...)`."""
     with ExitStack() as stack:
 
-        def make(*, requests_per_hour: int = 100_000, **world: Any) -> Account:  # noqa: ANN401 - the world's options
+        def make(*, requests_per_hour: int = 100_000, scopes: set[str] | None = None, **world: Any) -> Account:  # noqa: ANN401 - the world's options
             made = World(**({"seed": 1, "days": 60, "per_day": 10, "campaigns": CAMPAIGNS} | world))
-            sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour))
+            sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour, scopes=scopes))
             return Account(made, sandbox, tmp_path)
 
         yield make

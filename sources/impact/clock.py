@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pendulum
+
 from sources.impact.settings import CLOCK_TOLERANCE
 
 
@@ -21,6 +23,11 @@ class Clock:
         if server is not None:
             skew = server - self._local()
             self.skew = skew if abs(skew) > CLOCK_TOLERANCE else timedelta(0)
+
+    def describe(self) -> str:
+        """The difference in words."""
+        apart = pendulum.duration(seconds=int(abs(self.skew.total_seconds()))).in_words()
+        return f"this machine's clock is {apart} {'behind' if self.skew > timedelta(0) else 'ahead of'} the server's"
 
     def now(self) -> datetime:
         """The instant, UTC."""

@@ -24,6 +24,7 @@ HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 y
 PAGE_SIZE_MIN: Final = 2_000  # reference
 PAGE_SIZE_DEFAULT: Final = 20_000  # reference
 PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
+PACKAGE_ROWS: Final = 200_000  # ours: a load package is one transaction, and what a crash makes us read again
 REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
 IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
@@ -52,6 +53,7 @@ class Settings:
     page_size: int = PAGE_SIZE_DEFAULT
     requests_per_hour: int = REQUESTS_PER_HOUR
     max_wait: timedelta = timedelta(minutes=15)
+    package_rows: int = PACKAGE_ROWS
 
     def __post_init__(self) -> None:
         """Refuse what could leak credentials or what the API would refuse."""
@@ -66,9 +68,10 @@ class Settings:
         if self.page_size < PAGE_SIZE_MIN:
             msg = f"{SECTION}.page_size must be at least {PAGE_SIZE_MIN}, the API's minimum: {self.page_size}"
             raise ConfigurationError(msg)
-        if self.requests_per_hour < 1:
-            msg = f"{SECTION}.requests_per_hour must be at least 1: {self.requests_per_hour}"
-            raise ConfigurationError(msg)
+        for name in ("requests_per_hour", "package_rows"):
+            if getattr(self, name) < 1:
+                msg = f"{SECTION}.{name} must be at least 1: {getattr(self, name)}"
+                raise ConfigurationError(msg)
 
     @property
     def account(self) -> str:

@@ -27,8 +27,6 @@ from sources.impact.reading import Batch, WindowDone, WindowReader
 from sources.impact.tables import Reader
 from sources.impact.warehouse import Warehouse
 
-PACKAGE_ROWS = 200_000
-"""Rows received before a load package is closed: its merge is one transaction, its loss one re-read."""
 _log = logging.getLogger(__name__)
 State = MutableMapping[str, Any]
 
@@ -78,7 +76,7 @@ class Walk:
         run_id: str,
         ask: Ask = Ask(),
         *,
-        package_rows: int = PACKAGE_ROWS,
+        package_rows: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
@@ -88,7 +86,7 @@ class Walk:
         self.finished = False
         self.bounds: Bounds | None = None
         self._warehouse = warehouse
-        self._package_rows = package_rows
+        self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
         self._reader = WindowReader(client, client.settings.page_size)
         self._steps: Iterator[Landing] | None = None
@@ -135,7 +133,7 @@ class Walk:
                 if self._received >= enough:
                     return
         except ImpactError as error:
-            if not self._received:
+            if not self._windows[0] and not self._received:
                 raise  # nothing to land
             self.stopped = error
         self.finished = True

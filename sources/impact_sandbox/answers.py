@@ -20,11 +20,10 @@ class Answer:
     is_list: bool = False
 
 
-class Refusal(Exception):  # noqa: N818
-    """The API refuses a request: a status, a message and the fields at fault."""
+class Refusal(Exception):
+    """The API refuses a request: a status, a message and the fields at fault, of each of which it is told again."""
 
-    def __init__(self, message: str, *fields: str, status: int = 400) -> None:
-        """Refuse with a message, which is told again of each field at fault."""
+    def __init__(self, status: int, message: str, *fields: str) -> None:
         super().__init__(message)
         self.message, self.fields, self.status = message, fields, status
 
@@ -49,6 +48,14 @@ class Paged(Protocol):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A request as it was sent: its path with its escapes, and its parameters."""
+
+    path: str
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Listing:
     """A page of records, as JSON texts joined by commas; `count` of them, of `total` matches."""
 
@@ -58,21 +65,21 @@ class Listing:
     total: int
 
 
-def page_of(listing: Listing, request: Paged, path: str, query: dict[str, str], *, single_as_object: bool) -> Answer:
+def page_of(listing: Listing, request: Paged, asked: Asked, *, single_as_object: bool) -> Answer:
     """Give a page with its envelope, in which every value is a string."""
-    envelope = _envelope(listing, request, path, query)
+    envelope = _envelope(listing, request, asked)
     head = msgspec.json.encode(envelope)[:-1] + b"," + msgspec.json.encode(listing.key) + b":"
     bare = single_as_object and listing.count == 1
     opening, closing = (b"", b"}") if bare else (b"[", b"]}")
     return Answer(200, [head + opening, *listing.records, closing], is_list=True)
 
 
-def _envelope(listing: Listing, request: Paged, path: str, query: dict[str, str]) -> dict[str, str]:
+def _envelope(listing: Listing, request: Paged, asked: Asked) -> dict[str, str]:
     pages = -(-listing.total // request.page_size)
     start = (request.page - 1) * request.page_size
 
     def uri(page: int) -> str:
-        return f"{path}?{urlencode({**query, 'PageSize': str(request.page_size), 'Page': str(page)})}"
+        return f"{asked.path}?{urlencode({**asked.parameters, 'PageSize': str(request.page_size), 'Page': str(page)})}"
 
     return {
         "@page": str(request.page),
@@ -81,7 +88,7 @@ def _envelope(listing: Listing, request: Paged, path: str, query: dict[str, str]
         "@total": str(listing.total),
         "@start": str(start),
         "@end": str(start + max(listing.count - 1, 0)),
-        "@uri": f"{path}?{urlencode(query)}" if query else path,
+        "@uri": f"{asked.path}?{urlencode(asked.parameters)}" if asked.parameters else asked.path,
         "@firstpageuri": uri(1),
         "@previouspageuri": uri(request.page - 1) if request.page > 1 else "",
         "@nextpageuri": uri(request.page + 1) if request.page < pages else "",

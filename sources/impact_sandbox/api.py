@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
-
-from sources.impact_sandbox.answers import Answer, Buffer, Listing, Refusal, page_of
+from sources.impact_sandbox.answers import Answer, Asked, Buffer, Listing, Refusal, page_of
 from sources.impact_sandbox.ledger import shown_at
 from sources.impact_sandbox.query import ActionQuery, ShortListQuery, read_action_query, read_short_list_query
 from sources.impact_sandbox.records import Record, strings_json, typed_json
@@ -15,21 +14,21 @@ MOST_PAGES = 10
 """More matches than so many pages hold are refused."""
 
 
-def read(world: World, path: str, parameters: dict[str, str]) -> Answer:
-    """Answer `GET path` for the world's account; the path is as sent, with its escapes. Call under the world's lock."""
-    match path.removesuffix(".json").split("/")[3:]:
+def read(world: World, asked: Asked) -> Answer:
+    """Answer a GET request to the world's account. To be called under the world's lock."""
+    match asked.path.removesuffix(".json").split("/")[3:]:
         case ["Campaigns"]:
-            return _campaigns(world, path, parameters)
+            return _campaigns(world, asked)
         case ["Actions"]:
-            return _actions(world, path, parameters)
+            return _actions(world, asked)
         case ["Actions", action_id]:
             return _action(world, unquote(action_id))
         case ["Actions", action_id, "Items"]:
-            return _items(world, path, parameters, unquote(action_id))
+            return _items(world, asked, unquote(action_id))
         case ["Actions", action_id, "Items", sku]:
             return _item(world, unquote(action_id), unquote(sku))
         case _:
-            raise Refusal("The resource does not exist", status=404)
+            raise Refusal(404, "The resource does not exist")
 
 
 def scope_of(path: str) -> str:
@@ -43,8 +42,8 @@ def scope_of(path: str) -> str:
             return ""
 
 
-def _campaigns(world: World, path: str, parameters: dict[str, str]) -> Answer:
-    query = read_short_list_query(parameters)
+def _campaigns(world: World, asked: Asked) -> Answer:
+    query = read_short_list_query(asked.parameters)
     records = [
         {
             "Id": campaign.id,
@@ -54,24 +53,24 @@ def _campaigns(world: World, path: str, parameters: dict[str, str]) -> Answer:
         }
         for campaign in world.campaigns
     ]
-    return _short_list(world, "Campaigns", records, query, path, parameters)
+    return _short_list(world, "Campaigns", records, query, asked)
 
 
-def _actions(world: World, path: str, parameters: dict[str, str]) -> Answer:
+def _actions(world: World, asked: Asked) -> Answer:
     rules, now, ledger = world.rules, world.now, world.ledger
-    query = read_action_query(parameters, now, rules)
+    query = read_action_query(asked.parameters, now, rules)
     serial = ledger.serial(query.campaign_id)
     if serial is None:
-        raise Refusal("The campaign does not exist in this account", "CampaignId")
+        raise Refusal(400, "The campaign does not exist in this account", "CampaignId")
     condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now))}"
     total = ledger.count(f"SELECT count(*) FROM versions v WHERE {condition}")
     if total > MOST_PAGES * query.page_size:
         many = f"{total} records" if rules.refusal_names_total else "too many records"
-        raise Refusal(f"The request matches {many}: reduce the date range or increase PageSize")
+        raise Refusal(400, f"The request matches {many}: reduce the date range or increase PageSize")
     count = max(0, min(query.page_size, total - (query.page - 1) * query.page_size))
     records = _page(world, query, condition) if count else []
     listing = Listing("Actions", records, count, total)
-    return page_of(listing, query, path, parameters, single_as_object=rules.single_as_object)
+    return page_of(listing, query, asked, single_as_object=rules.single_as_object)
 
 
 def _page(world: World, query: ActionQuery, condition: str) -> Sequence[Buffer]:
@@ -88,43 +87,34 @@ def _action(world: World, action_id: str) -> Answer:
     n = world.ledger.number(action_id)
     record = None if n is None else world.ledger.shown_action(n, world.rules, world.now)
     if record is None:
-        raise Refusal("The action does not exist", status=404)
+        raise Refusal(404, "The action does not exist")
     return Answer(200, [record.encode()])
 
 
-def _items(world: World, path: str, parameters: dict[str, str], action_id: str) -> Answer:
-    query = read_short_list_query(parameters)
-    return _short_list(world, world.rules.items_key, _items_of(world, action_id), query, path, parameters)
+def _items(world: World, asked: Asked, action_id: str) -> Answer:
+    query = read_short_list_query(asked.parameters)
+    return _short_list(world, world.rules.items_key, _items_of(world, action_id), query, asked)
 
 
 def _item(world: World, action_id: str, sku: str) -> Answer:
     record = next((item for item in _items_of(world, action_id) if item["Sku"] == sku), None)
     if record is None:
-        raise Refusal("The item does not exist", status=404)
+        raise Refusal(404, "The item does not exist")
     return Answer(200, [_json(world, record)])
 
 
 def _items_of(world: World, action_id: str) -> list[Record]:
     n, now = world.ledger.number(action_id), world.now
-    if n is None or not world.ledger.count(
-        f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {shown_at('v', now)}"
-    ):
-        raise Refusal("The action does not exist", status=404)
+    if n is None or not world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {shown_at('v', now)}"):
+        raise Refusal(404, "The action does not exist")
     return [{**item, **new_fields(world.rules, now)} for item in world.ledger.shown_items(n, now)]
 
 
-def _short_list(  # noqa: PLR0913
-    world: World,
-    key: str,
-    records: list[Record],
-    query: ShortListQuery,
-    path: str,
-    parameters: dict[str, str],
-) -> Answer:
+def _short_list(world: World, key: str, records: list[Record], query: ShortListQuery, asked: Asked) -> Answer:
     start = (query.page - 1) * query.page_size
     page = records[start : start + query.page_size]
     listing = Listing(key, [b",".join(_json(world, record) for record in page)], len(page), len(records))
-    return page_of(listing, query, path, parameters, single_as_object=world.rules.single_as_object)
+    return page_of(listing, query, asked, single_as_object=world.rules.single_as_object)
 
 
 def _json(world: World, record: Record) -> bytes:

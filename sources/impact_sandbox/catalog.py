@@ -10,7 +10,7 @@ PARTNERS = (
     ("10086", "東京ポイント", "tokyo-points.example"),
     ("10099", "Trail & Summit Blog", "trailsummit.example"),
     ("10113", "Cashback Corner", "cashback.example"),
-    ("10120", "Влог о спорте", "sportvlog.example"),
+    ("10120", "Спортивный влог", "sportvlog.example"),
     ("10134", "Newsletter Nine", "nine.example"),
     ("10151", "Student Savers", "students.example"),
 )

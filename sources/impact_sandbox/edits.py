@@ -2,250 +2,173 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from urllib.parse import quote
 
 from sources.impact_sandbox import hands
-from sources.impact_sandbox.fields import ACTION_FIELDS
+from sources.impact_sandbox.drafts import FIRST_SKU, new_action, new_item
 from sources.impact_sandbox.hands import Version
 from sources.impact_sandbox.ledger import Ledger
-from sources.impact_sandbox.records import Record, amount, cents
+from sources.impact_sandbox.records import Record, amount, cents, deltas, spread
 from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.times import locking_midnight, parse_time, wire_time
+from sources.impact_sandbox.times import parse_time, wire_time
 
 CLEAR_AFTER = timedelta(days=21)
-NEW_ITEM = {
-    "Sku": "12345",
-    "ItemName": "Acme Tennis Balls (One Dozen)",
-    "Category": "Sports",
-    "Quantity": "1",
-    "SaleAmount": "0.00",
-    "SaleAmountCurrency": "USD",
-    "Payout": "0.00",
-    "PayoutCurrency": "USD",
-    "Rebate": "0.00",
-    "RebateCurrency": "USD",
-    "AdjustmentDate": "",
-    "AdjustmentReason": "",
-    "Uri": "",
-}
-NEW_ACTION = {
-    "ActionTrackerId": "2240",
-    "ActionTrackerName": "Sale",
-    "MediaPartnerId": "10000",
-    "MediaPartnerName": "Acme Partner",
-    "State": "PENDING",
-    "AdId": "506720",
-    "Payout": "0.88",
-    "Amount": "21.99",
-    "Currency": "USD",
-    "ReferringType": "CLICK_COOKIE",
-    "CustomerStatus": "NEW",
-    "CustomerArea": "n/a",
-    "CustomerPostCode": "02108",
-    "CustomerCity": "Boston",
-    "CustomerRegion": "Massachusetts",
-    "CustomerCountry": "US",
-}
 
 
+@dataclass(frozen=True)
 class Editor:
-    """Changes the actions of a ledger by hand.
+    """Changes the actions of a ledger by hand at an instant.
 
-    A change cancels what the future held for the action, except that it locks and clears.
+    A change cancels what the future held for the action, except that it locks and clears. `touches` says whether the
+    last-updated date moves. `before` keeps what reversed actions were, for as long as they may be restored.
+    Methods raise KeyError for an action or an item that is not there.
     """
 
-    def __init__(self, ledger: Ledger, account_sid: str) -> None:
-        """Edit the ledger of an account."""
-        self._ledger = ledger
-        self._base = f"/Advertisers/{account_sid}/Actions/"
-        self._before: dict[str, tuple[Record, list[Record]]] = {}
+    ledger: Ledger
+    rules: Rules
+    now: datetime
+    account_sid: str
+    before: dict[str, tuple[Record, list[Record]]]
 
-    def create(self, now: datetime, rules: Rules, number: int, campaign: Campaign, fields: Mapping[str, str]) -> str:
+    def create(self, number: int, campaign: Campaign, fields: Mapping[str, str]) -> str:
         """Record a conversion with one item worth it all and give its Id."""
         action_id = fields.get("Id", f"{campaign.id}.4636.{hands.HAND_NUMBER + number}")
-        created = parse_time(fields.get("CreationDate", "")) or now
-        shared = rules.shared_locking_day or (28 if campaign.locking == "shared_day" else None)
-        given: Record = {**NEW_ACTION, **fields}
-        paid, sold = given["Payout"], given["Amount"]
-        cost = amount(paid)
-        defaults = {
-            "Id": action_id,
-            "CampaignId": campaign.id,
-            "CampaignName": campaign.name,
-            "ClientCost": f"{cost:.4f}" if cost is not None else paid,
-            **dict.fromkeys(("DeltaPayout", "IntendedPayout"), paid),
-            **dict.fromkeys(("DeltaAmount", "IntendedAmount"), sold),
-            "ReferringDate": wire_time(created - timedelta(hours=1)),
-            "EventDate": wire_time(created - timedelta(minutes=5)),
-            "CreationDate": wire_time(created),
-            "LockingDate": wire_time(locking_midnight(created, days=rules.lock_days, shared_day=shared)),
-            "Oid": f"9{number:012}",
-            "Uri": self._base + action_id,
-        }
-        empty = {field.name: "" for field in ACTION_FIELDS}
-        serial = self._ledger.serial(campaign.id)
+        created = parse_time(fields.get("CreationDate", "")) or self.now
+        uri = f"/Advertisers/{self.account_sid}/Actions/{action_id}"
+        record = new_action(campaign, self.rules, created, uri, {"Id": action_id, **fields})
+        serial = self.ledger.serial(campaign.id)
         if serial is None:
             raise KeyError(campaign.id)
-        n = hands.create_action(self._ledger, serial, action_id, number, int(CLEAR_AFTER.total_seconds()))
-        item = {**NEW_ITEM, "SaleAmount": sold, "Payout": paid, "Uri": self._item_uri(action_id, NEW_ITEM["Sku"])}
-        self._write(n, now, rules, {**empty, **defaults, **given}, created, [item])
+        n = hands.create_action(self.ledger, serial, action_id, number, int(CLEAR_AFTER.total_seconds()))
+        item = new_item(uri, FIRST_SKU, SaleAmount=record["Amount"], Payout=record["Payout"])
+        self._write(n, record, created, [item])
         return action_id
 
-    def modify(self, now: datetime, rules: Rules, action_id: str, fields: Mapping[str, str], *, touches: bool) -> None:
+    def modify(self, action_id: str, fields: Mapping[str, str], *, touches: bool) -> None:
         """Set fields of an action; what follows from its amounts (deltas, cost, items) follows unless given."""
-        n, old, updated = self._read(action_id, now)
-        record = {**old, **fields}
-        for name in ("Amount", "Payout"):
-            was, becomes = amount(old[name]), amount(fields.get(name))
-            if was is not None and becomes is not None:
-                record[f"Delta{name}"] = fields.get(f"Delta{name}", str(becomes - was))
-                if name == "Payout" and "ClientCost" not in fields:
-                    cost = amount(old["ClientCost"]) or Decimal(0)
-                    record["ClientCost"] = f"{cost * becomes / was if was else becomes:.4f}"
+        n, old, updated = self._read(action_id)
+        record = {**old, **deltas(old, fields), **_cost(old, fields), **fields}
         lock = parse_time(record["LockingDate"])
-        if "State" not in fields and record["State"] == "PENDING" and lock and self._approval(lock, rules) <= now:
+        if "State" not in fields and record["State"] == "PENDING" and lock and self._approval(lock) <= self.now:
             record["State"] = "APPROVED"
-        items = self._ledger.true_items(n, now)
-        spread = _spread(items, record["Amount"], record["Payout"], wire_time(now))
-        self._write(n, now, rules, record, now if touches else updated, spread if spread != items else None)
+        items = self.ledger.true_items(n, self.now)
+        changed = spread(items, record["Amount"], record["Payout"], self._adjusted("ORDER_UPDATE"))
+        self._write(n, record, self.now if touches else updated, changed if changed != items else None)
 
-    def reverse(self, now: datetime, rules: Rules, action_id: str, *, touches: bool) -> None:
+    def reverse(self, action_id: str, *, touches: bool) -> None:
         """Reverse an action: it and its items pay nothing any more."""
-        n, old, updated = self._read(action_id, now)
-        items = self._ledger.true_items(n, now)
-        self._before[action_id] = old, items
+        n, old, updated = self._read(action_id)
+        items = self.ledger.true_items(n, self.now)
+        self.before[action_id] = old, items
         nothing = {"State": "REVERSED", "Amount": "0.00", "Payout": "0.00", "ClientCost": "0.0000"}
-        record = {**old, **nothing, **_deltas(old, nothing)}
-        adjusted = {"SaleAmount": "0.00", "Payout": "0.00", **_adjusted(now, "ITEM_RETURNED")}
-        self._write(n, now, rules, record, now if touches else updated, [{**item, **adjusted} for item in items])
+        lost = {"SaleAmount": "0.00", "Payout": "0.00", **self._adjusted("ITEM_RETURNED")}
+        record = {**old, **nothing, **deltas(old, nothing)}
+        self._write(n, record, self.now if touches else updated, [{**item, **lost} for item in items])
 
-    def restore(self, now: datetime, rules: Rules, action_id: str, *, touches: bool) -> None:
+    def restore(self, action_id: str, *, touches: bool) -> None:
         """Give a reversed action what it had before."""
-        n, old, updated = self._read(action_id, now)
-        remembered = self._before.pop(action_id) if action_id in self._before else None
-        before, items = remembered or self._before_reversal(n, now)
+        n, old, updated = self._read(action_id)
+        before, items = self.before[action_id] if action_id in self.before else self._before_reversal(n)
         regained = {name: before[name] for name in ("Amount", "Payout", "ClientCost")}
-        record = {**old, **regained, **_deltas(old, regained), "State": "PENDING"}
-        adjusted = _adjusted(now, "RESET")
-        self._write(n, now, rules, record, now if touches else updated, [{**item, **adjusted} for item in items])
+        record = {**old, **regained, **deltas(old, regained), "State": "PENDING"}
+        adjusted = self._adjusted("RESET")
+        self._write(n, record, self.now if touches else updated, [{**item, **adjusted} for item in items])
 
-    def approve(self, now: datetime, rules: Rules, action_id: str) -> None:
+    def approve(self, action_id: str) -> None:
         """Approve an action early; the last-updated date never moves."""
-        n, old, updated = self._read(action_id, now)
+        n, old, updated = self._read(action_id)
         record = {**old, "State": "APPROVED"}
-        if rules.early_approval_moves_lock:
-            record["LockingDate"] = wire_time(now)
-        self._write(n, now, rules, record, updated, None)
+        if self.rules.early_approval_moves_lock:
+            record["LockingDate"] = wire_time(self.now)
+        self._write(n, record, updated, None)
 
-    def set_item(  # noqa: PLR0913
-        self, now: datetime, rules: Rules, action_id: str, sku: str, fields: Mapping[str, str], *, touches: bool
-    ) -> None:
+    def set_item(self, action_id: str, sku: str, fields: Mapping[str, str], *, touches: bool) -> None:
         """Change the first item of a Sku, or add one; the action's amounts become the sums."""
-        items = self._ledger.true_items(self._read(action_id, now)[0], now)
+        n, record, _ = self._read(action_id)
+        items = self.ledger.true_items(n, self.now)
         place = next((place for place, item in enumerate(items) if item["Sku"] == sku), None)
         if place is None:
-            items.append({**NEW_ITEM, "Sku": sku, "Uri": self._item_uri(action_id, sku), **fields})
+            items.append(new_item(record["Uri"], sku, **fields))
         else:
-            items[place] = {**items[place], **_adjusted(now, "ORDER_UPDATE"), **fields}
-        self._sum_up(now, rules, action_id, items, touches=touches)
+            items[place] = {**items[place], **self._adjusted("ORDER_UPDATE"), **fields}
+        self._sum_up(action_id, items, touches=touches)
 
-    def remove_item(self, now: datetime, rules: Rules, action_id: str, sku: str, *, touches: bool) -> None:
+    def remove_item(self, action_id: str, sku: str, *, touches: bool) -> None:
         """Take all items of a Sku off an action; the action's amounts become the sums of the rest."""
-        items = self._ledger.true_items(self._read(action_id, now)[0], now)
+        items = self.ledger.true_items(self._read(action_id)[0], self.now)
         rest = [item for item in items if item["Sku"] != sku]
         if len(rest) == len(items):
             raise KeyError(sku)
-        self._sum_up(now, rules, action_id, rest, touches=touches)
+        self._sum_up(action_id, rest, touches=touches)
 
-    def remove(self, now: datetime, action_id: str) -> None:
+    def remove(self, action_id: str) -> None:
         """Take an action out of the API altogether."""
-        hands.remove_action(self._ledger, self._read(action_id, now)[0], now)
+        hands.remove_action(self.ledger, self._read(action_id)[0], self.now)
 
-    def _sum_up(self, now: datetime, rules: Rules, action_id: str, items: list[Record], *, touches: bool) -> None:
-        n, old, updated = self._read(action_id, now)
-        sold = sum((amount(item["SaleAmount"]) or Decimal(0) for item in items), Decimal(0))
-        paid = sum((amount(item["Payout"]) or Decimal(0) for item in items), Decimal(0))
+    def _sum_up(self, action_id: str, items: list[Record], *, touches: bool) -> None:
+        n, old, updated = self._read(action_id)
+        sold, paid = (sum((amount(item[name]) or Decimal(0) for item in items), Decimal(0)) for name in _SUMMED)
         sums = {"Amount": cents(sold), "Payout": cents(paid)}
-        record = dict(old)
         if any(amount(old[name]) != amount(value) for name, value in sums.items()):
-            record |= {**sums, **_deltas(old, sums), "ClientCost": f"{paid:.4f}"}
-        self._write(n, now, rules, record, now if touches else updated, items)
+            old = {**old, **deltas(old, sums), **_cost(old, sums), **sums}
+        self._write(n, old, self.now if touches else updated, items)
 
-    def _read(self, action_id: str, now: datetime) -> tuple[int, Record, datetime]:
-        n = self._ledger.number(action_id)
-        found = None if n is None else self._ledger.true_action(n, now)
+    def _read(self, action_id: str) -> tuple[int, Record, datetime]:
+        n = self.ledger.number(action_id)
+        found = None if n is None else self.ledger.true_action(n, self.now)
         if n is None or found is None:
             raise KeyError(action_id)
         return n, *found
 
-    def _before_reversal(self, n: int, now: datetime) -> tuple[Record, list[Record]]:
-        turned = self._ledger.begun(n, now) - timedelta(seconds=1)
-        found = self._ledger.true_action(n, turned)
+    def _before_reversal(self, n: int) -> tuple[Record, list[Record]]:
+        turned = self.ledger.begun(n, self.now) - timedelta(seconds=1)
+        found = self.ledger.true_action(n, turned)
         if found is None:
             raise KeyError(n)
-        return found[0], self._ledger.true_items(n, turned)
+        return found[0], self.ledger.true_items(n, turned)
 
-    def _write(  # noqa: PLR0913
-        self, n: int, now: datetime, rules: Rules, record: Record, updated: datetime, items: Sequence[Record] | None
-    ) -> None:
-        hands.forget_future(self._ledger, n, now)
-        first = self._version(now, rules, record, updated)
-        hands.write_versions(self._ledger, n, [first, *self._future(n, now, rules, record, updated)])
+    def _write(self, n: int, record: Record, updated: datetime, items: Sequence[Record] | None) -> None:
+        hands.forget_future(self.ledger, n, self.now)
+        first = self._version(self.now, record, updated)
+        hands.write_versions(self.ledger, n, [first, *self._future(n, record, updated)])
         if items is not None:
-            hands.write_items(self._ledger, n, items, now, first.shown_from)
+            hands.write_items(self.ledger, n, items, self.now, first.shown_from)
 
-    def _version(self, at: datetime, rules: Rules, record: Record, updated: datetime) -> Version:
-        lag = zlib.crc32(f"{record['Id']} {at}".encode()) % (rules.visibility_lag + 1)
+    def _version(self, at: datetime, record: Record, updated: datetime) -> Version:
+        lag = zlib.crc32(f"{record['Id']} {at}".encode()) % (self.rules.visibility_lag + 1)
         return Version(at, at + timedelta(seconds=lag), updated, record)
 
-    def _future(self, n: int, now: datetime, rules: Rules, record: Record, updated: datetime) -> list[Version]:
+    def _future(self, n: int, record: Record, updated: datetime) -> list[Version]:
         """Approve what is pending at its locking date, and clear what is approved."""
         lock = parse_time(record["LockingDate"])
         versions = []
-        if record["State"] == "PENDING" and lock and self._approval(lock, rules) > now:
+        if record["State"] == "PENDING" and lock and self._approval(lock) > self.now:
             record = {**record, "State": "APPROVED"}
-            versions.append(self._version(self._approval(lock, rules), rules, record, updated))
+            versions.append(self._version(self._approval(lock), record, updated))
         if record["State"] == "APPROVED" and not record["ClearedDate"]:
-            begin = versions[-1].at if versions else lock or now
-            clear = begin + timedelta(seconds=self._ledger.clear_after(n))
-            if clear > now:
+            begin = versions[-1].at if versions else lock or self.now
+            clear = begin + timedelta(seconds=self.ledger.clear_after(n))
+            if clear > self.now:
                 cleared = {**record, "ClearedDate": wire_time(clear)}
-                versions.append(self._version(clear, rules, cleared, clear if rules.clearing_touches else updated))
+                versions.append(self._version(clear, cleared, clear if self.rules.clearing_touches else updated))
         return versions
 
-    @staticmethod
-    def _approval(lock: datetime, rules: Rules) -> datetime:
-        return lock + timedelta(days=rules.approval_delay_days)
+    def _approval(self, lock: datetime) -> datetime:
+        return lock + timedelta(days=self.rules.approval_delay_days)
 
-    def _item_uri(self, action_id: str, sku: str) -> str:
-        return f"{self._base}{action_id}/Items/{quote(sku, safe='')}"
-
-
-def _adjusted(now: datetime, reason: str) -> Record:
-    return {"AdjustmentDate": wire_time(now), "AdjustmentReason": reason}
+    def _adjusted(self, reason: str) -> Record:
+        return {"AdjustmentDate": wire_time(self.now), "AdjustmentReason": reason}
 
 
-def _deltas(old: Record, new: Mapping[str, str]) -> Record:
-    return {
-        f"Delta{name}": str((amount(new[name]) or Decimal(0)) - (amount(old[name]) or Decimal(0)))
-        for name in ("Amount", "Payout")
-    }
+_SUMMED = ("SaleAmount", "Payout")
 
 
-def _spread(items: list[Record], sold: str, paid: str, adjusted: str) -> list[Record]:
-    """Spread an action's amounts over its items in proportion, the remainder on the last."""
-    spread = [dict(item) for item in items]
-    for name, whole in (("SaleAmount", amount(sold)), ("Payout", amount(paid))):
-        parts = [amount(item[name]) for item in items]
-        known = [part for part in parts if part is not None]
-        if whole is None or not parts or len(known) < len(parts) or sum(known) == whole:
-            continue
-        total, left = sum(known), whole
-        for place, part in enumerate(known):
-            last = place == len(known) - 1
-            share = left if last else Decimal(cents(whole * part / total if total else Decimal(0)))
-            left -= share
-            spread[place] |= {name: cents(share), "AdjustmentDate": adjusted, "AdjustmentReason": "ORDER_UPDATE"}
-    return spread
+def _cost(old: Record, fields: Mapping[str, str]) -> Record:
+    """The cost to the brand follows the payout, at the rate it had."""
+    was, becomes = amount(old["Payout"]), amount(fields.get("Payout"))
+    if was is None or becomes is None:
+        return {}
+    cost = amount(old["ClientCost"]) or Decimal(0)
+    return {"ClientCost": f"{cost * becomes / was if was else becomes:.4f}"}

@@ -2,10 +2,12 @@
 
 import asyncio
 import binascii
+import logging
 from base64 import b64decode
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
+from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +15,13 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from sources.impact_sandbox import api
-from sources.impact_sandbox.answers import Answer, Refusal
+from sources.impact_sandbox.answers import Asked, Refusal
 from sources.impact_sandbox.budget import Budget
 from sources.impact_sandbox.markup import to_xml
 from sources.impact_sandbox.query import read_parameters
 from sources.impact_sandbox.world import World
+
+logger = logging.getLogger(__name__)
 
 API_VERSION = "14"
 CHUNK = 1 << 20
@@ -80,9 +84,12 @@ class Gate:
 
     def _answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
         with self.world.lock:
-            reply = self.on_request(request) if self.on_request else None
-            if reply is None:
-                reply = self._own_answer(request, raw_query, headers)
+            try:
+                reply = self.on_request(request) if self.on_request else None
+                reply = reply or self._own_answer(request, raw_query, headers)
+            except Exception:
+                logger.exception("The sandbox failed on %s %s", request.method, request.path)
+                reply = Reply(HTTPStatus.INTERNAL_SERVER_ERROR)
             now = format_datetime(self.world.now, usegmt=True)
             self.requests.append(replace(request, status=reply.status))
             return replace(reply, headers={"Date": now, **reply.headers})
@@ -90,7 +97,7 @@ class Gate:
     def _own_answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
         try:
             self._admit(request, headers)
-            answer = api.read(self.world, request.path, read_parameters(raw_query))
+            answer = api.read(self.world, Asked(request.path, read_parameters(raw_query)))
         except Refusal as refusal:
             answer = refusal.answer()
         body = b"".join(answer.body)
@@ -98,29 +105,31 @@ class Gate:
             self._lists += 1
             every = self.world.rules.null_bodies
             body = b"null" if every and self._lists % every == 0 else body
-        told = self.budget.headers(self.world.rules, self.world.now, refused=answer.status == 429)
+        told = self.budget.headers(
+            self.world.rules, self.world.now, refused=answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        )
         json = "application/json" in headers.get("accept", "") or request.path.endswith(".json")
         kind = "application/json" if json else "application/xml"
-        extra = {"WWW-Authenticate": 'Basic realm="impact"'} if answer.status == 401 else {}
+        extra = {"WWW-Authenticate": 'Basic realm="impact"'} if answer.status == HTTPStatus.UNAUTHORIZED else {}
         return Reply(answer.status, body if json else to_xml(body), {"Content-Type": kind, **extra, **told})
 
     def _admit(self, request: Request, headers: Headers) -> None:
         """Refuse whom the API does not let in. Only requests with valid credentials spend the budget."""
         user = self._user(headers.get("authorization", ""))
         if not self.budget.spend():
-            raise Refusal("The limit of requests an hour is reached", status=429)
+            raise Refusal(429, "The limit of requests an hour is reached")
         match request.path.split("/"):
             case ["", "Advertisers", sid, _, *_]:
                 allowed = unquote(sid) == user
             case _:
-                raise Refusal("The resource does not exist", status=404)
+                raise Refusal(404, "The resource does not exist")
         needed = api.scope_of(request.path)
         if not allowed or (self.scopes is not None and needed not in self.scopes):
-            raise Refusal("The token gives no access to this resource", status=403)
+            raise Refusal(403, "The token gives no access to this resource")
         if headers.get("ir-version") != API_VERSION:
-            raise Refusal(f"Send IR-Version: {API_VERSION}, the only version served here", "IR-Version")
+            raise Refusal(400, f"Send IR-Version: {API_VERSION}, the only version served here", "IR-Version")
         if request.method != "GET":
-            raise Refusal("The method is not allowed", status=405)
+            raise Refusal(405, "The method is not allowed")
 
     def _user(self, authorization: str) -> str:
         scheme, _, encoded = authorization.partition(" ")
@@ -129,7 +138,7 @@ class Gate:
         except (binascii.Error, UnicodeDecodeError):
             user = token = ""
         if scheme.lower() != "basic" or (user, token) != (self.world.account_sid, self.auth_token):
-            raise Refusal("The AccountSID or the AuthToken is wrong", status=401)
+            raise Refusal(401, "The AccountSID or the AuthToken is wrong")
         return user
 
 

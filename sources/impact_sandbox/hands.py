@@ -9,8 +9,8 @@ from sources.impact_sandbox.life import SERIAL_SHIFT
 from sources.impact_sandbox.records import Record, strings_json, typed_json
 from sources.impact_sandbox.times import NEVER, parse_time, sql_time, stored
 
-HAND_NUMBER = 500_000_000
-"""Actions created by hand are numbered from here."""
+HAND_NUMBER = 90_000_000_000
+"""Actions created by hand are numbered from here, beyond all generated ones."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ def remove_action(ledger: Ledger, n: int, now: datetime) -> None:
     forget_future(ledger, n, now)
     at = sql_time(now)
     for table in ("versions", "items"):
-        ledger.connection.execute(
-            f"UPDATE {table} SET ended = {at}, shown_to = {at} WHERE n = {n} AND shown_to > {at}"
-        )
+        ledger.connection.execute(f"UPDATE {table} SET ended = {at}, shown_to = {at} WHERE n = {n} AND shown_to > {at}")
 
 
 def write_versions(ledger: Ledger, n: int, versions: Sequence[Version]) -> None:
@@ -59,8 +57,8 @@ def write_versions(ledger: Ledger, n: int, versions: Sequence[Version]) -> None:
     for place, version in enumerate(versions, start=1):
         row = (n, n >> SERIAL_SHIFT, kind + place, *_columns(version))
         ledger.connection.execute(
-            "INSERT INTO versions (n, serial, kind, begun, shown_from, updated, state, event, created, locking, cleared, "
-            f"record, typed) VALUES ({', '.join('?' * len(row))})",
+            "INSERT INTO versions (n, serial, kind, begun, shown_from, updated, state, event, created, locking, "
+            f"cleared, record, typed) VALUES ({', '.join('?' * len(row))})",
             row,
         )
     ledger.connection.execute(_RELINK.format(n=n, never=sql_time(NEVER)))
@@ -71,7 +69,8 @@ WITH raised AS (
     SELECT rowid AS row, begun, kind, max(shown_from) OVER (ORDER BY begun, kind ROWS UNBOUNDED PRECEDING) AS shown_from
     FROM versions WHERE n = {n}
 ), linked AS (
-    SELECT row, shown_from, lead(begun, 1, {never}) OVER life AS ended, lead(shown_from, 1, {never}) OVER life AS shown_to
+    SELECT row, shown_from, lead(begun, 1, {never}) OVER life AS ended,
+        lead(shown_from, 1, {never}) OVER life AS shown_to
     FROM raised WINDOW life AS (ORDER BY begun, kind)
 )
 UPDATE versions SET ended = linked.ended, shown_from = linked.shown_from, shown_to = linked.shown_to

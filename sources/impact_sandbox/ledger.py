@@ -1,5 +1,6 @@
 """The ledger: every action's versions and items over all time, in an in-memory database."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from sources.impact_sandbox import life
+from sources.impact_sandbox.drafts import shared_day
 from sources.impact_sandbox.records import Record, read_record
 from sources.impact_sandbox.render import (
     ITEM_TABLES,
@@ -19,6 +21,8 @@ from sources.impact_sandbox.render import (
 from sources.impact_sandbox.rules import Campaign, Rules
 from sources.impact_sandbox.schema import create_tables
 from sources.impact_sandbox.times import sql_time
+
+_NUMBER = re.compile("[0-9]{1,12}")
 
 
 def shown_at(alias: str, now: datetime) -> str:
@@ -50,14 +54,16 @@ class Ledger:
         """Add a campaign of `rate` millionths of a conversion a day and give its serial number."""
         serial = len(self._serials)
         self._serials[campaign.id] = serial
-        shared_day = rules.shared_locking_day or (28 if campaign.locking == "shared_day" else None)
         fee = "0.0250" if serial % 2 else "0"
-        row = [serial, campaign.id, campaign.name, campaign.state, rate, first_day, shared_day, rules.lock_days, fee]
+        row: list[object] = [serial, campaign.id, campaign.name, campaign.state, rate, first_day]
+        row += [shared_day(campaign, rules), rules.lock_days, fee]
         self.connection.execute(f"INSERT INTO campaigns VALUES ({', '.join('?' * len(row))})", row)
         return serial
 
     def grow(self, rules: Rules, first_day: int, end_day: int, first_serial: int = 0) -> None:
         """Generate the conversions of some days (since 1970), for campaigns from a serial number on."""
+        if not self.count(f"SELECT count(*) FROM campaigns WHERE rate > 0 AND serial >= {first_serial}"):
+            return
         life.grow(self.connection, rules, first_day=first_day, end_day=end_day, first_serial=first_serial)
 
     def serial(self, campaign_id: str) -> int | None:
@@ -70,7 +76,7 @@ class Ledger:
             return self.by_hand[action_id]
         campaign, _, rest = action_id.partition(".")
         digits = rest.rpartition(".")[2]
-        if campaign not in self._serials or not digits.isascii() or not digits.isdigit() or len(digits) > 11:
+        if campaign not in self._serials or not _NUMBER.fullmatch(digits):
             return None
         n = (self._serials[campaign] << life.SERIAL_SHIFT) + int(digits)
         return n if self.count(f"SELECT count(*) FROM actions WHERE n = {n} AND id = ?", [action_id]) else None

@@ -26,6 +26,7 @@ def grow(
     connection.execute(_ACTIONS)
     connection.execute(_versions(rules))
     connection.execute(_ITEMS)
+    connection.execute("DROP TABLE conversions; DROP TABLE lives; DROP TABLE lines; DROP TABLE totals")
 
 
 def _conversions(first_day: int, end_day: int, first_serial: int, rules: Rules) -> str:
@@ -77,8 +78,9 @@ WITH chances AS (
         CASE WHEN reverses AND restores
             THEN created + to_seconds(floor(span * between_(k, 'r2', 0.78, 0.88))) END AS restored,
         reverses AND NOT restores AS lost,
+        CASE WHEN reverses THEN 0.90 WHEN modifies THEN 0.60 ELSE 0.10 END AS settled,
         CASE WHEN hastens AND NOT lost
-            THEN created + to_seconds(floor(span * between_(k, 'ea', 0.90, 0.98))) END AS early,
+            THEN created + to_seconds(floor(span * between_(k, 'ea', settled, 0.98))) END AS early,
         CASE WHEN NOT open_ended THEN due END AS first_lock,
         CASE WHEN open_ended AND NOT lost AND early IS NULL AND draw(k, 'dates', 2) = 0
             THEN due + to_days(draw(k, 'dated', 90)) + to_seconds(draw(k, 'dated at', 86400)) END AS dated
@@ -195,6 +197,7 @@ WITH moments AS (
 ), told_in_order AS (
     SELECT *, coalesce(lead(begun) OVER life, {sql_time(NEVER)}) AS ended,
         max(told_at) OVER (life ROWS UNBOUNDED PRECEDING) AS shown_from,
+        CASE WHEN kind < 5 THEN first_lock ELSE lock END AS locking, CASE WHEN kind = 8 THEN cleared END AS paid,
         CASE WHEN mod2 IS NOT NULL THEN a2 WHEN mod1 IS NOT NULL THEN a1 ELSE a0 END AS af,
         CASE WHEN mod2 IS NOT NULL THEN p2 WHEN mod1 IS NOT NULL THEN p1 ELSE p0 END AS pf,
         CASE WHEN kind <= 4 THEN kind WHEN restored IS NOT NULL THEN 4 WHEN mod2 IS NOT NULL THEN 2
@@ -208,13 +211,12 @@ SELECT n, serial, kind, begun, ended, shown_from,
     event, created,
     CASE kind WHEN 0 THEN created WHEN 1 THEN mod1 WHEN 2 THEN mod2 WHEN 3 THEN {reversal}
         WHEN 4 THEN {restoration} WHEN 8 THEN {clearing} ELSE touched END,
-    CASE WHEN kind < 5 THEN first_lock ELSE lock END, CASE WHEN kind = 8 THEN cleared END,
+    locking, paid,
     CASE kind WHEN 0 THEN p0 WHEN 1 THEN p1 WHEN 2 THEN p2 WHEN 3 THEN 0 ELSE pf END,
     CASE last WHEN 0 THEN p0 WHEN 1 THEN p1 - p0 WHEN 2 THEN p2 - p1 WHEN 3 THEN -pf ELSE pf END,
     CASE kind WHEN 0 THEN a0 WHEN 1 THEN a1 WHEN 2 THEN a2 WHEN 3 THEN 0 ELSE af END,
     CASE last WHEN 0 THEN a0 WHEN 1 THEN a1 - a0 WHEN 2 THEN a2 - a1 WHEN 3 THEN -af ELSE af END,
-    coalesce(wire_time(CASE WHEN kind < 5 THEN first_lock ELSE lock END), ''),
-    CASE WHEN kind = 8 THEN wire_time(cleared) ELSE '' END, NULL, NULL
+    coalesce(wire_time(locking), ''), coalesce(wire_time(paid), ''), NULL, NULL
 FROM told_in_order
 ORDER BY n, begun, kind
 """

@@ -56,7 +56,7 @@ def read_parameters(query: str) -> dict[str, str]:
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
         twice = sorted({name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1})
-        raise Refusal(f"Parameters were sent more than once: {', '.join(twice)}", *twice)
+        raise Refusal(400, f"Parameters were sent more than once: {', '.join(twice)}", *twice)
     return parameters
 
 
@@ -72,13 +72,13 @@ def read_action_query(parameters: dict[str, str], now: datetime, rules: Rules) -
     _refuse_unknown(parameters, ACTION_PARAMETERS)
     campaign_id = parameters.get("CampaignId", "")
     if not campaign_id:
-        raise Refusal("CampaignId is required", "CampaignId")
+        raise Refusal(400, "CampaignId is required", "CampaignId")
     state = parameters.get("State")
     if state is not None and state not in STATES:
-        raise Refusal(f"State must be one of {', '.join(STATES)}", "State")
+        raise Refusal(400, f"State must be one of {', '.join(STATES)}", "State")
     page_size = _number(parameters, "PageSize", DEFAULT_PAGE_SIZE, least=SMALLEST_PAGE_SIZE)
     if rules.max_page_size is not None and page_size > rules.max_page_size:
-        raise Refusal(f"PageSize must be at most {rules.max_page_size}", "PageSize")
+        raise Refusal(400, f"PageSize must be at most {rules.max_page_size}", "PageSize")
     page = _number(parameters, "Page", 1, least=1)
     return ActionQuery(campaign_id, state, tuple(_ranges(parameters, now, rules)), page, page_size)
 
@@ -90,7 +90,7 @@ def _ranges(parameters: dict[str, str], now: datetime, rules: Rules) -> list[tup
         if bounds is None:
             continue
         if (column == "updated" or rules.three_years_on_all) and bounds[0] < now - FARTHEST_BACK:
-            raise Refusal(f"{start_name} cannot be more than 3 years in the past", start_name)
+            raise Refusal(400, f"{start_name} cannot be more than 3 years in the past", start_name)
         ranges.append((column, *bounds))
     dated = {column for column, _, _ in ranges}
     if not dated or (rules.seven_day_default_on_all and "updated" not in dated):
@@ -104,19 +104,19 @@ def _range(parameters: dict[str, str], start_name: str, end_name: str) -> tuple[
         return None
     if len(present) == 1:
         missing = end_name if present == [start_name] else start_name
-        raise Refusal(f"{present[0]} must be used with {missing}", missing)
+        raise Refusal(400, f"{present[0]} must be used with {missing}", missing)
     start, end = (_instant(parameters, name) for name in (start_name, end_name))
     if end < start:
-        raise Refusal(f"{end_name} must not be before {start_name}", end_name)
+        raise Refusal(400, f"{end_name} must not be before {start_name}", end_name)
     if end - start > LONGEST_RANGE:
-        raise Refusal(f"The range between {start_name} and {end_name} cannot exceed 45 days", end_name)
+        raise Refusal(400, f"The range between {start_name} and {end_name} cannot exceed 45 days", end_name)
     return start, end
 
 
 def _instant(parameters: dict[str, str], name: str) -> datetime:
     instant = parse_time(parameters[name])
     if instant is None:
-        raise Refusal(f"{name} must be an ISO 8601 date with a time component", name)
+        raise Refusal(400, f"{name} must be an ISO 8601 date with a time component", name)
     return instant
 
 
@@ -125,11 +125,11 @@ def _number(parameters: dict[str, str], name: str, default: int, *, least: int) 
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and int(text) >= least):
-        raise Refusal(f"{name} must be a whole number of at least {least}", name)
+        raise Refusal(400, f"{name} must be a whole number of at least {least}", name)
     return int(text)
 
 
 def _refuse_unknown(parameters: dict[str, str], known: frozenset[str]) -> None:
     unknown = sorted(parameters.keys() - known)
     if unknown:
-        raise Refusal(f"Unknown parameters: {', '.join(unknown)}", *unknown)
+        raise Refusal(400, f"Unknown parameters: {', '.join(unknown)}", *unknown)

@@ -1,7 +1,7 @@
 """Records by hand: a record of raw strings, and the JSON texts that the two wire formats make of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 import msgspec
@@ -51,3 +51,27 @@ def amount(text: str | None) -> Decimal | None:
 def cents(value: Decimal) -> str:
     """Write an amount of money rounded to cents."""
     return str(value.quantize(CENT, ROUND_HALF_UP))
+
+
+def deltas(old: Mapping[str, str], new: Mapping[str, str]) -> Record:
+    """Give the changes of Amount and Payout that new values make, where both are numbers."""
+    changes = {}
+    for name in ("Amount", "Payout"):
+        was, becomes = amount(old.get(name)), amount(new.get(name))
+        if was is not None and becomes is not None:
+            changes[f"Delta{name}"] = str(becomes - was)
+    return changes
+
+
+def spread(items: Sequence[Record], sold: str, paid: str, adjusted: Mapping[str, str]) -> list[Record]:
+    """Spread an action's amounts over its items in proportion, the remainder on the last; `adjusted` marks those."""
+    result = [dict(item) for item in items]
+    for name, whole in (("SaleAmount", amount(sold)), ("Payout", amount(paid))):
+        parts = [part for item in items if (part := amount(item[name])) is not None]
+        if whole is None or not parts or len(parts) < len(items) or sum(parts) == whole:
+            continue
+        total = sum(parts)
+        shares = [Decimal(cents(whole * part / total if total else Decimal(0))) for part in parts[:-1]]
+        for item, share in zip(result, [*shares, whole - sum(shares)], strict=True):
+            item |= {name: str(share), **adjusted}
+    return result

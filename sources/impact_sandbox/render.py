@@ -7,7 +7,6 @@ from sources.impact_sandbox.fields import ACTION_FIELDS, ESCAPED, ITEM_FIELDS, F
 from sources.impact_sandbox.rules import Rules
 from sources.impact_sandbox.times import sql_time
 
-
 _VERSIONS = "versions"
 _ACTION_TABLES = """
 FROM {versions} v JOIN actions a ON a.n = v.n JOIN campaigns c ON c.serial = v.serial CROSS JOIN settings s

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
 import pyarrow as pa
 
 from sources.impact_sandbox.edits import Editor
 from sources.impact_sandbox.ledger import Ledger
+from sources.impact_sandbox.records import Record
 from sources.impact_sandbox.rules import Campaign, Rules
 from sources.impact_sandbox.times import DEFAULT_NOW, to_utc
 
@@ -19,13 +20,14 @@ CAMPAIGNS = (
     Campaign(id="1000", name="Acme Campaign", share=0.8),
     Campaign(id="2000", name="Acme Outlet", share=0.2, locking="shared_day"),
 )
+Done = TypeVar("Done")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class _Edit:
     at: datetime
-    apply: Callable[[Editor, datetime, Rules], Any]
+    apply: Callable[[Editor], object]
 
 
 class World:
@@ -37,7 +39,7 @@ class World:
     All methods may be called from any thread.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913, PLR0917 - a world has that many dimensions
         self,
         seed: int = 1,
         days: int = 90,
@@ -139,55 +141,57 @@ class World:
         with self.lock:
             number, self._created = self._created, self._created + 1
             campaign = next(campaign for campaign in self._campaigns if campaign.id == campaign_id)
-            made: str = self._edit(lambda editor, now, rules: editor.create(now, rules, number, campaign, fields))
-            return made
+            return self._edit(lambda editor: editor.create(number, campaign, fields))
 
     def modify(self, action_id: str, *, touches: bool = True, **fields: str) -> None:
         """Set fields of an action; deltas, cost and items follow. `touches`: last-updated moves."""
-        self._edit(lambda editor, now, rules: editor.modify(now, rules, action_id, fields, touches=touches))
+        self._edit(lambda editor: editor.modify(action_id, fields, touches=touches))
 
     def reverse(self, action_id: str, *, touches: bool = True) -> None:
         """Reverse an action."""
-        self._edit(lambda editor, now, rules: editor.reverse(now, rules, action_id, touches=touches))
+        self._edit(lambda editor: editor.reverse(action_id, touches=touches))
 
     def restore(self, action_id: str, *, touches: bool = True) -> None:
         """Restore a reversed action."""
-        self._edit(lambda editor, now, rules: editor.restore(now, rules, action_id, touches=touches))
+        self._edit(lambda editor: editor.restore(action_id, touches=touches))
 
     def approve(self, action_id: str) -> None:
         """Approve an action before it locks."""
-        self._edit(lambda editor, now, rules: editor.approve(now, rules, action_id))
+        self._edit(lambda editor: editor.approve(action_id))
 
     def set_item(self, action_id: str, sku: str, *, touches: bool = True, **fields: str) -> None:
         """Change the item of a Sku or add it; the action's amounts become the sums of its items."""
-        self._edit(lambda editor, now, rules: editor.set_item(now, rules, action_id, sku, fields, touches=touches))
+        self._edit(lambda editor: editor.set_item(action_id, sku, fields, touches=touches))
 
     def remove_item(self, action_id: str, sku: str, *, touches: bool = True) -> None:
         """Take the item of a Sku off an action; the action's amounts become the sums of its items."""
-        self._edit(lambda editor, now, rules: editor.remove_item(now, rules, action_id, sku, touches=touches))
+        self._edit(lambda editor: editor.remove_item(action_id, sku, touches=touches))
 
     def remove(self, action_id: str) -> None:
         """Take an action out of the API altogether."""
-        self._edit(lambda editor, now, _: editor.remove(now, action_id))
+        self._edit(lambda editor: editor.remove(action_id))
 
-    def _edit(self, apply: Callable[[Editor, datetime, Rules], Any]) -> Any:
+    def _edit(self, apply: Callable[[Editor], Done]) -> Done:
         with self.lock:
-            edit = _Edit(self.now, apply)
             self._grow()
-            done = apply(self._editor, edit.at, self._rules)
+            edit = _Edit(self.now, apply)
+            done = apply(self._editor(edit.at))
             self._edits.append(edit)
             self.edition += 1
             return done
 
+    def _editor(self, now: datetime) -> Editor:
+        return Editor(self._ledger, self._rules, now, self.account_sid, self._before)
+
     def _build(self) -> None:
         self._ledger = Ledger(self.seed, self.account_sid)
-        self._editor = Editor(self._ledger, self.account_sid)
+        self._before: dict[str, tuple[Record, list[Record]]] = {}
         for campaign in self._campaigns:
             self._enter(campaign)
         self._grown_to = self._first_day
         self._grow()
         for edit in self._edits:
-            edit.apply(self._editor, edit.at, self._rules)
+            edit.apply(self._editor(edit.at))
 
     def _grow(self) -> None:
         day = _day(self.now)

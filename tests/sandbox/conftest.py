@@ -1,0 +1,93 @@
+"""Worlds to ask, and a client that says what the API wants to hear."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from sources.impact_sandbox import Rules, Sandbox, World
+
+TLS = ssl.create_default_context()
+"""Never used for a plain socket, yet slow to make for each client."""
+
+Row = dict[str, Any]
+
+
+class Client:
+    """Asks a sandbox over a real socket."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox, self.world = sandbox, sandbox.world
+        self.base = f"/Advertisers/{sandbox.account_sid}"
+        self.http = httpx.Client(
+            base_url=sandbox.url,
+            auth=(sandbox.account_sid, sandbox.auth_token),
+            headers={"Accept": "application/json", "IR-Version": "14"},
+            verify=TLS,
+        )
+
+    def get(self, path: str, **parameters: str) -> httpx.Response:
+        """Ask for a path below the account's."""
+        return self.http.get(self.base + path, params=parameters)
+
+    def actions(self, **parameters: str) -> list[Row]:
+        """Rows of the first page of the first campaign's actions."""
+        return self.rows("/Actions", CampaignId="1000", **parameters)
+
+    def locking(self, **parameters: str) -> list[Row]:
+        """Actions that lock within 44 days from now."""
+        return self.actions(**self.ahead(), **parameters)
+
+    def ahead(self) -> dict[str, str]:
+        """The parameters for actions that lock within 44 days from now."""
+        now = self.world.now
+        end = now.fromtimestamp(now.timestamp() + 44 * 86400, now.tzinfo)
+        return {"LockingDateStart": f"{now:%Y-%m-%dT%H:%M:%SZ}", "LockingDateEnd": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+
+    def rows(self, path: str, **parameters: str) -> list[Row]:
+        """The list in an answer, whatever its key."""
+        body = self.get(path, **parameters).raise_for_status().json()
+        rows = next(value for key, value in body.items() if not key.startswith("@"))
+        assert isinstance(rows, list)
+        return rows
+
+    def action(self, action_id: str) -> Row:
+        """One action."""
+        row: Row = self.get(f"/Actions/{action_id}").raise_for_status().json()
+        return row
+
+    def items(self, action_id: str) -> list[Row]:
+        """The items of one action."""
+        return self.rows(f"/Actions/{action_id}/Items")
+
+    def updated(self, action_id: str) -> bool:
+        """Whether the action counts as updated since the previous second."""
+        now = self.world.now
+        start = now.fromtimestamp(now.timestamp() - 1, now.tzinfo)
+        bounds = {"StartDate": f"{start:%Y-%m-%dT%H:%M:%SZ}", "EndDate": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+        return action_id in {row["Id"] for row in self.actions(**bounds)}
+
+
+Ask = Callable[..., Client]
+
+
+@pytest.fixture
+def ask() -> Iterator[Ask]:
+    """Start a sandbox over a small world and give a client to it."""
+    with ExitStack() as stack:
+
+        def start(world: World | None = None, *, rules: Rules | None = None, **options: Any) -> Client:  # noqa: ANN401 - as of Sandbox
+            world = world or World(days=60, per_day=10, rules=rules or Rules())
+            return Client(stack.enter_context(Sandbox(world, **options)))
+
+        yield start
+
+
+@pytest.fixture(scope="package")
+def standing() -> Iterator[Client]:
+    """Give a client to a world that no test changes."""
+    with Sandbox(World(days=90, per_day=30), requests_per_hour=100_000) as sandbox:
+        yield Client(sandbox)

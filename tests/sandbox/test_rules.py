@@ -1,0 +1,238 @@
+"""Each rule plays another reading of what the API's sources leave open."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sandbox.conftest import Ask, Row
+from sources.impact_sandbox import Rules, World
+
+
+def approvals(world: World, days: int) -> dict[str, Row]:
+    """Give the actions whose state became APPROVED within some days."""
+    before = {row["Id"] for row in world.truth().to_pylist() if row["State"] != "PENDING"}
+    world.advance(days=days)
+    return {r["Id"]: r for r in world.truth().to_pylist() if r["State"] == "APPROVED" and r["Id"] not in before}
+
+
+def test_typed_wire(ask: Ask) -> None:
+    """The typed wire tells the same values as exact numbers, nulls and UTC timestamps with milliseconds."""
+    client = ask()
+    created = client.world.create(Amount="5.10", Payout="x", ClearedDate="", Extra="1")
+    strings = {row["Id"]: row for row in client.actions()}
+    client.world.rules = Rules(wire="typed")
+    text = client.get("/Actions", CampaignId="1000").text
+    assert '"Amount":5.10,' in text
+    for row in client.actions():
+        old = strings[row["Id"]]
+        assert list(row) == list(old)
+        assert row["CampaignId"] == 1000
+        assert row["ClearedDate"] is None
+        assert row["EventDate"][-5:] == ".000Z"
+        assert datetime.fromisoformat(row["EventDate"]) == datetime.fromisoformat(old["EventDate"])
+        if row["Id"] != created:
+            assert f"{row['Payout']:.2f}" == old["Payout"]
+            assert client.action(row["Id"]) == row
+    row = client.action(created)
+    assert (row["Payout"], row["Extra"], row["Oid"]) == ("x", "1", strings[created]["Oid"])
+    item = client.items(created)[0]
+    assert (item["SaleAmount"], item["Quantity"], item["AdjustmentDate"]) == (5.1, 1, None)
+
+
+def test_single_as_object(ask: Ask) -> None:
+    """A list of one is a bare object; longer and empty lists stay lists."""
+    client = ask(World(days=1, per_day=0, rules=Rules(single_as_object=True)))
+    assert client.get("/Actions", CampaignId="1000").json()["Actions"] == []
+    action_id = client.world.create()
+    assert client.get("/Actions", CampaignId="1000").json()["Actions"] == client.action(action_id)
+    assert client.get(f"/Actions/{action_id}/Items").json()["ActionItems"]["Sku"] == "12345"
+    client.world.create()
+    assert len(client.get("/Actions", CampaignId="1000").json()["Actions"]) == 2
+
+
+def test_null_bodies(ask: Ask) -> None:
+    """Every n-th list answer is null."""
+    client = ask(rules=Rules(null_bodies=3))
+    bodies = [client.get("/Campaigns").json() for _ in range(6)]
+    assert [body is None for body in bodies] == [False, False, True, False, False, True]
+
+
+def test_items_key(ask: Ask) -> None:
+    """The list of items has either of two names."""
+    client = ask()
+    path = f"/Actions/{client.actions()[0]['Id']}/Items"
+    assert "ActionItems" in client.get(path).json()
+    client.world.rules = Rules(items_key="Items")
+    assert "Items" in client.get(path).json()
+
+
+def test_shuffled(ask: Ask) -> None:
+    """Without an order, pages still hold every match once."""
+    client = ask(World(days=8, per_day=600))
+    ordered = [row["Id"] for row in client.actions()]
+    client.world.rules = Rules(order="shuffled")
+    pages = [[row["Id"] for row in client.actions(PageSize="2000", Page=page)] for page in ("1", "2")]
+    assert pages[0] != ordered[:2000]
+    assert sorted(pages[0] + pages[1]) == sorted(ordered)
+
+
+def test_unknown_fields(ask: Ask) -> None:
+    """From an instant on, records carry fields that no document names."""
+    client = ask(rules=Rules(unknown_fields=datetime(2026, 1, 16, tzinfo=UTC)))
+    action_id = client.world.create()
+    names = client.world.truth().column_names
+    assert list(client.action(action_id)) == names
+    client.world.advance(days=1)
+    row = client.action(action_id)
+    assert list(row) == [*names, "LoyaltyTier", "AttributionModel"] == client.world.truth().column_names
+    assert client.items(action_id)[0]["LoyaltyTier"] == "GOLD"
+    assert all(row["LoyaltyTier"] == "GOLD" for row in client.actions())
+
+
+def test_unknown_states(ask: Ask) -> None:
+    """Actions turn LOCKED and PAID, which the State filter for APPROVED does not find."""
+    client = ask(World(days=90, per_day=10, rules=Rules(unknown_states=True)))
+    created = client.world.create(LockingDate="2026-01-16T00:00:00-08:00")
+    client.world.advance(days=2)
+    assert client.action(created)["State"] == "LOCKED"
+    rows = client.world.truth().to_pylist()
+    for row in rows:
+        locked = datetime.fromisoformat(row["LockingDate"]) <= client.world.now
+        late = "PAID" if row["ClearedDate"] else "LOCKED"
+        assert row["State"] in ({late, "REVERSED"} if locked else {"PENDING", "APPROVED", "REVERSED"})
+    assert {"LOCKED", "PAID", "APPROVED"} < {row["State"] for row in rows}
+    past = {"LockingDateStart": "2025-12-15T00:00:00Z", "LockingDateEnd": "2026-01-17T00:00:00Z"}
+    assert client.actions(**past)
+    assert client.actions(**past, State="APPROVED") == []
+
+
+def test_seven_day_default_on_all(ask: Ask) -> None:
+    """A query by LockingDate alone may be limited to what was updated in the past 7 days."""
+    client = ask()
+    past = {"LockingDateStart": "2025-12-15T00:00:00Z", "LockingDateEnd": "2026-01-15T00:00:00Z"}
+    everything = client.actions(**past)
+    client.world.rules = Rules(seven_day_default_on_all=True)
+    assert len(client.actions(**past)) < len(everything) / 10
+    wide = {"StartDate": "2025-12-05T00:00:00Z", "EndDate": "2026-01-15T12:00:00Z"}
+    assert 0 < len(client.actions(**past, **wide)) < len(everything)
+
+
+def test_visibility_lag(ask: Ask) -> None:
+    """A created or changed row shows up to an hour late, and then tells its earlier instants."""
+    client = ask(World(days=3, per_day=400, rules=Rules(visibility_lag=3600)))
+    world = client.world
+    before = {row["Id"] for row in world.truth().to_pylist()}
+    world.advance(hours=1)
+    late = [
+        row
+        for row in world.truth().to_pylist()
+        if row["Id"] not in before and datetime.fromisoformat(row["CreationDate"]) <= world.now - timedelta(hours=1)
+    ]
+    assert late
+    action_id = world.create(Amount="1.00")
+    assert client.get(f"/Actions/{action_id}").status_code == 404
+    world.advance(hours=1)
+    world.modify(action_id, Amount="2.00")
+    changed = world.now
+    assert client.action(action_id)["Amount"] == client.items(action_id)[0]["SaleAmount"] == "1.00"
+    world.advance(hours=1)
+    assert client.action(action_id)["Amount"] == client.items(action_id)[0]["SaleAmount"] == "2.00"
+    instant = f"{changed:%Y-%m-%dT%H:%M:%SZ}"
+    assert [row["Id"] for row in client.actions(StartDate=instant, EndDate=instant)] == [action_id]
+
+
+def test_lock_days() -> None:
+    """Actions lock after any number of days."""
+    world = World(days=10, per_day=10, rules=Rules(lock_days=5))
+    for row in world.truth("1000").to_pylist():
+        lock, created = (datetime.fromisoformat(row[name]).date() for name in ("LockingDate", "CreationDate"))
+        assert (lock - created).days == 5
+
+
+def test_shared_locking_day() -> None:
+    """All actions of a month lock at one instant of the next, in every campaign."""
+    world = World(days=14, per_day=20, rules=Rules(shared_locking_day=28))
+    world.create()
+    assert {row["LockingDate"] for row in world.truth().to_pylist() if row["CreationDate"] > "2026-01-01"} == {
+        "2026-02-28T00:00:00-08:00"
+    }
+
+
+def test_early_approval_moves_lock() -> None:
+    """Early approvals either leave LockingDate in the future or set it to their instant."""
+    ahead = approvals(World(days=60, per_day=20), 20)
+    moved = approvals(World(days=60, per_day=20, rules=Rules(early_approval_moves_lock=True)), 20)
+    assert any(not row["LockingDate"][11:].startswith("00:00:00") for row in moved.values())
+    assert all(row["LockingDate"][11:].startswith("00:00:00") for row in ahead.values())
+    now = "2026-02-04T12:00:00+00:00"
+    assert all(datetime.fromisoformat(row["LockingDate"]) <= datetime.fromisoformat(now) for row in moved.values())
+    assert any(datetime.fromisoformat(row["LockingDate"]) > datetime.fromisoformat(now) for row in ahead.values())
+
+
+def test_open_ended() -> None:
+    """Some actions have no LockingDate; some of those get one late, others never."""
+    world = World(days=300, per_day=5, rules=Rules(open_ended=0.5))
+    rows = [row for row in world.truth().to_pylist() if row["CreationDate"] < "2025-07"]
+    kinds = Counter((row["LockingDate"] == "", row["State"]) for row in rows)
+    assert kinds[True, "PENDING"] > 20
+    assert kinds[True, "REVERSED"] > 2
+    late = [
+        row
+        for row in rows
+        if row["LockingDate"]
+        and datetime.fromisoformat(row["LockingDate"]) - datetime.fromisoformat(row["CreationDate"])
+        > timedelta(days=62)
+    ]
+    assert len(late) > 10
+
+
+@pytest.mark.parametrize("touching", [False, True])
+def test_clearing_touches(ask: Ask, *, touching: bool) -> None:
+    """Whether clearing counts as an update is a rule."""
+    client = ask(World(days=80, per_day=10, rules=Rules(clearing_touches=touching)))
+    client.world.advance(days=5)
+    recent = {"StartDate": "2026-01-15T12:00:00Z", "EndDate": "2026-01-20T12:00:00Z"}
+    assert any(row["ClearedDate"] for row in client.actions(**recent)) == touching
+
+
+@pytest.mark.parametrize("touching", [True, False])
+def test_reversal_touches(ask: Ask, *, touching: bool) -> None:
+    """Whether a reversal counts as an update is a rule."""
+    client = ask(World(days=60, per_day=20, rules=Rules(reversal_touches=touching)))
+    client.world.advance(days=5)
+    recent = {"StartDate": "2026-01-15T12:00:00Z", "EndDate": "2026-01-20T12:00:00Z", "State": "REVERSED"}
+    assert bool(client.actions(**recent)) == touching
+
+
+def test_approval_delay() -> None:
+    """Approval may come days after the locking date."""
+    world = World(days=60, per_day=10, rules=Rules(approval_delay_days=3))
+    created = world.create(LockingDate="2026-01-16T00:00:00-08:00")
+    world.advance(days=3)
+    rows = {row["Id"]: row for row in world.truth().to_pylist()}
+    assert rows[created]["State"] == "PENDING"
+    waiting = [
+        row
+        for row in rows.values()
+        if row["State"] == "PENDING" and datetime.fromisoformat(row["LockingDate"]) <= world.now
+    ]
+    assert len(waiting) > 5
+    assert all(world.now - datetime.fromisoformat(row["LockingDate"]) < timedelta(days=3) for row in waiting)
+
+
+def test_duplicate_skus() -> None:
+    """A share of actions list one Sku twice."""
+    world = World(days=10, per_day=20, rules=Rules(duplicate_skus=0.5))
+    lines = Counter((item["ActionId"], item["Sku"]) for item in world.item_truth().to_pylist())
+    assert 10 < sum(count == 2 for count in lines.values()) < 100
+
+
+def test_rules_retell(ask: Ask) -> None:
+    """Setting a rule back gives the world as it was."""
+    client = ask()
+    before = client.world.truth()
+    client.world.rules = Rules(lock_days=10, visibility_lag=60)
+    assert not client.world.truth().equals(before)
+    client.world.rules = Rules()
+    assert client.world.truth().equals(before)

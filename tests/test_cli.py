@@ -1,0 +1,225 @@
+"""The `impact` command as a user runs it: in a process of its own, with its exit codes and messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sources.impact_sandbox import Request
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+IMPACT = str(Path(sys.executable).parent / "impact")
+
+
+def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
+    """The environment of a user of this account."""
+    own = {}
+    if one is not None:
+        own = {
+            "SOURCES__IMPACT__BASE_URL": one.sandbox.url,
+            "SOURCES__IMPACT__ACCOUNT_SID": one.sandbox.account_sid,
+            "SOURCES__IMPACT__AUTH_TOKEN": one.sandbox.auth_token,
+            "SOURCES__IMPACT__PAGE_SIZE": "2000",
+        }
+    return os.environ | own | changes
+
+
+def impact(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run([IMPACT, *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def clean(result: subprocess.CompletedProcess[str], code: int) -> str:
+    """All output of a command that must have ended with `code` and without a traceback."""
+    output = result.stdout + result.stderr
+    assert result.returncode == code, output
+    assert "Traceback" not in output
+    return output
+
+
+def test_check_says_that_all_is_well(account: Make) -> None:
+    """With good credentials, check names the campaigns, the requests left and the next step."""
+    output = clean(impact("check", env=environment(account())), 0)
+    assert "1000 Acme Campaign" in output
+    assert "items" in output
+    assert re.search(r"requests left.* 99\d ", output)
+    assert "run `impact sync`" in output
+
+
+@pytest.mark.parametrize(
+    ("scopes", "lacks"), [({"Campaigns"}, "actions"), ({"Campaigns", "Actions"}, "items"), (set(), "campaigns")]
+)
+def test_check_names_the_scope_that_is_missing(account: Make, scopes: set[str], lacks: str) -> None:
+    """A token that may not read something is told apart from a wrong one."""
+    output = clean(impact("check", env=environment(account(scopes=scopes))), 2)
+    assert re.search(rf"{lacks}.*failed.*scope", output)
+
+
+def test_sync_and_status_tell_what_they_did(account: Make) -> None:
+    """A sync ends with a summary for each campaign; status then shows cursors and the run, as text and as JSON."""
+    one = account()
+    output = clean(impact("sync", env=environment(one)), 0)
+    assert re.search(r"1000 Acme Campaign\W+\d+\W+\d+", output)
+    assert "requests left" in output
+    one.assert_true()
+    assert "done" in clean(impact("status", env=environment(one)), 0)
+    found = json.loads(impact("status", "--json", env=environment(one)).stdout)
+    assert {c["id"]: c["actions"] for c in found["campaigns"]} == dict(
+        one.query("select campaign_id, count(*) from impact.actions group by 1")
+    )
+    assert found["campaigns"][0]["cursors"]["updated"] == one.world.now.isoformat()
+    assert found["runs"][0]["outcome"] == "done"
+
+
+def test_a_dry_run_reads_and_writes_nothing(account: Make) -> None:
+    """`--dry-run` shows the windows and their least cost for one request, and leaves no file."""
+    one = account()
+    output = clean(impact("sync", "--dry-run", env=environment(one)), 0)
+    assert "At least 51 requests" in output
+    assert len(one.sandbox.requests) == 1
+    assert not one.path.exists()
+
+
+def test_logs_are_json_on_demand(account: Make) -> None:
+    """With `--log-format json` every line on standard error is an object, progress included."""
+    result = impact("--log-format", "json", "sync", env=environment(account()))
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert any(line.get("event") == "progress" and line["windows_done"] > 0 for line in lines)
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "code", "says"),
+    [
+        (["sync"], {"SOURCES__IMPACT__AUTH_TOKEN": "wrong"}, 2, "auth_token"),
+        (["check"], {"SOURCES__IMPACT__AUTH_TOKEN": "wrong"}, 2, "auth_token"),
+        (["sync"], {"SOURCES__IMPACT__AUTH_TOKEN": ""}, 2, "is not set"),
+        (["sync", "--campaign", "77"], {}, 2, "no campaign 77"),
+        (["sync"], {"SOURCES__IMPACT__CAMPAIGN_IDS": "77"}, 2, "no campaign 77"),
+        (["sync", "--since", "2026-01-02", "--until", "2026-01-01"], {}, 2, "swap them"),
+        (["sync", "--since", "soon"], {}, 2, "'soon' is not an ISO 8601 instant"),
+        (["sync"], {"SOURCES__IMPACT__BASE_URL": "http://api.example.com"}, 2, "must be https"),
+        (["sync"], {"SOURCES__IMPACT__PAGE_SIZE": "7"}, 2, "at least 2000"),
+        (["sync"], {"SOURCES__IMPACT__OVERLAP": "a bit"}, 2, "sources.impact.overlap must be a duration"),
+        (["sync"], {"SOURCES__IMPACT__START_DATE": "long ago"}, 2, "sources.impact.start_date must be"),
+        (["sync"], {"DESTINATION__DUCKDB__CREDENTIALS": "/nowhere/w.duckdb"}, 2, "/nowhere/w.duckdb"),
+        (["status"], {}, 2, "run `impact sync` first"),
+        (["snyc"], {}, 2, "No such command"),
+    ],
+)
+def test_what_the_user_can_mend_is_said_in_a_line(
+    account: Make, arguments: list[str], changes: dict[str, str], code: int, says: str
+) -> None:
+    """Bad input of any kind ends with exit code 2, says what is wrong, and leaves no warehouse behind."""
+    one = account()
+    assert says in " ".join(clean(impact(*arguments, env=environment(one, **changes)), code).split())
+    assert not one.path.exists()
+
+
+def test_unreadable_configuration_is_said_in_a_line(account: Make) -> None:
+    """A config file that is no TOML is named, without a traceback."""
+    one = account()
+    (one.folder / ".dlt").mkdir()
+    (one.folder / ".dlt" / "config.toml").write_text("[sources.impact\nbase_url = ")
+    assert "configuration" in clean(impact("sync", env=environment(one)), 2)
+
+
+def test_since_over_three_years_back_reads_what_there_is_and_says_so(account: Make) -> None:
+    """The API's horizon is told, not hidden."""
+    output = clean(impact("sync", "--since", "2015-01-01", env=environment(account())), 0)
+    assert "goes back three years" in output
+
+
+def test_a_failed_run_leaves_its_row_and_moves_no_cursor(account: Make) -> None:
+    """When credentials expire, status shows the failed run and the cursors of the good one before."""
+    one = account()
+    clean(impact("sync", env=environment(one)), 0)
+    before = json.loads(impact("status", "--json", env=environment(one)).stdout)
+    one.world.advance(days=7)
+    clean(impact("sync", env=environment(one, SOURCES__IMPACT__AUTH_TOKEN="expired")), 2)
+    after = json.loads(impact("status", "--json", env=environment(one)).stdout)
+    assert after["campaigns"] == before["campaigns"]
+    assert sorted((run["outcome"], run["exit_code"]) for run in after["runs"]) == [("CredentialsError", 2), ("done", 0)]
+    clean(impact("sync", env=environment(one)), 0)
+    one.assert_true()
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: signal.Signals, code: int) -> None:
+    """Killed amid a backfill and started again, it does not begin anew, and ends true."""
+    one = account(days=60, per_day=100)
+    env = environment(one, SOURCES__IMPACT__PACKAGE_ROWS="1000")
+    state: dict[str, subprocess.Popen[bytes]] = {}
+    started = threading.Event()
+
+    def kill(_: Request) -> None:
+        """Strike once a package has landed and reading goes on."""
+        started.wait()
+        if len(one.sandbox.requests) > 28:
+            state["run"].send_signal(how)
+
+    one.sandbox.on_request = kill
+    with subprocess.Popen([IMPACT, "sync"], env=env, stdout=subprocess.DEVNULL) as run:
+        state["run"] = run
+        started.set()
+        assert run.wait() == code
+    one.sandbox.on_request = None
+    landed = one.query("select count(*) from impact.actions")[0][0]
+    assert landed > 0
+    one.sandbox.requests.clear()
+    clean(impact("sync", env=env), 0)
+    backfill = [r for r in one.sandbox.requests if "StartDate" in r.query and r.query["CampaignId"] == "1000"]
+    assert 0 < len(backfill) < 10, "of the 25 windows most had landed"
+    one.assert_true()
+
+
+def test_help_is_instant_and_teaches() -> None:
+    """Every command explains itself, and help imports none of what commands need."""
+    assert "Exit codes" in impact("--help").stdout
+    for verb in ("check", "sync", "status", "sandbox", "demo"):
+        assert len(impact(verb, "--help").stdout.splitlines()) > 5
+    code = "import sys, pipelines.cli; print([m for m in ('dlt', 'duckdb', 'pyarrow', 'httpx', 'rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_demo_shows_what_a_month_changed(tmp_path: Path) -> None:
+    """`impact demo` needs nothing, shows approvals that came with the month, and leaves a warehouse to query."""
+    output = clean(impact("demo"), 0)
+    summaries = re.findall(r"Acme Campaign\W+([\d,]+)\W+([\d,]+)\W+([\d,]+)\W+([\d,]+)", output)
+    assert len(summaries) == 2
+    assert int(summaries[1][3].replace(",", "")) > 1_000
+    assert (tmp_path / "impact-demo.duckdb").exists()
+
+
+def test_the_sandbox_command_serves_an_account(account: Make) -> None:
+    """`impact sandbox` prints the settings to sync from it, and they work."""
+    del account
+    with subprocess.Popen(
+        [IMPACT, "sandbox", "--port", "0", "--days", "10", "--per-day", "5"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as server:
+        assert server.stdout
+        exports: dict[str, str] = {}
+        while "SOURCES__IMPACT__AUTH_TOKEN" not in exports:
+            if match := re.match(r"\s*export (\w+)=(\S+)", server.stdout.readline()):
+                exports[match[1]] = match[2]
+        deadline = time.monotonic() + 20
+        while (result := impact("check", env=os.environ | exports)).returncode and time.monotonic() < deadline:
+            pass
+        clean(result, 0)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) in {0, 130}

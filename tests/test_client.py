@@ -1,0 +1,227 @@
+"""One request: what is retried, what is refused, and where credentials never go."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from sources.impact.client import Client
+from sources.impact.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    CredentialsError,
+    InvalidAnswer,
+    NotFound,
+    RequestRefused,
+    ScopeError,
+    Unavailable,
+    WindowTooFull,
+)
+from sources.impact.protocol import Axis
+from sources.impact.settings import Settings
+from sources.impact.windows import Window
+from sources.impact_sandbox import Reply, Request
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def one(account: Make) -> Account:
+    """A small account."""
+    return account(days=20)
+
+
+@pytest.fixture
+def client(one: Account) -> Iterator[Client]:
+    """A client of that account."""
+    with Client(one.settings(max_wait=timedelta(0))) as made:
+        yield made
+
+
+def answers(one: Account, *replies: Reply | None) -> None:
+    """Have the sandbox give these answers first, `None` being its own, and its own from then on."""
+    waiting = list(replies)
+    one.sandbox.on_request = lambda _: waiting.pop(0) if waiting else None
+
+
+def ids(client: Client) -> list[str]:
+    """The ids of the account's campaigns."""
+    return [c["Id"] for answer in client.campaigns() for c in json.loads(answer.value.records)]
+
+
+BROKEN = [
+    Reply(500, b"oops"),
+    Reply(502, b"<html>"),
+    Reply(503, b""),
+    Reply(504, b"{}"),
+    Reply(200, b"null"),
+    Reply(200, b"<html>please wait</html>"),
+    Reply(200, b""),
+    Reply(200, b'{"@total": "2"}'),
+    Reply(200, b'{"Campaigns": [{"Id": "10'),
+    Reply(200, b'{"Campaigns": [' + b" " * 5000, cut_after=20),
+]
+
+
+@pytest.mark.parametrize("reply", BROKEN, ids=lambda reply: f"{reply.status} {reply.body[:20]!r}")
+def test_what_may_pass_is_asked_for_again(one: Account, client: Client, reply: Reply) -> None:
+    """A broken answer costs a second request, not the run, and never counts as an empty list."""
+    answers(one, reply)
+    assert ids(client) == ["1000", "2000"]
+    assert len(one.sandbox.requests) == 2
+
+
+def test_what_stays_broken_is_an_error_after_a_few_tries(one: Account, client: Client) -> None:
+    """Retries are bounded; the error then says what came back."""
+    one.sandbox.on_request = lambda _: Reply(503)
+    with pytest.raises(Unavailable, match="503"):
+        ids(client)
+    assert len(one.sandbox.requests) == 3
+    one.sandbox.on_request = lambda _: Reply(200, b"<html>")
+    with pytest.raises(InvalidAnswer, match="<html>"):
+        ids(client)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(401), CredentialsError),
+        (Reply(403), ScopeError),
+        (Reply(404), NotFound),
+        (Reply(400, b'{"Message": "Too many records"}'), WindowTooFull),
+        (Reply(400, b'{"Errors": [{"Field": "EndDate", "Message": "no"}]}'), RequestRefused),
+    ],
+)
+def test_what_a_retry_cannot_mend_is_asked_once(
+    one: Account, client: Client, reply: Reply, error: type[Exception]
+) -> None:
+    """Refusals are final: asking again would only spend requests."""
+    one.sandbox.on_request = lambda _: reply
+    with pytest.raises(error):
+        ids(client)
+    assert len(one.sandbox.requests) == 1
+
+
+def test_a_spent_hour_stops_where_waiting_is_not_allowed(one: Account, client: Client) -> None:
+    """A 429 with half an hour to go ends the run rather than blocking it."""
+    one.sandbox.on_request = lambda _: Reply(429, headers={"X-RateLimit-Reset": "1800"})
+    with pytest.raises(BudgetSpent, match="30 min"):
+        ids(client)
+    assert len(one.sandbox.requests) == 1
+
+
+def test_a_short_wait_for_the_hour_to_turn_is_waited(one: Account) -> None:
+    """A 429 that asks for no wait at all is followed by the request once more, and it succeeds."""
+    answers(one, Reply(429, headers={"Retry-After": "0"}))
+    with Client(one.settings(max_wait=timedelta(seconds=5))) as client:
+        assert ids(client) == ["1000", "2000"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_to_another_host_is_not_followed(one: Account, client: Client, status: int) -> None:
+    """Credentials go to the configured origin and nowhere else."""
+    one.sandbox.on_request = lambda _: Reply(status, headers={"Location": "http://localhost:9/Advertisers/x/Campaigns"})
+    with pytest.raises(ConfigurationError, match="another host"):
+        ids(client)
+    assert len(one.sandbox.requests) == 1
+
+
+def test_a_redirect_within_the_origin_is_followed(one: Account, client: Client) -> None:
+    """A moved path on the same host is still the API."""
+    target = f"/Advertisers/{one.sandbox.account_sid}/Campaigns.json"
+    answers(one, Reply(307, headers={"Location": target}))
+    assert ids(client) == ["1000", "2000"]
+
+
+def listing(next_link: str) -> Reply:
+    """A page of campaigns that links to a further one."""
+    envelope = {"@page": "1", "@numpages": "2", "@total": "2", "@nextpageuri": next_link, "Campaigns": [{"Id": "1"}]}
+    return Reply(200, json.dumps(envelope).encode())
+
+
+@pytest.mark.parametrize(
+    "link", ["https://evil.example/Campaigns?Page=2", "//evil.example/Campaigns", "ftp://127.0.0.1/x"]
+)
+def test_a_next_page_on_another_host_is_not_followed(one: Account, client: Client, link: str) -> None:
+    """A link in an answer cannot take credentials elsewhere."""
+    answers(one, listing(link))
+    with pytest.raises(ConfigurationError, match="another host"):
+        ids(client)
+
+
+def test_a_next_page_that_points_to_itself_ends_in_an_error(one: Account, client: Client) -> None:
+    """A list that never ends is noticed at its first repetition."""
+    one.sandbox.on_request = lambda _: listing("/Advertisers/x/Campaigns?Page=2")
+    with pytest.raises(InvalidAnswer, match="read before"):
+        ids(client)
+    assert len(one.sandbox.requests) == 2
+
+
+def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
+    """Pages of one window together hold exactly the actions of the window, each once."""
+    one = account(days=40, per_day=150)
+    with Client(one.settings()) as client:
+        first = client.actions("1000", Axis.UPDATED, Window(one.world.now - 44 * DAY, one.world.now), 2_000)
+        rest = [client.actions_page(first.value, n) for n in range(2, first.value.pages + 1)]
+    found = [a["Id"] for answer in (first, *rest) for a in json.loads(answer.value.records)]
+    assert first.value.pages == 3
+    assert sorted(found) == sorted(row["id"] for row in one.truth().values() if row["campaign_id"] == "1000")
+
+
+def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
+    """A server that repeats page 1 for every number is found out."""
+    one = account(days=40, per_day=150)
+    with Client(one.settings()) as client:
+        first = client.actions("1000", Axis.UPDATED, Window(one.world.now - 44 * DAY, one.world.now), 2_000)
+        repeated = json.dumps({"@page": "1", "@numpages": "3", "@total": "9", "Actions": []}).encode()
+        one.sandbox.on_request = lambda _: Reply(200, repeated)
+        with pytest.raises(InvalidAnswer, match="asked for page 2"):
+            client.actions_page(first.value, 2)
+
+
+def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the AuthToken nor the AccountSID appears in what a failing request says or logs, at any level."""
+    caplog.set_level(logging.DEBUG, logger="sources")
+    one.sandbox.on_request = lambda _: Reply(503, b"busy")
+    with pytest.raises(Unavailable) as caught:
+        ids(client)
+    said = str(caught.value) + repr(caught.value) + caplog.text + repr(one.settings())
+    assert one.sandbox.auth_token not in said
+    assert one.sandbox.account_sid not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.impact.com",
+        "http://127.0.0.1.evil.example",
+        "ftp://127.0.0.1",
+        "api.impact.com",
+        "https://u:p@h",
+        "",
+    ],
+)
+def test_a_base_url_that_could_leak_credentials_is_refused(url: str) -> None:
+    """Only https, or plain http to this very machine, and no credentials in the URL."""
+    with pytest.raises(ConfigurationError, match="base_url") as caught:
+        Settings("sid", "token", base_url=url)
+    assert "u:p" not in str(caught.value)
+
+
+def test_the_servers_clock_is_used_where_ours_is_off(one: Account, client: Client) -> None:
+    """The run's now is the server's, to the second, when the two differ."""
+    ids(client)
+    assert abs(client.clock.now() - one.world.now) < timedelta(seconds=2)
+
+
+def test_every_request_says_what_it_wants(one: Account, client: Client) -> None:
+    """The API answers JSON of the version we know because each request asks for it; the sandbox refuses others."""
+    assert ids(client) == ["1000", "2000"]
+    assert [request.status for request in one.sandbox.requests] == [200]
+    assert isinstance(one.sandbox.requests[0], Request)

@@ -1,0 +1,42 @@
+"""The README promises what is there: its commands exist, and its query gives the result it shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import duckdb
+
+from pipelines.cli import main
+from pipelines.demo import run as run_demo
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_command_has_its_section_and_every_section_its_command() -> None:
+    """The README has a section for each command, and none for what does not exist."""
+    assert re.findall(r"^## impact (\w+)$", README, re.MULTILINE) == list(main.commands)
+
+
+def test_the_options_in_the_readme_are_those_of_the_commands() -> None:
+    """A synopsis lists exactly the options that its command takes."""
+    for verb, synopsis in re.findall(r"^impact (\w+) (\[--.*)$", README, re.MULTILINE):
+        options = {o for p in main.commands[verb].params if isinstance(p, click.Option) for o in p.opts}
+        assert set(re.findall(r"--[\w-]+", synopsis)) == options
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    """`make x` works for every x that the README names."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)$", README, re.MULTILINE)) <= targets
+
+
+def test_the_first_query_gives_the_result_that_is_shown() -> None:
+    """After the demo, the README's query answers what the README says."""
+    run_demo()
+    (query,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    with duckdb.connect("impact-demo.duckdb", read_only=True) as connection:
+        assert str(connection.sql(query)).strip() == shown.strip()
