@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -42,8 +43,7 @@ def run() -> int:
     out.print(
         "\nApprovals never move an action's last-updated date: a connector that follows that date alone would have "
         "seen none of those above.\n"
-        f"The warehouse is {DATABASE}; ask it something:\n"
-        f'  duckdb {DATABASE} "select * from impact.actions limit 5"',
+        f"The warehouse is {DATABASE}; the README has a first question to ask it.",
         soft_wrap=True,
     )
     return Exit.DONE
@@ -52,11 +52,12 @@ def run() -> int:
 def _sync(settings: Settings, path: Path) -> None:
     with progress() as on_progress:
         summary = sync(settings, on_progress=on_progress)
-    show(summary)
-    rows = table("The warehouse says", "state", "actions", "revenue", "commission")
+    show(replace(summary, notes=()))  # that its clock is not ours is the point of a sandbox
+    numbers = ("actions", "revenue", "commission")
+    rows = table("The warehouse says", "state", *numbers, numbers=numbers)
     with duckdb.connect(str(path), read_only=True) as connection:
-        for state, *numbers in connection.execute(_QUESTION).fetchall():
-            rows.add_row(state, *(f"{number:,}" for number in numbers))
+        for state, *values in connection.execute(_QUESTION).fetchall():
+            rows.add_row(state, *(f"{value:,}" for value in values))
     console().print(rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from tomllib import TOMLDecodeError
 
 import click
 
@@ -50,4 +51,5 @@ def _is_configuration(error: BaseException) -> bool:
     """Whether dlt or the TOML reader could not make sense of the configuration files."""
     from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415 - rarely needed
 
-    return any(isinstance(one, ConfigurationException) or "toml" in type(one).__module__.lower() for one in chain(error))
+    kinds = (ConfigurationException, TOMLDecodeError)
+    return any(isinstance(one, kinds) or "toml" in type(one).__module__.lower() for one in chain(error))

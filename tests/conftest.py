@@ -45,7 +45,7 @@ def typed(name: str, text: str | None) -> object:
     if name in _MONEY:
         return Decimal(str(text))
     if name.endswith("_date"):
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).astimezone(UTC)
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
     return text
 
 
@@ -58,7 +58,7 @@ class Account:
 
     def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting
         """Settings for this account."""
-        own = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
+        own: dict[str, Any] = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
         return Settings(**(own | {"base_url": self.sandbox.url, "page_size": 2_000} | changes))
 
     def sync(self, ask: Ask = Ask(), **changes: Any) -> Summary:  # noqa: ANN401, B008
@@ -111,7 +111,7 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / "impact.duckdb"))
     monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "1 second")
-    with stamina.set_testing(True, attempts=3):  # type: ignore[attr-defined]
+    with stamina.set_testing(True, attempts=3):
         yield
 
 
@@ -121,7 +121,8 @@ def account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
     with ExitStack() as stack:
 
         def make(*, requests_per_hour: int = 100_000, scopes: set[str] | None = None, **world: Any) -> Account:  # noqa: ANN401 - the world's options
-            made = World(**({"seed": 1, "days": 60, "per_day": 10, "campaigns": CAMPAIGNS} | world))
+            usual: dict[str, Any] = {"seed": 1, "days": 60, "per_day": 10, "campaigns": CAMPAIGNS}
+            made = World(**(usual | world))
             sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour, scopes=scopes))
             return Account(made, sandbox, tmp_path)
 

@@ -171,7 +171,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
         rest = [client.actions_page(first.value, n) for n in range(2, first.value.pages + 1)]
     found = [a["Id"] for answer in (first, *rest) for a in json.loads(answer.value.records)]
     assert first.value.pages == 3
-    assert sorted(found) == sorted(row["id"] for row in one.truth().values() if row["campaign_id"] == "1000")
+    assert sorted(found) == sorted(str(row["id"]) for row in one.truth().values() if row["campaign_id"] == "1000")
 
 
 def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:

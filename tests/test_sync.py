@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import dlt
-import duckdb
 import pytest
 
 from pipelines.exits import Exit, WarehouseBusy
@@ -178,7 +178,7 @@ def test_wrong_credentials_stop_before_anything_is_written(account: Make) -> Non
     """A wrong token is named as such, and no warehouse is left behind."""
     one = account()
     with pytest.raises(CredentialsError, match="auth_token"):
-        one.sync(auth_token="wrong")  # type: ignore[arg-type]
+        one.sync(auth_token="wrong")
     assert not one.path.exists()
 
 
@@ -199,11 +199,8 @@ def test_another_accounts_warehouse_is_refused(account: Make) -> None:
     assert one.held() == before
 
 
-def test_a_warehouse_in_use_is_left_alone(account: Make, tmp_path: Path) -> None:
+def test_a_warehouse_in_use_is_left_alone(account: Make) -> None:
     """Where another program holds the file, the run ends and names it."""
-    import subprocess
-    import sys
-
     one = account()
     one.sync()
     code = f"import duckdb, sys; c = duckdb.connect({str(one.path)!r}); print('held', flush=True); sys.stdin.read()"
@@ -219,7 +216,7 @@ def test_a_warehouse_in_use_is_left_alone(account: Make, tmp_path: Path) -> None
 def test_a_path_that_cannot_be_written_is_named(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that does not exist is an error in the configuration."""
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "/nowhere/at/all.duckdb")
-    with pytest.raises(ConfigurationError, match="/nowhere/at/all.duckdb"):
+    with pytest.raises(ConfigurationError, match=r"/nowhere/at/all\.duckdb"):
         account().sync()
 
 
@@ -230,4 +227,3 @@ def test_a_file_that_is_no_database_is_left_as_it_is(account: Make) -> None:
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         one.sync()
     assert one.path.read_text() == "not a database, but dear to somebody"
-    assert not isinstance(ConfigurationError("x"), duckdb.Error)

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from sandbox.conftest import Ask, Row
 from sources.impact_sandbox import Rules, World
+from tests.sandbox.conftest import Ask, Row
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from sandbox.conftest import Ask, Row
 from sources.impact_sandbox import Campaign, Rules, World
+from tests.sandbox.conftest import Ask, Row
 
 
 def small() -> World:

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from sandbox.conftest import Ask, Client, Row
 from sources.impact_sandbox import Campaign, World
+from tests.sandbox.conftest import Ask, Client, Row
 
 SAMPLE = [
     "Id",

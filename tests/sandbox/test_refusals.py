@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from sandbox.conftest import Ask, Client
 from sources.impact_sandbox import Rules, World
+from tests.sandbox.conftest import Ask, Client
 
 DAY = {"StartDate": "2026-01-01T00:00:00Z", "EndDate": "2026-01-02T00:00:00Z"}
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.conftest import Ask, Row
 from sources.impact_sandbox import Rules, World
+from tests.sandbox.conftest import Ask, Row
 
 
 def approvals(world: World, days: int) -> dict[str, Row]:

@@ -7,8 +7,8 @@ import time
 import httpx
 import pytest
 
-from sandbox.conftest import Ask
 from sources.impact_sandbox import Reply, Request, Rules, Sandbox, World, serve
+from tests.sandbox.conftest import Ask
 
 
 def test_budget(ask: Ask) -> None:
