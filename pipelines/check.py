@@ -71,7 +71,7 @@ def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:
     now = client.clock.now()
     window = Window(now - WINDOW_MAX + timedelta(minutes=1), now)
     for campaign_id in campaigns:
-        page = client.actions(campaign_id, Axis.UPDATED, window, client.settings.page_size).value
+        page = client.actions(campaign_id, {Axis.UPDATED: window}, client.settings.page_size).value
         found += [
             str(a["Id"]) for a in msgspec.json.decode(page.records, type=list[dict[str, object]])[:1] if "Id" in a
         ]

@@ -34,6 +34,8 @@ os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
 os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
 os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+# Interrupts are ours: dlt would finish its step first and, late in a load, forget them.
+os.environ.setdefault("RUNTIME__INTERCEPT_SIGNALS", "false")
 
 
 @contextmanager

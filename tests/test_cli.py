@@ -166,7 +166,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: sign
     def kill(_: Request) -> None:
         """Strike once a package has landed and reading goes on."""
         started.wait()
-        if len(one.sandbox.requests) > 28:
+        if len(one.sandbox.requests) == 28:
             state["run"].send_signal(how)
 
     one.sandbox.on_request = kill

@@ -167,7 +167,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
     """Pages of one window together hold exactly the actions of the window, each once."""
     one = account(days=40, per_day=150)
     with Client(one.settings()) as client:
-        first = client.actions("1000", Axis.UPDATED, Window(one.world.now - 44 * DAY, one.world.now), 2_000)
+        first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
         rest = [client.actions_page(first.value, n) for n in range(2, first.value.pages + 1)]
     found = [a["Id"] for answer in (first, *rest) for a in json.loads(answer.value.records)]
     assert first.value.pages == 3
@@ -178,7 +178,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
     """A server that repeats page 1 for every number is found out."""
     one = account(days=40, per_day=150)
     with Client(one.settings()) as client:
-        first = client.actions("1000", Axis.UPDATED, Window(one.world.now - 44 * DAY, one.world.now), 2_000)
+        first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
         repeated = json.dumps({"@page": "1", "@numpages": "3", "@total": "9", "Actions": []}).encode()
         one.sandbox.on_request = lambda _: Reply(200, repeated)
         with pytest.raises(InvalidAnswer, match="asked for page 2"):

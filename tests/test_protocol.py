@@ -123,7 +123,7 @@ def test_a_page_link_keeps_every_parameter_and_names_its_page_once() -> None:
 def test_a_list_is_asked_for_by_exactly_one_date() -> None:
     """Both bounds of the date go out, with a time component and in UTC."""
     window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
-    assert protocol.actions_params("7", Axis.LOCKING, window, 20_000) == {
+    assert protocol.actions_params("7", {Axis.LOCKING: window}, 20_000) == {
         "CampaignId": "7",
         "LockingDateStart": "2026-01-01T00:00:00Z",
         "LockingDateEnd": "2026-01-02T00:00:00Z",

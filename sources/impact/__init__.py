@@ -23,9 +23,10 @@ from dlt.extract import DltResource
 
 from sources.impact.client import Client
 from sources.impact.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
+from sources.impact.landing import Landing
 from sources.impact.settings import Settings, parse_instant
 from sources.impact.tables import empty
-from sources.impact.walk import Ask, Landing, Walk, stopped_for_budget
+from sources.impact.walk import Ask, Walk, stopped_for_budget
 from sources.impact.warehouse import Warehouse
 
 __all__ = ["Ask", "Settings", "Walk", "impact"]
@@ -43,19 +44,44 @@ _WINDOW: Any = {
     "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
 }
 _WINDOW_RESULT: Any = {
+    "event_start": {"data_type": "timestamp", "description": "First EventDate, where the window was parted by it"},
+    "event_end": {"data_type": "timestamp", "description": "Last EventDate, where the window was parted by it"},
     "total": {"data_type": "bigint", "description": "Actions in the window, as the API counts them (@total)"},
     "rows": {"data_type": "bigint", "description": "Actions received"},
     "pages": {"data_type": "bigint", "description": "Pages of the window"},
     "requests": {"data_type": "bigint", "description": "Requests sent for it, repeated ones included"},
     "seconds": {"data_type": "double", "description": "Time its requests took, added up"},
-    "outcome": {"data_type": "text", "description": "whole, or why it was cut: too full, moved"},
+    "outcome": {
+        "data_type": "text",
+        "description": "whole, parted (in parts that add up), or why not: too full, moved",
+    },
 }
 _REJECTED: Any = {
     "id": {"data_type": "text", "nullable": False, "description": "The action's id, else a hash of the record"},
     "raw": {"data_type": "text", "description": "The record as JSON, as it came"},
     "reason": {"data_type": "text", "description": "Why it could not be typed"},
-    "rejected_at": {"data_type": "timestamp", "description": "When the answer that holds it arrived"},
+    "action_id": {"data_type": "text", "description": "The action's id, NULL where the record has none"},
+    "rejected_at": {
+        "data_type": "timestamp",
+        "dedup_sort": "desc",
+        "description": "When the answer that holds it arrived",
+    },
+    "resolved": {"data_type": "bool", "hard_delete": True, "description": "True removes the row; never seen here"},
 }
+FINDINGS: Any = {
+    "run_id": {"data_type": "text", "nullable": False, "description": "The run that found it"},
+    "campaign_id": {"data_type": "text", "description": "The action's campaign"},
+    "action_id": {"data_type": "text", "nullable": False, "description": "The action that differs"},
+    "month": {"data_type": "text", "description": "Month of its EventDate, as YYYY-MM"},
+    "finding": {"data_type": "text", "description": "missing here, stale here, or gone at the source"},
+    "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
+    "here": {"data_type": "text", "description": "The value in the warehouse"},
+    "there": {"data_type": "text", "description": "The value at the API"},
+    "repaired": {"data_type": "bool", "description": "Whether it was mended"},
+    "found_at": {"data_type": "timestamp", "description": "When it was found (the server's clock)"},
+}
+"""Columns of `verify_results`; its key is `FINDING_KEY`."""
+FINDING_KEY = ["run_id", "action_id", "column_name"]
 
 
 @dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
@@ -126,7 +152,13 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
     def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
         yield landing.windows
 
-    yield from (actions, campaigns, rejected_records, sync_windows)
+    @dlt.transformer(
+        name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
+    )
+    def verify_results(landing: Landing) -> Iterator[list[dict[str, Any]]]:
+        yield landing.findings
+
+    yield from (actions, campaigns, rejected_records, sync_windows, verify_results)
 
 
 def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state

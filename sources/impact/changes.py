@@ -18,7 +18,7 @@ APPROVED, REVERSED = "APPROVED", "REVERSED"
 
 @dataclass
 class Tally:
-    """What a run found: actions read, new, changed (of these approved, reversed, restored), commission moved.
+    """What a run found: actions read, new, changed (of these approved, reversed, restored), newly rejected, gone.
 
     `money` is the change of the sum of payouts by currency, new actions included.
     """
@@ -30,11 +30,12 @@ class Tally:
     reversed: int = 0
     restored: int = 0
     rejected: int = 0
+    gone: int = 0
     money: Money = field(default_factory=lambda: defaultdict(Decimal))
 
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
-        for name in ("read", "new", "changed", "approved", "reversed", "restored", "rejected"):
+        for name in ("read", "new", "changed", "approved", "reversed", "restored", "rejected", "gone"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for currency, moved in other.money.items():
             self.money[currency] += moved

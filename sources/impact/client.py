@@ -92,9 +92,11 @@ class Client:
         """The account's campaigns, page by page."""
         yield from self._pages(self._path("Campaigns"), {}, "Campaigns")
 
-    def actions(self, campaign_id: str, axis: Axis, window: Window, page_size: int) -> Answer[Page]:
-        """First page of a campaign's actions in a window. Raises `WindowTooFull` where it must be narrower."""
-        params = protocol.actions_params(campaign_id, axis, window, page_size)
+    def actions(
+        self, campaign_id: str, windows: Mapping[Axis, Window], page_size: int, state: str | None = None
+    ) -> Answer[Page]:
+        """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they hold too many."""
+        params = protocol.actions_params(campaign_id, windows, page_size, state)
         return self._get(self._path("Actions"), params, _actions_page)
 
     def actions_page(self, first: Page, number: int) -> Answer[Page]:
@@ -108,6 +110,10 @@ class Client:
             return page
 
         return self._get(protocol.page_link(first, number), None, read)
+
+    def action(self, action_id: str) -> Answer[bytes]:
+        """One action as JSON. Raises `NotFound`."""
+        return self._get(self._path("Actions", action_id), None, protocol.read_object)
 
     def items(self, action_id: str) -> Iterator[Answer[Page]]:
         """The items of an action, page by page. Raises `NotFound`."""

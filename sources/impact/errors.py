@@ -14,7 +14,8 @@ ImpactError
 ├── WindowTooFull             ask for a narrower window
 ├── RequestRefused            our request is at fault (400 with fields): a defect, report it
 ├── NotFound                  there is no such thing (404)
-└── WindowNotWhole            a window could not be read completely: its cursor stays
+├── WindowNotWhole            a window could not be read completely: its cursor stays
+└── ShortAnswers              the API hides rows from a kind of query: stop before anything is wrong
 """
 
 from __future__ import annotations
@@ -90,3 +91,7 @@ class NotFound(ImpactError, LookupError):
 
 class WindowNotWhole(ImpactError, RuntimeError):
     """A window kept changing, or cannot be cut any finer; nothing of it is skipped and no cursor moves."""
+
+
+class ShortAnswers(ImpactError, RuntimeError):
+    """The API answers a query by one date as if it had been narrowed by another."""

@@ -2,12 +2,13 @@
 
 *updated* follows the last-updated date from its cursor to `until`. *locking* follows the LockingDate from its cursor,
 past `until`, to the furthest one known, because approvals do not move last-updated and open actions change silently;
-it reaches back to locked actions that were not cleared yet.
+it reaches back to locked actions that were not cleared yet. *unseen* re-reads what can still change and was in none of
+those windows: its LockingDate is empty, or moved without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ from typing import Any
 
 from sources.impact.protocol import Axis
 from sources.impact.settings import HISTORY_MAX, Settings
-from sources.impact.windows import Window, cover, cut
+from sources.impact.windows import Window, cover, cut, gather
 
 
 class Pass(StrEnum):
@@ -23,11 +24,12 @@ class Pass(StrEnum):
 
     UPDATED = "updated"
     LOCKING = "locking"
+    UNSEEN = "unseen"
 
     @property
     def axis(self) -> Axis:
         """The date that the pass walks along."""
-        return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING}[self]
+        return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING, Pass.UNSEEN: Axis.EVENT}[self]
 
 
 class Mark(StrEnum):
@@ -57,18 +59,33 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Reading:
-    """One window to read; once it and all before it have landed, `marks` are moved to their instants."""
+    """One window to read; once it and all before it have landed, `marks` are moved to their instants.
+
+    `event`, `state` and `page_size` narrow or enlarge it where its own date can cut it no further.
+    """
 
     campaign_id: str
     pass_: Pass
     window: Window
     marks: tuple[tuple[Mark, datetime], ...] = ()
+    event: Window | None = None
+    state: str | None = None
+    page_size: int | None = None
+
+    def __str__(self) -> str:
+        """Campaign, pass and window, as messages name them."""
+        narrowed = f", events of {self.event}" if self.event else ""
+        return f"campaign {self.campaign_id}, {self.pass_} {self.window}{narrowed}"
+
+    @property
+    def windows(self) -> dict[Axis, Window]:
+        """The window of each date that is asked for."""
+        return {self.pass_.axis: self.window} | ({Axis.EVENT: self.event} if self.event else {})
 
     def part(self, window: Window, *, last: bool) -> Reading:
         """A part of this reading: its cursor moves no further than the part, its other marks as they can be."""
-        position = Mark(self.pass_.value)
         marks = tuple(
-            (mark, min(to, window.end) if mark is position else to)
+            (mark, min(to, window.end) if mark.value == self.pass_.value else to)
             for mark, to in self.marks
             if last or mark is not Mark.RECHECKED
         )
@@ -145,6 +162,36 @@ def plan_locking(  # noqa: PLR0913 - one fact each
             marks += ((Mark.RECHECKED, bounds.now),)
         readings.append(Reading(campaign_id, Pass.LOCKING, window, marks))
     return readings
+
+
+def plan_unseen(
+    campaign_id: str,
+    unseen: Mapping[str, datetime | None],
+    count: Callable[[Window], int],
+    bounds: Bounds,
+    page_size: int,
+) -> tuple[list[Reading], list[str]]:
+    """Windows of the EventDate, and ids to read one by one, that re-read `unseen` (id -> EventDate) at the least cost.
+
+    `count` tells how many actions are known to lie in a window: its pages are what it costs.
+    """
+    dated = [event for event in unseen.values() if event and event >= bounds.earliest]
+    readings = []
+    single = dict(unseen)
+    for window in gather(dated):
+        inside = [id_ for id_, event in unseen.items() if event and window.start <= event <= window.end]
+        if len(inside) > max(1, -(-count(window) // page_size)):
+            readings.append(Reading(campaign_id, Pass.UNSEEN, window))
+            for id_ in inside:
+                del single[id_]
+    return readings, sorted(single)
+
+
+def vouches(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
+    """Whether a run leaves nothing out: it adjoins what was read before, and re-reads the locks to come."""
+    cursor = cursors.get(Mark.LOCKING)
+    adjoins = bounds.since is None or (cursor is not None and bounds.since <= cursor)
+    return adjoins and _moves(cursors, bounds, settings) and _recheck_is_due(cursors, bounds, settings)
 
 
 def lookback_start(bounds: Bounds, settings: Settings) -> datetime:

@@ -58,15 +58,17 @@ class Limits:
     reset: float | None = None
 
 
-def actions_params(campaign_id: str, axis: Axis, window: Window, page_size: int) -> dict[str, str]:
-    """Query parameters that list a campaign's actions in a window of one date."""
-    start, end = axis.value
-    return {
-        "CampaignId": campaign_id,
-        start: instant(window.start),
-        end: instant(window.end),
-        "PageSize": str(page_size),
-    }
+def actions_params(
+    campaign_id: str, windows: Mapping[Axis, Window], page_size: int, state: str | None = None
+) -> dict[str, str]:
+    """Query parameters that list a campaign's actions which lie in a window of each of these dates."""
+    params = {"CampaignId": campaign_id}
+    for axis, window in windows.items():
+        start, end = axis.value
+        params |= {start: instant(window.start), end: instant(window.end)}
+    if state is not None:
+        params["State"] = state
+    return params | {"PageSize": str(page_size)}
 
 
 def read_page(status: int, headers: Mapping[str, str], body: bytes, *keys: str) -> Page:

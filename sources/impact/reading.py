@@ -1,28 +1,36 @@
-"""Windows become batches of typed rows: fetched ahead in threads, checked to be whole, halved where they are not."""
+"""Windows become batches of typed rows: fetched ahead in threads, checked to be whole, cut where they are not."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources.impact import parting
 from sources.impact.client import Answer, Client
 from sources.impact.columns import ACTION
-from sources.impact.errors import WindowNotWhole, WindowTooFull
-from sources.impact.passes import Reading
-from sources.impact.protocol import Page
+from sources.impact.errors import NotFound, RequestRefused, WindowNotWhole, WindowTooFull
+from sources.impact.parting import Counts
+from sources.impact.passes import Pass, Reading
+from sources.impact.protocol import Axis, Page
+from sources.impact.settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
 from sources.impact.tables import Reader, Records
+from sources.impact.windows import Window, cut
 
 _AHEAD = 4
 """Requests in flight: enough to hide the network behind the parsing, few enough to keep memory flat."""
+_SINGLES = 200
+"""Actions read one by one that make a batch."""
+_TRIES = 3
+"""How often a page that contradicts its own total is read."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 A = TypeVar("A")
@@ -30,18 +38,23 @@ A = TypeVar("A")
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one page."""
+    """The rows of one page, or of some actions read one by one; `gone` are ids that the API no longer knows."""
 
     reading: Reading
     records: Records
     read_at: datetime
-    number: int
-    pages: int
+    gone: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> pa.Array:
+        """Ids of the records, readable or not; one without an id counts by its raw JSON."""
+        rejected = [record.id or record.raw for record in self.records.rejected]
+        return pa.concat_arrays([*self.records.table["id"].chunks, pa.array(rejected, pa.string())])
 
 
 @dataclass(frozen=True)
 class WindowDone:
-    """One window was read, or refused: what `sync_windows` says of it. `whole` if every row of it was received."""
+    """One window was read, or refused: what `sync_windows` says of it."""
 
     reading: Reading
     outcome: str
@@ -53,8 +66,15 @@ class WindowDone:
 
     @property
     def whole(self) -> bool:
-        """Whether the window was received completely."""
-        return self.outcome == "whole"
+        """Whether the window was received completely, in one piece or in parts."""
+        return self.outcome in {"whole", "parted"}
+
+
+class Known(Protocol):
+    """What is known of where actions lie; used to cut well, never to decide what is complete."""
+
+    def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
+        """How many actions of a campaign lie at each instant of a date, within these windows."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +84,32 @@ class _Fetched:
     requests: int
     seconds: float
 
-    @property
-    def ids(self) -> pa.Array:
-        """Ids of the page's records, readable or not; one without an id counts by its raw JSON."""
-        rejected = [record.id or record.raw for record in self.batch.records.rejected]
-        return pa.concat_arrays([*self.batch.records.table["id"].chunks, pa.array(rejected, pa.string())])
+
+Events = Iterator[Batch | WindowDone]
+_Reads = Generator[Batch | WindowDone, None, list[pa.Array]]
+"""Events, and at the end the ids that were received."""
 
 
 class WindowReader:
-    """Reads windows in order, the next ones fetched and parsed meanwhile. Close it, or its threads linger."""
+    """Reads windows in order, the next ones fetched and parsed meanwhile. Close it, or its threads linger.
 
-    def __init__(self, client: Client, page_size: int) -> None:
+    `horizon` holds every EventDate that an action can have.
+    """
+
+    def __init__(self, client: Client, page_size: int, known: Known) -> None:
+        self.horizon: Window | None = None
         self._client = client
         self._page_size = page_size
+        self._known = known
         self._reader = Reader(ACTION)
+        self._pages_may_grow = page_size < PAGE_SIZE_MAX
         self._pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="impact-read")
 
     def close(self) -> None:
         """Abandon what is not fetched yet and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def read(self, readings: Iterable[Reading]) -> Iterator[Batch | WindowDone]:
+    def read(self, readings: Iterable[Reading]) -> Events:
         """Batches of each window in order, each window (or the parts it had to be cut into) ended by `WindowDone`.
 
         Raises `WindowNotWhole` for what can be cut no further, and whatever the client raises.
@@ -92,61 +117,152 @@ class WindowReader:
         for reading, first in self._ahead(self._first, readings):
             yield from self._window(reading, first)
 
-    def _window(self, reading: Reading, first: Future[_Fetched]) -> Iterator[Batch | WindowDone]:
+    def read_singly(self, campaign_id: str, ids: Sequence[str]) -> Events:
+        """Batches of the actions with these ids, one request each; ids that the API does not know are in `gone`."""
+        now = self._client.clock.now().replace(microsecond=0)
+        reading = Reading(campaign_id, Pass.UNSEEN, Window(now, now))
+        for start in range(0, len(ids), _SINGLES):
+            some = ids[start : start + _SINGLES]
+            answers = [(id_, future.result()) for id_, future in self._ahead(self._single, some)]
+            found = [answer for _, answer in answers if answer is not None]
+            gone = tuple(id_ for id_, answer in answers if answer is None)
+            records = [self._reader.read(b"[" + answer.value + b"]", answer.read_at) for answer in found]
+            table = pa.concat_tables([r.table for r in records], promote_options="default") if records else None
+            rejected = tuple(rejected for r in records for rejected in r.rejected)
+            empty = self._reader.read(b"[]", now).table
+            yield Batch(reading, Records(empty if table is None else table.combine_chunks(), rejected), now, gone)
+            requests = sum(answer.requests for answer in found) + len(gone)
+            seconds = sum(answer.seconds for answer in found)
+            yield WindowDone(reading, "one by one", len(some), len(found), len(some), requests, seconds)
+
+    def _window(self, reading: Reading, first: Future[_Fetched], tries: int = 1) -> _Reads:
         try:
             fetched = first.result()
         except WindowTooFull as error:
             yield WindowDone(reading, "too full", error.total, requests=1)
-            yield from self._halves(reading, str(error))
-            return
-        total, seen = fetched.page.total, [fetched.ids]
-        done = WindowDone(reading, "whole", total, 0, fetched.page.pages)
+            return (yield from self._narrow(reading, error.total, self._size(reading) * PAGES_MAX))
+        total, pages, seen = fetched.page.total, fetched.page.pages, [fetched.batch.ids]
         yield fetched.batch
-        done = _count(done, fetched)
-        for _, following in self._ahead(partial(self._following, reading, fetched.page), range(2, done.pages + 1)):
+        done = _count(WindowDone(reading, "whole", total, 0, pages), fetched)
+        for _, following in self._ahead(partial(self._following, reading, fetched.page), range(2, pages + 1)):
             fetched = following.result()
-            seen.append(fetched.ids)
+            seen.append(fetched.batch.ids)
             yield fetched.batch
             done = _count(done, fetched)
-        if pc.count_distinct(pa.concat_arrays(seen)).as_py() == total == fetched.page.total:
+        if _distinct(seen) == total == fetched.page.total:
             yield done
-            return
+            return seen
         yield replace(done, outcome="moved")
-        if done.pages > 1:
-            yield from self._halves(reading, "its rows moved between its pages")
-            return
+        if pages > 1:
+            return (yield from self._narrow(reading, total, self._size(reading), moved=True))
+        if tries < _TRIES:
+            return (yield from self._window(reading, self._pool.submit(self._first, reading), tries + 1))
+        msg = f"{reading}: the API says {total} actions and sends {done.rows} on its only page; nothing was skipped"
+        raise WindowNotWhole(msg)
+
+    def _narrow(self, reading: Reading, total: int | None, fit: int, *, moved: bool = False) -> _Reads:
+        """Read a window in parts of at most `fit` rows: cut by its date, on larger pages, by EventDate, by State."""
+        why = "its rows moved between its pages" if moved else f"it holds {total or 'too many'} actions"
+        _log.info("%s is parted: %s", reading, why)
+        if windows := parting.parts(reading.window, fit, total, self._counts(reading, reading.pass_.axis)):
+            return (yield from self._all(reading.part(w, last=w is windows[-1]) for w in windows))
+        whole = None if moved else total
+        if reading.event and (windows := parting.parts(reading.event, fit, total, self._counts(reading, Axis.EVENT))):
+            ids = yield from self._all(replace(reading, event=window, marks=()) for window in windows)
+            return (yield from self._parted(reading, ids, whole))
+        if not moved and (larger := self._on_larger_pages(reading, total)):
+            return (yield from self._window(*larger))
+        if reading.event is None and reading.pass_.axis is not Axis.EVENT:
+            ids = yield from self._by_event(reading, whole, fit)
+            return (yield from self._parted(reading, ids, whole))
+        if reading.state is None and whole is not None:
+            ids = yield from self._all(replace(reading, state=state, marks=()) for state in STATES)
+            return (yield from self._parted(reading, ids, whole))
         msg = (
-            f"campaign {reading.campaign_id}, {reading.pass_} {reading.window}: the API says {total} actions and "
-            f"sends {done.rows} on its only page; nothing was skipped, run again"
+            f"{reading}: {why}, and there is no further way to cut it; nothing was skipped and the cursor stays. "
+            "A larger page_size may help"
         )
         raise WindowNotWhole(msg)
 
-    def _halves(self, reading: Reading, why: str) -> Iterator[Batch | WindowDone]:
+    def _all(self, readings: Iterable[Reading]) -> _Reads:
+        ids: list[pa.Array] = []
+        for reading, first in self._ahead(self._first, readings):
+            ids += yield from self._window(reading, first)
+        return ids
+
+    def _parted(self, reading: Reading, ids: list[pa.Array], total: int | None) -> _Reads:
+        """The end of a window that was read in parts other than of its own date: whole if they add up."""
+        found = _distinct(ids)
+        if total is not None and found != total:
+            msg = f"{reading}: its parts hold {found} actions, the API says {total}; the cursor stays, run again"
+            raise WindowNotWhole(msg)
+        yield WindowDone(reading, "parted", total, found)
+        return ids
+
+    def _on_larger_pages(self, reading: Reading, total: int | None) -> tuple[Reading, Future[_Fetched]] | None:
+        """The window on pages so large that it fits, where the API takes them; None where it does not."""
+        known = sum(count for _, count in self._counts(reading, reading.pass_.axis))
+        wanted = -(-(total or int(known * 1.1)) // PAGES_MAX)
+        size = max(wanted, self._size(reading) + 1) if total else max(wanted, self._size(reading) * 2)
+        size = -(-size // 1_000) * 1_000
+        if not self._pages_may_grow or size > PAGE_SIZE_MAX:
+            return None
+        larger = replace(reading, page_size=size)
+        first = self._pool.submit(self._first, larger)
         try:
-            halves = reading.window.halve()
-        except ValueError:
-            msg = (
-                f"campaign {reading.campaign_id}, {reading.pass_} {reading.window}: {why}, and it cannot be cut "
-                "any finer; nothing was skipped and the cursor stays. A larger page_size may help"
-            )
-            raise WindowNotWhole(msg) from None
-        _log.info("campaign %s, %s %s is halved: %s", reading.campaign_id, reading.pass_, reading.window, why)
-        for half in halves:
-            part = reading.part(half, last=half is halves[-1])
-            yield from self._window(part, self._pool.submit(self._first, part))
+            first.result()
+        except WindowTooFull:
+            pass
+        except RequestRefused as error:
+            if not any(field.lower() == "pagesize" for field in error.fields):
+                raise
+            self._pages_may_grow = False
+            return None
+        return larger, first
+
+    def _by_event(self, reading: Reading, total: int | None, fit: int) -> _Reads:
+        """Read an instant in windows of the EventDate: where rows are known to be first, then everywhere else.
+
+        Where the total is known, stops as soon as the parts add up to it.
+        """
+        horizon = self.horizon or reading.window
+        known = [(at, count) for at, count in self._counts(reading, Axis.EVENT) if horizon.start <= at <= horizon.end]
+        inner = Window(known[0][0], known[-1][0]) if known else Window(horizon.end, horizon.end)
+        likely = [part for window in parting.parts(inner, fit, total, known) or [inner] for part in cut(*window.ends)]
+        # Actions lock after they happen: the nearest windows are the likeliest.
+        rest = [*cut(horizon.start, inner.start)[::-1], *cut(inner.end, horizon.end)]
+        ids = yield from self._all(replace(reading, event=window, marks=()) for window in likely)
+        for window in rest:
+            if total is not None and _distinct(ids) == total:
+                break
+            ids += yield from self._all([replace(reading, event=window, marks=())])
+        return ids
+
+    def _counts(self, reading: Reading, axis: Axis) -> Counts:
+        return self._known.counts(reading.campaign_id, axis, reading.windows)
+
+    def _size(self, reading: Reading) -> int:
+        return reading.page_size or self._page_size
 
     def _first(self, reading: Reading) -> _Fetched:
-        answer = self._client.actions(reading.campaign_id, reading.pass_.axis, reading.window, self._page_size)
-        return self._parse(reading, answer)
+        size = self._size(reading)
+        return self._parse(reading, self._client.actions(reading.campaign_id, reading.windows, size, reading.state))
 
     def _following(self, reading: Reading, first: Page, number: int) -> _Fetched:
         return self._parse(reading, self._client.actions_page(first, number))
 
+    def _single(self, action_id: str) -> Answer[bytes] | None:
+        try:
+            return self._client.action(action_id)
+        except NotFound:
+            return None
+
     def _parse(self, reading: Reading, answer: Answer[Page]) -> _Fetched:
         page = answer.value
         records = self._reader.read(page.records, answer.read_at)
-        batch = Batch(reading, records, answer.read_at, page.number, page.pages)
-        return _Fetched(replace(page, records=b""), batch, answer.requests, answer.seconds)
+        return _Fetched(
+            replace(page, records=b""), Batch(reading, records, answer.read_at), answer.requests, answer.seconds
+        )
 
     def _ahead(self, fetch: Callable[[A], T], wanted: Iterable[A]) -> Iterator[tuple[A, Future[T]]]:
         """Each of `wanted` with its fetch under way, in order, a few of them at a time."""
@@ -156,6 +272,10 @@ class WindowReader:
             if len(flying) >= _AHEAD:
                 yield flying.popleft()
         yield from flying
+
+
+def _distinct(ids: list[pa.Array]) -> int:
+    return int(pc.count_distinct(pa.concat_arrays(ids)).as_py()) if ids else 0
 
 
 def _count(done: WindowDone, fetched: _Fetched) -> WindowDone:

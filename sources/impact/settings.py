@@ -23,9 +23,11 @@ WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to En
 HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
 PAGE_SIZE_MIN: Final = 2_000  # reference
 PAGE_SIZE_DEFAULT: Final = 20_000  # reference
+PAGE_SIZE_MAX: Final = 200_000  # ours: pages beyond this do not fit our memory, if the API takes them at all
 PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
 PACKAGE_ROWS: Final = 200_000  # ours: a load package is one transaction, and what a crash makes us read again
 REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
+STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: what may be filtered by; others have been observed
 IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
 

@@ -6,26 +6,27 @@ the state of the package that carries the rows they vouch for.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sources.impact import passes
-from sources.impact.changes import Tally, changed_rows
+from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.columns import CAMPAIGN
 from sources.impact.errors import BudgetSpent, ForeignWarehouse, ImpactError, UnknownCampaign
-from sources.impact.passes import Bounds, Cursors, Reading
-from sources.impact.reading import Batch, WindowDone, WindowReader
+from sources.impact.landing import Lander, Landing, Watch
+from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
+from sources.impact.probe import prove_locking
+from sources.impact.reading import Batch, Events, WindowDone, WindowReader
+from sources.impact.settings import Settings
 from sources.impact.tables import Reader
-from sources.impact.warehouse import Warehouse
+from sources.impact.warehouse import Refused, Warehouse
+from sources.impact.windows import Window
 
 _log = logging.getLogger(__name__)
 State = MutableMapping[str, Any]
@@ -38,16 +39,6 @@ class Ask:
     campaigns: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Landing:
-    """Rows for the warehouse, by table. `actions` and `campaigns` are typed tables, the others plain rows."""
-
-    actions: pa.Table | None = None
-    campaigns: pa.Table | None = None
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-    windows: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,7 +71,6 @@ class Walk:
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
-        self.tallies: dict[str, Tally] = defaultdict(Tally)
         self.names: dict[str, str] = {}
         self.stopped: ImpactError | None = None
         self.finished = False
@@ -88,14 +78,11 @@ class Walk:
         self._warehouse = warehouse
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
-        self._reader = WindowReader(client, client.settings.page_size)
+        self._reader = WindowReader(client, client.settings.page_size, warehouse)
+        self._lander = Lander(warehouse, run_id)
         self._steps: Iterator[Landing] | None = None
         self._state: State = {}
-        self._received = 0
-        self._landing: list[pa.Table] = []
-        self._furthest: dict[str, datetime] = {}
-        self._empty: set[str] = set()
-        self._windows = [0, 0]
+        self._windows_done = self._windows = 0
 
     def __enter__(self) -> Self:
         """The walk itself."""
@@ -110,43 +97,46 @@ class Walk:
         self._reader.close()
 
     @property
+    def tallies(self) -> dict[str, Tally]:
+        """What was found, by campaign."""
+        return self._lander.tallies
+
+    @property
     def rows(self) -> int:
         """Actions received so far."""
         return sum(tally.read for tally in self.tallies.values())
 
     def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package; moves the cursors in `state`, which must be landed with them."""
-        if state.setdefault("account", self.settings.account) != self.settings.account:
-            msg = (
-                f"this warehouse was filled from another account than {self.settings.masked_sid}: "
-                "give each account a warehouse of its own (DESTINATION__DUCKDB__CREDENTIALS)"
-            )
-            raise ForeignWarehouse(msg)
+        own(state, self.settings)
         self._state = state
-        self._landing = self._landing[-1:]  # neighbouring windows share their boundary
-        enough = self._received + self._package_rows
+        self._lander.new_package()
+        enough = self._lander.received + self._package_rows
         if self._steps is None:
             self._steps = self._walk()
         try:
             for landing in self._steps:
                 yield landing
-                if self._received >= enough:
+                if self._lander.received >= enough:
                     return
         except ImpactError as error:
-            if not self._windows[0] and not self._received:
+            if not self._windows_done and not self._lander.received:
                 raise  # nothing to land
             self.stopped = error
         self.finished = True
 
     def plan(self, state: State) -> list[Reading]:
         """The windows that a run would read as things stand, without reading them."""
+        own(state, self.settings)
+        self._state = state
+        chosen = self._choose(self._list_campaigns()[0])
         bounds = self._begin()
         return [
             reading
-            for campaigns in self._groups(self._choose(self._list_campaigns()[0]), state)
-            for plan in (self._plan_updated, self._plan_locking)
+            for campaigns in self._groups(chosen)
             for campaign_id in campaigns
-            for reading in plan(campaign_id, Cursors(state, campaign_id), bounds)
+            for reading in self._plan_updated(campaign_id, bounds)
+            + ([] if self._is_first(campaign_id, bounds) else self._plan_locking(campaign_id, bounds))
         ]
 
     def _walk(self) -> Iterator[Landing]:
@@ -154,19 +144,24 @@ class Walk:
         chosen = self._choose(ids)
         bounds = self._begin()
         yield Landing(campaigns=table)
-        held = self._warehouse.campaigns()
-        self._empty = {campaign_id for campaign_id in chosen if campaign_id not in held}
-        for campaigns in self._groups(chosen, self._state):
-            first = {c for c in campaigns if passes.is_first(self._cursors(c), bounds, self.settings)}
-            yield from self._read([r for c in campaigns for r in self._plan_updated(c, self._cursors(c), bounds)])
-            self._empty.clear()
+        self._lander.blank = set(chosen) - self._warehouse.campaigns()
+        for campaigns in self._groups(chosen):
+            first = {c for c in campaigns if self._is_first(c, bounds)}
+            whole = [c for c in campaigns if passes.vouches(self._cursors(c), bounds, self.settings) and c not in first]
+            self._watch(campaigns, whole, bounds)
+            yield from self._read([r for c in campaigns for r in self._plan_updated(c, bounds)])
+            self._lander.blank.clear()
             # What a first run has just read from end to end need not be read again by another date.
             rest = [c for c in campaigns if c not in first]
-            yield from self._read([r for c in rest for r in self._plan_locking(c, self._cursors(c), bounds)])
+            prove_locking(self.client, self._warehouse, self._state, rest, bounds)
+            yield from self._read([r for c in rest for r in self._plan_locking(c, bounds)])
+            for campaign_id in campaigns:
+                yield from self._read_unseen(campaign_id, bounds)
 
     def _begin(self) -> Bounds:
         now = self.client.clock.now().replace(microsecond=0)
         self.bounds = Bounds(now, self.ask.until or now, self.ask.since)
+        self._reader.horizon = Window(self.bounds.earliest, max(now, self.bounds.until))
         return self.bounds
 
     def _list_campaigns(self) -> tuple[list[str], pa.Table]:
@@ -184,110 +179,103 @@ class Walk:
             raise UnknownCampaign(msg)
         return list(dict.fromkeys(asked)) or ids
 
-    def _groups(self, campaigns: list[str], state: State) -> list[list[str]]:
+    def _groups(self, campaigns: list[str]) -> list[list[str]]:
         """Campaigns that are kept up to date before those whose backfill may spend the hour's requests."""
-        begun = [c for c in campaigns if Cursors(state, c).get(passes.Mark.UPDATED)]
+        begun = [c for c in campaigns if self._cursors(c).get(Mark.UPDATED)]
         return [group for group in (begun, [c for c in campaigns if c not in begun]) if group]
 
     def _cursors(self, campaign_id: str) -> Cursors:
         return Cursors(self._state, campaign_id)
 
-    def _plan_updated(self, campaign_id: str, cursors: Cursors, bounds: Bounds) -> list[Reading]:
-        return passes.plan_updated(campaign_id, cursors, bounds, self.settings)
+    def _is_first(self, campaign_id: str, bounds: Bounds) -> bool:
+        return passes.is_first(self._cursors(campaign_id), bounds, self.settings)
 
-    def _plan_locking(self, campaign_id: str, cursors: Cursors, bounds: Bounds) -> list[Reading]:
-        held = self._warehouse.furthest_lock(campaign_id)
-        seen = self._furthest.get(campaign_id)
+    def _plan_updated(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
+        return passes.plan_updated(campaign_id, self._cursors(campaign_id), bounds, self.settings)
+
+    def _plan_locking(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
+        known = (self._warehouse.furthest_lock(campaign_id), self._lander.furthest.get(campaign_id))
         start = passes.lookback_start(bounds, self.settings)
         return passes.plan_locking(
             campaign_id,
-            cursors,
+            self._cursors(campaign_id),
             bounds,
             self.settings,
-            furthest=max((moment for moment in (held, seen) if moment), default=None),
+            furthest=max((moment for moment in known if moment), default=None),
             uncleared=self._warehouse.uncleared_locks(campaign_id, start, bounds.until),
         )
 
+    def _watch(self, campaigns: list[str], whole: list[str], bounds: Bounds) -> None:
+        """Note what the run should meet: what it has not met in the end is asked for by itself."""
+        start = passes.lookback_start(bounds, self.settings)
+        for campaign_id in campaigns:
+            opened = self._warehouse.open_actions(campaign_id, bounds.until, start) if campaign_id in whole else {}
+            self._lander.watches[campaign_id] = Watch(opened, self._warehouse.rejected(campaign_id))
+
+    def _read_unseen(self, campaign_id: str, bounds: Bounds) -> Iterator[Landing]:
+        """Re-read what can still change, or could not be read before, and was in no window of this run."""
+        watch = self._lander.watches[campaign_id]
+        missing = {key: r for key, r in watch.rejected.items() if key not in watch.rejected_now}
+        unseen = watch.open | {r.action_id: None for r in missing.values() if r.action_id}
+
+        def count(window: Window) -> int:
+            return sum(n for _, n in self._warehouse.counts(campaign_id, Pass.UNSEEN.axis, {Pass.UNSEEN.axis: window}))
+
+        readings, singles = passes.plan_unseen(campaign_id, unseen, count, bounds, self.settings.page_size)
+        readings += self._windows_of(campaign_id, missing)
+        yield from self._read(readings)
+        # An action that its window did not return has another date now, or is gone: only its id can tell.
+        singles += sorted(watch.open.keys() - set(singles))
+        yield from self._land_all(self._reader.read_singly(campaign_id, singles))
+        met = [key for key in missing if key in watch.rejected and key not in watch.rejected_now]
+        if met:
+            yield Landing(rejected=self._lander.forget(watch, met, self.client.clock.now()))
+
+    def _windows_of(self, campaign_id: str, missing: dict[str, Refused]) -> list[Reading]:
+        """The windows that held rejected records without an id: there is no other way to ask for them."""
+        held = {(r.pass_, Window(r.start, r.end)) for r in missing.values() if not r.action_id and r.start and r.end}
+        return [Reading(campaign_id, Pass(pass_), window) for pass_, window in sorted(held)]
+
     def _read(self, readings: list[Reading]) -> Iterator[Landing]:
-        self._windows[1] += len(readings)
-        done: WindowDone | None = None
-        for event in self._reader.read(readings):
+        self._windows += len(readings)
+        yield from self._land_all(self._reader.read(readings))
+
+    def _land_all(self, events: Events) -> Iterator[Landing]:
+        for event in events:
             if isinstance(event, Batch):
-                yield self._land(event)
+                yield self._lander.land(event)
                 continue
-            done = event
-            if done.whole:
-                for mark, to in done.reading.marks:
-                    self._cursors(done.reading.campaign_id).move(mark, to)
-            yield Landing(windows=[self._window_row(done)])
-            self._report(done)
-
-    def _land(self, batch: Batch) -> Landing:
-        """The batch less what is known already: unchanged rows are not written again."""
-        reading, table = batch.reading, batch.records.table
-        known = [*(_those(landed, table["id"]) for landed in reversed(self._landing))]
-        if reading.campaign_id not in self._empty and (held := self._warehouse.actions(table["id"])) is not None:
-            known.append(held)
-        rows, tally = changed_rows(table, pa.concat_tables(known, promote_options="default") if known else None)
-        tally.rejected = len(batch.records.rejected)
-        self._received += tally.read + tally.rejected
-        self.tallies[reading.campaign_id].add(tally)
-        if len(rows):
-            self._landing.append(rows)
-        if (lock := pc.max(table["locking_date"]).as_py()) is not None:
-            self._furthest[reading.campaign_id] = max(lock, self._furthest.get(reading.campaign_id, lock))
-        return Landing(actions=rows if len(rows) else None, rejected=self._rejected_rows(batch))
-
-    def _rejected_rows(self, batch: Batch) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": record.id or hashlib.sha256(record.raw.encode()).hexdigest(),
-                "campaign_id": batch.reading.campaign_id,
-                "raw": record.raw,
-                "reason": record.reason,
-                "run_id": self.run_id,
-                "pass": batch.reading.pass_.value,
-                "window_start": batch.reading.window.start,
-                "window_end": batch.reading.window.end,
-                "rejected_at": batch.read_at,
-            }
-            for record in batch.records.rejected
-        ]
-
-    def _window_row(self, done: WindowDone) -> dict[str, Any]:
-        return {
-            "run_id": self.run_id,
-            "campaign_id": done.reading.campaign_id,
-            "pass": done.reading.pass_.value,
-            "window_start": done.reading.window.start,
-            "window_end": done.reading.window.end,
-            "total": done.total,
-            "rows": done.rows,
-            "pages": done.pages,
-            "requests": done.requests,
-            "seconds": round(done.seconds, 3),
-            "outcome": done.outcome,
-        }
+            if event.whole:
+                for mark, to in event.reading.marks:
+                    self._cursors(event.reading.campaign_id).move(mark, to)
+            yield Landing(windows=[self._lander.window_row(event)])
+            self._report(event)
 
     def _report(self, done: WindowDone) -> None:
-        self._windows[0] += 1
-        _log.debug("%s", done)
+        self._windows_done += 1
+        _log.debug("%s: %s, %d actions", done.reading, done.outcome, done.rows)
         self._on_progress(
             Progress(
                 campaign_id=done.reading.campaign_id,
                 pass_=done.reading.pass_.value,
-                windows_done=self._windows[0],
-                windows=max(self._windows),
+                windows_done=self._windows_done,
+                windows=max(self._windows, self._windows_done),
                 rows=self.rows,
                 requests_left=self.client.budget.remaining,
             )
         )
 
 
+def own(state: State, settings: Settings) -> None:
+    """Note whose warehouse this is. Raises `ForeignWarehouse` where it was filled from another account."""
+    if state.setdefault("account", settings.account) != settings.account:
+        msg = (
+            f"this warehouse was filled from another account than {settings.masked_sid}: "
+            "give each account a warehouse of its own (DESTINATION__DUCKDB__CREDENTIALS)"
+        )
+        raise ForeignWarehouse(msg)
+
+
 def stopped_for_budget(walk: Walk) -> bool:
     """Whether a walk ended because no request was left: run it again later."""
     return isinstance(walk.stopped, BudgetSpent)
-
-
-def _those(rows: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
-    return rows.filter(pc.is_in(rows["id"], value_set=ids.combine_chunks()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
@@ -10,8 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.impact.changes import REVERSED
+from sources.impact.parting import Counts
+from sources.impact.protocol import Axis
+from sources.impact.windows import Window
 
 _IDS_A_QUERY = 20_000
+_GONE_FOR = timedelta(days=30)
+"""An action that was gone at the source is asked for again after this."""
+_COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
+"""The dates that a row tells; nothing in it tells when it was last updated."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that could not be typed: the action it is, if it said, and the window that held it."""
+
+    action_id: str | None
+    pass_: str
+    start: datetime | None
+    end: datetime | None
 
 
 class Warehouse:
@@ -52,6 +70,63 @@ class Warehouse:
         rows = self._rows(sql, campaign_id, start, end, REVERSED)
         return [moment for row in rows if (moment := _utc(row[0]))]
 
+    def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
+        """How many actions of a campaign lie at each instant of a date, within these windows of dates held here."""
+        if axis not in _COLUMNS or not self.holds():
+            return []
+        column = _COLUMNS[axis]
+        where, params = _within(campaign_id, windows)
+        where += f" and {column} is not null"
+        sql = f"select {column}, count(*) from {self._table()} where {where} group by 1 order by 1"
+        return [(moment, count) for at, count in self._rows(sql, *params) if (moment := _utc(at))]
+
+    def open_actions(self, campaign_id: str, until: datetime, lookback: datetime) -> dict[str, datetime | None]:
+        """EventDate by id of the actions that can still change.
+
+        They are not cleared, and lock after `until`, at no known time, or locked since `lookback` and are not
+        reversed. Those found to be gone at the source in the past weeks are left out.
+        """
+        if not self.holds():
+            return {}
+        gone = ""
+        params: list[Any] = [campaign_id, until, lookback, REVERSED]
+        if self.holds("verify_results"):
+            found = f"select action_id from {self._table('verify_results')} where finding = %s and found_at > %s"
+            gone = f"and id not in ({found})"
+            params += ["gone", until - _GONE_FOR]
+        sql = (
+            f"select id, event_date from {self._table()} where campaign_id = %s and cleared_date is null and "
+            "(locking_date is null or locking_date > %s or "
+            f"(locking_date >= %s and (state is null or state <> %s))) {gone}"
+        )
+        return {row[0]: _utc(row[1]) for row in self._rows(sql, *params)}
+
+    def rejected(self, campaign_id: str) -> dict[str, Refused]:
+        """Records of a campaign that could not be typed, by their key."""
+        if not self.holds("rejected_records"):
+            return {}
+        sql = (
+            f"select id, action_id, pass, window_start, window_end from {self._table('rejected_records')} "
+            "where campaign_id = %s"
+        )
+        return {
+            key: Refused(action_id, pass_, _utc(start), _utc(end))
+            for key, action_id, pass_, start, end in self._rows(sql, campaign_id)
+        }
+
+    def long_locked(self, campaign_id: str, after: datetime, before: datetime) -> tuple[str, datetime] | None:
+        """Id and LockingDate of an action that locked between two instants and was not touched after the second."""
+        if not self.holds():
+            return None
+        sql = (
+            f"select id, locking_date from {self._table()} where campaign_id = %s and locking_date > %s and "
+            "locking_date < %s and creation_date < %s and (cleared_date is null or cleared_date < %s) "
+            "order by locking_date desc, id limit 1"
+        )
+        rows = self._rows(sql, campaign_id, after, before, before, before)
+        lock = _utc(rows[0][1]) if rows else None
+        return (rows[0][0], lock) if lock else None
+
     def actions(self, ids: pa.ChunkedArray) -> pa.Table | None:
         """The rows of those of `ids` that are held, None where there are none."""
         if not self.holds() or not len(ids):
@@ -77,6 +152,16 @@ class Warehouse:
         with self._pipeline.sql_client() as client, client.execute_query(sql) as cursor:
             found: Any = cursor.arrow()
             return found if isinstance(found, pa.Table) else found.read_all()
+
+
+def _within(campaign_id: str, windows: dict[Axis, Window]) -> tuple[str, list[Any]]:
+    where = "campaign_id = %s"
+    params: list[Any] = [campaign_id]
+    for axis, window in windows.items():
+        if axis in _COLUMNS:
+            where += f" and {_COLUMNS[axis]} >= %s and {_COLUMNS[axis]} <= %s"
+            params += [window.start, window.end]
+    return where, params
 
 
 def _utc(moment: Any) -> datetime | None:  # noqa: ANN401 - drivers return datetimes of several kinds

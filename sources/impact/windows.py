@@ -29,6 +29,11 @@ class Window:
         return f"{instant(self.start)} to {instant(self.end)}"
 
     @property
+    def ends(self) -> tuple[datetime, datetime]:
+        """Start and end."""
+        return self.start, self.end
+
+    @property
     def span(self) -> timedelta:
         """How long the window is."""
         return self.end - self.start
@@ -60,15 +65,21 @@ def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: t
     Stretches between points are left out where that saves nothing but rows: each window begins at a point
     (or at `start`) that no earlier window holds.
     """
+    windows = gather((point for point in points if point < start), longest)
+    if windows and start <= windows[-1].start + longest:
+        start = windows.pop().start
+    return windows + cut(start, end, longest)
+
+
+def gather(points: Iterable[datetime], longest: timedelta = WINDOW_MAX) -> list[Window]:
+    """The fewest windows that together hold every one of `points`; each begins and ends at one of them."""
     windows: list[Window] = []
-    for point in sorted(p for p in set(points) if p < start):
+    for point in sorted(set(points)):
         if windows and point <= windows[-1].start + longest:
             windows[-1] = Window(windows[-1].start, point)
         else:
             windows.append(Window(point, point))
-    if windows and start <= windows[-1].start + longest:
-        start = windows.pop().start
-    return windows + cut(start, end, longest)
+    return windows
 
 
 def instant(moment: datetime) -> str:

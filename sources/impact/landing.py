@@ -1,0 +1,180 @@
+"""Batches become what lands: rows that changed, a tally, and what the run must still ask for again.
+
+Each batch is compared with what the warehouse holds and with what this load package already carries, so that rows
+which did not change are not written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.impact.changes import Tally, changed_rows
+from sources.impact.reading import Batch, WindowDone
+from sources.impact.tables import Rejected
+from sources.impact.warehouse import Refused, Warehouse
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Rows for the warehouse, by table. `actions` and `campaigns` are typed tables, the others plain rows."""
+
+    actions: pa.Table | None = None
+    campaigns: pa.Table | None = None
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Watch:
+    """What a run should meet again of one campaign, and has not yet.
+
+    `open` are actions that can still change, with their EventDate; `rejected` are records that could not be typed.
+    """
+
+    open: dict[str, datetime | None] = field(default_factory=dict)
+    rejected: dict[str, Refused] = field(default_factory=dict)
+    rejected_now: set[str] = field(default_factory=set)
+
+
+class Lander:
+    """Takes the batches of one run."""
+
+    def __init__(self, warehouse: Warehouse, run_id: str) -> None:
+        self.run_id = run_id
+        self.tallies: dict[str, Tally] = defaultdict(Tally)
+        self.furthest: dict[str, datetime] = {}
+        """The latest LockingDate seen, by campaign."""
+        self.watches: dict[str, Watch] = defaultdict(Watch)
+        self.blank: set[str] = set()
+        """Campaigns of which the warehouse holds nothing: no need to ask it."""
+        self.received = 0
+        self._warehouse = warehouse
+        self._package: list[pa.Table] = []
+
+    def new_package(self) -> None:
+        """Forget what the last package carried but for its end: neighbouring windows share their boundary."""
+        self._package = self._package[-1:]
+
+    def land(self, batch: Batch) -> Landing:
+        """What of the batch has to be written."""
+        campaign_id, table = batch.reading.campaign_id, batch.records.table
+        rows, tally = changed_rows(table, self._known(campaign_id, table["id"]))
+        self.received += tally.read + len(batch.records.rejected)
+        if len(rows):
+            self._package.append(rows)
+        if (lock := pc.max(table["locking_date"]).as_py()) is not None:
+            self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))
+        watch = self.watches[campaign_id]
+        readable = self._readable(watch, table, batch.read_at)
+        rejected = [self._rejected_row(record, batch) for record in batch.records.rejected]
+        ids = {row["id"] for row in rejected}
+        tally.rejected = len(ids - watch.rejected.keys() - watch.rejected_now)
+        watch.rejected_now |= ids
+        tally.gone = len(batch.gone)
+        self.tallies[campaign_id].add(tally)
+        return Landing(
+            actions=rows if len(rows) else None,
+            rejected=rejected + readable,
+            findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
+        )
+
+    def forget(self, watch: Watch, ids: Iterable[str], read_at: datetime) -> list[dict[str, Any]]:
+        """Tombstones for records that are rejected no longer."""
+        for id_ in ids:
+            watch.rejected.pop(id_, None)
+            watch.rejected_now.discard(id_)
+        return [{"id": id_, "rejected_at": read_at, "resolved": True} for id_ in ids]
+
+    def window_row(self, done: WindowDone) -> dict[str, Any]:
+        """The row of `sync_windows` for a window."""
+        return {
+            "run_id": self.run_id,
+            "campaign_id": done.reading.campaign_id,
+            "pass": done.reading.pass_.value,
+            "window_start": done.reading.window.start,
+            "window_end": done.reading.window.end,
+            "event_start": done.reading.event.start if done.reading.event else None,
+            "event_end": done.reading.event.end if done.reading.event else None,
+            "total": done.total,
+            "rows": done.rows,
+            "pages": done.pages,
+            "requests": done.requests,
+            "seconds": round(done.seconds, 3),
+            "outcome": done.outcome,
+        }
+
+    def _known(self, campaign_id: str, ids: pa.ChunkedArray) -> pa.Table | None:
+        """The rows of these ids as they stand: the latest of this package first, then the warehouse's."""
+        wanted = ids.combine_chunks()
+        known = [rows.filter(pc.is_in(rows["id"], value_set=wanted)) for rows in reversed(self._package)]
+        if campaign_id not in self.blank and (held := self._warehouse.actions(ids)) is not None:
+            known.append(held)
+        return pa.concat_tables(known, promote_options="default") if known else None
+
+    def _readable(self, watch: Watch, table: pa.Table, read_at: datetime) -> list[dict[str, Any]]:
+        """Cross off what was met; tombstones for records that were rejected before and can be read now."""
+        if not watch.open and not watch.rejected and not watch.rejected_now:
+            return []
+        ids = table["id"].to_pylist()
+        for id_ in ids:
+            watch.open.pop(id_, None)
+        refused = [id_ for id_ in ids if id_ in watch.rejected or id_ in watch.rejected_now]
+        return self.forget(watch, refused, read_at)
+
+    def _rejected_row(self, record: Rejected, batch: Batch) -> dict[str, Any]:
+        watch = self.watches[batch.reading.campaign_id]
+        if record.id:
+            watch.open.pop(record.id, None)
+        return {
+            "id": record.id or hashlib.sha256(record.raw.encode()).hexdigest(),
+            "action_id": record.id,
+            "campaign_id": batch.reading.campaign_id,
+            "raw": record.raw,
+            "reason": record.reason,
+            "run_id": self.run_id,
+            "pass": batch.reading.pass_.value,
+            "window_start": batch.reading.window.start,
+            "window_end": batch.reading.window.end,
+            "rejected_at": batch.read_at,
+            "resolved": False,
+        }
+
+    def _gone_row(self, campaign_id: str, action_id: str, found_at: datetime) -> dict[str, Any]:
+        return finding(self.run_id, campaign_id, action_id, "gone", found_at)
+
+
+def finding(  # noqa: PLR0913 - the columns of a row
+    run_id: str,
+    campaign_id: str,
+    action_id: str,
+    what: str,
+    found_at: datetime,
+    *,
+    month: str | None = None,
+    column: str = "",
+    here: str | None = None,
+    there: str | None = None,
+    repaired: bool = False,
+) -> dict[str, Any]:
+    """A row of `verify_results`: one action that differs, for stale ones one row a column."""
+    return {
+        "run_id": run_id,
+        "campaign_id": campaign_id,
+        "action_id": action_id,
+        "month": month,
+        "finding": what,
+        "column_name": column,
+        "here": here,
+        "there": there,
+        "repaired": repaired,
+        "found_at": found_at,
+    }

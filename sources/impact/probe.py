@@ -1,0 +1,68 @@
+"""Proof that a query by LockingDate alone sees all of history.
+
+The API lists the past seven days where no StartDate is given. Whether that default also applies to queries by
+LockingDate alone is not documented; if it does, every locking window is a valid, short answer, and a sync that
+trusts it would be silently wrong. One request about an action that locked long ago tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sources.impact.client import Client
+from sources.impact.errors import NotFound, ShortAnswers
+from sources.impact.passes import Bounds
+from sources.impact.protocol import Axis
+from sources.impact.warehouse import Warehouse
+from sources.impact.windows import Window
+
+_OLD = timedelta(days=10)
+"""Longer than the seven days of the default, with a margin: such an action is in no default answer."""
+_VALID = timedelta(days=30)
+"""A proof is repeated after this: the API may change."""
+_PROVEN = "locking_proven"
+
+
+def prove_locking(
+    client: Client,
+    warehouse: Warehouse,
+    state: MutableMapping[str, Any],
+    campaigns: Iterable[str],
+    bounds: Bounds,
+) -> None:
+    """Raise `ShortAnswers` if a query by LockingDate hides actions that were not updated lately.
+
+    Nothing is asked where a proof is recent or the warehouse holds no action that locked long ago: then nothing can
+    have been hidden yet.
+    """
+    proven = state.get(_PROVEN)
+    if proven and bounds.now - datetime.fromisoformat(proven) < _VALID:
+        return
+    for campaign_id in campaigns:
+        known = warehouse.long_locked(campaign_id, bounds.earliest + _OLD, bounds.now - _OLD)
+        if known is None:
+            continue
+        action_id, lock = known
+        window = Window(lock, lock + timedelta(milliseconds=1))
+        page = client.actions(campaign_id, {Axis.LOCKING: window}, client.settings.page_size).value
+        if not page.total and _still_locks(client, action_id, lock):
+            msg = (
+                f"the API hides action {action_id} from a query by its LockingDate, as if that covered the past seven "
+                "days only: approvals cannot be followed like this. Nothing was read by LockingDate; please report it"
+            )
+            raise ShortAnswers(msg)
+        state[_PROVEN] = bounds.now.isoformat()
+        return
+
+
+def _still_locks(client: Client, action_id: str, lock: datetime) -> bool:
+    """Whether the action is still there and locks when the warehouse says."""
+    try:
+        found = msgspec.json.decode(client.action(action_id).value, type=dict[str, Any])
+        return datetime.fromisoformat(str(found.get("LockingDate"))) == lock
+    except (NotFound, ValueError):
+        return False
