@@ -25,11 +25,12 @@ class Pass(StrEnum):
     UPDATED = "updated"
     LOCKING = "locking"
     UNSEEN = "unseen"
+    VERIFY = "verify"
 
     @property
     def axis(self) -> Axis:
         """The date that the pass walks along."""
-        return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING, Pass.UNSEEN: Axis.EVENT}[self]
+        return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING}.get(self, Axis.EVENT)
 
 
 class Mark(StrEnum):

@@ -1,0 +1,287 @@
+"""A sync ends true under every reading of what the API's documents leave open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipelines.exits import Exit
+from sources.impact import Ask
+from sources.impact.errors import ShortAnswers, WindowNotWhole
+from sources.impact_sandbox import Campaign, Request, Rules
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)
+HOUR = timedelta(hours=1)
+
+READINGS: dict[str, dict[str, Any]] = {
+    "values are texts": {"wire": "strings"},
+    "values are numbers and nulls": {"wire": "typed"},
+    "a list of one is a bare object": {"single_as_object": True},
+    "every fifth body is null": {"null_bodies": 5},
+    "no order": {"order": "shuffled"},
+    "pages of any size": {"max_page_size": None},
+    "pages of 20,000 at most": {"max_page_size": 20_000},
+    "three years for StartDate": {"three_years_on_all": False},
+    "three years for all dates": {"three_years_on_all": True},
+    "states nobody documented": {"unknown_states": True},
+    "early approval keeps the LockingDate": {"early_approval_moves_lock": False},
+    "early approval moves the LockingDate to now": {"early_approval_moves_lock": True},
+    "approval comes days after the LockingDate": {"approval_delay_days": 9},
+    "clearing is an update": {"clearing_touches": True},
+    "clearing is no update": {"clearing_touches": False},
+    "reversal is an update": {"reversal_touches": True},
+    "reversal is no update": {"reversal_touches": False},
+    "LockingDate is empty, and set late or never": {"open_ended": 0.3},
+    "all lock on one day of the next month": {"shared_locking_day": 28},
+    "rows show up to an hour late": {"visibility_lag": 3600},
+    "reset is an epoch second": {"reset_as_epoch": True},
+    "limits by the hour": {"rate_limit_headers": "hour"},
+    "no word about limits": {"rate_limit_headers": "none"},
+    "all at once": {
+        "wire": "typed",
+        "single_as_object": True,
+        "null_bodies": 7,
+        "order": "shuffled",
+        "max_page_size": 20_000,
+        "three_years_on_all": True,
+        "unknown_states": True,
+        "early_approval_moves_lock": True,
+        "approval_delay_days": 5,
+        "clearing_touches": True,
+        "reversal_touches": False,
+        "open_ended": 0.2,
+        "visibility_lag": 3600,
+    },
+}
+
+
+@pytest.mark.parametrize("rules", READINGS.values(), ids=READINGS.keys())
+def test_every_reading_ends_true(account: Make, rules: dict[str, Any]) -> None:
+    """Six syncs in ten weeks, each followed by a comparison of every column, whichever way the API behaves."""
+    one = account(days=70, per_day=6, rules=Rules(**rules))
+    for days in (0, 3, 11, 7, 28, 21):
+        one.world.advance(days=days, hours=5)
+        assert one.sync().exit is Exit.DONE
+        one.assert_true()
+
+
+def test_fields_that_appear_are_kept_and_those_that_vanish_are_null(account: Make) -> None:
+    """A field that the API starts to send becomes a column; once it is no longer sent, it is NULL again."""
+    one = account(per_day=6)
+    one.sync()
+    one.world.rules = replace(one.world.rules, unknown_fields=one.world.now)
+    one.world.advance(days=7)
+    one.sync()
+    one.assert_true()
+    columns = [name for (name,) in one.query("select column_name from duckdb_columns() where table_name = 'actions'")]
+    extra = columns[columns.index("synced_at") + 1 :]
+    assert extra
+    assert one.query(f"select count({extra[0]}) from impact.actions")[0][0] > 0
+
+
+def test_a_seven_day_default_on_locking_queries_is_noticed(account: Make) -> None:
+    """If LockingDate queries hide what was not updated lately, the sync stops, says so and moves no cursor."""
+    one = account(days=90, per_day=6)
+    one.sync()
+    before = one.query("select * from impact.sync_windows where pass = 'locking'")
+    one.world.rules = replace(one.world.rules, seven_day_default_on_all=True)
+    one.world.advance(days=7)
+    summary = one.sync()
+    assert isinstance(summary.error, ShortAnswers)
+    assert summary.exit is Exit.FAILED
+    assert one.query("select * from impact.sync_windows where pass = 'locking'") == before
+    one.world.rules = replace(one.world.rules, seven_day_default_on_all=False)
+    assert one.sync().exit is Exit.DONE
+    one.assert_true()
+
+
+def crowd(one: Account, number: int, **fields: str) -> list[str]:
+    """Many actions that lock at one instant, a day from now less a month."""
+    lock = (one.world.now + timedelta(days=20)).replace(hour=0, minute=0, second=0)
+    return [
+        one.world.create(campaign_id="1000", LockingDate=lock.isoformat(), Amount="10.00", Payout="1.00", **fields)
+        for _ in range(number)
+    ]
+
+
+@pytest.mark.parametrize("names_total", [True, False])
+@pytest.mark.parametrize("max_page_size", [None, 2_000])
+def test_a_month_that_locks_at_one_instant_is_read(
+    account: Make, max_page_size: int | None, *, names_total: bool
+) -> None:
+    """More actions than can be paged through lock at one instant: larger pages where accepted, else by EventDate."""
+    rules = Rules(shared_locking_day=28, max_page_size=max_page_size, refusal_names_total=names_total)
+    one = account(days=45, per_day=1_000, rules=rules, campaigns=ONE)
+    one.sync()
+    one.world.advance(days=2)
+    one.sandbox.requests.clear()
+    assert one.sync().exit is Exit.DONE
+    one.assert_true()
+    parted = one.query("select count(*) from impact.sync_windows where outcome = 'parted'")[0][0]
+    assert parted >= 1 if max_page_size else parted == 0
+    rows = one.query("select sum(rows) from impact.sync_windows where outcome = 'whole' and pass = 'locking'")[0][0]
+    assert len(one.sandbox.requests) <= rows / 2_000 + (45 if max_page_size and not names_total else 25)
+
+
+def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -> None:
+    """When the API keeps refusing however narrow the question, the run names campaign and instant and keeps its place."""
+    one = account(days=60, per_day=6, campaigns=ONE)
+    one.sync()
+    before = one.query("select max(window_end) from impact.sync_windows where pass = 'locking'")
+    one.world.advance(days=7)
+    one.sandbox.on_request = lambda request: refusal() if "LockingDateStart" in request.query else None
+    summary = one.sync()
+    assert isinstance(summary.error, WindowNotWhole)
+    assert "campaign 1000" in str(summary.error)
+    assert summary.exit is Exit.FAILED
+    one.sandbox.on_request = None
+    assert one.sync().exit is Exit.DONE
+    one.assert_true()
+    assert before is not None
+
+
+def refusal() -> Any:  # noqa: ANN401 - the sandbox's reply
+    """The answer to a question that matches too much."""
+    from sources.impact_sandbox import Reply
+
+    return Reply(400, json.dumps({"Status": "ERROR", "Message": "Too many records"}).encode())
+
+
+def test_a_window_whose_rows_leave_between_two_pages_is_read_again(account: Make) -> None:
+    """Rows that move to another window while one is read are neither lost nor counted twice."""
+    one = account(days=40, per_day=150, campaigns=ONE)
+    one.sync()
+    one.world.advance(days=3)
+    ids = [row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING"]
+    moved: list[str] = []
+
+    def move(request: Request) -> None:
+        if "LockingDateStart" in request.query and request.query.get("Page", "1") != "1" and len(moved) < 30:
+            moved.append(ids[len(moved)])
+            later = one.world.now + timedelta(days=60, seconds=len(moved))
+            one.world.modify(moved[-1], touches=False, LockingDate=later.isoformat())
+
+    one.sandbox.on_request = move
+    assert one.sync().exit is Exit.DONE
+    one.sandbox.on_request = None
+    assert moved
+    assert one.query("select count(*) from impact.sync_windows where outcome = 'moved'")[0][0] > 0
+    one.sync()
+    one.assert_true()
+
+
+def test_a_window_that_never_rests_does_not_hold_the_sync_up(account: Make) -> None:
+    """Though every request changes what the window holds, the run ends after a bounded number of requests."""
+    one = account(days=40, per_day=150, campaigns=ONE)
+    one.sync()
+    one.world.advance(days=3)
+    pending = [row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING"]
+    turn = iter(range(10_000))
+
+    def stir(_: Request) -> None:
+        number = next(turn)
+        later = one.world.now + timedelta(days=1 + number % 28, seconds=number)
+        one.world.modify(pending[number % len(pending)], touches=False, LockingDate=later.isoformat())
+
+    one.sandbox.requests.clear()
+    one.sandbox.on_request = stir
+    assert one.sync().exit in {Exit.DONE, Exit.FAILED}
+    assert len(one.sandbox.requests) < 200
+    one.sandbox.on_request = None
+    assert one.sync().exit is Exit.DONE
+    one.assert_true()
+
+
+def test_a_silent_change_of_an_action_without_locking_date_is_found(account: Make) -> None:
+    """An open-ended action that is approved without a word is re-read although no date of the passes holds it."""
+    one = account(days=30, per_day=6, campaigns=ONE)
+    lonely = one.world.create(campaign_id="1000", LockingDate="", Amount="10.00", Payout="1.00")
+    one.sync()
+    one.world.advance(days=12)
+    one.world.approve(lonely)
+    one.sandbox.requests.clear()
+    one.sync()
+    one.assert_true()
+    assert one.held()[lonely]["state"] == "APPROVED"
+    singles = [r for r in one.sandbox.requests if r.path.endswith(lonely)]
+    assert len(singles) == 1
+
+
+def test_many_unseen_actions_are_read_by_windows_not_one_by_one(account: Make) -> None:
+    """A thousand open-ended actions cost a few requests, not a thousand."""
+    one = account(days=60, per_day=20, campaigns=ONE, rules=Rules(open_ended=1.0))
+    one.sync()
+    one.world.advance(days=10)
+    one.sandbox.requests.clear()
+    one.sync()
+    one.assert_true()
+    assert len(one.sandbox.requests) < 12
+
+
+def test_an_action_gone_at_the_source_is_kept_and_flagged_and_not_asked_for_again(account: Make) -> None:
+    """What the API forgets stays in the warehouse, is named in verify_results, and costs one request, once."""
+    one = account(days=30, per_day=6, campaigns=ONE)
+    one.sync()
+    gone = next(row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING")
+    one.world.remove(gone)
+    one.world.advance(days=2)
+    one.sync()
+    assert gone in one.held()
+    assert one.query("select action_id, finding from impact.verify_results") == [(gone, "gone")]
+    one.sandbox.requests.clear()
+    one.sync()
+    assert not [r for r in one.sandbox.requests if r.path.endswith(gone)]
+
+
+def test_unreadable_records_are_kept_asked_for_again_and_let_go_once_readable(account: Make) -> None:
+    """A bad cell costs one record, which is counted, kept with its JSON, re-asked, and leaves when it can be read."""
+    one = account(days=30, per_day=6, campaigns=ONE)
+    bad = one.world.create(campaign_id="1000", Amount="10.00", Payout="1.00")
+    one.world.modify(bad, Payout="1,234.50")
+    first = one.sync()
+    assert first.exit is Exit.DRIFT
+    assert first.tallies["1000"].rejected == 1
+    ((key, raw, reason),) = one.query("select id, raw, reason from impact.rejected_records")
+    assert key == bad
+    assert json.loads(raw)["Payout"] == "1,234.50"
+    assert "Payout is no decimal" in reason
+    assert one.held().keys() == one.truth_but(bad).keys()
+    one.world.advance(days=40)
+    again = one.sync()
+    assert again.exit is Exit.DONE, "it is not newly rejected"
+    assert one.query("select id from impact.rejected_records") == [(bad,)]
+    one.world.modify(bad, touches=False, Payout="1234.50")
+    assert one.sync().exit is Exit.DONE
+    assert one.query("select count(*) from impact.rejected_records") == [(0,)]
+    one.assert_true()
+
+
+def test_a_record_without_an_id_is_let_go_once_its_window_holds_it_no_more(account: Make) -> None:
+    """Where there is no id to ask for, the window that held the record is read again."""
+    one = account(days=30, per_day=6, campaigns=ONE)
+    odd = one.world.create(campaign_id="1000", Amount="10.00", Payout="1.00", Id="")
+    assert one.sync().exit is Exit.DRIFT
+    assert one.query("select action_id from impact.rejected_records") == [(None,)]
+    one.world.advance(days=60)
+    assert one.sync().exit is Exit.DONE
+    assert one.query("select count(*) from impact.rejected_records") == [(1,)]
+    one.world.remove(odd)
+    assert one.sync().exit is Exit.DONE
+    assert one.query("select count(*) from impact.rejected_records") == [(0,)]
+
+
+def test_a_moved_until_sees_no_more_than_it_may(account: Make) -> None:
+    """`--until` in the past leaves later changes for the next run, which finds them."""
+    one = account(days=60, per_day=6)
+    one.sync()
+    one.world.advance(days=14)
+    one.sync(Ask(until=one.world.now - timedelta(days=7)))
+    one.sync()
+    one.assert_true()
