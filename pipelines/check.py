@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-import msgspec
+from rich.text import Text
 
 from pipelines.console import console, table
 from pipelines.exits import Exit, exit_code
 from sources.impact import Settings
 from sources.impact.client import Client
-from sources.impact.columns import CAMPAIGN
-from sources.impact.errors import BudgetSpent, ImpactError, NotFound, UnknownCampaign
+from sources.impact.columns import ACTION, CAMPAIGN
+from sources.impact.errors import BudgetSpent, ImpactError, NotFound, UnknownCampaign, WindowTooFull
 from sources.impact.protocol import Axis
-from sources.impact.settings import WINDOW_MAX
+from sources.impact.settings import PAGE_SIZE_MIN, WINDOW_MAX
 from sources.impact.tables import Reader
 from sources.impact.windows import Window
+
+_SPANS = (timedelta(days=1), WINDOW_MAX - timedelta(minutes=1))
 
 
 class _Findings:
@@ -28,10 +30,10 @@ class _Findings:
 
     def try_(self, what: str, attempt: Callable[[], str]) -> bool:
         try:
-            self.rows.add_row(what, "[green]ok[/]", attempt())
+            self.rows.add_row(what, Text("ok", "green"), attempt())
         except ImpactError as error:
-            self.rows.add_row(what, "[red]failed[/]", str(error))
-            self.exit = exit_code(error)
+            self.rows.add_row(what, Text("failed", "red"), str(error))
+            self.exit = max(self.exit, exit_code(error))
             return False
         return True
 
@@ -49,7 +51,7 @@ def run() -> int:
             if findings.try_("actions", lambda: _actions(client, chosen, action_ids)) and action_ids:
                 findings.try_("items", lambda: _items(client, action_ids[0]))
         findings.try_("requests left", lambda: _budget(client))
-        findings.rows.add_row("clock", "[green]ok[/]", _clock(client))
+        findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
     console().print(findings.rows)
     if findings.exit is Exit.DONE:
         console().print("Ready: run `impact sync`.")
@@ -67,16 +69,19 @@ def _campaigns(client: Client, campaigns: dict[str, str]) -> str:
 
 
 def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:
-    """Ask for actions campaign by campaign until one has some: only then can items be tried."""
+    """Ask for actions, of the latest hours first, until there is one: only then can items be tried."""
     now = client.clock.now()
-    window = Window(now - WINDOW_MAX + timedelta(minutes=1), now)
-    for campaign_id in campaigns:
-        page = client.actions(campaign_id, {Axis.UPDATED: window}, client.settings.page_size).value
-        found += [
-            str(a["Id"]) for a in msgspec.json.decode(page.records, type=list[dict[str, object]])[:1] if "Id" in a
-        ]
-        if found:
-            return f"campaign {campaign_id} has {page.total:,} that changed in the past 45 days"
+    for span in _SPANS:
+        for campaign_id in campaigns:
+            window = Window(now - span, now)
+            try:
+                answer = client.actions(campaign_id, {Axis.UPDATED: window}, PAGE_SIZE_MIN)
+            except WindowTooFull:
+                return f"can be read: campaign {campaign_id} has very many"
+            found += Reader(ACTION).read(answer.value.records, answer.read_at).table["id"].to_pylist()[:1]
+            if found:
+                changed = f"{answer.value.total:,} that changed in the past {span.days or 1} days"
+                return f"can be read: campaign {campaign_id} has {changed}"
     return "can be read; none changed in the past 45 days"
 
 

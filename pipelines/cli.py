@@ -122,6 +122,29 @@ def sync(campaigns: tuple[str, ...], since: datetime | None, until: datetime | N
 
 
 @main.command()
+@click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
+@click.option(
+    "--since",
+    callback=_instant,
+    metavar="T",
+    help=f"Verify events from here on ({_INSTANT}); by default as far back as the API goes.",
+)
+@click.option("--until", callback=_instant, metavar="T", help=f"Verify events up to here ({_INSTANT}); default now.")
+@click.option("--repair", is_flag=True, help="Mend what is missing or stale; acknowledge what is gone at the source.")
+@_verb
+def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
+    """Prove that the warehouse is what the API says.
+
+    Reads every action once more, along the event date, which no sync walks along, and compares all columns. What
+    changed since the last sync is shown and is no drift. Exits 1 if anything else differs, with the actions named;
+    with --repair mends it. Actions that are gone at the source are flagged, never deleted.
+    """
+    from pipelines.show_verify import run  # noqa: PLC0415 - help is instant
+
+    return run(campaigns, since, until, repair=repair)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @_verb
 def status(*, as_json: bool) -> int:

@@ -20,9 +20,9 @@ _log = logging.getLogger("pipelines.progress")
 
 
 def console(*, error: bool = False) -> Console:
-    """A console that does not wrap tables where nobody looks at a screen."""
+    """A console that takes text as it is, and does not wrap tables where nobody looks at a screen."""
     stream = sys.stderr if error else sys.stdout
-    return Console(stderr=error, width=None if stream.isatty() else _WIDTH, highlight=False)
+    return Console(stderr=error, width=None if stream.isatty() else _WIDTH, highlight=False, markup=False)
 
 
 def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
@@ -40,7 +40,7 @@ def progress() -> Iterator[Callable[[Step], None]]:
         yield _lines()
         return
     with Progress(
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("windows · {task.fields[rows]:,} actions · {task.fields[left]:,} requests left ·"),

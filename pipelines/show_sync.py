@@ -66,7 +66,7 @@ def show_dry(plan: DryRun) -> None:
     out.print(rows)
     least = len(plan.readings) + 1
     out.print(
-        f"At least {least:,} requests, one more for each further page of 20,000 actions in a window; "
+        f"At least {least:,} requests, one more for each further page of {plan.page_size:,} actions in a window; "
         f"{plan.requests_left:,} are left in this hour. At least {_duration(least * plan.seconds_a_request)}, "
         f"as the API answered just now ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import dlt
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code, root_cause
@@ -19,7 +18,7 @@ from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, Walk, impact
 from sources.impact.changes import Tally
 from sources.impact.client import Client
-from sources.impact.errors import ConfigurationError, ImpactError
+from sources.impact.errors import ImpactError
 from sources.impact.passes import Reading
 from sources.impact.walk import Progress
 from sources.impact.warehouse import Warehouse
@@ -51,6 +50,7 @@ class DryRun:
     names: dict[str, str]
     requests_left: int
     seconds_a_request: float
+    page_size: int
 
 
 def sync(
@@ -64,7 +64,6 @@ def sync(
     Raises an `ImpactError` if nothing could be read; one that came later is in the summary, with everything read
     before it landed.
     """
-    _check_order(ask)
     with (
         open_pipeline() as pipeline,
         Client(settings) as client,
@@ -90,17 +89,12 @@ def sync(
 
 def dry_run(settings: Settings, ask: Ask = Ask()) -> DryRun:  # noqa: B008 - it is immutable
     """What `sync` would read, found with the one request that lists the campaigns."""
-    _check_order(ask)
     with open_pipeline() as pipeline, Client(settings) as client, Walk(client, Warehouse(pipeline), "", ask) as walk:
         state = pipeline.state.get("sources", {}).get("impact", {})
         readings = walk.plan(state)
-        return DryRun(tuple(readings), walk.names, client.budget.remaining, client.seconds_a_request)
-
-
-def _check_order(ask: Ask) -> None:
-    if ask.since and ask.until and ask.since > ask.until:
-        msg = f"--since ({ask.since.isoformat()}) is after --until ({ask.until.isoformat()}): swap them"
-        raise ConfigurationError(msg)
+        return DryRun(
+            tuple(readings), walk.names, client.budget.remaining, client.seconds_a_request, settings.page_size
+        )
 
 
 def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
@@ -139,7 +133,7 @@ def _record_failure(pipeline: dlt.Pipeline, walk: Walk, cause: BaseException) ->
         walk.rows,
         walk.client.budget.spent,
     )
-    with contextlib.suppress(PipelineStepFailed):
+    with contextlib.suppress(Exception):
         pipeline.abort_packages()
         if Warehouse(pipeline).holds("sync_runs"):
             pipeline.run(runs(lambda: run))

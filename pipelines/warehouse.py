@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dlt
 import duckdb
 from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 
@@ -33,7 +35,7 @@ _log = logging.getLogger(__name__)
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
 os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
-os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
 # Interrupts are ours: dlt would finish its step first and, late in a load, forget them.
 os.environ.setdefault("RUNTIME__INTERCEPT_SIGNALS", "false")
 
@@ -50,18 +52,28 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         kind = str(dlt.config.get("impact.destination") or "duckdb")
         path = duckdb_path() if kind == "duckdb" else None
         folder = _working_folder(f"{kind}:{path}")
-        if not read_only:
+        if read_only:  # a folder of its own: a run may be at work in the other
+            folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
+        else:
             stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
-        shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         destination: Destination[Any, Any] | None
         if path is None:
-            destination = Destination.from_reference(kind)
+            destination = _other_destination(kind)
         else:
             connection = stack.enter_context(_connected(path, wait, read_only=read_only))
             destination = duckdb_file.destination(connection)
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
         pipeline.sync_destination()
         yield pipeline
+
+
+def _other_destination(kind: str) -> Destination[Any, Any] | None:
+    try:
+        return Destination.from_reference(kind)
+    except (ImportError, UnknownDestinationModule, InvalidDestinationReference) as error:
+        msg = f"impact.destination is {kind!r}, which dlt does not know: {str(error).splitlines()[0]}"
+        raise ConfigurationError(msg) from None
 
 
 def duckdb_path() -> Path:
@@ -94,12 +106,19 @@ def _working_folder(warehouse: str) -> Path:
 
 @contextmanager
 def _run_lock(path: Path, wait: float) -> Iterator[None]:
+    lock = FileLock(path, timeout=wait)
     try:
-        with FileLock(path, timeout=wait):
-            yield
-    except Timeout:
+        lock.acquire()
+    except Timeout:  # is an OSError itself
         msg = f"another run holds the warehouse (lock file {path}): wait for it to end, then run again"
         raise WarehouseBusy(msg) from None
+    except OSError as error:
+        msg = f"the lock file {path} cannot be written: {error}; name another data folder with DLT_DATA_DIR"
+        raise ConfigurationError(msg) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -50,14 +50,6 @@ def test_a_column_that_appears_or_disappears_is_a_change_where_it_has_a_value() 
     assert len(changed_rows(rows(("a", "PENDING", "1"), sub=None), plain)[0]) == 0
 
 
-def test_an_answer_read_earlier_never_replaces_one_read_later() -> None:
-    """Freshness decides: a stale row is left out even if it differs."""
-    old = rows(("a", "APPROVED", "1"), read_at=NOW)
-    stale = rows(("a", "PENDING", "1"), read_at=NOW - timedelta(seconds=1))
-    changed, tally = changed_rows(stale, old)
-    assert (len(changed), tally.changed) == (0, 0)
-
-
 def test_transitions_are_counted_by_what_they_mean() -> None:
     """Approved, reversed and restored are told apart, and new actions are none of them."""
     old = rows(("a", "PENDING", "1"), ("r", "PENDING", "1"), ("s", "REVERSED", "0"), ("l", "APPROVED", "1"))

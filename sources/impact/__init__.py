@@ -23,10 +23,11 @@ from dlt.extract import DltResource
 
 from sources.impact.client import Client
 from sources.impact.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
+from sources.impact.errors import BudgetSpent, ConfigurationError
 from sources.impact.landing import Landing
 from sources.impact.settings import Settings, parse_instant
 from sources.impact.tables import empty
-from sources.impact.walk import Ask, Walk, stopped_for_budget
+from sources.impact.walk import Ask, Walk
 from sources.impact.warehouse import Warehouse
 
 __all__ = ["Ask", "Settings", "Walk", "impact"]
@@ -105,6 +106,10 @@ def impact(
     @dlt.resource(name="pages", selected=False)
     def pages() -> Iterator[Landing]:
         state = dlt.current.source_state()
+        selected = set(dlt.current.source().selected_resources)
+        if not {"actions", "rejected_records"} <= selected:
+            msg = "actions and rejected_records go together: a cursor vouches for what is in both, so load both"
+            raise ConfigurationError(msg)
         if walk is not None:
             yield from walk.package(state)
             return
@@ -163,13 +168,17 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
 
 def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
     """All of a run in the one package that `pipeline.run(impact())` makes."""
-    warehouse = Warehouse(dlt.current.pipeline())
-    with Client(settings) as client, Walk(client, warehouse, uuid.uuid4().hex, ask, package_rows=sys.maxsize) as walk:
-        yield from walk.package(state)
-    if stopped_for_budget(walk):
-        _log.warning("stopped early, run again: %s", walk.stopped)
-    elif walk.stopped is not None:
-        raise walk.stopped
+    warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
+    try:
+        with (
+            Client(settings) as client,
+            Walk(client, warehouse, uuid.uuid4().hex, ask, package_rows=sys.maxsize) as walk,
+        ):
+            yield from walk.package(state)
+        if walk.stopped is not None:
+            raise walk.stopped
+    except BudgetSpent as error:
+        _log.warning("stopped early, run again: %s", error)
 
 
 def _instant(moment: str | datetime | None) -> datetime | None:

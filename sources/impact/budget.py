@@ -14,6 +14,8 @@ from sources.impact.protocol import Limits
 _HOUR = 3600.0
 _MARGIN = 1.0
 """Seconds waited beyond the announced reset: the headers round."""
+_IN_FLIGHT = 16
+"""No more answers than this can be late: a larger rise of what remains is a new hour."""
 _log = logging.getLogger(__name__)
 
 
@@ -28,10 +30,11 @@ class Budget:
         per_hour: int,
         max_wait: float,
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         self._per_hour, self._max_wait = per_hour, max_wait
-        self._clock, self._wait = clock, wait
+        self._stopped = threading.Event()
+        self._clock, self._wait = clock, wait or self._stopped.wait
         self._sent: deque[float] = deque()
         self._remaining: int | None = None
         self._resets_at = 0.0
@@ -69,6 +72,13 @@ class Budget:
             raise BudgetSpent(msg)
         _log.warning("the hour's requests are spent: waiting %.0f s", seconds)
         self._wait(seconds)
+        if self._stopped.is_set():
+            msg = "stopped while waiting for the hour to turn"
+            raise BudgetSpent(msg)
+
+    def stop(self) -> None:
+        """End all waiting, now and later: the run is being abandoned."""
+        self._stopped.set()
 
     def hear(self, limits: Limits, *, refused: bool = False) -> None:
         """Take note of what an answer says; `refused` if it was a 429."""
@@ -77,10 +87,14 @@ class Budget:
             remaining = 0 if refused else limits.remaining
             if remaining is None:
                 return
-            if self._remaining is not None and now < self._resets_at:
+            within = self._remaining is not None and now < self._resets_at
+            if self._remaining is not None and within and remaining <= self._remaining + _IN_FLIGHT:
                 remaining = min(remaining, self._remaining)  # answers of parallel requests arrive in any order
+            else:
+                within = False  # many more than before: the hour has turned
             self._remaining = remaining
-            self._resets_at = now + (_HOUR if limits.reset is None else limits.reset) + _MARGIN
+            if limits.reset is not None or not within:
+                self._resets_at = now + (_HOUR if limits.reset is None else limits.reset) + _MARGIN
 
     def _left(self, now: float) -> int:
         while self._sent and self._sent[0] <= now - _HOUR:

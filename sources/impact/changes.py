@@ -44,20 +44,17 @@ class Tally:
 def changed_rows(new: pa.Table, old: pa.Table | None) -> tuple[pa.Table, Tally]:
     """The rows of `new` that differ from the row of the same id in `old`, or have none there, with their tally.
 
-    A row of `new` that was read before its counterpart was last changed is stale and left out. Where an id occurs
-    twice in `old`, its first row counts.
+    Where an id occurs twice in `old`, its first row counts.
     """
     if old is None or not len(old):
         return new, _tally(new, None)
     place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
     before = old.take(place)
-    fresh = pc.fill_null(pc.greater_equal(new[SYNCED_AT.name], before[SYNCED_AT.name]), fill_value=True)
     differs = pc.is_null(place)
     for name in sorted({*new.column_names, *old.column_names} - {SYNCED_AT.name}):
         differs = pc.or_(differs, _differs(_column(new, name), _column(before, name)))
-    keep = pc.and_(differs, fresh)
-    after = new.filter(keep)
-    tally = _tally(after, before.filter(keep))
+    after = new.filter(differs)
+    tally = _tally(after, before.filter(differs))
     tally.read = len(new)
     return after, tally
 

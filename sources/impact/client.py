@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -20,6 +20,7 @@ from sources.impact.clock import Clock
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
+    ImpactError,
     InvalidAnswer,
     RateLimited,
     TransientError,
@@ -29,24 +30,27 @@ from sources.impact.protocol import Axis, Page
 from sources.impact.settings import IR_VERSION, Settings
 from sources.impact.windows import Window
 
-_TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=30.0, pool=None)
+_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=None)
 _ATTEMPTS = 8
-_PATIENCE = 90.0
+_PATIENCE = 300.0
 """Seconds that one request is retried for at the most."""
 _REFUSALS = 5
 """How often one request waits for the hour to turn before it gives up."""
 _REDIRECTS = 3
 _log = logging.getLogger(__name__)
+for _name in ("httpx", "httpcore"):  # their lines carry URLs, and in these stands the AccountSID
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """What an answer held, when it arrived by the server's clock, and what it took."""
+    """What an answer held, when it arrived by the server's clock and by a counter of seconds, and what it took."""
 
     value: T
     read_at: datetime
+    arrived: float
     requests: int = 1
     seconds: float = 0.0
 
@@ -85,7 +89,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; requests that wait for the hour to turn give up."""
+        self.budget.stop()
         self._http.close()
 
     def campaigns(self) -> Iterator[Answer[Page]]:
@@ -141,17 +146,25 @@ class Client:
     def _get(
         self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
     ) -> Answer[T]:
-        """One request, sent again while that can help. A refusal for want of budget waits or stops."""
-        url = self._own(link)
-        started, sent = time.monotonic(), itertools.count(1)
+        """One request, sent again while that can help; an error names the AccountSID nowhere."""
+        sid, masked = self.settings.account_sid, self.settings.masked_sid
+        try:
+            return self._persist(self._own(link), params, read)
+        except ImpactError as error:
+            error.args = tuple(str(part).replace(sid, masked) for part in error.args)
+            raise
+
+    def _persist(
+        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
+    ) -> Answer[T]:
+        """Repeat a request that may succeed yet. A refusal for want of budget waits for the hour to turn, or stops."""
+        sent = itertools.count(1)
         for _ in range(_REFUSALS):
             try:
                 for attempt in stamina.retry_context(_retryable, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_max=20.0):
                     with attempt:
                         requests = next(sent)
-                        value, read_at = self._send(url, params, read)
-                        self.seconds_a_request = time.monotonic() - started
-                        return Answer(value, read_at, requests, self.seconds_a_request)
+                        return replace(self._send(url, params, read), requests=requests)
             except RateLimited as error:
                 _log.info("%s", error)
         msg = "the API keeps refusing requests although the hour has turned: run again later"
@@ -159,7 +172,7 @@ class Client:
 
     def _send(
         self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
-    ) -> tuple[T, datetime]:
+    ) -> Answer[T]:
         request = self._http.build_request("GET", url, params=params)
         for _ in range(_REDIRECTS):
             self.budget.take()
@@ -170,10 +183,12 @@ class Client:
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
                 raise Unavailable(msg) from None
             self.clock.hear(protocol.read_date(response.headers))
-            read_at = self.clock.now()
+            read_at, arrived = self.clock.now(), time.monotonic()
+            self.seconds_a_request = response.elapsed.total_seconds()
             self.budget.hear(protocol.read_limits(response.headers), refused=response.status_code == 429)  # noqa: PLR2004
             if response.next_request is None:
-                return read(response.status_code, response.headers, response.content), read_at
+                value = read(response.status_code, response.headers, response.content)
+                return Answer(value, read_at, arrived, seconds=self.seconds_a_request)
             request = response.next_request
             self._own(str(request.url))
         msg = "the API redirects in a circle: check base_url"

@@ -11,17 +11,22 @@ from sources.impact.settings import CLOCK_TOLERANCE
 
 
 class Clock:
-    """Tells the instant as the server would; follows the `Date` of its answers once they differ from ours."""
+    """Tells the instant as the server would: by our clock, set by the first answer's `Date` where they differ.
+
+    Set once, it never jumps: of two answers, the later one has the later instant.
+    """
 
     def __init__(self, local: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._local = local
         self.skew = timedelta(0)
-        """How far the server's clock is ahead of ours; zero while within tolerance."""
+        """How far the server's clock is ahead of ours; zero if within tolerance."""
+        self._heard = False
 
     def hear(self, server: datetime | None) -> None:
-        """Take note of the server's clock."""
-        if server is not None:
+        """Take note of the server's clock; the first time counts."""
+        if server is not None and not self._heard:
             skew = server - self._local()
+            self._heard = True
             self.skew = skew if abs(skew) > CLOCK_TOLERANCE else timedelta(0)
 
     def describe(self) -> str:

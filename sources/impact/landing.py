@@ -7,7 +7,7 @@ which did not change are not written again.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,9 @@ from sources.impact.changes import Tally, changed_rows
 from sources.impact.reading import Batch, WindowDone
 from sources.impact.tables import Rejected
 from sources.impact.warehouse import Refused, Warehouse
+
+_REMEMBERED = 16
+"""Batches that a row is compared with before the warehouse: more than are ever in flight together."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Lander:
         self.received = 0
         self._warehouse = warehouse
         self._package: list[pa.Table] = []
+        self._recent: deque[tuple[float, pa.Array]] = deque(maxlen=_REMEMBERED)
 
     def new_package(self) -> None:
         """Forget what the last package carried but for its end: neighbouring windows share their boundary."""
@@ -66,11 +70,12 @@ class Lander:
 
     def land(self, batch: Batch) -> Landing:
         """What of the batch has to be written."""
-        campaign_id, table = batch.reading.campaign_id, batch.records.table
+        campaign_id, table = batch.reading.campaign_id, self._fresh(batch)
         rows, tally = changed_rows(table, self._known(campaign_id, table["id"]))
         self.received += tally.read + len(batch.records.rejected)
         if len(rows):
             self._package.append(rows)
+            self._package = self._package[-_REMEMBERED:]
         if (lock := pc.max(table["locking_date"]).as_py()) is not None:
             self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))
         watch = self.watches[campaign_id]
@@ -111,6 +116,18 @@ class Lander:
             "seconds": round(done.seconds, 3),
             "outcome": done.outcome,
         }
+
+    def _fresh(self, batch: Batch) -> pa.Table:
+        """The batch's rows less those that another batch, landed before it, has read later.
+
+        Batches arrive in another order than they land in; only a few are ever in flight together.
+        """
+        table = batch.records.table
+        for arrived, ids in self._recent:
+            if arrived > batch.arrived:
+                table = table.filter(pc.invert(pc.is_in(table["id"], value_set=ids)))
+        self._recent.append((batch.arrived, batch.records.table["id"].combine_chunks()))
+        return table
 
     def _known(self, campaign_id: str, ids: pa.ChunkedArray) -> pa.Table | None:
         """The rows of these ids as they stand: the latest of this package first, then the warehouse's."""

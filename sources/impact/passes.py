@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sources.impact.protocol import Axis
-from sources.impact.settings import HISTORY_MAX, Settings
+from sources.impact.settings import HISTORY_MAX, LOCK_MAX, Settings
 from sources.impact.windows import Window, cover, cut, gather
 
 
@@ -51,11 +51,13 @@ class Bounds:
     now: datetime
     until: datetime
     since: datetime | None = None
+    spent: timedelta = timedelta(0)
+    """How long the run has been going on."""
 
     @property
     def earliest(self) -> datetime:
         """The furthest back that the API answers for."""
-        return self.now - HISTORY_MAX
+        return self.now + self.spent - HISTORY_MAX
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,12 @@ class Cursors:
         if stands is None or to > stands:
             self._marks[mark.value] = to.isoformat()
 
+    def pull_back(self, now: datetime) -> None:
+        """Bring marks that lie ahead of the server's clock back to it."""
+        for mark in Mark:
+            if (stands := self.get(mark)) and stands > now:
+                self._marks[mark.value] = now.isoformat()
+
 
 def is_first(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
     """Whether this run reads all of a campaign by last-updated, from as far back as the API goes."""
@@ -149,10 +157,12 @@ def plan_locking(  # noqa: PLR0913 - one fact each
     usual = bounds.now if cursor is None else cursor - settings.overlap
     start = max(usual if bounds.since is None else bounds.since, bounds.earliest)
     rechecks = _recheck_is_due(cursors, bounds, settings)
-    end = max(bounds.until, furthest or bounds.until) if rechecks else bounds.until
+    # A lock further ahead than the API allows is a way to say never: such actions are re-read as unseen ones.
+    ahead = min(furthest or bounds.until, bounds.now + LOCK_MAX)
+    end = max(bounds.until, ahead) if rechecks else bounds.until
     if start > end:
         return []
-    moves = cursor is not None and start <= cursor
+    moves = cursor is not None and start <= max(cursor, bounds.earliest)
     windows = cover((lock for lock in uncleared if lock >= bounds.earliest), start, end)
     readings = []
     for window in windows:
@@ -213,7 +223,7 @@ def _usual_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> dateti
 
 def _moves(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
     """Whether the updated pass adjoins what was read before: else its cursor must stay."""
-    reached = cursors.get(Mark.UPDATED) or _usual_start(cursors, bounds, settings)
+    reached = max(cursors.get(Mark.UPDATED) or _usual_start(cursors, bounds, settings), bounds.earliest)
     return _updated_start(cursors, bounds, settings) <= reached
 
 

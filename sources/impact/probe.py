@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from sources.impact.client import Client
-from sources.impact.errors import NotFound, ShortAnswers
+from sources.impact.errors import NotFound, ShortAnswers, WindowTooFull
 from sources.impact.passes import Bounds
 from sources.impact.protocol import Axis
+from sources.impact.settings import PAGE_SIZE_MIN
 from sources.impact.warehouse import Warehouse
 from sources.impact.windows import Window
 
@@ -48,8 +49,7 @@ def prove_locking(
             continue
         action_id, lock = known
         window = Window(lock, lock + timedelta(milliseconds=1))
-        page = client.actions(campaign_id, {Axis.LOCKING: window}, client.settings.page_size).value
-        if not page.total and _still_locks(client, action_id, lock):
+        if not _any_locks(client, campaign_id, window) and _still_locks(client, action_id, lock):
             msg = (
                 f"the API hides action {action_id} from a query by its LockingDate, as if that covered the past seven "
                 "days only: approvals cannot be followed like this. Nothing was read by LockingDate; please report it"
@@ -57,6 +57,13 @@ def prove_locking(
             raise ShortAnswers(msg)
         state[_PROVEN] = bounds.now.isoformat()
         return
+
+
+def _any_locks(client: Client, campaign_id: str, window: Window) -> bool:
+    try:
+        return bool(client.actions(campaign_id, {Axis.LOCKING: window}, PAGE_SIZE_MIN).value.total)
+    except WindowTooFull:
+        return True
 
 
 def _still_locks(client: Client, action_id: str, lock: datetime) -> bool:

@@ -65,7 +65,7 @@ def actions_params(
     params = {"CampaignId": campaign_id}
     for axis, window in windows.items():
         start, end = axis.value
-        params |= {start: instant(window.start), end: instant(window.end)}
+        params |= {start: instant(window.start), end: instant(window.end, up=True)}
     if state is not None:
         params["State"] = state
     return params | {"PageSize": str(page_size)}
@@ -109,7 +109,7 @@ def page_link(first: Page, number: int) -> str:
 def read_object(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
     """The one object that an answer holds, as JSON. Raises as `read_page` does."""
     _decode(status, headers, body)
-    return body.strip()
+    return body.decode(errors="replace").strip().encode()
 
 
 def raise_for_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -156,6 +156,10 @@ def read_date(headers: Mapping[str, str]) -> datetime | None:
 
 def _decode(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, msgspec.Raw]:
     raise_for_status(status, headers, body)
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = body.decode(errors="replace").encode()  # one bad byte costs a character, not the page
     try:
         return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError as error:

@@ -38,17 +38,21 @@ A = TypeVar("A")
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one page, or of some actions read one by one; `gone` are ids that the API no longer knows."""
+    """The rows of one page, or of some actions read one by one; `gone` are ids that the API no longer knows.
+
+    `arrived` counts seconds: of two batches, the one with the larger was read later.
+    """
 
     reading: Reading
     records: Records
     read_at: datetime
+    arrived: float
     gone: tuple[str, ...] = ()
 
     @property
     def ids(self) -> pa.Array:
         """Ids of the records, readable or not; one without an id counts by its raw JSON."""
-        rejected = [record.id or record.raw for record in self.records.rejected]
+        rejected = [record.id or f"{n} {record.raw}" for n, record in enumerate(self.records.rejected)]
         return pa.concat_arrays([*self.records.table["id"].chunks, pa.array(rejected, pa.string())])
 
 
@@ -130,7 +134,9 @@ class WindowReader:
             table = pa.concat_tables([r.table for r in records], promote_options="default") if records else None
             rejected = tuple(rejected for r in records for rejected in r.rejected)
             empty = self._reader.read(b"[]", now).table
-            yield Batch(reading, Records(empty if table is None else table.combine_chunks(), rejected), now, gone)
+            arrived = min((answer.arrived for answer in found), default=0.0)
+            singles = Records(empty if table is None else table.combine_chunks(), rejected)
+            yield Batch(reading, singles, now, arrived, gone)
             requests = sum(answer.requests for answer in found) + len(gone)
             seconds = sum(answer.seconds for answer in found)
             yield WindowDone(reading, "one by one", len(some), len(found), len(some), requests, seconds)
@@ -261,7 +267,10 @@ class WindowReader:
         page = answer.value
         records = self._reader.read(page.records, answer.read_at)
         return _Fetched(
-            replace(page, records=b""), Batch(reading, records, answer.read_at), answer.requests, answer.seconds
+            replace(page, records=b""),
+            Batch(reading, records, answer.read_at, answer.arrived),
+            answer.requests,
+            answer.seconds,
         )
 
     def _ahead(self, fetch: Callable[[A], T], wanted: Iterable[A]) -> Iterator[tuple[A, Future[T]]]:

@@ -21,6 +21,7 @@ from sources.impact.errors import ConfigurationError
 
 WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
 HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
+LOCK_MAX: Final = timedelta(days=760)  # observed: an action stays open for up to 730 days; a month of margin
 PAGE_SIZE_MIN: Final = 2_000  # reference
 PAGE_SIZE_DEFAULT: Final = 20_000  # reference
 PAGE_SIZE_MAX: Final = 200_000  # ours: pages beyond this do not fit our memory, if the API takes them at all
@@ -32,7 +33,9 @@ IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
 
 SECTION: Final = "sources.impact"
+_CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(\D|$)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?")
 
 
@@ -59,7 +62,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what could leak credentials or what the API would refuse."""
-        url = urlsplit(self.base_url)
+        try:
+            url = urlsplit(self.base_url)
+            url.port  # noqa: B018 - parsed here, so that a bad one is found now
+        except ValueError as error:
+            msg = f"base_url cannot be read: {error}"
+            raise ConfigurationError(msg) from None
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
             shown = f"{url.scheme or 'nothing'}://{url.hostname or ''}"
             msg = f"base_url must be https (plain http is for this machine's loopback alone), not {shown}"
@@ -70,6 +78,10 @@ class Settings:
         if self.page_size < PAGE_SIZE_MIN:
             msg = f"{SECTION}.page_size must be at least {PAGE_SIZE_MIN}, the API's minimum: {self.page_size}"
             raise ConfigurationError(msg)
+        for name in ("overlap", "recheck_interval", "clearing_lookback", "max_wait"):
+            if getattr(self, name) < timedelta(0):
+                msg = f"{SECTION}.{name} must not be negative: {getattr(self, name)}"
+                raise ConfigurationError(msg)
         for name in ("requests_per_hour", "package_rows"):
             if getattr(self, name) < 1:
                 msg = f"{SECTION}.{name} must be at least 1: {getattr(self, name)}"
@@ -95,9 +107,11 @@ class Settings:
         for item in fields(cls):
             raw = overrides.get(item.name)
             if raw is None:
-                raw = dlt.config.get(f"{SECTION}.{item.name}")
+                # Values got as secrets stay out of dlt's traces, which are written to disk.
+                accessor = dlt.secrets if item.name in _CREDENTIALS else dlt.config
+                raw = accessor.get(f"{SECTION}.{item.name}")
             if raw is None or raw == "":
-                if item.name in {"account_sid", "auth_token"}:
+                if item.name in _CREDENTIALS:
                     msg = (
                         f"{SECTION}.{item.name} is not set: put it into .dlt/secrets.toml under [{SECTION}] "
                         f"or set {SECTION.upper().replace('.', '__')}__{item.name.upper()}"
@@ -117,7 +131,7 @@ def parse_instant(text: str | datetime) -> datetime:
     """An instant in UTC from ISO 8601 or a date (its midnight in UTC). Raises `ValueError`."""
     if isinstance(text, datetime):
         return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
-    moment = pendulum.parse(text, tz="UTC", strict=True)
+    moment = pendulum.parse(text, tz="UTC", strict=True) if _DATE.match(text) else None
     if not isinstance(moment, pendulum.DateTime):
         msg = f"not a date or an instant: {text!r}"
         raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
@@ -162,6 +176,6 @@ def _convert(name: str, kind: str, raw: Any) -> Any:  # noqa: ANN401 - the field
     try:
         return reader(raw)
     except (ValueError, TypeError) as error:
-        shown = "" if name in {"account_sid", "auth_token"} else f": {raw!r}"
+        shown = "" if name in _CREDENTIALS else f": {raw!r}"
         msg = f"{SECTION}.{name} must be {wanted}{shown}"
         raise ConfigurationError(msg) from error

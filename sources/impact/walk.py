@@ -7,9 +7,9 @@ the state of the package that carries the rows they vouch for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import pyarrow as pa
@@ -18,12 +18,18 @@ from sources.impact import passes
 from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.columns import CAMPAIGN
-from sources.impact.errors import BudgetSpent, ForeignWarehouse, ImpactError, UnknownCampaign
+from sources.impact.errors import (
+    ConfigurationError,
+    ForeignWarehouse,
+    ImpactError,
+    InvalidAnswer,
+    UnknownCampaign,
+)
 from sources.impact.landing import Lander, Landing, Watch
 from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
 from sources.impact.probe import prove_locking
 from sources.impact.reading import Batch, Events, WindowDone, WindowReader
-from sources.impact.settings import Settings
+from sources.impact.settings import LOCK_MAX, Settings
 from sources.impact.tables import Reader
 from sources.impact.warehouse import Refused, Warehouse
 from sources.impact.windows import Window
@@ -39,6 +45,12 @@ class Ask:
     campaigns: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a range that ends before it starts: it would silently hold nothing."""
+        if self.since and self.until and self.since > self.until:
+            msg = f"--since ({self.since.isoformat()}) is after --until ({self.until.isoformat()}): swap them"
+            raise ConfigurationError(msg)
 
 
 @dataclass(frozen=True)
@@ -144,30 +156,43 @@ class Walk:
         chosen = self._choose(ids)
         bounds = self._begin()
         yield Landing(campaigns=table)
+        self._check_cursors(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
         for campaigns in self._groups(chosen):
             first = {c for c in campaigns if self._is_first(c, bounds)}
             whole = [c for c in campaigns if passes.vouches(self._cursors(c), bounds, self.settings) and c not in first]
             self._watch(campaigns, whole, bounds)
-            yield from self._read([r for c in campaigns for r in self._plan_updated(c, bounds)])
-            self._lander.blank.clear()
+            number = sum(len(self._plan_updated(c, bounds)) for c in campaigns)
+            yield from self._read(self._plan_in_turn(campaigns, bounds), number)
+            self._lander.blank -= set(campaigns)
             # What a first run has just read from end to end need not be read again by another date.
             rest = [c for c in campaigns if c not in first]
             prove_locking(self.client, self._warehouse, self._state, rest, bounds)
-            yield from self._read([r for c in rest for r in self._plan_locking(c, bounds)])
+            locking = [r for c in rest for r in self._plan_locking(c, bounds)]
+            yield from self._read(locking, len(locking))
             for campaign_id in campaigns:
                 yield from self._read_unseen(campaign_id, bounds)
 
     def _begin(self) -> Bounds:
         now = self.client.clock.now().replace(microsecond=0)
-        self.bounds = Bounds(now, self.ask.until or now, self.ask.since)
+        # What lies further ahead than any lock can is the same as what is not given.
+        until = min(self.ask.until or now, now + LOCK_MAX)
+        self.bounds = Bounds(now, until, self.ask.since)
+        if self.ask.since and self.ask.since > until:
+            msg = f"--since ({self.ask.since.isoformat()}) lies after {until.isoformat()}, up to which would be read"
+            raise ConfigurationError(msg)
         self._reader.horizon = Window(self.bounds.earliest, max(now, self.bounds.until))
         return self.bounds
 
     def _list_campaigns(self) -> tuple[list[str], pa.Table]:
         reader = Reader(CAMPAIGN)
-        tables = [reader.read(a.value.records, a.read_at).table for a in self.client.campaigns()]
-        table = pa.concat_tables(tables, promote_options="default")
+        answers = list(self.client.campaigns())
+        pages = [reader.read(answer.value.records, answer.read_at) for answer in answers]
+        table = pa.concat_tables([page.table for page in pages], promote_options="default")
+        found, total = len(set(table["id"].to_pylist())), answers[-1].value.total
+        if any(page.rejected for page in pages) or (total is not None and found != total):
+            msg = f"the list of campaigns is not whole: it says {total} and holds {found} that can be read; run again"
+            raise InvalidAnswer(msg)
         self.names = dict(zip(table["id"].to_pylist(), table["name"].to_pylist(), strict=True))
         return list(self.names), table
 
@@ -184,11 +209,34 @@ class Walk:
         begun = [c for c in campaigns if self._cursors(c).get(Mark.UPDATED)]
         return [group for group in (begun, [c for c in campaigns if c not in begun]) if group]
 
+    def _check_cursors(self, campaigns: list[str], bounds: Bounds) -> None:
+        """Raise where a cursor lies ahead of the server's clock: what it vouches for has not happened yet."""
+        for campaign_id in campaigns:
+            cursors = self._cursors(campaign_id)
+            stands = max((at for at in map(cursors.get, Mark) if at), default=bounds.now)
+            if stands > bounds.now + timedelta(days=1) and not bounds.since:
+                msg = (
+                    f"campaign {campaign_id} was read up to {stands.isoformat()}, but the server's clock says "
+                    f"{bounds.now.isoformat()}: it, or ours, was wrong. Give --since an instant before it went wrong"
+                )
+                raise ConfigurationError(msg)
+            if bounds.since:
+                cursors.pull_back(bounds.now)
+
     def _cursors(self, campaign_id: str) -> Cursors:
         return Cursors(self._state, campaign_id)
 
     def _is_first(self, campaign_id: str, bounds: Bounds) -> bool:
         return passes.is_first(self._cursors(campaign_id), bounds, self.settings)
+
+    def _plan_in_turn(self, campaigns: list[str], bounds: Bounds) -> Iterator[Reading]:
+        """Windows of the updated pass, planned campaign by campaign as reading gets there.
+
+        A long run moves the API's horizon: windows planned at its beginning would be refused as too old.
+        """
+        for campaign_id in campaigns:
+            spent = self.client.clock.now().replace(microsecond=0) - bounds.now
+            yield from self._plan_updated(campaign_id, replace(bounds, spent=spent))
 
     def _plan_updated(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
         return passes.plan_updated(campaign_id, self._cursors(campaign_id), bounds, self.settings)
@@ -223,7 +271,7 @@ class Walk:
 
         readings, singles = passes.plan_unseen(campaign_id, unseen, count, bounds, self.settings.page_size)
         readings += self._windows_of(campaign_id, missing)
-        yield from self._read(readings)
+        yield from self._read(readings, len(readings))
         # An action that its window did not return has another date now, or is gone: only its id can tell.
         singles += sorted(watch.open.keys() - set(singles))
         yield from self._land_all(self._reader.read_singly(campaign_id, singles))
@@ -236,8 +284,8 @@ class Walk:
         held = {(r.pass_, Window(r.start, r.end)) for r in missing.values() if not r.action_id and r.start and r.end}
         return [Reading(campaign_id, Pass(pass_), window) for pass_, window in sorted(held)]
 
-    def _read(self, readings: list[Reading]) -> Iterator[Landing]:
-        self._windows += len(readings)
+    def _read(self, readings: Iterable[Reading], number: int) -> Iterator[Landing]:
+        self._windows += number
         yield from self._land_all(self._reader.read(readings))
 
     def _land_all(self, events: Events) -> Iterator[Landing]:
@@ -274,8 +322,3 @@ def own(state: State, settings: Settings) -> None:
             "give each account a warehouse of its own (DESTINATION__DUCKDB__CREDENTIALS)"
         )
         raise ForeignWarehouse(msg)
-
-
-def stopped_for_budget(walk: Walk) -> bool:
-    """Whether a walk ended because no request was left: run it again later."""
-    return isinstance(walk.stopped, BudgetSpent)

@@ -9,6 +9,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
+from dlt.destinations.sql_client import SqlClientBase
 
 from sources.impact.changes import REVERSED
 from sources.impact.parting import Counts
@@ -35,16 +36,13 @@ class Refused:
 class Warehouse:
     """The actions that a dlt pipeline has landed so far; empty before its first load."""
 
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
+    def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact") -> None:
         self._pipeline = pipeline
+        self._schema = schema
 
     def holds(self, table: str = "actions") -> bool:
         """Whether the table is there."""
-        schemas = self._pipeline.schemas
-        name = self._pipeline.default_schema_name
-        if name is None or name not in schemas:
-            return False
-        return table in {t["name"] for t in schemas[name].data_tables(seen_data_only=True)}
+        return bool(self._columns(table))
 
     def campaigns(self) -> set[str]:
         """Ids of the campaigns that actions are held of."""
@@ -138,18 +136,32 @@ class Warehouse:
             listed = ", ".join(str(quote(value)) for value in values[start : start + _IDS_A_QUERY])
             found.append(self._arrow(f"select * from {self._table()} where id in ({listed})"))
         table = pa.concat_tables(found, promote_options="default")
-        return table if len(table) else None
+        # Columns that somebody else added are theirs.
+        ours = [name for name in table.column_names if name in self._columns("actions")]
+        return table.select(ours) if len(table) else None
+
+    def _client(self) -> SqlClientBase[Any]:
+        if self._schema in self._pipeline.schemas:
+            return self._pipeline.sql_client(self._schema)
+        return self._pipeline.sql_client()
+
+    def _columns(self, table: str) -> set[str]:
+        schemas = self._pipeline.schemas
+        if self._schema not in schemas:
+            return set()
+        found = next((t for t in schemas[self._schema].data_tables(seen_data_only=True) if t["name"] == table), None)
+        return {name for name in found["columns"] if not name.startswith("_dlt")} if found else set()
 
     def _table(self, name: str = "actions") -> str:
-        with self._pipeline.sql_client() as client:
+        with self._client() as client:
             return client.make_qualified_table_name(name)
 
     def _rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        with self._pipeline.sql_client() as client:
+        with self._client() as client:
             return [tuple(row) for row in client.execute_sql(sql, *params) or []]
 
     def _arrow(self, sql: str) -> pa.Table:
-        with self._pipeline.sql_client() as client, client.execute_query(sql) as cursor:
+        with self._client() as client, client.execute_query(sql) as cursor:
             found: Any = cursor.arrow()
             return found if isinstance(found, pa.Table) else found.read_all()
 

@@ -1,0 +1,436 @@
+"""Verification: damage of every kind is found by name and mended, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.compare import Difference, Kind
+from pipelines.exits import Exit
+from pipelines.verify import Report, verify
+from sources.impact import Ask
+from sources.impact.errors import ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign
+from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from tests.conftest import Account
+from tests.test_cli import clean, environment, impact
+
+Make = Callable[..., Account]
+ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)
+WINDOWS = 25
+"""Windows of 45 days in the three years that the API goes back."""
+
+
+def check(one: Account, ask: Ask = Ask(), *, repair: bool = False, **changes: Any) -> Report:  # noqa: ANN401, B008
+    """Verify an account."""
+    return verify(one.settings(**changes), ask, repair=repair)
+
+
+def damage(one: Account, *statements: str) -> None:
+    """Change the warehouse behind everybody's back."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{one.path}' as warehouse; use warehouse; set timezone = 'UTC'")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def ids(one: Account, where: str = "true") -> list[str]:
+    """Ids of actions that are some weeks old, in order."""
+    some = f"select id from impact.actions where event_date < timestamptz '{one.world.now}' - interval 9 day"
+    return [row[0] for row in one.query(f"{some} and {where} order by id")]
+
+
+def everything(one: Account) -> dict[str, tuple[Any, ...]]:
+    """Every row of the warehouse, `synced_at` included."""
+    return {row[0]: row for row in one.query("select * from impact.actions")}
+
+
+def total(report: Report) -> Counter[str]:
+    """The counts of all campaigns and months."""
+    return sum(report.counts.values(), Counter())
+
+
+def cells(difference: Difference) -> dict[str, tuple[str | None, str | None]]:
+    """What differs, by column: here and there."""
+    return {cell.column: (cell.here, cell.there) for cell in difference.cells}
+
+
+def test_a_true_warehouse_verifies_with_a_request_for_each_window(account: Make) -> None:
+    """After a sync every action is verified, nothing is written but the windows, and no request is wasted."""
+    one = account()
+    one.sync()
+    before, state = everything(one), one.query("select count(*) from impact._dlt_pipeline_state")
+    one.sandbox.requests.clear()
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert total(report) == {"verified": len(one.truth())}
+    assert len(one.sandbox.requests) == 2 * WINDOWS + 1 == report.requests
+    assert {campaign_id for campaign_id, _ in report.counts} == {"1000", "2000"}
+    assert everything(one) == before
+    assert one.query("select count(*) from impact._dlt_pipeline_state") == state
+    windows = f"select count(*), sum(rows) from impact.sync_windows where run_id = '{report.run_id}'"
+    assert one.query(windows) == [(2 * WINDOWS, len(before))]
+
+
+def test_further_pages_cost_a_request_each(account: Make) -> None:
+    """Where a window holds several pages, each action is still counted once."""
+    one = account(days=40, per_day=150, campaigns=ONE)
+    one.sync()
+    one.sandbox.requests.clear()
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert total(report) == {"verified": len(one.truth())}
+    pages = one.query(f"select sum(pages) from impact.sync_windows where run_id = '{report.run_id}'")[0][0]
+    assert pages > WINDOWS
+    assert len(one.sandbox.requests) == pages + 1
+
+
+def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(account: Make) -> None:
+    """Lost, changed, invented, moved and doubled rows are all found; repairing mends these and rewrites no other."""
+    one = account()
+    one.sync()
+    truth = everything(one)
+    lost, amount, state, moved, doubled, other, undated = ids(one)[::40][:7]
+    pending = truth[state][8]
+    damage(
+        one,
+        f"delete from impact.actions where id = '{lost}'",
+        f"update impact.actions set amount = amount + 1, note = 'x' where id = '{amount}'",
+        f"update impact.actions set state = 'PAID' where id = '{state}'",
+        f"update impact.actions set event_date = event_date + interval 400 day where id = '{moved}'",
+        f"insert into impact.actions select * from impact.actions where id = '{doubled}'",
+        f"update impact.actions set campaign_id = '3000' where id = '{other}'",
+        f"update impact.actions set event_date = null where id = '{undated}'",
+        f"insert into impact.actions select * replace ('invented' as id) from impact.actions where id = '{other}'",
+        "update impact.actions set campaign_id = '1000' where id = 'invented'",
+    )
+    damaged = everything(one)
+    cursors = one.query("select max(version) from impact._dlt_pipeline_state")
+    report = check(one)
+    assert report.exit is Exit.DRIFT
+    found = {difference.action_id: difference for difference in report.differences}
+    assert {id_: difference.kind for id_, difference in found.items()} == {
+        lost: Kind.MISSING,
+        **dict.fromkeys((amount, state, moved, doubled, other, undated), Kind.STALE),
+        "invented": Kind.GONE,
+    }
+    assert cells(found[amount]).keys() == {"amount", "note"}
+    assert cells(found[amount])["note"][0] == "x"
+    assert cells(found[state]) == {"state": ("PAID", pending)}
+    assert cells(found[moved]).keys() == {"event_date"}
+    assert cells(found[doubled]) == {"id": ("2 rows", "1 row")}
+    assert cells(found[other])["campaign_id"][0] == "3000"
+    assert cells(found[undated])["event_date"][0] is None
+    rows = one.query("select action_id, finding, column_name, here, there, repaired from impact.verify_results")
+    assert (state, "stale", "state", "PAID", pending, False) in rows
+    assert (lost, "missing", "", None, None, False) in rows
+    assert ("invented", "gone", "", None, None, False) in rows
+    assert {row[0] for row in rows} == found.keys()
+    assert everything(one) == damaged
+    mended = check(one, repair=True)
+    assert mended.exit is Exit.DONE
+    assert mended.repaired
+    after = everything(one)
+    assert after.keys() == truth.keys() | {"invented"}
+    for id_ in truth.keys() - found.keys():
+        assert after[id_] == truth[id_]
+    assert {id_: row for id_, row in one.held().items() if id_ != "invented"} == one.truth()
+    assert one.query(f"select count(*) from impact.actions where id = '{doubled}'") == [(1,)]
+    assert one.query("select max(version) from impact._dlt_pipeline_state") == cursors
+    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{mended.run_id}'") == [
+        (True,)
+    ]
+    again = check(one)
+    assert again.exit is Exit.DONE
+    assert [(one_.action_id, one_.acknowledged) for one_ in again.differences] == [("invented", True)]
+
+
+def test_many_differences_are_read_again_by_windows(account: Make) -> None:
+    """Hundreds of lost rows cost a second read of their windows, not a request each."""
+    one = account(campaigns=ONE)
+    one.sync()
+    damage(one, "delete from impact.actions")
+    one.sandbox.requests.clear()
+    report = check(one, repair=True)
+    assert report.exit is Exit.DONE
+    assert total(report)["missing"] > 400
+    assert len(one.sandbox.requests) < WINDOWS + 8
+    one.sync()
+    one.assert_true()
+
+
+def test_what_changed_since_the_sync_is_newer_and_no_drift(account: Make) -> None:
+    """Actions that were created, corrected or locked after the last sync are shown as newer; none is a finding."""
+    one = account()
+    one.sync()
+    one.world.advance(days=3)
+    changed = next(row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING")
+    one.world.modify(changed, Amount="1.00", Payout="0.10")
+    before = everything(one)
+    report = check(one, repair=True)
+    assert report.exit is Exit.DONE
+    assert report.differences == ()
+    assert total(report)["newer"] > 20
+    assert total(report)["verified"] + total(report)["newer"] == len(one.truth())
+    assert everything(one) == before
+    assert one.query("select count(*) from information_schema.tables where table_name = 'verify_results'") == [(0,)]
+
+
+def test_rows_that_showed_up_late_are_newer(account: Make) -> None:
+    """What happened up to an hour before the sync and was not to be seen yet is no drift."""
+    one = account(per_day=200, rules=Rules(visibility_lag=3600), campaigns=ONE)
+    one.sync()
+    one.world.advance(hours=2)
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert total(report)["newer"] > 0
+
+
+def test_drift_beside_newer_changes_is_still_found(account: Make) -> None:
+    """A row that was damaged, and did not change at the source since, is drift however much else is new."""
+    one = account()
+    one.sync()
+    lost = ids(one, "cleared_date is not null")[0]
+    damage(one, f"delete from impact.actions where id = '{lost}'")
+    one.world.advance(days=2)
+    report = check(one)
+    assert report.exit is Exit.DRIFT
+    assert [one_.action_id for one_ in report.differences] == [lost]
+    assert any("verify again" in note for note in report.notes)
+
+
+def test_a_difference_that_is_gone_at_the_second_read_does_not_count(account: Make) -> None:
+    """A value that the API gives once and then no more is an error of the moment, not of the warehouse."""
+    one = account(campaigns=ONE)
+    one.sync()
+    said: list[str] = []
+
+    def lie(request: Request) -> Reply | None:
+        if said or "ActionDateStart" not in request.query:
+            return None
+        one.sandbox.on_request = None
+        rows = [row for row in one.world.truth().to_pylist() if row["EventDate"] < request.query["ActionDateEnd"]]
+        if not rows:
+            one.sandbox.on_request = lie
+            return None
+        said.append(rows[0]["Id"])
+        rows[0]["Note"] = "a slip"
+        rows = [row for row in rows if row["EventDate"] >= request.query["ActionDateStart"]]
+        page = {"@page": "1", "@numpages": "1", "@total": str(len(rows)), "@nextpageuri": "", "Actions": rows}
+        return Reply(200, json.dumps(page).encode())
+
+    one.sandbox.on_request = lie
+    report = check(one, repair=True)
+    assert said
+    assert report.exit is Exit.DONE
+    assert report.differences == ()
+    assert total(report) == {"verified": len(one.truth())}
+
+
+def test_a_change_between_the_two_reads_does_not_count(account: Make) -> None:
+    """An action that differs otherwise at the second read than at the first is changing right now."""
+    one = account(campaigns=ONE)
+    one.sync()
+    bad = ids(one, "state = 'PENDING'")[0]
+    damage(one, f"update impact.actions set note = 'x' where id = '{bad}'")
+    note = one.truth()[bad]["note"]
+
+    def change(request: Request) -> None:
+        if "StartDate" in request.query:  # the feed of updates is read between the two
+            one.world.modify(bad, touches=False, Note="x", PromoCode="Y")
+
+    one.sandbox.on_request = change
+    report = check(one)
+    assert note != "x"
+    assert report.exit is Exit.DONE
+    assert total(report)["newer"] == 1
+
+
+def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(account: Make) -> None:
+    """What the API forgets is drift until a repair takes note of it; later runs list it at no cost, and keep it."""
+    one = account(campaigns=ONE)
+    one.sync()
+    gone = ids(one, "cleared_date is not null")[0]
+    one.world.remove(gone)
+    assert check(one).exit is Exit.DRIFT
+    assert check(one, repair=True).exit is Exit.DONE
+    one.sandbox.requests.clear()
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert [(d.action_id, d.kind, d.acknowledged) for d in report.differences] == [(gone, Kind.GONE, True)]
+    assert total(report)["gone"] == 1
+    assert len(one.sandbox.requests) == WINDOWS + 1
+    assert gone in one.held()
+    assert one.query("select count(*) from impact.verify_results") == [(2,)]
+
+
+def test_what_is_older_than_the_api_goes_back_is_counted_and_kept(account: Make) -> None:
+    """Actions from before three years ago, or of a campaign that is no longer listed, cannot be verified."""
+    one = account(campaigns=ONE)
+    one.sync()
+    some = ids(one)[0]
+    copied = (
+        "insert into impact.actions select * replace ('{id}' as id, {what}) from impact.actions where id = '{some}'"
+    )
+    damage(
+        one,
+        copied.format(id="old", what="event_date - interval 1200 day as event_date", some=some),
+        copied.format(id="undated", what="null as event_date", some=some),
+        copied.format(id="stray", what="'9' as campaign_id", some=some),
+    )
+    report = check(one, repair=True)
+    assert report.exit is Exit.DONE
+    assert report.unverifiable == 3
+    assert {"old", "undated", "stray"} < everything(one).keys()
+    assert check(one, Ask(campaigns=("1000",))).unverifiable == 2
+
+
+def test_a_seven_day_default_on_queries_by_event_date_is_noticed(account: Make) -> None:
+    """If the API hides what was not updated lately, verification stops instead of calling everything gone."""
+    one = account(days=90, campaigns=ONE)
+    one.sync()
+    one.world.rules = replace(one.world.rules, seven_day_default_on_all=True)
+    one.sandbox.requests.clear()
+    with pytest.raises(ShortAnswers, match="EventDate"):
+        check(one, repair=True)
+    assert len(one.sandbox.requests) < WINDOWS + 6
+    assert one.query("select count(*) from information_schema.tables where table_name = 'verify_results'") == [(0,)]
+
+
+def test_a_range_and_a_campaign_verify_that_alone(account: Make) -> None:
+    """`--since`, `--until` and `--campaign` leave out what is not asked for, damage included."""
+    one = account()
+    one.sync()
+    events = {row["id"]: row["event_date"] for row in one.held().values() if row["campaign_id"] == "1000"}
+    since, until = one.world.now - timedelta(days=30), one.world.now - timedelta(days=20)
+    inside = sorted(id_ for id_, event in events.items() if since <= event <= until)  # type: ignore[operator]
+    outside = min(events, key=lambda id_: str(events[id_]))
+    damage(one, f"delete from impact.actions where id in ('{inside[0]}', '{outside}')")
+    one.sandbox.requests.clear()
+    report = check(one, Ask(("1000",), since, until), repair=True)
+    assert [one_.action_id for one_ in report.differences] == [inside[0]]
+    assert total(report) == {"verified": len(inside) - 1, "missing": 1}
+    assert len(one.sandbox.requests) == 4, "campaigns, the window, the feed of updates, the second read"
+    assert check(one, Ask(since=since, until=until)).exit is Exit.DONE
+    assert [one_.action_id for one_ in check(one).differences] == [outside]
+
+
+def test_actions_from_before_the_configured_start_are_not_missed(account: Make) -> None:
+    """With a `start_date` the warehouse is not expected to hold what was over before it."""
+    one = account(days=90)
+    start = one.world.now - timedelta(days=30)
+    one.sync(start_date=start)
+    report = check(one, start_date=start)
+    assert report.exit is Exit.DONE
+    assert total(report)["verified"] == len(one.held())
+    lost = ids(one, f"creation_date > timestamptz '{start}'")[0]
+    damage(one, f"delete from impact.actions where id = '{lost}'")
+    assert [one_.action_id for one_ in check(one, start_date=start).differences] == [lost]
+
+
+def test_rejected_records_are_neither_gone_nor_missing(account: Make) -> None:
+    """A record that could not be typed was received: it is told, and is no drift."""
+    one = account(campaigns=ONE)
+    bad = ids_of_pending(one)[0]
+    one.sync()
+    one.world.modify(bad, Payout="1,234.50")
+    one.sync()
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert any("could not be typed" in note for note in report.notes)
+
+
+def ids_of_pending(one: Account) -> list[str]:
+    """Ids of the actions that are pending at the API."""
+    return [row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING"]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"wire": "typed", "single_as_object": True, "null_bodies": 7, "order": "shuffled"},
+        {"three_years_on_all": True, "unknown_states": True, "open_ended": 0.3, "clearing_touches": True},
+    ],
+)
+def test_a_true_warehouse_verifies_under_other_readings_of_the_api(account: Make, rules: dict[str, Any]) -> None:
+    """However the API words its answers, a month after the first sync nothing differs."""
+    one = account(per_day=6, rules=Rules(**rules))
+    one.sync()
+    one.world.advance(days=31)
+    one.sync()
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert total(report) == {"verified": len(one.truth())}
+
+
+def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(account: Make) -> None:
+    """More than ten pages in 45 days are read in parts; a lost row among them is found."""
+    one = account(days=40, per_day=600, campaigns=ONE)
+    one.sync()
+    lost = ids(one)[7]
+    damage(one, f"delete from impact.actions where id = '{lost}'")
+    report = check(one, Ask(since=one.world.now - timedelta(days=44)))
+    assert [one_.action_id for one_ in report.differences] == [lost]
+    assert total(report) == {"verified": len(one.truth()) - 1, "missing": 1}
+    outcomes = f"select distinct outcome from impact.sync_windows where run_id = '{report.run_id}'"
+    assert ("too full",) in one.query(outcomes)
+
+
+def test_what_cannot_be_verified_is_refused(account: Make) -> None:
+    """A warehouse never synced, another account's, an unknown campaign and a range without an instant are told."""
+    one, other = account(campaigns=ONE), account(account_sid="IRother00000000000000000000")
+    with pytest.raises(ConfigurationError, match="run `impact sync` first"):
+        check(one)
+    assert not one.path.exists()
+    one.sync()
+    with pytest.raises(ForeignWarehouse):
+        check(other)
+    with pytest.raises(UnknownCampaign, match="no campaign 77"):
+        check(one, Ask(("77",)))
+    with pytest.raises(ConfigurationError, match="nothing to verify between"):
+        check(one, Ask(since=one.world.now + timedelta(days=9)))
+
+
+def test_a_campaign_that_was_not_synced_yet_is_left_out(account: Make) -> None:
+    """A campaign that joined since the last sync costs nothing and is named."""
+    one = account(campaigns=ONE)
+    one.sync()
+    one.world.add_campaign(Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.2))
+    one.sandbox.requests.clear()
+    report = check(one)
+    assert report.exit is Exit.DONE
+    assert "not synced yet and left out: 3000" in report.notes
+    assert len(one.sandbox.requests) == WINDOWS + 1
+
+
+def test_the_command_names_the_differences_and_ends_with_their_code(account: Make) -> None:
+    """Exit 2 with nothing synced, 0 when true, 1 with the action, column and values on drift, 0 once mended."""
+    one = account(campaigns=ONE)
+    env = environment(one)
+    assert "run `impact sync` first" in clean(impact("verify", env=env), 2)
+    one.sync()
+    assert "No drift" in clean(impact("verify", env=env), 0)
+    bad = ids(one)[0]
+    damage(one, f"update impact.actions set note = '[red]x[/]' where id = '{bad}'")
+    output = clean(impact("verify", env=env), 1)
+    assert bad in output
+    assert "[red]x[/]" in output
+    assert "1 action differ" in output
+    assert "1 mended" in clean(impact("verify", "--repair", env=env), 0)
+    one.assert_true()
+
+
+def test_the_command_stops_when_the_hour_is_spent(account: Make) -> None:
+    """Without requests enough the exit code is 3, and nothing is written."""
+    one = account(campaigns=ONE)
+    one.sync()
+    one.sandbox.budget.limit, one.sandbox.budget.spent = 12, 0
+    env = environment(one, SOURCES__IMPACT__MAX_WAIT="0 seconds")
+    assert "impact:" in clean(impact("verify", env=env), 3)
+    assert one.query("select count(*) from impact.sync_windows where pass = 'verify'") == [(0,)]
