@@ -92,12 +92,26 @@ def compare(there: pa.Table, here: pa.Table | None) -> Compared:
     return Compared(wanted.filter(pc.invert(differs)), there.filter(pc.invert(known)), stale, counterparts)
 
 
-def touched(rows: pa.Table, since: datetime, now: datetime) -> pa.ChunkedArray:
-    """Which rows say by themselves that they changed after `since`: created, locked or cleared since then."""
-    mask = pc.greater(rows["creation_date"], pa.scalar(since))
-    for name in ("locking_date", "cleared_date"):
-        passed = pc.and_(pc.greater(rows[name], pa.scalar(since)), pc.less_equal(rows[name], pa.scalar(now)))
-        mask = pc.or_kleene(mask, passed)
+def touched(found: Compared, since: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Which of the missing and of the stale rows say by their own dates that they changed after `since`.
+
+    Both may have been created since then; a stale one may also have locked, or been cleared and not be so here. A
+    missing one that is older was there to be read before, whatever happened to it since.
+    """
+    stale = found.stale
+    mask = _after(stale, "creation_date", since)
+    if found.here is not None and len(stale):
+        here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
+        cleared = differing_columns(stale.select(["cleared_date"]), here.select(["cleared_date"]))["cleared_date"]
+        mask = pc.or_(mask, _after(stale, "locking_date", since, now))
+        mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", since, now), cleared))
+    return _after(found.missing, "creation_date", since), mask
+
+
+def _after(rows: pa.Table, name: str, since: datetime, now: datetime | None = None) -> pa.ChunkedArray:
+    mask = pc.greater(rows[name], pa.scalar(since))
+    if now is not None:
+        mask = pc.and_(mask, pc.less_equal(rows[name], pa.scalar(now)))
     return pc.fill_null(mask, fill_value=False)
 
 

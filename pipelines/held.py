@@ -1,4 +1,4 @@
-"""What `impact verify` asks of the warehouse besides the rows themselves. Read only."""
+"""What `impact verify` asks of the warehouse. Read only; made anew for each run, whose tables it looks up once."""
 
 from __future__ import annotations
 
@@ -7,23 +7,43 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dlt
+import pyarrow as pa
 
+from sources.impact.parting import Counts
+from sources.impact.protocol import Axis
 from sources.impact.warehouse import Warehouse
+from sources.impact.windows import Window
 
 
 class Held:
-    """The actions of a warehouse, by campaign and EventDate."""
+    """The actions of a warehouse, by id, by campaign and by EventDate."""
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._pipeline = pipeline
         self._warehouse = Warehouse(pipeline)
+        self._tables = {name for name in ("actions", "verify_results") if self._warehouse.holds(name)}
+        self._client = pipeline.sql_client()
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a table of actions at all."""
+        return "actions" in self._tables
+
+    def campaigns(self) -> set[str]:
+        """Ids of the campaigns that actions are held of."""
+        return self._warehouse.campaigns()
+
+    def actions(self, ids: pa.ChunkedArray) -> pa.Table | None:
+        """The rows of those of `ids` that are held, None where there are none."""
+        return self._warehouse.actions(ids) if self.any and len(ids) else None
+
+    def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
+        """How many actions of a campaign lie at each instant of a date, within these windows of dates held here."""
+        return self._warehouse.counts(campaign_id, axis, windows)
 
     def between(
         self, campaign_id: str, start: datetime, end: datetime | None, *, start_too: bool
     ) -> list[tuple[str, datetime]]:
         """Id and EventDate of the actions after `start` (or at it, with `start_too`) up to and at `end`, if given."""
-        if not self._warehouse.holds():
-            return []
         sql = f"select id, event_date from {{t}} where campaign_id = %s and event_date {'>=' if start_too else '>'} %s"
         params: list[Any] = [campaign_id, start]
         if end is not None:
@@ -33,37 +53,33 @@ class Held:
 
     def earliest(self, campaign_id: str) -> datetime | None:
         """The first EventDate of a campaign's actions."""
-        if not self._warehouse.holds():
-            return None
         rows = self._query("actions", "select min(event_date) from {t} where campaign_id = %s", campaign_id)
-        return _utc(rows[0][0]) if rows[0][0] else None
+        return _utc(rows[0][0]) if rows and rows[0][0] else None
 
     def unverifiable(self, campaigns: Collection[str], earliest: datetime, *, strays: bool) -> int:
-        """How many actions of these campaigns the API tells nothing of any more, or that have no EventDate.
+        """How many actions of these campaigns happened before `earliest`, or at no known time.
 
         With `strays` those of any other campaign are counted too.
         """
-        if not self._warehouse.holds():
-            return 0
         listed = ", ".join(["%s"] * len(campaigns)) or "null"
-        sql = (
-            f"select count(*) from {{t}} where (campaign_id in ({listed}) and (event_date is null or event_date < %s))"
-        )
+        old = "event_date is null or event_date < %s"
+        sql = f"select count(*) from {{t}} where (campaign_id in ({listed}) and ({old}))"
         params = [*campaigns, earliest]
         if strays:
             sql += f" or campaign_id is null or campaign_id not in ({listed})"
             params += campaigns
-        return int(self._query("actions", sql, *params)[0][0])
+        rows = self._query("actions", sql, *params)
+        return int(rows[0][0]) if rows else 0
 
     def acknowledged(self) -> set[str]:
         """Ids of the actions that an earlier `--repair` took note of as gone at the source."""
-        if not self._warehouse.holds("verify_results"):
-            return set()
         sql = "select distinct action_id from {t} where finding = %s and repaired"
         return {row[0] for row in self._query("verify_results", sql, "gone")}
 
     def _query(self, table: str, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        with self._pipeline.sql_client() as client:
+        if table not in self._tables:
+            return []
+        with self._client as client:
             text = sql.format(t=client.make_qualified_table_name(table))
             return [tuple(row) for row in client.execute_sql(text, *params) or []]
 

@@ -9,6 +9,7 @@ from typing import Any
 import dlt
 
 from pipelines.console import console, table
+from pipelines.coverage import find_gaps
 from pipelines.exits import Exit
 from pipelines.warehouse import open_pipeline
 from sources.impact.warehouse import Warehouse
@@ -31,7 +32,7 @@ def run(*, as_json: bool) -> int:
 
 
 def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
-    """Campaigns with their cursors and freshness, the last runs, and the number of rejected records."""
+    """Campaigns with their cursors, freshness and gaps, the last runs, and the number of rejected records."""
     state = pipeline.state.get("sources", {}).get("impact", {})
     marks: dict[str, dict[str, str]] = state.get("campaigns", {})
     warehouse = Warehouse(pipeline)
@@ -40,6 +41,8 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
     if warehouse.holds():
         sql = "select campaign_id, count(*), max(event_date), max(synced_at) from {t} group by 1"
         held = {row[0]: row[1:] for row in _query(pipeline, sql, "actions")}
+    ledger = warehouse.holds("sync_windows") and warehouse.holds("sync_runs")
+    gaps = find_gaps(pipeline, state) if ledger else []
     campaigns = []
     for campaign_id in sorted({*names, *held, *marks}):
         count, latest, synced = held.get(campaign_id, (0, None, None))
@@ -51,6 +54,11 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
                 "latest_event": latest,
                 "latest_change": synced,
                 "cursors": marks.get(campaign_id, {}),
+                "gaps": [
+                    {"pass": gap.pass_, "from": gap.start, "to": gap.end}
+                    for gap in gaps
+                    if gap.campaign_id == campaign_id
+                ],
             }
         )
     return {
@@ -63,7 +71,15 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print the status as tables."""
     out = console()
-    columns = ("campaign", "actions", "latest event", "updated up to", "locks up to", "locks to come re-read")
+    columns = (
+        "campaign",
+        "actions",
+        "latest event",
+        "updated up to",
+        "locks up to",
+        "locks to come re-read",
+        "windows",
+    )
     campaigns = table("Campaigns", *columns, numbers=("actions",))
     for one in found["campaigns"]:
         cursors = one["cursors"]
@@ -72,8 +88,16 @@ def show(found: dict[str, Any]) -> None:
             f"{one['actions']:,}",
             _short(one["latest_event"]),
             *(_short(cursors.get(mark)) for mark in ("updated", "locking", "rechecked")),
+            f"{len(one['gaps'])} gaps" if one["gaps"] else "adjoin" if cursors else "-",
         )
     out.print(campaigns)
+    for one in found["campaigns"]:
+        for gap in one["gaps"]:
+            start, end = _short(gap["from"]), _short(gap["to"])
+            out.print(
+                f"Gap: campaign {one['id']}, {gap['pass']}: nothing read from {start} to {end}; "
+                f"impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z reads it."
+            )
     runs = table("Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests")
     for one in found["runs"]:
         times = (_short(one[key]) for key in ("started", "finished", "until"))

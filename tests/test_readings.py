@@ -64,9 +64,9 @@ READINGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("rules", READINGS.values(), ids=READINGS.keys())
 def test_every_reading_ends_true(account: Make, rules: dict[str, Any]) -> None:
-    """Six syncs in ten weeks, each followed by a comparison of every column, whichever way the API behaves."""
-    one = account(days=70, per_day=6, rules=Rules(**rules))
-    for days in (0, 3, 11, 7, 28, 21):
+    """Five syncs in seven weeks, each followed by a comparison of every column, whichever way the API behaves."""
+    one = account(days=70, per_day=5, rules=Rules(**rules))
+    for days in (0, 3, 11, 7, 28):
         one.world.advance(days=days, hours=5)
         assert one.sync().exit is Exit.DONE
         one.assert_true()
@@ -105,8 +105,7 @@ def test_a_seven_day_default_on_locking_queries_is_noticed(account: Make) -> Non
     one.assert_true()
 
 
-@pytest.mark.parametrize("names_total", [True, False])
-@pytest.mark.parametrize("max_page_size", [None, 2_000])
+@pytest.mark.parametrize(("max_page_size", "names_total"), [(None, False), (2_000, True), (2_000, False)])
 def test_a_month_that_locks_at_one_instant_is_read(
     account: Make, max_page_size: int | None, *, names_total: bool
 ) -> None:

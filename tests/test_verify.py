@@ -307,10 +307,10 @@ def test_a_range_and_a_campaign_verify_that_alone(account: Make) -> None:
     """`--since`, `--until` and `--campaign` leave out what is not asked for, damage included."""
     one = account()
     one.sync()
-    events = {row["id"]: row["event_date"] for row in one.held().values() if row["campaign_id"] == "1000"}
+    events = dict(one.query("select id, event_date from impact.actions where campaign_id = '1000'"))
     since, until = one.world.now - timedelta(days=30), one.world.now - timedelta(days=20)
-    inside = sorted(id_ for id_, event in events.items() if since <= event <= until)  # type: ignore[operator]
-    outside = min(events, key=lambda id_: str(events[id_]))
+    inside = sorted(id_ for id_, event in events.items() if since <= event <= until)
+    outside = min(events, key=events.__getitem__)
     damage(one, f"delete from impact.actions where id in ('{inside[0]}', '{outside}')")
     one.sandbox.requests.clear()
     report = check(one, Ask(("1000",), since, until), repair=True)

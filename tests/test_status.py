@@ -1,0 +1,60 @@
+"""Status tells where the warehouse stands, and proves from the ledger that nothing was left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import duckdb
+import pytest
+
+from pipelines.status import run
+from sources.impact import Ask
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+
+
+def gaps(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
+    """Campaign and pass of every gap that status names."""
+    capsys.readouterr()
+    run(as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    return [(campaign["id"], gap["pass"]) for campaign in found["campaigns"] for gap in campaign["gaps"]]
+
+
+def test_windows_adjoin_whatever_was_asked(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """After plain syncs, ranges, and runs that were cut short, the windows up to the cursors leave no gap."""
+    one = account(days=60, per_day=6)
+    one.sync(Ask(since=one.world.now - timedelta(days=9)))
+    one.sandbox.budget.limit, one.sandbox.budget.spent = 14, 0
+    one.sync(max_wait=timedelta(0))
+    one.sandbox.budget.limit, one.sandbox.budget.spent = 100_000, 0
+    for _ in range(3):
+        one.sync()
+        assert gaps(capsys) == []
+        one.world.advance(days=11)
+        one.sync(Ask(since=one.world.now - timedelta(days=2)))
+        assert gaps(capsys) == []
+
+
+@pytest.mark.parametrize("pass_", ["updated", "locking"])
+def test_a_window_missing_from_the_ledger_is_named(
+    account: Make, capsys: pytest.CaptureFixture[str], pass_: str
+) -> None:
+    """Where the ledger has no window for a range that a cursor vouches for, status says which and how to read it."""
+    one = account(days=60, per_day=6)
+    for _ in range(4):
+        one.sync(clearing_lookback=timedelta(0))  # the reach-back would have read the range again
+        one.world.advance(days=11)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{one.path}' as warehouse; use warehouse")
+        connection.execute(
+            "delete from impact.sync_windows where campaign_id = '1000' and pass = ? and run_id = "
+            "(select run_id from impact.sync_runs order by started limit 1 offset 2)",
+            [pass_],
+        )
+    assert gaps(capsys) == [("1000", pass_)]
+    run(as_json=False)
+    assert f"campaign 1000, {pass_}: nothing read from" in capsys.readouterr().out
