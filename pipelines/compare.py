@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -13,6 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.impact.changes import differing_columns
+from sources.impact.columns import ACTION
+from sources.impact.columns import Kind as ColumnKind
+
+LAG = timedelta(hours=1)
+"""Rows show up so late at the API: what happened this long before the last sync may be new to it."""
+_PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
+"""What changes with the state of an action."""
 
 
 class Kind(StrEnum):
@@ -92,20 +99,36 @@ def compare(there: pa.Table, here: pa.Table | None) -> Compared:
     return Compared(wanted.filter(pc.invert(differs)), there.filter(pc.invert(known)), stale, counterparts)
 
 
-def touched(found: Compared, since: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Which of the missing and of the stale rows say by their own dates that they changed after `since`.
+def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Which of the missing and of the stale rows changed since the last sync reached `synced`, by what they say.
 
-    Both may have been created since then; a stale one may also have locked, or been cleared and not be so here. A
-    missing one that is older was there to be read before, whatever happened to it since.
+    Both may have been created since then. A stale one may also have locked; been cleared, and not be so here; or, if
+    it was open and there was time, have passed to another state, which leaves no date. A missing one that is older
+    was there to be read, whatever happened to it since.
     """
-    stale = found.stale
-    mask = _after(stale, "creation_date", since)
+    reach = synced - LAG
+    stale, mask = found.stale, _after(found.stale, "creation_date", reach)
     if found.here is not None and len(stale):
         here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
-        cleared = differing_columns(stale.select(["cleared_date"]), here.select(["cleared_date"]))["cleared_date"]
-        mask = pc.or_(mask, _after(stale, "locking_date", since, now))
-        mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", since, now), cleared))
-    return _after(found.missing, "creation_date", since), mask
+        differs = differing_columns(stale, here)
+        mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
+        mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
+        if now - synced > LAG:
+            mask = pc.or_(mask, _passed(differs, here, synced))
+    return _after(found.missing, "creation_date", reach), mask
+
+
+def _passed(differs: dict[str, pa.ChunkedArray], here: pa.Table, synced: datetime) -> pa.ChunkedArray:
+    """Which rows differ as by a change of state, in actions that were open at the last sync.
+
+    The next sync re-reads every open action. One that locked before, and was not approved here, is no such case.
+    """
+    unlocked = pc.or_(pc.is_null(here["locking_date"]), _after(here, "locking_date", synced))
+    mask = pc.and_(differs["state"], pc.and_(unlocked, pc.is_null(here["cleared_date"])))
+    for name, differs_there in differs.items():
+        if name not in _PASSING:
+            mask = pc.and_(mask, pc.invert(differs_there))
+    return mask
 
 
 def _after(rows: pa.Table, name: str, since: datetime, now: datetime | None = None) -> pa.ChunkedArray:

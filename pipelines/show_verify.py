@@ -77,4 +77,4 @@ def _verdict(report: Report) -> str:
     if report.repaired:
         kept = f"; {gone:,} gone at the source kept and acknowledged" if gone else ""
         return f"{actions} differed: {number - gone:,} mended{kept}."
-    return f"{actions} differ: `impact verify --repair` mends them and acknowledges what is gone at the source."
+    return f"{actions} differ{'s' if number == 1 else ''}: `impact verify --repair` mends them and acknowledges what is gone at the source."

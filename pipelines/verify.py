@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self, cast
 
 import dlt
 
-from pipelines.compare import Difference, compare
+from pipelines.compare import LAG, Difference, compare
 from pipelines.descriptions import describe
 from pipelines.exits import Exit
 from pipelines.findings import Count, Findings
@@ -33,9 +33,6 @@ from sources.impact.tables import Reader
 from sources.impact.walk import Progress, State, own
 from sources.impact.warehouse import Warehouse
 from sources.impact.windows import Window, cut
-
-LAG = timedelta(hours=1)
-"""Rows show up so late at the API: what happened this long before the last sync may be new to it."""
 
 
 @dataclass(frozen=True)
@@ -213,12 +210,11 @@ class Verification:
         if start > bounds.until:
             msg = f"there is nothing to verify between {start.isoformat()} and {bounds.until.isoformat()}"
             raise ConfigurationError(msg)
-        cursor = self._scope.cursors[campaign_id]
         return Plan(
             campaign_id,
             tuple(cut(start, bounds.until)),
             bounds,
-            None if cursor is None else max(cursor - LAG, bounds.earliest),
+            self._scope.cursors[campaign_id],
             open_ended=self._ask.until is None,
             expected_from=configured,
         )
@@ -243,6 +239,6 @@ class Verification:
         synced = min((at for at in scope.cursors.values() if at), default=None)
         if findings.differences and synced and bounds.now - synced > LAG:
             yield (
-                f"the last sync reached {synced:%Y-%m-%d %H:%M} UTC; an approval by hand since then leaves no date and "
-                "looks like drift: to be sure, sync and verify again"
+                f"the last sync reached {synced:%Y-%m-%d %H:%M} UTC; some changes since then leave no date and look "
+                "like drift: to be sure, sync and verify again"
             )

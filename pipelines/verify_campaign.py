@@ -14,7 +14,7 @@ from itertools import chain, groupby
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.compare import Compared, Difference, Kind, compare, only, touched
+from pipelines.compare import LAG, Compared, Difference, Kind, compare, newer, only
 from pipelines.findings import Findings, without
 from pipelines.held import Held
 from sources.impact.client import Client
@@ -38,8 +38,8 @@ class Plan:
     campaign_id: str
     windows: tuple[Window, ...]
     bounds: Bounds
-    reach: datetime | None
-    """What happened after this is newer than the last sync; None if there was none: then all that differs is."""
+    synced: datetime | None
+    """How far the last sync reached; None if there was none: then all that differs is newer."""
     open_ended: bool
     """Whether what the warehouse dates after the last window should have been in it."""
     expected_from: datetime | None = None
@@ -126,10 +126,10 @@ class CampaignCheck:
         """Less the rows that changed since the last sync, as their own dates tell; these are counted."""
         if not len(found.missing) + len(found.stale):
             return found
-        if self._plan.reach is None:
+        if self._plan.synced is None:
             masks = [pa.array([True] * len(rows), pa.bool_()) for rows in (found.missing, found.stale)]
         else:
-            masks = list(touched(found, self._plan.reach, self._client.clock.now()))
+            masks = list(newer(found, self._plan.synced, self._client.clock.now()))
         for rows, mask in zip((found.missing, found.stale), masks, strict=True):
             self._findings.add(self._id, rows.filter(mask), "newer")
         self._newer |= set(found.stale.filter(masks[1])["id"].to_pylist())
@@ -139,9 +139,9 @@ class CampaignCheck:
     def _ask_what_is_newer(self) -> None:
         """Find what was updated since the last sync among what is in question, if anything is."""
         asked = self._doubts.keys() | self._unreturned.keys()
-        reach = self._plan.reach
-        if not asked or reach is None:
+        if not asked or self._plan.synced is None:
             return
+        reach = max(self._plan.synced - LAG, self._plan.bounds.earliest)
         windows = cut(reach, max(self._client.clock.now(), reach))
         for batch in self._batches(self._reader.read(Reading(self._id, Pass.UPDATED, w) for w in windows)):
             self._newer |= asked.intersection(batch.ids.to_pylist())

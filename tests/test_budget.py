@@ -100,3 +100,30 @@ def test_threads_together_never_overrun() -> None:
     for thread in threads:
         thread.join()
     assert len(taken) == hour.spent == 100
+
+
+def test_waiting_ends_when_the_run_is_abandoned() -> None:
+    """Ctrl-C while waiting for the hour to turn does not wait for it."""
+    hour = Budget(1, max_wait=7200)
+    hour.take()
+    ended: list[str] = []
+
+    def wait() -> None:
+        try:
+            hour.take()
+        except BudgetSpent as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    hour.stop()
+    thread.join(timeout=10)
+    assert ended == ["stopped while waiting for the hour to turn"]
+
+
+def test_a_new_hour_is_recognised_where_no_reset_is_told() -> None:
+    """Without a reset header, a large rise of what remains means that the hour has turned."""
+    hour = budget(10_000)
+    hour.hear(Limits(1000, 3, None))
+    hour.hear(Limits(1000, 990, None))
+    assert hour.remaining == 990

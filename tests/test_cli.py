@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.impact_sandbox import Request
+from sources.impact_sandbox import Campaign, Reply, Request
 from tests.conftest import Account
 
 Make = Callable[..., Account]
@@ -110,6 +110,11 @@ def test_logs_are_json_on_demand(account: Make) -> None:
         (["sync", "--since", "2026-01-02", "--until", "2026-01-01"], {}, 2, "swap them"),
         (["sync", "--since", "soon"], {}, 2, "'soon' is not an ISO 8601 instant"),
         (["sync"], {"SOURCES__IMPACT__BASE_URL": "http://api.example.com"}, 2, "must be https"),
+        (["sync"], {"SOURCES__IMPACT__BASE_URL": "https://api.example.com:abc"}, 2, "base_url cannot be read"),
+        (["sync"], {"SOURCES__IMPACT__OVERLAP": "PT-5M"}, 2, "sources.impact.overlap must"),
+        (["sync"], {"IMPACT__DESTINATION": "nonsense"}, 2, "which dlt does not know"),
+        (["sync", "--since", "12:00"], {}, 2, "is not an ISO 8601 instant"),
+        (["sync", "--since", "2031-01-01"], {}, 2, "lies after"),
         (["sync"], {"SOURCES__IMPACT__PAGE_SIZE": "7"}, 2, "at least 2000"),
         (["sync"], {"SOURCES__IMPACT__OVERLAP": "a bit"}, 2, "sources.impact.overlap must be a duration"),
         (["sync"], {"SOURCES__IMPACT__START_DATE": "long ago"}, 2, "sources.impact.start_date must be"),
@@ -139,6 +144,28 @@ def test_since_over_three_years_back_reads_what_there_is_and_says_so(account: Ma
     """The API's horizon is told, not hidden."""
     output = clean(impact("sync", "--since", "2015-01-01", env=environment(account())), 0)
     assert "goes back three years" in output
+
+
+def test_no_secret_is_left_anywhere(account: Make) -> None:
+    """After runs that succeed and fail, no file, log or table holds the AuthToken, and only `uri` the AccountSID."""
+    one = account(days=20, per_day=5)
+    said = clean(impact("-vv", "sync", env=environment(one)), 0)
+    said += clean(impact("-vv", "sync", env=environment(one, DESTINATION__DUCKDB__CREDENTIALS="/nowhere/x.duckdb")), 2)
+    one.sandbox.on_request = lambda _: Reply(404, json.dumps({"Message": f"no {one.sandbox.account_sid}"}).encode())
+    said += clean(impact("-vv", "sync", env=environment(one)), 4)
+    one.query("copy (select * exclude (uri) from impact.actions) to 'actions.csv'")
+    files = [path for path in one.folder.rglob("*") if path.is_file()]
+    kept = b"".join(path.read_bytes() for path in files if path != one.path) + said.encode()
+    assert files
+    assert one.sandbox.auth_token.encode() not in kept + one.path.read_bytes()
+    assert one.sandbox.account_sid.encode() not in kept
+
+
+def test_names_are_shown_as_they_are(account: Make) -> None:
+    """Brackets in a campaign's name are neither markup nor an error."""
+    one = account(days=10, per_day=5, campaigns=(Campaign(id="1000", name="[us] Shop [/eu]", state="ACTIVE", share=1),))
+    for arguments in (["check"], ["sync", "--dry-run"], ["sync"], ["status"]):
+        assert "[us] Shop [/eu]" in clean(impact(*arguments, env=environment(one)), 0)
 
 
 def test_a_failed_run_leaves_its_row_and_moves_no_cursor(account: Make) -> None:

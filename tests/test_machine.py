@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
         until=st.sampled_from([None, -5, 0, -40, 20, -1150]),
     )
     def sync_some(self, pick: int | None, since: int | None, until: int | None) -> None:
-        """One campaign ends true; a range is read, in or out of the API's, or refused where it ends before it begins."""
+        """One campaign ends true; a range is read, of the API or beyond, or refused if it ends before it begins."""
         start, end = (None if days is None else self.world.now + timedelta(days=days) for days in (since, until))
         ask = Ask(() if pick is None else (self._campaign(pick),), start, end)
         if start and end and start > end:
@@ -212,7 +212,7 @@ class Machine(RuleBasedStateMachine):
         if self.account.path.exists():
             self.current = self.current or self.world.now
 
-    @rule(after=st.integers(1, 12), edits=st.lists(EDITS, min_size=1, max_size=3), minutes=st.sampled_from([0, 1, 90]))
+    @rule(after=st.integers(1, 12), edits=st.lists(EDITS, min_size=1, max_size=3), minutes=st.sampled_from([0, 1, 15]))
     def sync_amid_changes(self, after: int, edits: list[Edit], minutes: int) -> None:
         """A sync during which the account changes ends well; the next one makes up for what it could not see."""
         left = list(edits)

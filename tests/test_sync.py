@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
-import dlt
+import duckdb
 import pytest
 
 from pipelines.exits import Exit, WarehouseBusy
-from sources.impact import Ask, impact
-from sources.impact.errors import ConfigurationError, CredentialsError, ForeignWarehouse, UnknownCampaign
-from sources.impact_sandbox import Campaign
+from sources.impact import Ask
+from sources.impact.errors import ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign
+from sources.impact_sandbox import Campaign, Reply, Request
 from tests.conftest import Account
 
 Make = Callable[..., Account]
@@ -139,17 +141,6 @@ def test_since_and_until_read_a_range_and_leave_the_cursors(account: Make) -> No
     one.assert_true()
 
 
-def test_the_source_works_without_our_commands(account: Make) -> None:
-    """`pipeline.run(impact(...))` alone, in a pipeline of the user's own, keeps the actions true."""
-    one = account(days=60, per_day=20)
-    one.path = one.folder / "mine.duckdb"
-    for _ in range(3):
-        pipeline = dlt.pipeline("mine", destination=dlt.destinations.duckdb(str(one.path)), dataset_name="impact")
-        pipeline.run(impact(one.settings()))
-        one.assert_true()
-        one.world.advance(days=14)
-
-
 def test_the_ledger_says_what_was_read(account: Make) -> None:
     """`sync_runs` has the run with its outcome, and its windows add up to the rows it received."""
     one = account()
@@ -193,16 +184,6 @@ def test_an_unknown_campaign_is_named_with_those_there_are(account: Make) -> Non
         one.sync(Ask(campaigns=("77",)))
 
 
-def test_another_accounts_warehouse_is_refused(account: Make) -> None:
-    """Two accounts are never mixed in one warehouse, and nothing of the first is touched."""
-    one, other = account(), account(account_sid="IRother00000000000000000000")
-    one.sync()
-    before = one.held()
-    with pytest.raises(ForeignWarehouse):
-        other.sync()
-    assert one.held() == before
-
-
 def test_a_warehouse_in_use_is_left_alone(account: Make) -> None:
     """Where another program holds the file, the run ends and names it."""
     one = account()
@@ -231,3 +212,80 @@ def test_a_file_that_is_no_database_is_left_as_it_is(account: Make) -> None:
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         one.sync()
     assert one.path.read_text() == "not a database, but dear to somebody"
+
+
+def test_a_lock_in_the_far_future_does_not_break_the_runs_after_it(account: Make) -> None:
+    """An action that locks in the year 9999 costs no thousand windows and is followed all the same."""
+    one = account(days=30, per_day=5)
+    never = one.world.create(campaign_id="1000", LockingDate="9999-12-31T00:00:00Z", Amount="1.00", Payout="0.10")
+    one.sync()
+    one.world.advance(days=10)
+    one.world.approve(never)
+    one.sandbox.requests.clear()
+    assert one.sync().exit is Exit.DONE
+    one.assert_true()
+    assert len(one.sandbox.requests) < 45
+    one.sync(Ask(until=one.world.now.replace(year=9998)))
+    one.assert_true()
+
+
+def test_a_campaign_list_that_is_not_whole_stops_the_run(account: Make) -> None:
+    """A campaign missing from the list would be a campaign silently not synced."""
+    one = account(days=10, per_day=5)
+    short = json.dumps({"@total": "2", "@page": "1", "@nextpageuri": "", "Campaigns": [{"Id": "1000", "Name": "A"}]})
+    one.sandbox.on_request = lambda r: Reply(200, short.encode()) if r.path.endswith("Campaigns") else None
+    with pytest.raises(InvalidAnswer, match="not whole"):
+        one.sync()
+
+
+def test_a_bad_byte_costs_a_character(account: Make) -> None:
+    """A name that is no UTF-8 lands with the bad byte replaced; the rest of the page is untouched."""
+    one = account(days=10, per_day=5, campaigns=(Campaign(id="1000", name="Acme", state="ACTIVE", share=1.0),))
+    record = b'{"Id": "x1", "CampaignId": "1000", "Note": "caf\xe9", "Amount": "1.00"}'
+    body = b'{"@total": "1", "@page": "1", "@numpages": "1", "@nextpageuri": "", "Actions": [' + record + b"]}"
+    one.sandbox.on_request = lambda r: Reply(200, body) if "StartDate" in r.query else None
+    assert one.sync().exit is Exit.DONE
+    assert one.held()["x1"]["note"] == "caf\ufffd"
+
+
+def test_columns_that_somebody_added_make_no_row_look_changed(account: Make) -> None:
+    """A user's own column in `actions` does not make the sync rewrite rows."""
+    one = account(days=30, per_day=5)
+    one.sync()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{one.path}' as w; use w; alter table impact.actions add column mine text")
+        connection.execute("update w.impact.actions set mine = 'x'")
+    assert all(tally.changed == 0 for tally in one.sync().tallies.values())
+    assert one.query("select count(*) from impact.actions where mine is null") == [(0,)]
+
+
+def test_a_cursor_ahead_of_the_clock_is_an_error_not_an_empty_run(account: Make) -> None:
+    """After a run under a wrong clock nothing would be read for weeks: the next run says so, and `--since` mends it."""
+    one = account(days=60, per_day=5)
+    good = one.world.now
+    one.world.advance(days=20)
+    one.sync()
+    one.world.set_now(good + timedelta(days=5))
+    with pytest.raises(ConfigurationError, match="Give --since"):
+        one.sync()
+    assert one.sync(Ask(since=good - timedelta(days=1))).exit is Exit.DONE
+    one.world.advance(days=7)
+    assert one.sync().exit is Exit.DONE
+
+
+def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
+    """Asking for the status while a run is at work is answered with exit code 5, and the run ends well."""
+    one = account(days=30, per_day=10)
+    one.sync()
+    one.world.advance(days=5)
+    codes: list[int] = []
+
+    def ask(_: Request) -> None:
+        if not codes:
+            command = [str(Path(sys.executable).parent / "impact"), "status"]
+            codes.append(subprocess.run(command, capture_output=True, check=False).returncode)
+
+    one.sandbox.on_request = ask
+    assert one.sync().exit is Exit.DONE
+    assert codes == [Exit.BUSY]
+    one.assert_true()

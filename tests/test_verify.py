@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -20,11 +21,30 @@ from sources.impact.errors import ConfigurationError, ForeignWarehouse, ShortAns
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
 from tests.conftest import Account
 from tests.test_cli import clean, environment, impact
+from tests.test_readings import refusal
 
 Make = Callable[..., Account]
 ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)
 WINDOWS = 25
 """Windows of 45 days in the three years that the API goes back."""
+
+
+@pytest.fixture
+def synced(account: Make, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Makes accounts that were synced once; those of the same world share that sync."""
+
+    def make(**world: Any) -> Account:  # noqa: ANN401 - the world's options
+        one = account(**world)
+        name = hashlib.sha256(repr(sorted(world.items())).encode()).hexdigest()
+        kept = tmp_path_factory.getbasetemp() / f"{name}.duckdb"
+        if not kept.exists():
+            one.sync()
+            shutil.copy(one.path, kept)
+        else:
+            shutil.copy(kept, one.path)
+        return one
+
+    return make
 
 
 def check(one: Account, ask: Ask = Ask(), *, repair: bool = False, **changes: Any) -> Report:  # noqa: ANN401, B008
@@ -61,10 +81,9 @@ def cells(difference: Difference) -> dict[str, tuple[str | None, str | None]]:
     return {cell.column: (cell.here, cell.there) for cell in difference.cells}
 
 
-def test_a_true_warehouse_verifies_with_a_request_for_each_window(account: Make) -> None:
+def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) -> None:
     """After a sync every action is verified, nothing is written but the windows, and no request is wasted."""
-    one = account()
-    one.sync()
+    one = synced()
     before, state = everything(one), one.query("select count(*) from impact._dlt_pipeline_state")
     one.sandbox.requests.clear()
     report = check(one)
@@ -78,10 +97,9 @@ def test_a_true_warehouse_verifies_with_a_request_for_each_window(account: Make)
     assert one.query(windows) == [(2 * WINDOWS, len(before))]
 
 
-def test_further_pages_cost_a_request_each(account: Make) -> None:
+def test_further_pages_cost_a_request_each(synced: Make) -> None:
     """Where a window holds several pages, each action is still counted once."""
-    one = account(days=40, per_day=150, campaigns=ONE)
-    one.sync()
+    one = synced(days=40, per_day=150, campaigns=ONE)
     one.sandbox.requests.clear()
     report = check(one)
     assert report.exit is Exit.DONE
@@ -91,10 +109,9 @@ def test_further_pages_cost_a_request_each(account: Make) -> None:
     assert len(one.sandbox.requests) == pages + 1
 
 
-def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(account: Make) -> None:
+def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(synced: Make) -> None:
     """Lost, changed, invented, moved and doubled rows are all found; repairing mends these and rewrites no other."""
-    one = account()
-    one.sync()
+    one = synced()
     truth = everything(one)
     lost, amount, state, moved, doubled, other, undated = ids(one)[::40][:7]
     pending = truth[state][8]
@@ -151,10 +168,9 @@ def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(ac
     assert [(one_.action_id, one_.acknowledged) for one_ in again.differences] == [("invented", True)]
 
 
-def test_many_differences_are_read_again_by_windows(account: Make) -> None:
+def test_many_differences_are_read_again_by_windows(synced: Make) -> None:
     """Hundreds of lost rows cost a second read of their windows, not a request each."""
-    one = account(campaigns=ONE)
-    one.sync()
+    one = synced(campaigns=ONE)
     damage(one, "delete from impact.actions")
     one.sandbox.requests.clear()
     report = check(one, repair=True)
@@ -165,10 +181,9 @@ def test_many_differences_are_read_again_by_windows(account: Make) -> None:
     one.assert_true()
 
 
-def test_what_changed_since_the_sync_is_newer_and_no_drift(account: Make) -> None:
+def test_what_changed_since_the_sync_is_newer_and_no_drift(synced: Make) -> None:
     """Actions that were created, corrected or locked after the last sync are shown as newer; none is a finding."""
-    one = account()
-    one.sync()
+    one = synced()
     one.world.advance(days=3)
     changed = next(row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING")
     one.world.modify(changed, Amount="1.00", Payout="0.10")
@@ -182,20 +197,18 @@ def test_what_changed_since_the_sync_is_newer_and_no_drift(account: Make) -> Non
     assert one.query("select count(*) from information_schema.tables where table_name = 'verify_results'") == [(0,)]
 
 
-def test_rows_that_showed_up_late_are_newer(account: Make) -> None:
+def test_rows_that_showed_up_late_are_newer(synced: Make) -> None:
     """What happened up to an hour before the sync and was not to be seen yet is no drift."""
-    one = account(per_day=200, rules=Rules(visibility_lag=3600), campaigns=ONE)
-    one.sync()
+    one = synced(per_day=200, rules=Rules(visibility_lag=3600), campaigns=ONE)
     one.world.advance(hours=2)
     report = check(one)
     assert report.exit is Exit.DONE
     assert total(report)["newer"] > 0
 
 
-def test_drift_beside_newer_changes_is_still_found(account: Make) -> None:
+def test_drift_beside_newer_changes_is_still_found(synced: Make) -> None:
     """A row that was damaged, and did not change at the source since, is drift however much else is new."""
-    one = account()
-    one.sync()
+    one = synced()
     lost = ids(one, "cleared_date is not null")[0]
     damage(one, f"delete from impact.actions where id = '{lost}'")
     one.world.advance(days=2)
@@ -205,57 +218,44 @@ def test_drift_beside_newer_changes_is_still_found(account: Make) -> None:
     assert any("verify again" in note for note in report.notes)
 
 
-def test_a_difference_that_is_gone_at_the_second_read_does_not_count(account: Make) -> None:
-    """A value that the API gives once and then no more is an error of the moment, not of the warehouse."""
-    one = account(campaigns=ONE)
-    one.sync()
-    said: list[str] = []
+def test_a_difference_that_is_gone_at_the_second_read_does_not_count(synced: Make) -> None:
+    """What the API says once and then no more is a matter of the moment, not of the warehouse."""
+    one = synced(campaigns=ONE)
+    some = ids(one, "state = 'PENDING'")[0]
+    note = one.held()[some]["note"] or ""
 
-    def lie(request: Request) -> Reply | None:
-        if said or "ActionDateStart" not in request.query:
-            return None
-        one.sandbox.on_request = None
-        rows = [row for row in one.world.truth().to_pylist() if row["EventDate"] < request.query["ActionDateEnd"]]
-        if not rows:
-            one.sandbox.on_request = lie
-            return None
-        said.append(rows[0]["Id"])
-        rows[0]["Note"] = "a slip"
-        rows = [row for row in rows if row["EventDate"] >= request.query["ActionDateStart"]]
-        page = {"@page": "1", "@numpages": "1", "@total": str(len(rows)), "@nextpageuri": "", "Actions": rows}
-        return Reply(200, json.dumps(page).encode())
+    def slip(request: Request) -> None:
+        first = "ActionDateStart" in request.query
+        one.world.modify(some, touches=False, Note="a slip" if first else str(note))
 
-    one.sandbox.on_request = lie
+    one.sandbox.on_request = slip
+    one.sandbox.requests.clear()
     report = check(one, repair=True)
-    assert said
+    assert len(one.sandbox.requests) == WINDOWS + 3, "the feed of updates and the action itself were asked for"
     assert report.exit is Exit.DONE
     assert report.differences == ()
     assert total(report) == {"verified": len(one.truth())}
 
 
-def test_a_change_between_the_two_reads_does_not_count(account: Make) -> None:
-    """An action that differs otherwise at the second read than at the first is changing right now."""
-    one = account(campaigns=ONE)
-    one.sync()
-    bad = ids(one, "state = 'PENDING'")[0]
-    damage(one, f"update impact.actions set note = 'x' where id = '{bad}'")
-    note = one.truth()[bad]["note"]
+def test_what_differs_otherwise_at_the_second_read_does_not_count(synced: Make) -> None:
+    """An action that differs in one column first and in another one then is changing right now."""
+    one = synced(campaigns=ONE)
+    some = ids(one, "state = 'PENDING'")[0]
+    note = one.held()[some]["note"] or ""
 
     def change(request: Request) -> None:
-        if "StartDate" in request.query:  # the feed of updates is read between the two
-            one.world.modify(bad, touches=False, Note="x", PromoCode="Y")
+        fields = {"Note": "x"} if "ActionDateStart" in request.query else {"Note": str(note), "PromoCode": "y"}
+        one.world.modify(some, touches=False, **fields)
 
     one.sandbox.on_request = change
     report = check(one)
-    assert note != "x"
     assert report.exit is Exit.DONE
-    assert total(report)["newer"] == 1
+    assert total(report) == {"verified": len(one.truth()) - 1, "newer": 1}
 
 
-def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(account: Make) -> None:
+def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(synced: Make) -> None:
     """What the API forgets is drift until a repair takes note of it; later runs list it at no cost, and keep it."""
-    one = account(campaigns=ONE)
-    one.sync()
+    one = synced(campaigns=ONE)
     gone = ids(one, "cleared_date is not null")[0]
     one.world.remove(gone)
     assert check(one).exit is Exit.DRIFT
@@ -270,10 +270,9 @@ def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(account
     assert one.query("select count(*) from impact.verify_results") == [(2,)]
 
 
-def test_what_is_older_than_the_api_goes_back_is_counted_and_kept(account: Make) -> None:
+def test_what_is_older_than_the_api_goes_back_is_counted_and_kept(synced: Make) -> None:
     """Actions from before three years ago, or of a campaign that is no longer listed, cannot be verified."""
-    one = account(campaigns=ONE)
-    one.sync()
+    one = synced(campaigns=ONE)
     some = ids(one)[0]
     copied = (
         "insert into impact.actions select * replace ('{id}' as id, {what}) from impact.actions where id = '{some}'"
@@ -291,10 +290,9 @@ def test_what_is_older_than_the_api_goes_back_is_counted_and_kept(account: Make)
     assert check(one, Ask(campaigns=("1000",))).unverifiable == 2
 
 
-def test_a_seven_day_default_on_queries_by_event_date_is_noticed(account: Make) -> None:
+def test_a_seven_day_default_on_queries_by_event_date_is_noticed(synced: Make) -> None:
     """If the API hides what was not updated lately, verification stops instead of calling everything gone."""
-    one = account(days=90, campaigns=ONE)
-    one.sync()
+    one = synced(days=90, campaigns=ONE)
     one.world.rules = replace(one.world.rules, seven_day_default_on_all=True)
     one.sandbox.requests.clear()
     with pytest.raises(ShortAnswers, match="EventDate"):
@@ -303,10 +301,9 @@ def test_a_seven_day_default_on_queries_by_event_date_is_noticed(account: Make) 
     assert one.query("select count(*) from information_schema.tables where table_name = 'verify_results'") == [(0,)]
 
 
-def test_a_range_and_a_campaign_verify_that_alone(account: Make) -> None:
+def test_a_range_and_a_campaign_verify_that_alone(synced: Make) -> None:
     """`--since`, `--until` and `--campaign` leave out what is not asked for, damage included."""
-    one = account()
-    one.sync()
+    one = synced()
     events = dict(one.query("select id, event_date from impact.actions where campaign_id = '1000'"))
     since, until = one.world.now - timedelta(days=30), one.world.now - timedelta(days=20)
     inside = sorted(id_ for id_, event in events.items() if since <= event <= until)
@@ -358,10 +355,9 @@ def ids_of_pending(one: Account) -> list[str]:
         {"three_years_on_all": True, "unknown_states": True, "open_ended": 0.3, "clearing_touches": True},
     ],
 )
-def test_a_true_warehouse_verifies_under_other_readings_of_the_api(account: Make, rules: dict[str, Any]) -> None:
+def test_a_true_warehouse_verifies_under_other_readings_of_the_api(synced: Make, rules: dict[str, Any]) -> None:
     """However the API words its answers, a month after the first sync nothing differs."""
-    one = account(per_day=6, rules=Rules(**rules))
-    one.sync()
+    one = synced(per_day=6, rules=Rules(**rules))
     one.world.advance(days=31)
     one.sync()
     report = check(one)
@@ -369,25 +365,28 @@ def test_a_true_warehouse_verifies_under_other_readings_of_the_api(account: Make
     assert total(report) == {"verified": len(one.truth())}
 
 
-def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(account: Make) -> None:
-    """More than ten pages in 45 days are read in parts; a lost row among them is found."""
-    one = account(days=40, per_day=600, campaigns=ONE)
-    one.sync()
+def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(synced: Make) -> None:
+    """Where the API refuses 45 days as too many actions, they are read in parts; a lost row among them is found."""
+    one = synced(campaigns=ONE)
     lost = ids(one)[7]
     damage(one, f"delete from impact.actions where id = '{lost}'")
-    report = check(one, Ask(since=one.world.now - timedelta(days=44)))
-    assert [one_.action_id for one_ in report.differences] == [lost]
+
+    def refuse(request: Request) -> Reply | None:
+        ends = [request.query.get(f"ActionDate{end}") for end in ("Start", "End")]
+        start, end = (datetime.fromisoformat(text) if text else one.world.now for text in ends)
+        return refusal() if end - start > timedelta(days=10) else None
+
+    one.sandbox.on_request = refuse
+    report = check(one, Ask(since=one.world.now - timedelta(days=70)))
+    assert [found.action_id for found in report.differences] == [lost]
     assert total(report) == {"verified": len(one.truth()) - 1, "missing": 1}
     outcomes = f"select distinct outcome from impact.sync_windows where run_id = '{report.run_id}'"
     assert ("too full",) in one.query(outcomes)
 
 
 def test_what_cannot_be_verified_is_refused(account: Make) -> None:
-    """A warehouse never synced, another account's, an unknown campaign and a range without an instant are told."""
+    """Another account's warehouse, an unknown campaign and a range without an instant are told."""
     one, other = account(campaigns=ONE), account(account_sid="IRother00000000000000000000")
-    with pytest.raises(ConfigurationError, match="run `impact sync` first"):
-        check(one)
-    assert not one.path.exists()
     one.sync()
     with pytest.raises(ForeignWarehouse):
         check(other)
@@ -397,10 +396,9 @@ def test_what_cannot_be_verified_is_refused(account: Make) -> None:
         check(one, Ask(since=one.world.now + timedelta(days=9)))
 
 
-def test_a_campaign_that_was_not_synced_yet_is_left_out(account: Make) -> None:
+def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make) -> None:
     """A campaign that joined since the last sync costs nothing and is named."""
-    one = account(campaigns=ONE)
-    one.sync()
+    one = synced(campaigns=ONE)
     one.world.add_campaign(Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.2))
     one.sandbox.requests.clear()
     report = check(one)
@@ -409,27 +407,29 @@ def test_a_campaign_that_was_not_synced_yet_is_left_out(account: Make) -> None:
     assert len(one.sandbox.requests) == WINDOWS + 1
 
 
-def test_the_command_names_the_differences_and_ends_with_their_code(account: Make) -> None:
-    """Exit 2 with nothing synced, 0 when true, 1 with the action, column and values on drift, 0 once mended."""
-    one = account(campaigns=ONE)
-    env = environment(one)
-    assert "run `impact sync` first" in clean(impact("verify", env=env), 2)
-    one.sync()
-    assert "No drift" in clean(impact("verify", env=env), 0)
+def test_the_command_names_the_differences_and_ends_with_their_code(synced: Make) -> None:
+    """Exit 1 with the action, column and values on drift, 0 once mended; foreign text is shown as it is."""
+    one = synced(campaigns=ONE)
     bad = ids(one)[0]
     damage(one, f"update impact.actions set note = '[red]x[/]' where id = '{bad}'")
-    output = clean(impact("verify", env=env), 1)
+    output = clean(impact("verify", env=environment(one)), 1)
     assert bad in output
     assert "[red]x[/]" in output
-    assert "1 action differ" in output
-    assert "1 mended" in clean(impact("verify", "--repair", env=env), 0)
+    assert "1 action differs" in output
+    assert "1 action differed: 1 mended" in clean(impact("verify", "--repair", env=environment(one)), 0)
     one.assert_true()
 
 
-def test_the_command_stops_when_the_hour_is_spent(account: Make) -> None:
-    """Without requests enough the exit code is 3, and nothing is written."""
+def test_the_command_wants_a_warehouse_first(account: Make) -> None:
+    """With nothing synced there is nothing to verify: exit 2, the next step named, and no file left."""
     one = account(campaigns=ONE)
-    one.sync()
+    assert "run `impact sync` first" in clean(impact("verify", env=environment(one)), 2)
+    assert not one.path.exists()
+
+
+def test_the_command_stops_when_the_hour_is_spent(synced: Make) -> None:
+    """Without requests enough the exit code is 3, and nothing is written."""
+    one = synced(campaigns=ONE)
     one.sandbox.budget.limit, one.sandbox.budget.spent = 12, 0
     env = environment(one, SOURCES__IMPACT__MAX_WAIT="0 seconds")
     assert "impact:" in clean(impact("verify", env=env), 3)

@@ -1,0 +1,78 @@
+"""The source on its own, in a pipeline of the user's: `pipeline.run(impact())`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import dlt
+import pytest
+
+from pipelines.exits import root_cause
+from sources.impact import impact
+from sources.impact.errors import ConfigurationError, ForeignWarehouse
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+
+
+@dlt.source(name="other")
+def other() -> Iterator[object]:
+    """Some other source of the user's."""
+    yield dlt.resource([{"a": 1}], name="others")
+
+
+def pipeline_of(one: Account) -> dlt.Pipeline:
+    """A pipeline as a user writes it; its database is not called after the dataset."""
+    one.path = one.folder / "mine.duckdb"
+    return dlt.pipeline("mine", destination=dlt.destinations.duckdb(str(one.path)), dataset_name="impact")
+
+
+def test_the_source_works_without_our_commands(account: Make) -> None:
+    """`pipeline.run(impact(...))` alone keeps the actions true, run after run."""
+    one = account(days=60, per_day=20)
+    for _ in range(3):
+        pipeline_of(one).run(impact(one.settings()))
+        one.assert_true()
+        one.world.advance(days=14)
+
+
+def test_it_may_share_a_pipeline_with_other_sources(account: Make) -> None:
+    """What the source looks up in the warehouse it finds under its own schema, whichever source came first."""
+    one = account(days=60, per_day=10)
+    pipeline_of(one).run(other())
+    for _ in range(3):
+        pipeline_of(one).run(impact(one.settings()))
+        one.assert_true()
+        one.world.advance(days=14)
+
+
+def test_resources_that_belong_together_are_loaded_together(account: Make) -> None:
+    """Leaving out the actions while their cursors move would lose them, so it is refused."""
+    one = account(days=20, per_day=5)
+    with pytest.raises(Exception, match="go together") as caught:
+        pipeline_of(one).run(impact(one.settings()).with_resources("campaigns"))
+    assert isinstance(root_cause(caught.value), ConfigurationError)
+    pipeline_of(one).drop_pending_packages()
+    pipeline_of(one).run(impact(one.settings()))
+    one.assert_true()
+
+
+def test_a_spent_hour_lands_what_was_read_and_goes_on_later(account: Make) -> None:
+    """Without requests left a run ends early but well; running again completes it."""
+    one = account(days=60, per_day=10)
+    one.sandbox.budget.limit = 20
+    pipeline_of(one).run(impact(one.settings(max_wait=one.settings().overlap * 0)))
+    assert 0 < len(one.query("select * from impact.sync_windows")) < 50
+    one.sandbox.budget.limit = 1_000
+    pipeline_of(one).run(impact(one.settings()))
+    one.assert_true()
+
+
+def test_another_accounts_warehouse_is_refused(account: Make) -> None:
+    """Two accounts are never mixed in one warehouse, and nothing of the first is touched."""
+    one, foreign = account(), account(account_sid="IRother00000000000000000000")
+    one.sync()
+    before = one.held()
+    with pytest.raises(ForeignWarehouse):
+        foreign.sync()
+    assert one.held() == before
