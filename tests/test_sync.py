@@ -215,9 +215,9 @@ def test_a_file_that_is_no_database_is_left_as_it_is(account: Make) -> None:
 
 
 def test_a_lock_in_the_far_future_does_not_break_the_runs_after_it(account: Make) -> None:
-    """An action that locks in the year 9999 costs no thousand windows and is followed all the same."""
+    """An action that locks decades from now costs no hundreds of windows and is followed all the same."""
     one = account(days=30, per_day=5)
-    never = one.world.create(campaign_id="1000", LockingDate="9999-12-31T00:00:00Z", Amount="1.00", Payout="0.10")
+    never = one.world.create(campaign_id="1000", LockingDate="2099-12-31T00:00:00Z", Amount="1.00", Payout="0.10")
     one.sync()
     one.world.advance(days=10)
     one.world.approve(never)
