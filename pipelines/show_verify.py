@@ -64,7 +64,7 @@ def _show_differences(report: Report) -> None:
     console().print(rows)
     if len(lines) > _SHOWN:
         console().print(
-            f"and {len(lines) - _SHOWN:,} more: select * from verify_results where run_id = '{report.run_id}'"
+            f"and {len(lines) - _SHOWN:,} more: select * from impact.verify_results where run_id = '{report.run_id}'"
         )
 
 
@@ -72,9 +72,9 @@ def _verdict(report: Report) -> str:
     number = len(report.drift)
     if not number:
         return "No drift: the warehouse is what the API says."
-    actions = f"{number:,} action{'s' if number > 1 else ''}"
+    actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"
     gone = sum(one.kind is Kind.GONE for one in report.drift)
     if report.repaired:
         kept = f"; {gone:,} gone at the source kept and acknowledged" if gone else ""
         return f"{actions} differed: {number - gone:,} mended{kept}."
-    return f"{actions} differ{'s' if number == 1 else ''}: `impact verify --repair` mends them and acknowledges what is gone at the source."
+    return f"{actions} {verb}: `impact verify --repair` mends them and acknowledges what is gone at the source."
