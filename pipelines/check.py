@@ -10,9 +10,10 @@ from rich.text import Text
 from pipelines.console import console, table
 from pipelines.exits import Exit, exit_code
 from sources.impact import Settings
+from sources.impact.campaigns import list_campaigns
 from sources.impact.client import Client
-from sources.impact.columns import ACTION, CAMPAIGN
-from sources.impact.errors import BudgetSpent, ImpactError, NotFound, UnknownCampaign, WindowTooFull
+from sources.impact.columns import ACTION
+from sources.impact.errors import BudgetSpent, ImpactError, NotFound, WindowTooFull
 from sources.impact.protocol import Axis
 from sources.impact.settings import PAGE_SIZE_MIN, WINDOW_MAX
 from sources.impact.tables import Reader
@@ -58,14 +59,11 @@ def run() -> int:
     return findings.exit
 
 
-def _campaigns(client: Client, campaigns: dict[str, str]) -> str:
-    for answer in client.campaigns():
-        rows = Reader(CAMPAIGN).read(answer.value.records, answer.read_at).table
-        campaigns.update(zip(rows["id"].to_pylist(), rows["name"].to_pylist(), strict=True))
-    if unknown := [c for c in client.settings.campaign_ids if c not in campaigns]:
-        msg = f"campaign_ids names {', '.join(unknown)}, which the account does not have: it has {', '.join(campaigns)}"
-        raise UnknownCampaign(msg)
-    return ", ".join(f"{campaign_id} {name}" for campaign_id, name in campaigns.items()) or "the account has none yet"
+def _campaigns(client: Client, found: dict[str, str]) -> str:
+    campaigns = list_campaigns(client)
+    campaigns.choose(client.settings.campaign_ids)
+    found.update(campaigns.names)
+    return ", ".join(f"{campaign_id} {name}" for campaign_id, name in found.items()) or "the account has none yet"
 
 
 def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import dlt
 
@@ -22,14 +22,13 @@ from pipelines.findings import Count, Findings
 from pipelines.held import Held
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
-from sources.impact import Ask, Settings, Walk, impact
+from sources.impact import Ask, Settings, impact
+from sources.impact.campaigns import list_campaigns
 from sources.impact.client import Client
-from sources.impact.columns import CAMPAIGN
-from sources.impact.errors import ConfigurationError, InvalidAnswer, UnknownCampaign
+from sources.impact.errors import ConfigurationError
 from sources.impact.landing import Lander, Landing
 from sources.impact.passes import Bounds, Cursors, Mark, Pass
 from sources.impact.reading import WindowDone, WindowReader
-from sources.impact.tables import Reader
 from sources.impact.walk import Progress, State, own
 from sources.impact.warehouse import Warehouse
 from sources.impact.windows import Window, cut
@@ -80,8 +79,7 @@ def verify(
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         verification.read(pipeline.state.get("sources", {}).get("impact", {}))
-        # Of a walk, the source asks nothing but its packages.
-        pipeline.run(impact(walk=cast("Walk", verification)))
+        pipeline.run(impact(walk=verification))
         describe(pipeline)
         return verification.report()
 
@@ -173,29 +171,12 @@ class Verification:
 
     def _choose(self, state: State) -> _Scope:
         """The campaigns to verify. Raises `UnknownCampaign` where one was asked for that there is not."""
-        names = self._list_campaigns()
-        asked = self._ask.campaigns or self._client.settings.campaign_ids
-        if unknown := [id_ for id_ in asked if id_ not in names]:
-            known = ", ".join(f"{id_} ({name})" for id_, name in names.items()) or "none"
-            msg = f"the account has no campaign {', '.join(unknown)}; it has {known}"
-            raise UnknownCampaign(msg)
-        chosen = {id_: names[id_] for id_ in asked or names}
+        campaigns = list_campaigns(self._client)
+        ids = campaigns.choose(self._ask.campaigns or self._client.settings.campaign_ids)
+        chosen = {id_: campaigns.names[id_] for id_ in ids}
         cursors = {id_: Cursors(state, id_).get(Mark.UPDATED) for id_ in chosen}
         held = self._held.campaigns()
-        return _Scope(chosen, cursors, [id_ for id_ in chosen if cursors[id_] or id_ in held], list(names))
-
-    def _list_campaigns(self) -> dict[str, str]:
-        reader, total = Reader(CAMPAIGN), None
-        names: dict[str, str] = {}
-        for answer in self._client.campaigns():
-            table, total = reader.read(answer.value.records, answer.read_at).table, answer.value.total
-            names |= {
-                id_: name or "" for id_, name in zip(*(table[c].to_pylist() for c in ("id", "name")), strict=True)
-            }
-        if total is not None and len(names) != total:
-            msg = f"the list of campaigns is not whole: {len(names)} of {total} could be read; run again"
-            raise InvalidAnswer(msg)
-        return names
+        return _Scope(chosen, cursors, [id_ for id_ in chosen if cursors[id_] or id_ in held], list(campaigns.names))
 
     def _bounds(self) -> Bounds:
         now = self._client.clock.now().replace(microsecond=0)

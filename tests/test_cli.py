@@ -214,7 +214,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: sign
 def test_help_is_instant_and_teaches() -> None:
     """Every command explains itself, and help imports none of what commands need."""
     assert "Exit codes" in impact("--help").stdout
-    for verb in ("check", "sync", "status", "sandbox", "demo"):
+    for verb in ("check", "sync", "verify", "status", "sandbox", "demo"):
         assert len(impact(verb, "--help").stdout.splitlines()) > 5
     heavy = ("dlt", "duckdb", "pyarrow", "httpx", "rich")
     code = f"import sys, pipelines.cli; print([m for m in {heavy} if m in sys.modules])"

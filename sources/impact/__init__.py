@@ -27,7 +27,7 @@ from sources.impact.errors import BudgetSpent, ConfigurationError
 from sources.impact.landing import Landing
 from sources.impact.settings import Settings, parse_instant
 from sources.impact.tables import empty
-from sources.impact.walk import Ask, Walk
+from sources.impact.walk import Ask, Packages, Walk
 from sources.impact.warehouse import Warehouse
 
 __all__ = ["Ask", "Settings", "Walk", "impact"]
@@ -40,7 +40,11 @@ _STAMP = {"synced_at": {"dedup_sort": "desc"}}
 _WINDOW: Any = {
     "run_id": {"data_type": "text", "nullable": False, "description": "The run that read the window"},
     "campaign_id": {"data_type": "text", "nullable": False, "description": "The campaign that was read"},
-    "pass": {"data_type": "text", "nullable": False, "description": "Which date was walked along: updated or locking"},
+    "pass": {
+        "data_type": "text",
+        "nullable": False,
+        "description": "updated, locking, unseen or verify",
+    },
     "window_start": {"data_type": "timestamp", "nullable": False, "description": "First instant of the window"},
     "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
 }
@@ -78,7 +82,7 @@ FINDINGS: Any = {
     "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
     "here": {"data_type": "text", "description": "The value in the warehouse"},
     "there": {"data_type": "text", "description": "The value at the API"},
-    "repaired": {"data_type": "bool", "description": "Whether it was mended"},
+    "repaired": {"data_type": "bool", "description": "Whether it was mended, or acknowledged if gone"},
     "found_at": {"data_type": "timestamp", "description": "When it was found (the server's clock)"},
 }
 """Columns of `verify_results`; its key is `FINDING_KEY`."""
@@ -92,7 +96,7 @@ def impact(
     campaigns: tuple[str, ...] = (),
     since: str | datetime | None = None,
     until: str | datetime | None = None,
-    walk: Walk | None = None,
+    walk: Packages | None = None,
 ) -> tuple[DltResource, ...]:
     """Actions, campaigns, the ledger of windows and the records that could not be typed.
 

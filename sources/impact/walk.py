@@ -10,27 +10,22 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
-
-import pyarrow as pa
+from typing import Any, Protocol, Self
 
 from sources.impact import passes
+from sources.impact.campaigns import Campaigns, list_campaigns
 from sources.impact.changes import Tally
 from sources.impact.client import Client
-from sources.impact.columns import CAMPAIGN
 from sources.impact.errors import (
     ConfigurationError,
     ForeignWarehouse,
     ImpactError,
-    InvalidAnswer,
-    UnknownCampaign,
 )
 from sources.impact.landing import Lander, Landing, Watch
 from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
 from sources.impact.probe import prove_locking
 from sources.impact.reading import Batch, Events, WindowDone, WindowReader
 from sources.impact.settings import LOCK_MAX, Settings
-from sources.impact.tables import Reader
 from sources.impact.warehouse import Refused, Warehouse
 from sources.impact.windows import Window
 
@@ -63,6 +58,13 @@ class Progress:
     windows: int
     rows: int
     requests_left: int
+
+
+class Packages(Protocol):
+    """What the source loads from: rows of one load package at a time."""
+
+    def package(self, state: State) -> Iterator[Landing]:
+        """Rows of the next package; what it changes in `state` lands with them."""
 
 
 class Walk:
@@ -141,7 +143,7 @@ class Walk:
         """The windows that a run would read as things stand, without reading them."""
         own(state, self.settings)
         self._state = state
-        chosen = self._choose(self._list_campaigns()[0])
+        chosen = self._choose(list_campaigns(self.client))
         bounds = self._begin()
         return [
             reading
@@ -152,25 +154,25 @@ class Walk:
         ]
 
     def _walk(self) -> Iterator[Landing]:
-        ids, table = self._list_campaigns()
-        chosen = self._choose(ids)
+        campaigns = list_campaigns(self.client)
+        chosen = self._choose(campaigns)
         bounds = self._begin()
-        yield Landing(campaigns=table)
+        yield Landing(campaigns=campaigns.table)
         self._check_cursors(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
-        for campaigns in self._groups(chosen):
-            first = {c for c in campaigns if self._is_first(c, bounds)}
-            whole = [c for c in campaigns if passes.vouches(self._cursors(c), bounds, self.settings) and c not in first]
-            self._watch(campaigns, whole, bounds)
-            number = sum(len(self._plan_updated(c, bounds)) for c in campaigns)
-            yield from self._read(self._plan_in_turn(campaigns, bounds), number)
-            self._lander.blank -= set(campaigns)
+        for group in self._groups(chosen):
+            first = {c for c in group if self._is_first(c, bounds)}
+            whole = [c for c in group if passes.vouches(self._cursors(c), bounds, self.settings) and c not in first]
+            self._watch(group, whole, bounds)
+            number = sum(len(self._plan_updated(c, bounds)) for c in group)
+            yield from self._read(self._plan_in_turn(group, bounds), number)
+            self._lander.blank -= set(group)
             # What a first run has just read from end to end need not be read again by another date.
-            rest = [c for c in campaigns if c not in first]
+            rest = [c for c in group if c not in first]
             prove_locking(self.client, self._warehouse, self._state, rest, bounds)
             locking = [r for c in rest for r in self._plan_locking(c, bounds)]
             yield from self._read(locking, len(locking))
-            for campaign_id in campaigns:
+            for campaign_id in group:
                 yield from self._read_unseen(campaign_id, bounds)
 
     def _begin(self) -> Bounds:
@@ -184,25 +186,9 @@ class Walk:
         self._reader.horizon = Window(self.bounds.earliest, max(now, self.bounds.until))
         return self.bounds
 
-    def _list_campaigns(self) -> tuple[list[str], pa.Table]:
-        reader = Reader(CAMPAIGN)
-        answers = list(self.client.campaigns())
-        pages = [reader.read(answer.value.records, answer.read_at) for answer in answers]
-        table = pa.concat_tables([page.table for page in pages], promote_options="default")
-        found, total = len(set(table["id"].to_pylist())), answers[-1].value.total
-        if any(page.rejected for page in pages) or (total is not None and found != total):
-            msg = f"the list of campaigns is not whole: it says {total} and holds {found} that can be read; run again"
-            raise InvalidAnswer(msg)
-        self.names = dict(zip(table["id"].to_pylist(), table["name"].to_pylist(), strict=True))
-        return list(self.names), table
-
-    def _choose(self, ids: list[str]) -> list[str]:
-        asked = self.ask.campaigns or self.settings.campaign_ids
-        if unknown := [campaign_id for campaign_id in asked if campaign_id not in ids]:
-            known = ", ".join(f"{i} ({self.names[i]})" for i in ids) or "none"
-            msg = f"the account has no campaign {', '.join(unknown)}; it has {known}"
-            raise UnknownCampaign(msg)
-        return list(dict.fromkeys(asked)) or ids
+    def _choose(self, campaigns: Campaigns) -> list[str]:
+        self.names = campaigns.names
+        return campaigns.choose(self.ask.campaigns or self.settings.campaign_ids)
 
     def _groups(self, campaigns: list[str]) -> list[list[str]]:
         """Campaigns that are kept up to date before those whose backfill may spend the hour's requests."""

@@ -137,7 +137,8 @@ class Warehouse:
             found.append(self._arrow(f"select * from {self._table()} where id in ({listed})"))
         table = pa.concat_tables(found, promote_options="default")
         # Columns that somebody else added are theirs.
-        ours = [name for name in table.column_names if name in self._columns("actions")]
+        known = self._columns("actions")
+        ours = [name for name in table.column_names if name in known]
         return table.select(ours) if len(table) else None
 
     def _client(self) -> SqlClientBase[Any]:
