@@ -148,30 +148,25 @@ class Machine(RuleBasedStateMachine):
     def lose_the_disk(self, *, copies: bool) -> None:
         """The folder that dlt works in is lost, perhaps just after somebody made a backup of the warehouse."""
         shutil.rmtree(self.folder / "dlt", ignore_errors=True)
-        if copies and self.account.path.exists():
-            shutil.copy(self.account.path, self.copy)
-            self.copy_current = self.current
+        if copies and self.current:
+            self._back_up()
 
     @precondition(lambda self: self.copy_current and self.world.now <= self.copy_current + LONGEST_PAUSE)
     @rule()
     def restore_the_warehouse(self) -> None:
-        """The backup takes the place of the warehouse."""
+        """The backup, by default of the first sync, takes the place of the warehouse."""
         shutil.copy(self.copy, self.account.path)
         self.current = self.copy_current
 
     # Syncs
 
-    @rule(package_rows=st.sampled_from([None, 100]))
-    def sync(self, package_rows: int | None) -> None:
-        """A sync of everything ends true, in load packages of any size."""
-        self._sync_all(**({"package_rows": package_rows} if package_rows else {}))
-
-    @rule(by=TIMES, edits=st.lists(EDITS, max_size=3))
-    def sync_later(self, by: timedelta, edits: list[Edit]) -> None:
-        """So does a scheduled one, after changes by hand and some time."""
+    @rule(by=TIMES, edits=st.lists(EDITS, max_size=3), package_rows=st.sampled_from([PLENTY, 100]))
+    def sync(self, by: timedelta, edits: list[Edit], package_rows: int) -> None:
+        """A sync after changes by hand and some time ends true, in load packages of any size."""
         self.edit(edits)
         self.pass_time(by)
-        self._sync_all()
+        self._sync(Ask(), package_rows=package_rows)
+        self._assert_true()
 
     @rule(
         pick=st.sampled_from([None, 0, 1]),
@@ -232,19 +227,21 @@ class Machine(RuleBasedStateMachine):
         assert summary.exit is Exit.DONE, summary.error
         self.current = self.current or self.world.now
 
-    def _sync_all(self, **changes: Any) -> None:  # noqa: ANN401 - any setting
-        self._sync(Ask(), **changes)
-        self._assert_true()
-
     def _assert_true(self, *campaigns: str) -> None:
         """Every column of every action of these campaigns, by default all, is what the sandbox says now."""
         if not campaigns:
             self.account.assert_true()
             self.current = self.world.now
+            if not self.copy_current:
+                self._back_up()
             return
         held = self.account.held()
         truth = {id_: row for id_, row in self.account.truth().items() if row["campaign_id"] in campaigns}
         assert {id_: {name: held[id_].get(name) for name in row} for id_, row in truth.items() if id_ in held} == truth
+
+    def _back_up(self) -> None:
+        shutil.copy(self.account.path, self.copy)
+        self.copy_current = self.current
 
     def _campaign(self, pick: int) -> str:
         return self.world.campaigns[pick % len(self.world.campaigns)].id

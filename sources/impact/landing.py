@@ -67,6 +67,7 @@ class Lander:
     def new_package(self) -> None:
         """Forget what the last package carried but for its end: neighbouring windows share their boundary."""
         self._package = self._package[-1:]
+        self._warehouse.refresh()
 
     def land(self, batch: Batch) -> Landing:
         """What of the batch has to be written."""

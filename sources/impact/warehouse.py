@@ -39,6 +39,14 @@ class Warehouse:
     def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact") -> None:
         self._pipeline = pipeline
         self._schema = schema
+        # Making a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
+        self._sql: SqlClientBase[Any] | None = None
+        self._known: dict[str, set[str]] = {}
+
+    def refresh(self) -> None:
+        """Look at the schema anew: a load may have changed it."""
+        self._known.clear()
+        self._sql = None
 
     def holds(self, table: str = "actions") -> bool:
         """Whether the table is there."""
@@ -129,7 +137,7 @@ class Warehouse:
         """The rows of those of `ids` that are held, None where there are none."""
         if not self.holds() or not len(ids):
             return None
-        quote = self._pipeline.destination_client().capabilities.escape_literal
+        quote = self._client().capabilities.escape_literal
         found: list[pa.Table] = []
         values = pc.unique(ids).to_pylist()
         for start in range(0, len(values), _IDS_A_QUERY):
@@ -142,16 +150,17 @@ class Warehouse:
         return table.select(ours) if len(table) else None
 
     def _client(self) -> SqlClientBase[Any]:
-        if self._schema in self._pipeline.schemas:
-            return self._pipeline.sql_client(self._schema)
-        return self._pipeline.sql_client()
+        if self._sql is None:
+            known = self._schema in self._pipeline.schemas
+            self._sql = self._pipeline.sql_client(self._schema) if known else self._pipeline.sql_client()
+        return self._sql
 
     def _columns(self, table: str) -> set[str]:
-        schemas = self._pipeline.schemas
-        if self._schema not in schemas:
-            return set()
-        found = next((t for t in schemas[self._schema].data_tables(seen_data_only=True) if t["name"] == table), None)
-        return {name for name in found["columns"] if not name.startswith("_dlt")} if found else set()
+        """Our columns of a table that is there; none if it is not."""
+        if not self._known and self._schema in self._pipeline.schemas:
+            tables = self._pipeline.schemas[self._schema].data_tables(seen_data_only=True)
+            self._known = {str(t["name"]): {str(c) for c in t["columns"] if not c.startswith("_dlt")} for t in tables}
+        return self._known.get(table, set())
 
     def _table(self, name: str = "actions") -> str:
         with self._client() as client:
