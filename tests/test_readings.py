@@ -200,6 +200,32 @@ def test_a_silent_change_of_an_action_without_locking_date_is_found(account: Mak
     assert len(singles) == 1
 
 
+def test_clearings_after_a_long_pause_are_found(account: Make) -> None:
+    """A pause longer than the look-back loses none of the clearings that came in it."""
+    one = account(days=60, per_day=5)
+    one.sync()
+    one.world.advance(days=200)
+    one.sync()
+    one.assert_true()
+
+
+def test_a_silent_restoration_with_a_postponed_lock_is_found(account: Make) -> None:
+    """A reversed action that is restored without a word, its lock moved ahead, is re-read though no window holds it."""
+    one = account(days=30, per_day=5, campaigns=ONE, rules=Rules(reversal_touches=False))
+    lock = (one.world.now + timedelta(days=10)).isoformat()
+    odd = one.world.create(campaign_id="1000", LockingDate=lock, Amount="10.00", Payout="1.00")
+    one.world.reverse(odd, touches=False)
+    one.sync()
+    one.world.advance(days=3)
+    one.sync()
+    one.world.restore(odd, touches=False)
+    one.world.modify(odd, touches=False, LockingDate=(one.world.now + timedelta(days=60)).isoformat())
+    one.world.advance(days=12)
+    one.sync()
+    one.assert_true()
+    assert one.held()[odd]["state"] == "PENDING"
+
+
 def test_many_unseen_actions_are_read_by_windows_not_one_by_one(account: Make) -> None:
     """A thousand open-ended actions cost a few requests, not a thousand."""
     one = account(days=60, per_day=20, campaigns=ONE, rules=Rules(open_ended=1.0))

@@ -52,7 +52,7 @@ def test_resources_that_belong_together_are_loaded_together(account: Make) -> No
     with pytest.raises(Exception, match="go together") as caught:
         pipeline_of(one).run(impact(one.settings()).with_resources("campaigns"))
     assert isinstance(root_cause(caught.value), ConfigurationError)
-    pipeline_of(one).drop_pending_packages()
+    pipeline_of(one).abort_packages()
     pipeline_of(one).run(impact(one.settings()))
     one.assert_true()
 

@@ -205,9 +205,13 @@ def vouches(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
     return adjoins and _moves(cursors, bounds, settings) and _recheck_is_due(cursors, bounds, settings)
 
 
-def lookback_start(bounds: Bounds, settings: Settings) -> datetime:
-    """The earliest LockingDate for which an uncleared action is still re-read."""
-    return max(bounds.until - settings.clearing_lookback, bounds.earliest)
+def lookback_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
+    """The earliest LockingDate for which an uncleared action is still re-read.
+
+    It counts from the last run: what was looked after then must not fall out of sight in a long pause.
+    """
+    last = min(cursors.get(Mark.LOCKING) or bounds.until, bounds.until)
+    return max(last - settings.clearing_lookback, bounds.earliest)
 
 
 def _updated_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:

@@ -229,7 +229,7 @@ class Walk:
 
     def _plan_locking(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
         known = (self._warehouse.furthest_lock(campaign_id), self._lander.furthest.get(campaign_id))
-        start = passes.lookback_start(bounds, self.settings)
+        start = passes.lookback_start(self._cursors(campaign_id), bounds, self.settings)
         return passes.plan_locking(
             campaign_id,
             self._cursors(campaign_id),
@@ -241,9 +241,12 @@ class Walk:
 
     def _watch(self, campaigns: list[str], whole: list[str], bounds: Bounds) -> None:
         """Note what the run should meet: what it has not met in the end is asked for by itself."""
-        start = passes.lookback_start(bounds, self.settings)
         for campaign_id in campaigns:
-            opened = self._warehouse.open_actions(campaign_id, bounds.until, start) if campaign_id in whole else {}
+            cursors, opened = self._cursors(campaign_id), {}
+            if campaign_id in whole:
+                lookback = passes.lookback_start(cursors, bounds, self.settings)
+                locked = min(cursors.get(Mark.LOCKING) or bounds.until, bounds.until)
+                opened = self._warehouse.open_actions(campaign_id, locked, lookback)
             self._lander.watches[campaign_id] = Watch(opened, self._warehouse.rejected(campaign_id))
 
     def _read_unseen(self, campaign_id: str, bounds: Bounds) -> Iterator[Landing]:

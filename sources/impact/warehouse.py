@@ -86,20 +86,21 @@ class Warehouse:
         sql = f"select {column}, count(*) from {self._table()} where {where} group by 1 order by 1"
         return [(moment, count) for at, count in self._rows(sql, *params) if (moment := _utc(at))]
 
-    def open_actions(self, campaign_id: str, until: datetime, lookback: datetime) -> dict[str, datetime | None]:
+    def open_actions(self, campaign_id: str, locked: datetime, lookback: datetime) -> dict[str, datetime | None]:
         """EventDate by id of the actions that can still change.
 
-        They are not cleared, and lock after `until`, at no known time, or locked since `lookback` and are not
-        reversed. Those found to be gone at the source in the past weeks are left out.
+        They are not cleared, and lock at no known time, or after `locked`, which is what the run before has seen, or
+        locked since `lookback` and are not reversed. Those found to be gone at the source in the past weeks are left
+        out.
         """
         if not self.holds():
             return {}
         gone = ""
-        params: list[Any] = [campaign_id, until, lookback, REVERSED]
+        params: list[Any] = [campaign_id, locked, lookback, REVERSED]
         if self.holds("verify_results"):
             found = f"select action_id from {self._table('verify_results')} where finding = %s and found_at > %s"
             gone = f"and id not in ({found})"
-            params += ["gone", until - _GONE_FOR]
+            params += ["gone", locked - _GONE_FOR]
         sql = (
             f"select id, event_date from {self._table()} where campaign_id = %s and cleared_date is null and "
             "(locking_date is null or locking_date > %s or "
