@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -51,7 +50,6 @@ Exit codes: 0 done; 1 rejected records or drift; 2 something for you to mend; 3 
 def main(verbose: int, log_format: str) -> None:
     """Keep every impact.com action, and every later change to it, true in your warehouse."""
     signal.signal(signal.SIGTERM, _terminated)
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     from pipelines.logs import configure  # noqa: PLC0415 - help is instant
 
     configure(verbose, json=log_format == "json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import shutil
 import time
@@ -30,14 +29,6 @@ from sources.impact.settings import parse_duration
 PIPELINE = DATASET = "impact"
 _RETRY_SECONDS = 0.2
 _log = logging.getLogger(__name__)
-
-# What makes a load package a checkpoint, and keeps a working folder and a staging dataset from growing.
-os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
-os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
-os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
-# Interrupts are ours: dlt would finish its step first and, late in a load, forget them.
-os.environ.setdefault("RUNTIME__INTERCEPT_SIGNALS", "false")
 
 
 @contextmanager
