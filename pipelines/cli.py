@@ -50,6 +50,8 @@ Exit codes: 0 done; 1 rejected records or drift; 2 something for you to mend; 3 
 def main(verbose: int, log_format: str) -> None:
     """Keep every impact.com action, and every later change to it, true in your warehouse."""
     signal.signal(signal.SIGTERM, _terminated)
+    # A shell starts background jobs with SIGINT ignored; whoever sends one all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from pipelines.logs import configure  # noqa: PLC0415 - help is instant
 
     configure(verbose, json=log_format == "json")
