@@ -164,8 +164,7 @@ class Warehouse:
         return self._known.get(table, set())
 
     def _table(self, name: str = "actions") -> str:
-        with self._client() as client:
-            return client.make_qualified_table_name(name)
+        return self._client().make_qualified_table_name(name)
 
     def _rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
         with self._client() as client:
