@@ -16,7 +16,7 @@ from starlette.routing import Mount
 
 from sources.impact_sandbox.budget import Budget
 from sources.impact_sandbox.control import control_routes
-from sources.impact_sandbox.faults import Faults
+from sources.impact_sandbox.faults import Faults, Thrower
 from sources.impact_sandbox.gate import Gate
 from sources.impact_sandbox.line import LineProtocol
 from sources.impact_sandbox.replies import Hook, Request
@@ -46,8 +46,8 @@ class Sandbox:
         self.budget = Budget(limit=requests_per_hour)
         self.requests: list[Request] = []
         self._gate = Gate(world, auth_token, self.budget, scopes, latency, self.requests)
+        self._gate.thrower.faults = faults or Faults()
         self._port = port
-        self.faults = faults or Faults()
 
     @property
     def account_sid(self) -> str:
@@ -115,14 +115,18 @@ def serve(  # noqa: PLR0913
     scopes: Collection[str] | None = None,
     auth_token: str = AUTH_TOKEN,
     faults: Faults | None = None,
+    thrown: Counter[str] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a world until interrupted; its clock runs in real time. `on_ready` is given the URL once it is bound.
+
+    What `faults` hit is counted in `thrown`.
 
     Raises OSError when the address cannot be bound.
     """
     listener = _listen(host, port)
     gate = Gate(world, auth_token, Budget(limit=requests_per_hour), scopes, latency)
+    gate.thrower = Thrower(Counter() if thrown is None else thrown)
     gate.thrower.faults = faults or Faults()
     world.tick()
     if on_ready:
