@@ -156,7 +156,7 @@ def test_broken_lines(
 
 def test_refused_connections(ask: Ask) -> None:
     """The request that is hit is reset, no connection is accepted for a moment, and then they are again."""
-    client = always(ask, Kind.REFUSED, closed=0.1)
+    client = always(ask, Kind.REFUSED, closed=0.5)
     assert talk(client)[2] is ConnectionResetError
     with pytest.raises(ConnectionRefusedError):
         talk(client)
@@ -180,7 +180,7 @@ def test_a_sandbox_may_end_while_it_refuses(ask: Ask) -> None:
 
 def test_no_answer_and_a_slow_one(ask: Ask) -> None:
     """A request hangs until its client gives up, or is dropped; a drip is whole in the end, in more time."""
-    assert talk(always(ask, Kind.HANG), timeout=0.05) == (b"", b"", TimeoutError)
+    assert talk(always(ask, Kind.HANG), timeout=0.2) == (b"", b"", TimeoutError)
     assert talk(always(ask, Kind.HANG, hang=0.05)) == (b"", b"", ConnectionResetError)
     client = always(ask, Kind.DRIP)
     began = time.monotonic()
