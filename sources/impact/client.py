@@ -27,7 +27,7 @@ from sources.impact.errors import (
     Unavailable,
 )
 from sources.impact.protocol import Axis, Page
-from sources.impact.settings import IR_VERSION, Settings
+from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, Settings
 from sources.impact.windows import Window
 
 _TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=None)
@@ -75,7 +75,7 @@ class Client:
             auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
             headers={"Accept": "application/json", "IR-Version": IR_VERSION, "User-Agent": "impact-sync"},
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
+            limits=httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX),
             follow_redirects=False,
             trust_env=not loopback,  # a proxy has no business with credentials meant for this machine
         )
@@ -123,6 +123,10 @@ class Client:
     def items(self, action_id: str) -> Iterator[Answer[Page]]:
         """The items of an action, page by page. Raises `NotFound`."""
         yield from self._pages(self._path("Actions", action_id, "Items"), {}, "ActionItems", "Items")
+
+    def item(self, action_id: str, sku: str) -> Answer[bytes]:
+        """One item of an action as JSON. Raises `NotFound`."""
+        return self._get(self._path("Actions", action_id, "Items", sku), None, protocol.read_object)
 
     def _path(self, *parts: str) -> str:
         return "/".join(
