@@ -98,7 +98,7 @@ class Account:
             if first is not item:
                 for name in ("quantity", "sale_amount", "payout", "rebate", "line_count"):
                     parts = [value for value in (first[name], item[name]) if value is not None]
-                    first[name] = sum(parts[1:], parts[0]) if parts else None  # type: ignore[arg-type, call-overload]
+                    first[name] = sum(parts[1:], parts[0]) if parts else None  # type: ignore[call-overload]
         return found
 
     def assert_items_true(self) -> None:

@@ -17,6 +17,7 @@ _MARGIN = 1.0
 """Seconds waited beyond the announced reset: the headers round."""
 _IN_FLIGHT = 16
 """No more answers than this can be late: a larger rise of what remains is a new hour."""
+_NOTHING = Limits()
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +25,7 @@ class Budget:
     """Lets a request go when the hour has one left, waits if that takes at most `max_wait` seconds.
 
     Two counts must agree: our own of the past hour against `per_hour`, and the API's `remaining` until its `reset`.
+    Each request that is taken is ended by `hear`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Budget:
         self._remaining: int | None = None
         self._limit: int | None = None
         self._resets_at = 0.0
+        self._in_flight = 0
         self._spared = 0
         self._last: int | None = None
         self._lock = threading.Lock()
@@ -92,6 +95,7 @@ class Budget:
                 if self._left(now) > self._spared:
                     self._sent.append(now)
                     self.spent += 1
+                    self._in_flight += 1
                     if self._remaining is not None:
                         self._remaining -= 1
                     return
@@ -116,10 +120,11 @@ class Budget:
         """End all waiting, now and later: the run is being abandoned."""
         self._stopped.set()
 
-    def hear(self, limits: Limits, *, refused: bool = False) -> None:
-        """Take note of what an answer says; `refused` if it was a 429."""
+    def hear(self, limits: Limits = _NOTHING, *, refused: bool = False) -> None:
+        """Take note of what an answer says, nothing if none came; `refused` if it was a 429."""
         with self._lock:
             now = self._clock()
+            self._in_flight = max(0, self._in_flight - 1)
             self._limit = limits.limit or self._limit
             remaining = 0 if refused else limits.remaining
             if remaining is None:
@@ -129,6 +134,7 @@ class Budget:
                 remaining = min(remaining, self._remaining)  # answers of parallel requests arrive in any order
             else:
                 within = False  # many more than before: the hour has turned
+                remaining -= self._in_flight  # the API may not have counted these yet
             self._remaining = remaining
             if limits.reset is not None or not within:
                 self._resets_at = now + (_HOUR if limits.reset is None else limits.reset) + _MARGIN

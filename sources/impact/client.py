@@ -183,6 +183,7 @@ class Client:
             try:
                 response = self._http.send(request)
             except (httpx.TransportError, httpx.DecodingError) as error:
+                self.budget.hear()
                 _log.info("no answer: %s", type(error).__name__)
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
                 raise Unavailable(msg) from None

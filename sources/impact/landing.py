@@ -96,7 +96,7 @@ class Lander:
             actions=rows if len(rows) else None,
             rejected=rejected + readable,
             findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
-            fetches=self._outdated(table["id"], batch.read_at) if batch.reading.fresh else None,
+            fetches=self._outdated(batch.records.table["id"], batch.read_at) if batch.reading.fresh else None,
         )
 
     def forget(self, watch: Watch, ids: Iterable[str], read_at: datetime) -> list[dict[str, Any]]:

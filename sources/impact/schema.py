@@ -73,7 +73,12 @@ ITEMS: Any = {
         sku=KEY,
         synced_at={"description": "When the answer arrived that last changed this item here (the server's clock)"},
     ),
-    REMOVED: {"data_type": "bool", "hard_delete": True, "description": "True removes the row; never seen here"},
+    REMOVED: {
+        "data_type": "bool",
+        "nullable": True,
+        "hard_delete": True,
+        "description": "True removes the row; never seen here",
+    },
 }
 """Columns of `action_items`; its key is `ITEM_KEY`. All items of an action are written at once."""
 ITEM_KEY = ["action_id", "sku"]
