@@ -28,7 +28,7 @@ def show(summary: ItemSummary) -> None:
     """Print what was read and how far items are known."""
     out, tally = console(), summary.tally
     if tally.actions:
-        out.print(f"Items: {tally.items:,} of {tally.actions:,} actions read with {summary.requests:,} requests.")
+        out.print(f"{tally.items:,} items of {tally.actions:,} actions read with {summary.requests:,} requests.")
     out.print(said(covered(summary.coverage, summary.per_hour)))
     if tally.not_found:
         out.print(f"{tally.not_found:,} actions are not known to the API: they are asked for again once they change.")

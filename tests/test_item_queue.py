@@ -136,7 +136,7 @@ def test_the_command_reads_items_and_says_how_far_they_are(account: Make) -> Non
     clean(impact("sync", "--no-items", env=environment(world)), 0)
     output = clean(impact("items", "--max-requests", "10", env=environment(world)), 3)
     assert "items: action" in output
-    assert "10 actions read with 10 requests" in output
+    assert "of 10 actions read with 10 requests" in output
     assert "to go" in output
     output = clean(impact("sync", "--items", env=environment(world)), 0)
     assert "Items are current for 100.0% of" in output

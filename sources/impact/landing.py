@@ -96,7 +96,7 @@ class Lander:
             actions=rows if len(rows) else None,
             rejected=rejected + readable,
             findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
-            fetches=self._outdated(batch.records.table["id"], batch.read_at) if batch.reading.fresh else None,
+            fetches=self._outdated(batch) if batch.reading.fresh else None,
         )
 
     def forget(self, watch: Watch, ids: Iterable[str], read_at: datetime) -> list[dict[str, Any]]:
@@ -124,15 +124,15 @@ class Lander:
             "outcome": done.outcome,
         }
 
-    def _outdated(self, ids: pa.ChunkedArray, read_at: datetime) -> pa.Table | None:
+    def _outdated(self, batch: Batch) -> pa.Table | None:
         """What `item_fetches` holds of these actions, with a fingerprint that none has.
 
         They were updated since the last run: their items may have changed although none of their own fields did.
         """
-        held = self._warehouse.lookup("item_fetches", "action_id", ids)
+        held = self._warehouse.lookup("item_fetches", "action_id", pa.chunked_array([batch.ids]))
         if held is None:
             return None
-        fingerprints = pa.array([f"updated before {read_at.isoformat()}"] * len(held), pa.string())
+        fingerprints = pa.array([f"updated before {batch.read_at.isoformat()}"] * len(held), pa.string())
         rows = held.set_column(held.schema.get_field_index("fingerprint"), "fingerprint", fingerprints)
         return rows.select(FETCH_TABLE.names).cast(FETCH_TABLE)
 
