@@ -107,18 +107,45 @@ def check() -> int:
     help=f"Read from here instead of the cursors ({_INSTANT}). Before a cursor it re-reads; after it, it moves none.",
 )
 @click.option("--until", callback=_instant, metavar="T", help=f"Read up to here instead of now ({_INSTANT}).")
+@click.option(
+    "--items/--no-items",
+    default=None,
+    help="Read items with the requests that the hour leaves, or none; default: as items_max_requests says.",
+)
 @click.option("--dry-run", is_flag=True, help="Print windows, requests and the time it would take; load nothing.")
 @_verb
-def sync(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, dry_run: bool) -> int:
+def sync(
+    campaigns: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    items: bool | None,
+    dry_run: bool,
+) -> int:
     """Bring the warehouse up to date.
 
     Reads each campaign along the last-updated date and along the locking date, each from where the last run got to,
     and merges what changed. The first run reads as far back as the API goes. Interrupted at any point, the next run
-    goes on from the last load package.
+    goes on from the last load package. Then it reads the items of actions, as many as the hour's requests allow.
     """
     from pipelines.show_sync import run, run_dry  # noqa: PLC0415 - help is instant
 
-    return (run_dry if dry_run else run)(campaigns, since, until)
+    return (run_dry if dry_run else run)(campaigns, since, until, items=items)
+
+
+@main.command()
+@click.option("--max-requests", type=click.IntRange(min=0), metavar="N", help="Send at most so many requests.")
+@_verb
+def items(max_requests: int | None) -> int:
+    """Read the items of all actions that wait for it.
+
+    One request an action is the price, so they are a queue: changed and still open actions first, then new ones, then
+    locked ones; of each the largest first. Leaves a tenth of the hour's requests to others, waits for the hour to turn
+    if max_wait allows, else exits 3: run again. Interrupted at any point, hardly anything is asked for twice.
+    """
+    from pipelines.show_items import run  # noqa: PLC0415 - help is instant
+
+    return run(max_requests)
 
 
 @main.command()
@@ -145,10 +172,25 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 
 
 @main.command()
+@click.argument("action_id")
+@click.option("--sku", help="Only this item, asked for by itself.")
+@_verb
+def show(action_id: str, sku: str | None) -> int:
+    """Show one action and its items, live beside the warehouse, and say whether they agree.
+
+    Asks the API for the action and its items and writes nothing. Exits 1 if anything differs, 2 if neither the API nor
+    the warehouse knows the action.
+    """
+    from pipelines.show_action import run  # noqa: PLC0415 - help is instant
+
+    return run(action_id, sku)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @_verb
 def status(*, as_json: bool) -> int:
-    """Show cursors, freshness, rejected records and the last runs. Reads the warehouse only."""
+    """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only."""
     from pipelines.status import run  # noqa: PLC0415 - help is instant
 
     return run(as_json=as_json)

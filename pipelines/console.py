@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sources.impact.items import ItemProgress
 from sources.impact.walk import Progress as Step
 
 _WIDTH = 140
@@ -34,7 +36,7 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Step], None]]:
+def progress() -> Iterator[Callable[[Step | ItemProgress], None]]:
     """Something to call with each step: a bar on a terminal, else a log line every few seconds."""
     if not sys.stderr.isatty() or _logs_json():
         yield _lines()
@@ -43,44 +45,65 @@ def progress() -> Iterator[Callable[[Step], None]]:
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("windows · {task.fields[rows]:,} actions · {task.fields[left]:,} requests left ·"),
+        TextColumn("{task.fields[said]} ·", markup=False),
         TimeElapsedColumn(),
         console=console(error=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("connecting", total=None, rows=0, left=0)
+        task = bar.add_task("connecting", total=None, said="")
 
-        def show(step: Step) -> None:
-            bar.update(
-                task,
-                description=f"campaign {step.campaign_id}, {step.pass_}",
-                completed=step.windows_done,
-                total=step.windows,
-                rows=step.rows,
-                left=step.requests_left,
-            )
+        def show(step: Step | ItemProgress) -> None:
+            told = _told(step)
+            bar.update(task, description=told.what, completed=told.done, total=told.of, said=told.said)
 
         yield show
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A step in words."""
+
+    what: str
+    unit: str
+    done: int
+    of: int
+    said: str
+
+
+def _told(step: Step | ItemProgress) -> _Told:
+    if isinstance(step, ItemProgress):
+        rate, left = step.per_second, duration((step.of - step.done) / max(step.per_second, 1e-3))
+        said = f"{rate:,.1f} a second · {left} to go · {step.requests_left:,} requests left"
+        if step.waiting > step.of:
+            said += f" · {step.waiting - step.of:,} more wait for the hours to come"
+        return _Told("items", "action", step.done, step.of, said)
+    said = f"{step.rows:,} actions · {step.requests_left:,} requests left"
+    return _Told(f"campaign {step.campaign_id}, {step.pass_}", "window", step.windows_done, step.windows, said)
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, in the unit that fits."""
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"  # noqa: PLR2004 - two hours
 
 
 def _logs_json() -> bool:
     return any(type(h.formatter).__name__ == "JsonFormatter" for h in logging.getLogger("pipelines").handlers)
 
 
-def _lines() -> Callable[[Step], None]:
-    """A line for the first window, the last one known, and one every few seconds between."""
-    said = 0.0
+def _lines() -> Callable[[Step | ItemProgress], None]:
+    """A line for the first step, the last one known, and one every few seconds between."""
+    spoken = 0.0
 
-    def show(step: Step) -> None:
-        nonlocal said
-        now = time.monotonic()
-        if now - said < _EVERY_SECONDS and step.windows_done < step.windows:
+    def show(step: Step | ItemProgress) -> None:
+        nonlocal spoken
+        now, told = time.monotonic(), _told(step)
+        if now - spoken < _EVERY_SECONDS and told.done < told.of:
             return
-        said = now
-        text = (
-            f"campaign {step.campaign_id}, {step.pass_}: window {step.windows_done} of {step.windows}, "
-            f"{step.rows:,} actions, {step.requests_left:,} requests left"
-        )
+        spoken = now
+        text = f"{told.what}: {told.unit} {told.done:,} of {told.of:,}, {told.said.replace(' · ', ', ')}"
         if _logs_json():
             _log.info(text, extra={"event": "progress", **vars(step)})
         else:

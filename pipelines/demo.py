@@ -19,6 +19,8 @@ from sources.impact import Settings
 DATABASE = "impact-demo.duckdb"
 _DAYS, _PER_DAY = 180, 100
 _MONTH = 30
+_ITEM_REQUESTS = 200
+"""Fewer than the hour would leave: a demo is short."""
 _QUESTION = """
 select state, count(*) as actions, sum(amount)::decimal(18, 2) as revenue, sum(payout)::decimal(18, 2) as commission
 from impact.actions group by state order by state
@@ -35,7 +37,9 @@ def run() -> int:
     out.print(f"A sandbox account: {_DAYS} days of {_PER_DAY} conversions a day in two campaigns.\n")
     world = World(seed=1, days=_DAYS, per_day=_PER_DAY)
     with Sandbox(world) as sandbox, _warehouse(path):
-        settings = Settings(sandbox.account_sid, sandbox.auth_token, base_url=sandbox.url)
+        settings = Settings(
+            sandbox.account_sid, sandbox.auth_token, base_url=sandbox.url, items_max_requests=_ITEM_REQUESTS
+        )
         _sync(settings, path)
         world.advance(days=_MONTH)
         out.print(f"\nA month passes: it is {world.now:%d %B %Y} at impact.com now.\n")

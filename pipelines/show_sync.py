@@ -6,9 +6,10 @@ from collections import defaultdict
 from datetime import datetime
 from itertools import groupby
 
-from pipelines.console import console, progress, table
+from pipelines.console import console, duration, progress, table
 from pipelines.exits import Exit
 from pipelines.failures import complain
+from pipelines.show_items import show as show_items
 from pipelines.sync import DryRun, Summary, dry_run, sync
 from sources.impact import Ask, Settings
 from sources.impact.changes import Tally
@@ -16,17 +17,21 @@ from sources.impact.changes import Tally
 _COUNTS = ("read", "new", "changed", "approved", "reversed", "restored")
 
 
-def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None) -> int:
+def run(
+    campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, items: bool | None = None
+) -> int:
     """Sync, show the summary, return the exit code."""
     with progress() as on_progress:
-        summary = sync(Settings.resolve(), Ask(campaigns, since, until), on_progress=on_progress)
+        summary = sync(Settings.resolve(), Ask(campaigns, since, until), items=items, on_progress=on_progress)
     show(summary)
     return summary.exit
 
 
-def run_dry(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None) -> int:
+def run_dry(
+    campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, items: bool | None = None
+) -> int:
     """Show what a sync would read."""
-    show_dry(dry_run(Settings.resolve(), Ask(campaigns, since, until)))
+    show_dry(dry_run(Settings.resolve(), Ask(campaigns, since, until), items=items))
     return Exit.DONE
 
 
@@ -47,12 +52,16 @@ def show(summary: Summary) -> None:
     else:
         out.print(f"{title}: the API had no actions to give.")
     out.print(f"{summary.run.requests:,} requests, {summary.run.rows:,} actions received.")
+    if summary.items is not None:
+        show_items(summary.items)
     for note in summary.notes:
         out.print(f"Note: {note}.")
     if rejected := sum(tally.rejected for tally in summary.tallies.values()):
         out.print(f"{rejected:,} records could not be typed: see the table rejected_records for each and why.")
     if summary.error is not None:
         complain(summary.error)
+    elif summary.items is not None and summary.exit is not Exit.DONE and summary.items.error is not None:
+        complain(summary.items.error)
 
 
 def show_dry(plan: DryRun) -> None:
@@ -67,9 +76,11 @@ def show_dry(plan: DryRun) -> None:
     least = len(plan.readings) + 1
     out.print(
         f"At least {least:,} requests, one more for each further page of {plan.page_size:,} actions in a window; "
-        f"{plan.requests_left:,} are left in this hour. At least {_duration(least * plan.seconds_a_request)}, "
+        f"{plan.requests_left:,} are left in this hour. At least {duration(least * plan.seconds_a_request)}, "
         f"as the API answered just now ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
+    if plan.items:
+        out.print(f"Then the items of {plan.items:,} actions and of those that are new, as far as the hour allows.")
 
 
 def _money(tally: Tally) -> str:
@@ -81,7 +92,3 @@ def _money(tally: Tally) -> str:
 
 def _when(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "?"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes

@@ -11,7 +11,10 @@ import dlt
 from pipelines.console import console, table
 from pipelines.coverage import find_gaps
 from pipelines.exits import Exit
+from pipelines.show_items import covered, said
 from pipelines.warehouse import open_pipeline
+from sources.impact.item_queue import ItemQueue
+from sources.impact.settings import REQUESTS_PER_HOUR, SPARED
 from sources.impact.warehouse import Warehouse
 
 _RUNS = (
@@ -32,7 +35,7 @@ def run(*, as_json: bool) -> int:
 
 
 def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
-    """Campaigns with their cursors, freshness and gaps, the last runs, and the number of rejected records."""
+    """Campaigns with cursors, freshness and gaps, how far items are known, rejected records, and the last runs."""
     state = pipeline.state.get("sources", {}).get("impact", {})
     marks: dict[str, dict[str, str]] = state.get("campaigns", {})
     warehouse = Warehouse(pipeline)
@@ -63,6 +66,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         )
     return {
         "campaigns": campaigns,
+        "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
         "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,
         "runs": _runs(pipeline) if warehouse.holds("sync_runs") else [],
     }
@@ -98,6 +102,7 @@ def show(found: dict[str, Any]) -> None:
                 f"Gap: campaign {one['id']}, {gap['pass']}: nothing read from {start} to {end}; "
                 f"impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z reads it."
             )
+    out.print(said(found["items"]))
     runs = table("Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests")
     for one in found["runs"]:
         times = (_short(one[key]) for key in ("started", "finished", "until"))
@@ -105,6 +110,10 @@ def show(found: dict[str, Any]) -> None:
         runs.add_row(*times, one["outcome"], *numbers)
     out.print(runs)
     out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _requests_for_items() -> float:
+    return int(dlt.config.get("sources.impact.requests_per_hour") or REQUESTS_PER_HOUR) * (1 - SPARED)
 
 
 def _runs(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:

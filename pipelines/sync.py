@@ -13,12 +13,16 @@ import dlt
 
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code, root_cause
+from pipelines.items import ItemSummary, drain
 from pipelines.runs import Run, runs
+from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, Walk, impact
 from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.errors import ImpactError
+from sources.impact.item_queue import ItemQueue
+from sources.impact.items import ItemAsk, ItemProgress
 from sources.impact.passes import Reading
 from sources.impact.walk import Progress
 from sources.impact.warehouse import Warehouse
@@ -35,10 +39,11 @@ class Summary:
     names: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: ImpactError | None = None
+    items: ItemSummary | None = None
 
     @property
     def exit(self) -> Exit:
-        """The exit code of the command."""
+        """The exit code of the command. Items that wait for requests do not count."""
         return Exit(self.run.exit_code if self.run.exit_code is not None else Exit.FAILED)
 
 
@@ -51,15 +56,20 @@ class DryRun:
     requests_left: int
     seconds_a_request: float
     page_size: int
+    items: int = 0
+    """Actions whose items wait."""
 
 
 def sync(
     settings: Settings,
     ask: Ask = Ask(),  # noqa: B008 - it is immutable
     *,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    items: bool | None = None,
+    on_progress: Callable[[Progress | ItemProgress], None] = lambda _: None,
 ) -> Summary:
-    """Read what is new and what may have changed, merge it, move the cursors.
+    """Read what is new and what may have changed, merge it, move the cursors; then read items as the hour allows.
+
+    `items` reads them (or not) whatever the settings say.
 
     Raises an `ImpactError` if nothing could be read; one that came later is in the summary, with everything read
     before it landed.
@@ -77,24 +87,28 @@ def sync(
     ):
         try:
             _load(pipeline, walk)
+            items_ = None
+            if walk.stopped is None:
+                items_ = _drain(pipeline, walk, wanted=items, on_progress=on_progress)
         except Exception as error:
             cause = root_cause(error)
             _record_failure(pipeline, walk, cause)
             if isinstance(cause, ImpactError):
                 raise cause from None
             raise
+        create_views(pipeline)
         describe(pipeline)
-        return Summary(_run(walk), dict(walk.tallies), walk.names, _notes(walk), walk.stopped)
+        return Summary(_run(walk, items_), dict(walk.tallies), walk.names, _notes(walk), walk.stopped, items_)
 
 
-def dry_run(settings: Settings, ask: Ask = Ask()) -> DryRun:  # noqa: B008 - it is immutable
+def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) -> DryRun:  # noqa: B008 - immutable
     """What `sync` would read, found with the one request that lists the campaigns."""
     with open_pipeline() as pipeline, Client(settings) as client, Walk(client, Warehouse(pipeline), "", ask) as walk:
         state = pipeline.state.get("sources", {}).get("impact", {})
         readings = walk.plan(state)
-        return DryRun(
-            tuple(readings), walk.names, client.budget.remaining, client.seconds_a_request, settings.page_size
-        )
+        left, seconds = client.budget.remaining, client.seconds_a_request
+        wait = ItemQueue(Warehouse(pipeline)).length() if _most(settings, items) != 0 else 0
+        return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
 
 
 def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
@@ -102,7 +116,24 @@ def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
         pipeline.run([impact(walk=walk), runs(lambda: _run(walk))])
 
 
-def _run(walk: Walk) -> Run:
+def _drain(
+    pipeline: dlt.Pipeline, walk: Walk, *, wanted: bool | None, on_progress: Callable[[ItemProgress], None]
+) -> ItemSummary:
+    """Read items; the run's row is written with them, its outcome that of the passes unless items end worse."""
+    settings = walk.settings
+    ask = ItemAsk(walk.ask.campaigns or settings.campaign_ids, _most(settings, wanted))
+    summary = drain(pipeline, walk.client, walk.run_id, ask, row=lambda: _run(walk), on_progress=on_progress)
+    if _run(walk, summary).exit_code != _run(walk).exit_code:
+        pipeline.run(runs(lambda: _run(walk, summary)))
+    return summary
+
+
+def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT001 - said or not said by the user
+    """Requests that may be spent on items."""
+    return {None: settings.items_max_requests, True: settings.items_max_requests or None, False: 0}[wanted]
+
+
+def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
     """The ledger's row as things stand: with its outcome once the walk has ended."""
     until = walk.bounds.until if walk.bounds else None
     started = walk.bounds.now if walk.bounds else None
@@ -114,6 +145,8 @@ def _run(walk: Walk) -> Run:
         outcome = "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
     elif any(tally.rejected for tally in walk.tallies.values()):
         code, outcome = Exit.DRIFT, "rejected records"
+    elif items is not None and (ended := items.ended)[0] is not Exit.EARLY:
+        code, outcome = ended
     now = walk.client.clock.now()
     return Run(walk.run_id, started, now, until, outcome, int(code), walk.rows, walk.client.budget.spent)
 

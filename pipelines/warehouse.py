@@ -40,9 +40,8 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
     """
     wait = _wait()
     with ExitStack() as stack:
-        kind = str(dlt.config.get("impact.destination") or "duckdb")
-        path = duckdb_path() if kind == "duckdb" else None
-        folder = _working_folder(f"{kind}:{path}")
+        path = duckdb_path() if kind() == "duckdb" else None
+        folder = _working_folder(f"{kind()}:{path}")
         if read_only:  # a folder of its own: a run may be at work in the other
             folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
         else:
@@ -50,13 +49,18 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
             shutil.rmtree(folder, ignore_errors=True)
         destination: Destination[Any, Any] | None
         if path is None:
-            destination = _other_destination(kind)
+            destination = _other_destination(kind())
         else:
             connection = stack.enter_context(_connected(path, wait, read_only=read_only))
             destination = duckdb_file.destination(connection)
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
         pipeline.sync_destination()
         yield pipeline
+
+
+def kind() -> str:
+    """Which destination of dlt the warehouse is: `impact.destination`, else `duckdb`."""
+    return str(dlt.config.get("impact.destination") or "duckdb")
 
 
 def _other_destination(kind: str) -> Destination[Any, Any] | None:

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pytest
 import stamina
 
+from pipelines.items import ItemSummary, items
 from pipelines.sync import Summary, sync
 from sources.impact import Ask, Settings
 from sources.impact_sandbox import Campaign, Sandbox, World
@@ -30,6 +32,8 @@ _MONEY = {
     "amount",
     "delta_amount",
     "intended_amount",
+    "sale_amount",
+    "rebate",
 }
 
 
@@ -59,11 +63,54 @@ class Account:
     def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting
         """Settings for this account."""
         own: dict[str, Any] = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
-        return Settings(**(own | {"base_url": self.sandbox.url, "page_size": 2_000} | changes))
+        # Items cost a request an action: only tests about them ask for any.
+        usual = {"base_url": self.sandbox.url, "page_size": 2_000, "items_max_requests": 0}
+        return Settings(**(own | usual | changes))
 
     def sync(self, ask: Ask = Ask(), **changes: Any) -> Summary:  # noqa: ANN401, B008
         """Run a sync and return how it ended."""
         return sync(self.settings(**changes), ask)
+
+    def drain(self, max_requests: int | None = None, **changes: Any) -> ItemSummary:  # noqa: ANN401 - any setting
+        """Read the items that wait."""
+        return items(self.settings(**changes), max_requests)
+
+    def item_requests(self) -> list[str]:
+        """Ids of the actions whose items were asked for, in order, since the last call."""
+        sent = [request.path.split("/") for request in self.sandbox.requests]
+        self.sandbox.requests.clear()
+        return [unquote(parts[4]) for parts in sent if parts[3] == "Actions" and parts[5:6] == ["Items"]]
+
+    def held_items(self) -> dict[tuple[str, str], dict[str, object]]:
+        """Every item of the warehouse by action and Sku, all columns but `synced_at` and dlt's own."""
+        with self.opened() as connection:
+            sql = "select * exclude (synced_at, removed) from impact.action_items"
+            rows = connection.execute(sql).to_arrow_table().to_pylist()
+        return {(row["action_id"], row["sku"]): row for row in rows}
+
+    def item_truth(self) -> dict[tuple[str, str], dict[str, object]]:
+        """Every item of the sandbox, lines of one Sku added up, typed as the warehouse should hold it."""
+        found: dict[tuple[str, str], dict[str, object]] = {}
+        for row in self.world.item_truth().to_pylist():
+            item = {snake(f): typed(snake(f), text) for f, text in row.items()}
+            item |= {"sku": item["sku"] or "", "line_count": 1, "quantity": int(str(item["quantity"]))}
+            first = found.setdefault((str(item["action_id"]), str(item["sku"])), item)
+            if first is not item:
+                for name in ("quantity", "sale_amount", "payout", "rebate", "line_count"):
+                    parts = [value for value in (first[name], item[name]) if value is not None]
+                    first[name] = sum(parts[1:], parts[0]) if parts else None  # type: ignore[call-overload]
+        return found
+
+    def assert_items_true(self) -> None:
+        """Every column of every item is what the sandbox says now."""
+        held, truth = self.held_items(), self.item_truth()
+        wrong = {key: (held.get(key), truth.get(key)) for key in held.keys() | truth.keys()}
+        wrong = {
+            key: (here, there)
+            for key, (here, there) in wrong.items()
+            if here is None or there is None or any(here.get(name) != value for name, value in there.items())
+        }
+        assert not wrong, f"{len(wrong)} items differ (warehouse, API): {dict(list(wrong.items())[:3])}"
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:

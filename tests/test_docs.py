@@ -10,6 +10,7 @@ import duckdb
 
 from pipelines.cli import main
 from pipelines.demo import run as run_demo
+from pipelines.views import texts
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -22,8 +23,10 @@ def test_every_command_has_its_section_and_every_section_its_command() -> None:
 
 def test_the_options_in_the_readme_are_those_of_the_commands() -> None:
     """A synopsis lists exactly the options that its command takes."""
-    for verb, synopsis in re.findall(r"^impact (\w+) (\[--.*)$", README, re.MULTILINE):
-        options = {o for p in main.commands[verb].params if isinstance(p, click.Option) for o in p.opts}
+    for verb, synopsis in re.findall(r"^impact (\w+) (.*\[--.*)$", README, re.MULTILINE):
+        options = {
+            o for p in main.commands[verb].params if isinstance(p, click.Option) for o in p.opts + p.secondary_opts
+        }
         assert set(re.findall(r"--[\w-]+", synopsis)) == options
 
 
@@ -33,10 +36,14 @@ def test_every_make_target_in_the_readme_exists() -> None:
     assert set(re.findall(r"\bmake ([a-z]+)$", README, re.MULTILINE)) <= targets
 
 
+def test_the_views_in_the_readme_exist() -> None:
+    """Every view that is created is named in the README, and every one it names is created."""
+    assert set(re.findall(r"^from impact\.(\w+);", README, re.MULTILINE)) == texts().keys()
+
+
 def test_the_first_query_gives_the_result_that_is_shown() -> None:
     """After the demo, the README's query answers what the README says."""
     run_demo()
-    (query,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
-    (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    ((query, shown),) = re.findall(r"```sql\n([^`]*)```\n\n```text\n([^`]*)```", README)
     with duckdb.connect("impact-demo.duckdb", read_only=True) as connection:
         assert str(connection.sql(query)).strip() == shown.strip()

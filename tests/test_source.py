@@ -8,7 +8,7 @@ import dlt
 import pytest
 
 from pipelines.exits import root_cause
-from sources.impact import impact
+from sources.impact import impact, impact_items
 from sources.impact.errors import ConfigurationError, ForeignWarehouse
 from tests.conftest import Account
 
@@ -34,6 +34,21 @@ def test_the_source_works_without_our_commands(account: Make) -> None:
         pipeline_of(one).run(impact(one.settings()))
         one.assert_true()
         one.world.advance(days=14)
+
+
+def test_items_load_without_our_commands(account: Make) -> None:
+    """`pipeline.run(impact_items(...))` after `pipeline.run(impact(...))` keeps the items true."""
+    one = account(days=20, per_day=3)
+    settings = one.settings(items_max_requests=None)
+    pipeline_of(one).run(impact_items(settings))
+    for days in (0, 5):
+        one.world.advance(days=days)
+        one.item_requests()
+        pipeline_of(one).run(impact(settings))
+        pipeline_of(one).run(impact_items(settings, max_requests=10))
+        assert len(one.item_requests()) == 10
+        pipeline_of(one).run(impact_items(settings))
+        one.assert_items_true()
 
 
 def test_it_may_share_a_pipeline_with_other_sources(account: Make) -> None:

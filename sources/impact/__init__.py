@@ -2,6 +2,7 @@
 
     pipeline = dlt.pipeline("impact", destination="duckdb", dataset_name="impact")
     pipeline.run(impact())
+    pipeline.run(impact_items())
 
 The window contract: a campaign is read along its last-updated date and along its LockingDate, in windows of at most
 45 days that share their boundaries, each from a cursor in dlt state that moves only when everything up to it was
@@ -24,69 +25,31 @@ from dlt.extract import DltResource
 from sources.impact.client import Client
 from sources.impact.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
 from sources.impact.errors import BudgetSpent, ConfigurationError
+from sources.impact.item_landing import ItemLanding
+from sources.impact.items import ItemAsk, ItemPackages, ItemWalk
 from sources.impact.landing import Landing
+from sources.impact.schema import (
+    FETCHES,
+    FINDING_KEY,
+    FINDINGS,
+    ITEM_KEY,
+    ITEMS,
+    KEY,
+    REJECTED,
+    STAMP,
+    WINDOW,
+    WINDOW_RESULT,
+)
 from sources.impact.settings import Settings, parse_instant
 from sources.impact.tables import empty
 from sources.impact.walk import Ask, Packages, Walk
 from sources.impact.warehouse import Warehouse
 
-__all__ = ["Ask", "Settings", "Walk", "impact"]
+__all__ = ["Ask", "ItemAsk", "ItemWalk", "Settings", "Walk", "impact", "impact_items"]
 
 MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 _log = logging.getLogger(__name__)
-_KEY = {"id": {"nullable": False}}
-_STAMP = {"synced_at": {"dedup_sort": "desc"}}
-_WINDOW: Any = {
-    "run_id": {"data_type": "text", "nullable": False, "description": "The run that read the window"},
-    "campaign_id": {"data_type": "text", "nullable": False, "description": "The campaign that was read"},
-    "pass": {
-        "data_type": "text",
-        "nullable": False,
-        "description": "updated, locking, unseen or verify",
-    },
-    "window_start": {"data_type": "timestamp", "nullable": False, "description": "First instant of the window"},
-    "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
-}
-_WINDOW_RESULT: Any = {
-    "event_start": {"data_type": "timestamp", "description": "First EventDate, where the window was parted by it"},
-    "event_end": {"data_type": "timestamp", "description": "Last EventDate, where the window was parted by it"},
-    "total": {"data_type": "bigint", "description": "Actions in the window, as the API counts them (@total)"},
-    "rows": {"data_type": "bigint", "description": "Actions received"},
-    "pages": {"data_type": "bigint", "description": "Pages of the window"},
-    "requests": {"data_type": "bigint", "description": "Requests sent for it, repeated ones included"},
-    "seconds": {"data_type": "double", "description": "Time its requests took, added up"},
-    "outcome": {
-        "data_type": "text",
-        "description": "whole, parted (in parts that add up), or why not: too full, moved",
-    },
-}
-_REJECTED: Any = {
-    "id": {"data_type": "text", "nullable": False, "description": "The action's id, else a hash of the record"},
-    "raw": {"data_type": "text", "description": "The record as JSON, as it came"},
-    "reason": {"data_type": "text", "description": "Why it could not be typed"},
-    "action_id": {"data_type": "text", "description": "The action's id, NULL where the record has none"},
-    "rejected_at": {
-        "data_type": "timestamp",
-        "dedup_sort": "desc",
-        "description": "When the answer that holds it arrived",
-    },
-    "resolved": {"data_type": "bool", "hard_delete": True, "description": "True removes the row; never seen here"},
-}
-FINDINGS: Any = {
-    "run_id": {"data_type": "text", "nullable": False, "description": "The run that found it"},
-    "campaign_id": {"data_type": "text", "description": "The action's campaign"},
-    "action_id": {"data_type": "text", "nullable": False, "description": "The action that differs"},
-    "month": {"data_type": "text", "description": "Month of its EventDate, as YYYY-MM"},
-    "finding": {"data_type": "text", "description": "missing here, stale here, or gone at the source"},
-    "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
-    "here": {"data_type": "text", "description": "The value in the warehouse"},
-    "there": {"data_type": "text", "description": "The value at the API"},
-    "repaired": {"data_type": "bool", "description": "Whether it was mended, or acknowledged if gone"},
-    "found_at": {"data_type": "timestamp", "description": "When it was found (the server's clock)"},
-}
-"""Columns of `verify_results`; its key is `FINDING_KEY`."""
-FINDING_KEY = ["run_id", "action_id", "column_name"]
 
 
 @dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
@@ -111,8 +74,8 @@ def impact(
     def pages() -> Iterator[Landing]:
         state = dlt.current.source_state()
         selected = set(dlt.current.source().selected_resources)
-        if not {"actions", "rejected_records"} <= selected:
-            msg = "actions and rejected_records go together: a cursor vouches for what is in both, so load both"
+        if not {"actions", "rejected_records", "item_fetches"} <= selected:
+            msg = "actions, rejected_records and item_fetches go together: a cursor vouches for what is in all of them"
             raise ConfigurationError(msg)
         if walk is not None:
             yield from walk.package(state)
@@ -128,7 +91,7 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         data_from=pages,
         primary_key="id",
         write_disposition=MERGE,
-        columns=hints((*ACTION, SYNCED_AT), **_KEY, **_STAMP),
+        columns=hints((*ACTION, SYNCED_AT), id=KEY, synced_at=STAMP),
     )
     def actions(landing: Landing) -> Iterator[pa.Table]:
         if landing.actions is not None:
@@ -141,7 +104,7 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         data_from=pages,
         primary_key="id",
         write_disposition=MERGE,
-        columns=hints((*CAMPAIGN, SYNCED_AT), **_KEY, **_STAMP),
+        columns=hints((*CAMPAIGN, SYNCED_AT), id=KEY, synced_at=STAMP),
     )
     def campaigns(landing: Landing) -> Iterator[pa.Table]:
         if landing.campaigns is not None:
@@ -152,12 +115,12 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         data_from=pages,
         primary_key="id",
         write_disposition=MERGE,
-        columns=_REJECTED | {name: hint | {"nullable": True} for name, hint in _WINDOW.items()},
+        columns=REJECTED,
     )
     def rejected_records(landing: Landing) -> Iterator[list[dict[str, Any]]]:
         yield landing.rejected
 
-    @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=_WINDOW | _WINDOW_RESULT)
+    @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=WINDOW | WINDOW_RESULT)
     def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
         yield landing.windows
 
@@ -168,6 +131,57 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         yield landing.findings
 
     yield from (actions, campaigns, rejected_records, sync_windows, verify_results)
+    yield from _item_tables(pages)
+
+
+@dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
+def impact_items(
+    settings: Settings | None = None, *, max_requests: int | None = None, walk: ItemPackages | None = None
+) -> tuple[DltResource, ...]:
+    """Items of the actions that the pipeline's warehouse holds and whose items are not current, most valuable first.
+
+    Run it after `impact()`, which notes whose items are out of date. It sends one request an action, `max_requests`
+    at the most, and leaves a tenth of the hour to others; run it again for the rest.
+    """
+
+    @dlt.resource(name="item_lists", selected=False)
+    def item_lists() -> Iterator[ItemLanding]:
+        state = dlt.current.source_state()
+        if walk is not None:
+            yield from walk.package(state)
+            return
+        yield from _whole_drain(settings or Settings.resolve(), max_requests, state)
+
+    @dlt.transformer(
+        name="rejected_records", data_from=item_lists, primary_key="id", write_disposition=MERGE, columns=REJECTED
+    )
+    def rejected_records(landing: ItemLanding) -> Iterator[list[dict[str, Any]]]:
+        yield landing.rejected
+
+    return (item_lists, *_item_tables(item_lists), rejected_records)
+
+
+def _item_tables(pages: DltResource) -> Iterator[DltResource]:
+    @dlt.transformer(
+        name="action_items",
+        data_from=pages,
+        primary_key=ITEM_KEY,
+        merge_key="action_id",
+        write_disposition=MERGE,
+        columns=ITEMS,
+    )
+    def action_items(landing: Landing | ItemLanding) -> Iterator[pa.Table]:
+        if landing.items is not None:
+            yield landing.items
+
+    @dlt.transformer(
+        name="item_fetches", data_from=pages, primary_key="action_id", write_disposition=MERGE, columns=FETCHES
+    )
+    def item_fetches(landing: Landing | ItemLanding) -> Iterator[pa.Table]:
+        if landing.fetches is not None:
+            yield landing.fetches
+
+    yield from (action_items, item_fetches)
 
 
 def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
@@ -183,6 +197,18 @@ def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]: 
             raise walk.stopped
     except BudgetSpent as error:
         _log.warning("stopped early, run again: %s", error)
+
+
+def _whole_drain(settings: Settings, most: int | None, state: Any) -> Iterator[ItemLanding]:  # noqa: ANN401 - dlt's state
+    warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
+    ask = ItemAsk(max_requests=settings.items_max_requests if most is None else most)
+    with Client(settings) as client, ItemWalk(client, warehouse, uuid.uuid4().hex, ask) as walk:
+        while not walk.finished:
+            yield from walk.package(state)
+    if isinstance(walk.stopped, BudgetSpent):
+        _log.warning("items are left, run again: %s", walk.stopped)
+    elif walk.stopped is not None:
+        raise walk.stopped
 
 
 def _instant(moment: str | datetime | None) -> datetime | None:

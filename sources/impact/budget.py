@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sources.impact.errors import BudgetSpent
 from sources.impact.protocol import Limits
@@ -16,6 +17,7 @@ _MARGIN = 1.0
 """Seconds waited beyond the announced reset: the headers round."""
 _IN_FLIGHT = 16
 """No more answers than this can be late: a larger rise of what remains is a new hour."""
+_NOTHING = Limits()
 _log = logging.getLogger(__name__)
 
 
@@ -23,6 +25,7 @@ class Budget:
     """Lets a request go when the hour has one left, waits if that takes at most `max_wait` seconds.
 
     Two counts must agree: our own of the past hour against `per_hour`, and the API's `remaining` until its `reset`.
+    Each request that is taken is ended by `hear`.
     """
 
     def __init__(
@@ -37,7 +40,11 @@ class Budget:
         self._clock, self._wait = clock, wait or self._stopped.wait
         self._sent: deque[float] = deque()
         self._remaining: int | None = None
+        self._limit: int | None = None
         self._resets_at = 0.0
+        self._in_flight = 0
+        self._spared = 0
+        self._last: int | None = None
         self._lock = threading.Lock()
         self.spent = 0
         """Requests sent by this budget since it was made."""
@@ -48,14 +55,47 @@ class Budget:
         with self._lock:
             return self._left(self._clock())
 
+    @property
+    def per_hour(self) -> int:
+        """How many requests an hour allows: as configured, or fewer if the API says so."""
+        return min(self._per_hour, self._limit or self._per_hour)
+
+    @contextmanager
+    def sparing(self, share: float, *, most: int | None = None, wait: bool = True) -> Iterator[None]:
+        """Leave a share of the hour to others meanwhile; send `most` requests at the most; `wait` for the hour or not.
+
+        `take` then raises `BudgetSpent` that much earlier.
+        """
+        before = self._max_wait
+        with self._lock:
+            self._spared = -int(-self.per_hour * share // 1)
+            self._last = None if most is None else self.spent + most
+            self._max_wait = before if wait else 0.0
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._spared, self._last, self._max_wait = 0, None, before
+
+    @property
+    def allowed(self) -> int:
+        """How many requests `take` would let go now: less than `remaining` where some are spared."""
+        with self._lock:
+            left = self._left(self._clock()) - self._spared
+            return max(0, left if self._last is None else min(left, self._last - self.spent))
+
     def take(self) -> None:
         """Count one request. Raises `BudgetSpent` where the wait for it would be longer than allowed."""
         while True:
             with self._lock:
+                if self._last is not None and self.spent >= self._last:
+                    msg = "as many requests were sent as were allowed: run again for the rest"
+                    raise BudgetSpent(msg)
                 now = self._clock()
-                if self._left(now) > 0:
+                if self._left(now) > self._spared:
                     self._sent.append(now)
                     self.spent += 1
+                    self._in_flight += 1
                     if self._remaining is not None:
                         self._remaining -= 1
                     return
@@ -88,10 +128,12 @@ class Budget:
         """End all waiting, now and later: the run is being abandoned."""
         self._stopped.set()
 
-    def hear(self, limits: Limits, *, refused: bool = False) -> None:
-        """Take note of what an answer says; `refused` if it was a 429."""
+    def hear(self, limits: Limits = _NOTHING, *, refused: bool = False) -> None:
+        """Take note of what an answer says, nothing if none came; `refused` if it was a 429."""
         with self._lock:
             now = self._clock()
+            self._in_flight = max(0, self._in_flight - 1)
+            self._limit = limits.limit or self._limit
             remaining = 0 if refused else limits.remaining
             if remaining is None:
                 return
@@ -100,6 +142,7 @@ class Budget:
                 remaining = min(remaining, self._remaining)  # answers of parallel requests arrive in any order
             else:
                 within = False  # many more than before: the hour has turned
+                remaining -= self._in_flight  # the API may not have counted these yet
             self._remaining = remaining
             if limits.reset is not None or not within:
                 self._resets_at = now + (_HOUR if limits.reset is None else limits.reset) + _MARGIN
@@ -116,6 +159,8 @@ class Budget:
         return left
 
     def _seconds_to_wait(self, now: float) -> float:
-        if self._remaining is not None and self._remaining <= 0 and now < self._resets_at:
+        if self._remaining is not None and self._remaining <= self._spared and now < self._resets_at:
             return self._resets_at - now
-        return self._sent[0] + _HOUR - now
+        # So many of those we sent must be an hour old before one more may go.
+        number = self._spared + 1 - (self._per_hour - len(self._sent))
+        return self._sent[min(number, len(self._sent)) - 1] + _HOUR - now if self._sent else _HOUR

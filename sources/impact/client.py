@@ -29,7 +29,7 @@ from sources.impact.errors import (
     Unavailable,
 )
 from sources.impact.protocol import Axis, Page
-from sources.impact.settings import IR_VERSION, PAGE_SIZE_MIN, Settings
+from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, PAGE_SIZE_MIN, Settings
 from sources.impact.windows import Window
 
 _BODY_MAX = 1 << 30
@@ -92,7 +92,7 @@ class Client:
             auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
             headers={"Accept": "application/json", "IR-Version": IR_VERSION, "User-Agent": "impact-sync"},
             timeout=httpx.Timeout(patience.read, connect=patience.connect, write=patience.write, pool=None),
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
+            limits=httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX),
             follow_redirects=False,
             trust_env=not loopback,  # a proxy has no business with credentials meant for this machine
         )
@@ -149,6 +149,10 @@ class Client:
     def items(self, action_id: str) -> Iterator[Answer[Page]]:
         """The items of an action, page by page. Raises `NotFound`."""
         yield from self._pages(self._path("Actions", action_id, "Items"), {}, "ActionItems", "Items")
+
+    def item(self, action_id: str, sku: str) -> Answer[bytes]:
+        """One item of an action as JSON. Raises `NotFound`."""
+        return self._get(self._path("Actions", action_id, "Items", sku), None, protocol.read_object)
 
     def _path(self, *parts: str) -> str:
         return "/".join(
@@ -212,9 +216,13 @@ class Client:
             try:
                 response, body = self._fetch(request)
             except (httpx.TransportError, httpx.DecodingError) as error:
+                self.budget.hear()
                 _log.info("no answer: %s", type(error).__name__)
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
                 raise Unavailable(msg) from None
+            except InvalidAnswer:
+                self.budget.hear()
+                raise
             if response.status_code == protocol.HTTP_OK:  # an error may come from a gateway with a clock of its own
                 self.clock.hear(protocol.read_date(response.headers))
             read_at, arrived = self.clock.now(), time.monotonic()

@@ -22,11 +22,12 @@ class Kind(Enum):
     TEXT = "text"
     MONEY = "decimal"
     TIME = "timestamp"
+    COUNT = "bigint"
 
     @property
     def arrow(self) -> pa.DataType:
         """The Arrow type."""
-        return {Kind.TEXT: pa.string(), Kind.MONEY: MONEY, Kind.TIME: TIME}[self]
+        return {Kind.TEXT: pa.string(), Kind.MONEY: MONEY, Kind.TIME: TIME, Kind.COUNT: pa.int64()}[self]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ def _text(field: str, name: str, description: str) -> Column:
 
 def _money(field: str, name: str, description: str) -> Column:
     return Column(field, name, Kind.MONEY, description)
+
+
+def _count(field: str, name: str, description: str) -> Column:
+    return Column(field, name, Kind.COUNT, description)
 
 
 def _time(field: str, name: str, description: str) -> Column:
@@ -97,6 +102,26 @@ CAMPAIGN: tuple[Column, ...] = (
     _text("Id", "id", "The campaign's id; the key of this table"),
     _text("Name", "name", "The campaign's name"),
     _text("State", "state", "ACTIVE, CLOSED and others, as sent"),
+)
+
+ITEM: tuple[Column, ...] = (
+    _text("Sku", "sku", "The item's stock-keeping unit; '' where the API sends none"),
+    _text("ItemName", "item_name", "The product's name"),
+    _text("Category", "category", "The product's category"),
+    _count("Quantity", "quantity", "Units of the product in the order"),
+    _money("SaleAmount", "sale_amount", "Revenue of the item, as it stands"),
+    _text("SaleAmountCurrency", "sale_amount_currency", "ISO 4217 code of the revenue"),
+    _money("Payout", "payout", "Commission on the item, as it stands"),
+    _text("PayoutCurrency", "payout_currency", "ISO 4217 code of the commission"),
+    _money("Rebate", "rebate", "Discount or rebate on the item"),
+    _text("RebateCurrency", "rebate_currency", "ISO 4217 code of the rebate"),
+    _time("AdjustmentDate", "adjustment_date", "When the item was last modified; NULL if never"),
+    _text("AdjustmentReason", "adjustment_reason", "Reason code of the latest modification"),
+    _text("Uri", "uri", "The item's path in the API"),
+)
+ACTION_ID = Column("", "action_id", Kind.TEXT, "The action that the item is of; joins actions.id")
+LINE_COUNT = Column(
+    "", "line_count", Kind.COUNT, "Lines of the action with this Sku; of several, the sums and the first one's fields"
 )
 
 SYNCED_AT = Column(

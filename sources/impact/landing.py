@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from sources.impact.changes import Tally, changed_rows
 from sources.impact.reading import Batch, WindowDone
+from sources.impact.schema import FETCH_TABLE
 from sources.impact.tables import Rejected
 from sources.impact.warehouse import Refused, Warehouse
 
@@ -34,6 +35,10 @@ class Landing:
     rejected: list[dict[str, Any]] = field(default_factory=list)
     windows: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    fetches: pa.Table | None = None
+    """Actions that were updated since their items were read, as rows of `item_fetches`."""
+    items: pa.Table | None = None
+    """No rows, but the columns of `action_items` where that table is not there yet."""
 
 
 @dataclass
@@ -91,6 +96,7 @@ class Lander:
             actions=rows if len(rows) else None,
             rejected=rejected + readable,
             findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
+            fetches=self._outdated(batch) if batch.reading.fresh else None,
         )
 
     def forget(self, watch: Watch, ids: Iterable[str], read_at: datetime) -> list[dict[str, Any]]:
@@ -117,6 +123,18 @@ class Lander:
             "seconds": round(done.seconds, 3),
             "outcome": done.outcome,
         }
+
+    def _outdated(self, batch: Batch) -> pa.Table | None:
+        """What `item_fetches` holds of these actions, with a fingerprint that none has.
+
+        They were updated since the last run: their items may have changed although none of their own fields did.
+        """
+        held = self._warehouse.lookup("item_fetches", "action_id", pa.chunked_array([batch.ids]))
+        if held is None:
+            return None
+        fingerprints = pa.array([f"updated before {batch.read_at.isoformat()}"] * len(held), pa.string())
+        rows = held.set_column(held.schema.get_field_index("fingerprint"), "fingerprint", fingerprints)
+        return rows.select(FETCH_TABLE.names).cast(FETCH_TABLE)
 
     def _fresh(self, batch: Batch) -> pa.Table:
         """The batch's rows less those that another batch, landed before it, has read later.

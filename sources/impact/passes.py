@@ -64,7 +64,8 @@ class Bounds:
 class Reading:
     """One window to read; once it and all before it have landed, `marks` are moved to their instants.
 
-    `event`, `state` and `page_size` narrow or enlarge it where its own date can cut it no further.
+    `event`, `state` and `page_size` narrow or enlarge it where its own date can cut it no further. `fresh` says that
+    what it returns was updated after the cursor of the run before.
     """
 
     campaign_id: str
@@ -74,6 +75,7 @@ class Reading:
     event: Window | None = None
     state: str | None = None
     page_size: int | None = None
+    fresh: bool = False
 
     def __str__(self) -> str:
         """Campaign, pass and window, as messages name them."""
@@ -125,8 +127,14 @@ def is_first(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
     return cursors.get(Mark.UPDATED) is None and start == bounds.earliest and _moves(cursors, bounds, settings)
 
 
-def plan_updated(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings) -> list[Reading]:
-    """Windows of the updated pass. The first of all sets the cursor of the locking pass to the run's now."""
+def plan_updated(
+    campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings, *, apart: bool = False
+) -> list[Reading]:
+    """Windows of the updated pass. The first of all sets the cursor of the locking pass to the run's now.
+
+    `apart` reads what was updated after the cursor apart from the overlap before it: the answer does not tell when an
+    action was updated, and only what is new there makes its items out of date.
+    """
     start = _updated_start(cursors, bounds, settings)
     if start > bounds.until:
         return []
@@ -138,7 +146,12 @@ def plan_updated(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: S
         to = (Mark.UPDATED, min(window.end, bounds.now))
         return (to,) if cursors.get(Mark.LOCKING) else (to, (Mark.LOCKING, bounds.now))
 
-    return [Reading(campaign_id, Pass.UPDATED, w, marks(w)) for w in cut(start, bounds.until)]
+    cursor = cursors.get(Mark.UPDATED)
+    seam = min(max(cursor, start), bounds.until) if apart and cursor else bounds.until
+    before = [Reading(campaign_id, Pass.UPDATED, w, marks(w)) for w in cut(start, seam)] if seam > start else []
+    if seam == bounds.until and before:
+        return before
+    return before + [Reading(campaign_id, Pass.UPDATED, w, marks(w), fresh=apart) for w in cut(seam, bounds.until)]
 
 
 def plan_locking(  # noqa: PLR0913 - one fact each

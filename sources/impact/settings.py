@@ -27,6 +27,8 @@ PAGE_SIZE_DEFAULT: Final = 20_000  # reference
 PAGE_SIZE_MAX: Final = 200_000  # ours: pages beyond this do not fit our memory, if the API takes them at all
 PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
 PACKAGE_ROWS: Final = 200_000  # ours: a load package is one transaction, and what a crash makes us read again
+IN_FLIGHT_MAX: Final = 16  # ours: connections to the API at the most
+SPARED: Final = 0.1  # ours: share of the hour's requests that items leave to others
 REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
 STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: what may be filtered by; others have been observed
 IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
@@ -59,33 +61,27 @@ class Settings:
     requests_per_hour: int = REQUESTS_PER_HOUR
     max_wait: timedelta = timedelta(minutes=15)
     package_rows: int = PACKAGE_ROWS
+    items_max_requests: int | None = None
+    """Requests that a sync spends on items at the most; None for what the hour leaves, 0 for none."""
+    item_concurrency: int = 8
 
     def __post_init__(self) -> None:
         """Refuse what could leak credentials or what the API would refuse."""
-        try:
-            url = urlsplit(self.base_url)
-            url.port  # noqa: B018 - parsed here, so that a bad one is found now
-        except ValueError as error:
-            msg = f"base_url cannot be read: {error}"
-            raise ConfigurationError(msg) from None
-        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
-            shown = f"{url.scheme or 'nothing'}://{url.hostname or ''}"
-            msg = f"base_url must be https (plain http is for this machine's loopback alone), not {shown}"
-            raise ConfigurationError(msg)
-        if not url.hostname or url.username or url.password:
-            msg = "base_url must name a host and carry no credentials: set account_sid and auth_token instead"
-            raise ConfigurationError(msg)
+        _check_url(self.base_url)
         if self.page_size < PAGE_SIZE_MIN:
             msg = f"{SECTION}.page_size must be at least {PAGE_SIZE_MIN}, the API's minimum: {self.page_size}"
             raise ConfigurationError(msg)
-        for name in ("overlap", "recheck_interval", "clearing_lookback", "max_wait"):
-            if getattr(self, name) < timedelta(0):
-                msg = f"{SECTION}.{name} must not be negative: {getattr(self, name)}"
+        for name in ("overlap", "recheck_interval", "clearing_lookback", "max_wait", "items_max_requests"):
+            if (value := getattr(self, name)) is not None and value < type(value)(0):
+                msg = f"{SECTION}.{name} must not be negative: {value}"
                 raise ConfigurationError(msg)
-        for name in ("requests_per_hour", "package_rows"):
+        for name in ("requests_per_hour", "package_rows", "item_concurrency"):
             if getattr(self, name) < 1:
                 msg = f"{SECTION}.{name} must be at least 1: {getattr(self, name)}"
                 raise ConfigurationError(msg)
+        if self.item_concurrency > IN_FLIGHT_MAX:
+            msg = f"{SECTION}.item_concurrency must be at most {IN_FLIGHT_MAX}: {self.item_concurrency}"
+            raise ConfigurationError(msg)
 
     @property
     def account(self) -> str:
@@ -120,6 +116,23 @@ class Settings:
                 continue
             values[item.name] = _convert(item.name, str(item.type), raw)
         return cls(**values)
+
+
+def _check_url(base_url: str) -> None:
+    """Raise where requests to it would carry credentials in the clear, or to nowhere."""
+    try:
+        url = urlsplit(base_url)
+        url.port  # noqa: B018 - parsed here, so that a bad one is found now
+    except ValueError as error:
+        msg = f"base_url cannot be read: {error}"
+        raise ConfigurationError(msg) from None
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+        shown = f"{url.scheme or 'nothing'}://{url.hostname or ''}"
+        msg = f"base_url must be https (plain http is for this machine's loopback alone), not {shown}"
+        raise ConfigurationError(msg)
+    if not url.hostname or url.username or url.password:
+        msg = "base_url must name a host and carry no credentials: set account_sid and auth_token instead"
+        raise ConfigurationError(msg)
 
 
 def mask(sid: str) -> str:
@@ -165,6 +178,7 @@ def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and env
 _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "str": (str, "text"),
     "int": (int, "a whole number"),
+    "int | None": (int, "a whole number"),
     "timedelta": (parse_duration, 'a duration such as "1 day"'),
     "datetime | None": (parse_instant, "a date or an ISO 8601 instant"),
     "tuple[str, ...]": (parse_ids, "a list of ids"),

@@ -8,6 +8,7 @@ record by record, number by number as written, which also teaches the reader the
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,13 +45,14 @@ class Records:
 class Reader:
     """Turns JSON lists of one kind of object into tables; remembers fields that the declaration lacks.
 
-    `columns` are those declared, the first of them the key, which no record may lack. Safe to share between threads.
+    `columns` are those declared, the first of them the key, which no record may lack unless `keyed` is false. Fields
+    that are not declared get none of the names in `taken`. Safe to share between threads.
     """
 
-    def __init__(self, columns: tuple[Column, ...]) -> None:
-        self._key = columns[0]
+    def __init__(self, columns: tuple[Column, ...], *, keyed: bool = True, taken: Iterable[str] = ()) -> None:
+        self._key, self._keyed = columns[0], keyed
         self._columns = columns
-        self._names = {column.name for column in columns} | {SYNCED_AT.name}
+        self._names = {column.name for column in columns} | {SYNCED_AT.name, *taken}
         self._strings_only = True
         self._lock = threading.Lock()
 
@@ -67,17 +69,17 @@ class Reader:
             rows, rejected = _parse_exactly(raws)
             columns = self._learn(rows)
             texts = _texts(rows, columns)
-        typed, bad = _cast(texts, columns, self._key)
+        typed, bad = _cast(texts, columns, self._key if self._keyed else None)
         rejected = bad | rejected
         if not rejected:
-            return Records(_finish(typed, columns, self._key, read_at))
+            return Records(self._finish(typed, columns, read_at))
         raws = msgspec.json.decode(records, type=list[msgspec.Raw])
         keep = pa.array([row not in rejected for row in range(len(raws))])
         aside = tuple(
             Rejected(texts[self._key.name][row].as_py(), bytes(raws[row]).decode(errors="replace"), rejected[row])
             for row in sorted(rejected)
         )
-        return Records(_finish([values.filter(keep) for values in typed], columns, self._key, read_at), aside)
+        return Records(self._finish([values.filter(keep) for values in typed], columns, read_at), aside)
 
     def _learn(self, rows: list[_Record]) -> tuple[Column, ...]:
         """Declare the fields that are new in `rows` as text columns at the end."""
@@ -91,6 +93,16 @@ class Reader:
                 self._columns += (Column(field, name, Kind.TEXT, f"{field}, as the API sends it; not documented"),)
             self._strings_only = all(_is_text(value) for row in rows[:10] for value in row.values())
             return self._columns
+
+    def _finish(self, typed: list[pa.Array], columns: tuple[Column, ...], read_at: datetime) -> pa.Table:
+        """The table, its key not nullable (merging relies on it), `synced_at` behind the columns."""
+        rows = len(typed[0])
+        stamp = pa.array([read_at], SYNCED_AT.kind.arrow).take(pa.array([0] * rows, pa.int8()))
+        key = self._key if self._keyed else None
+        schema = [pa.field(column.name, column.kind.arrow, nullable=column is not key) for column in columns]
+        schema.append(pa.field(SYNCED_AT.name, SYNCED_AT.kind.arrow))
+        arrays: list[Any] = [*typed, stamp]
+        return pa.table(arrays, schema=pa.schema(schema))
 
 
 def empty(columns: tuple[Column, ...]) -> pa.Table:
@@ -166,7 +178,7 @@ def _empty_is_null(texts: pa.Array) -> pa.Array:
 
 
 def _cast(
-    texts: dict[str, pa.Array], columns: tuple[Column, ...], key: Column
+    texts: dict[str, pa.Array], columns: tuple[Column, ...], key: Column | None
 ) -> tuple[list[pa.Array], dict[int, str]]:
     """Columns cast to their types, NULL where a cell does not fit, and the reason by row for those rows."""
     bad: dict[int, str] = {}
@@ -179,7 +191,7 @@ def _cast(
             fits = pa.array([row not in bad for row in range(len(values))])
             values = pc.if_else(fits, values, pa.scalar(None, pa.string()))
         typed.append(values if column.kind is Kind.TEXT else pc.cast(values, column.kind.arrow))
-    if texts[key.name].null_count:
+    if key and texts[key.name].null_count:
         missing = pc.indices_nonzero(pc.is_null(texts[key.name])).to_pylist()
         bad = dict.fromkeys(missing, f"it has no {key.field}") | bad
     return typed, bad
@@ -197,13 +209,3 @@ def _misfits(values: pa.Array, kind: Kind, offset: int = 0) -> list[int]:
         middle = len(values) // 2
         return _misfits(values[:middle], kind, offset) + _misfits(values[middle:], kind, offset + middle)
     return []
-
-
-def _finish(typed: list[pa.Array], columns: tuple[Column, ...], key: Column, read_at: datetime) -> pa.Table:
-    """The table, its key not nullable (merging relies on it), `synced_at` behind the columns."""
-    rows = len(typed[0])
-    stamp = pa.array([read_at], SYNCED_AT.kind.arrow).take(pa.array([0] * rows, pa.int8()))
-    schema = [pa.field(column.name, column.kind.arrow, nullable=column is not key) for column in columns]
-    schema.append(pa.field(SYNCED_AT.name, SYNCED_AT.kind.arrow))
-    arrays: list[Any] = [*typed, stamp]
-    return pa.table(arrays, schema=pa.schema(schema))

@@ -21,10 +21,12 @@ from sources.impact.errors import (
     ForeignWarehouse,
     ImpactError,
 )
+from sources.impact.item_landing import no_items
 from sources.impact.landing import Lander, Landing, Watch
 from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
 from sources.impact.probe import prove_locking
 from sources.impact.reading import Batch, Events, WindowDone, WindowReader
+from sources.impact.schema import FETCH_TABLE
 from sources.impact.settings import LOCK_MAX, Settings
 from sources.impact.warehouse import Refused, Warehouse
 from sources.impact.windows import Window
@@ -158,6 +160,8 @@ class Walk:
         chosen = self._choose(campaigns)
         bounds = self._begin()
         yield Landing(campaigns=campaigns.table)
+        if not self._warehouse.holds("action_items"):
+            yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
         self._check_cursors(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
         for group in self._groups(chosen):
@@ -225,7 +229,9 @@ class Walk:
             yield from self._plan_updated(campaign_id, replace(bounds, spent=spent))
 
     def _plan_updated(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
-        return passes.plan_updated(campaign_id, self._cursors(campaign_id), bounds, self.settings)
+        return passes.plan_updated(
+            campaign_id, self._cursors(campaign_id), bounds, self.settings, apart=self._warehouse.any("item_fetches")
+        )
 
     def _plan_locking(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
         known = (self._warehouse.furthest_lock(campaign_id), self._lander.furthest.get(campaign_id))

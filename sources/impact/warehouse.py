@@ -9,6 +9,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
+import sqlglot
 from dlt.destinations.sql_client import SqlClientBase
 
 from sources.impact.changes import REVERSED
@@ -56,14 +57,14 @@ class Warehouse:
         """Ids of the campaigns that actions are held of."""
         if not self.holds():
             return set()
-        return {row[0] for row in self._rows(f"select distinct campaign_id from {self._table()}")}
+        return {row[0] for row in self.rows(f"select distinct campaign_id from {self._table()}")}
 
     def furthest_lock(self, campaign_id: str) -> datetime | None:
         """The latest LockingDate of a campaign's actions."""
         if not self.holds():
             return None
         sql = f"select max(locking_date) from {self._table()} where campaign_id = %s"
-        return _utc(self._rows(sql, campaign_id)[0][0])
+        return _utc(self.rows(sql, campaign_id)[0][0])
 
     def uncleared_locks(self, campaign_id: str, start: datetime, end: datetime) -> list[datetime]:
         """The distinct LockingDates from `start` up to before `end` of actions that are not cleared or reversed."""
@@ -73,7 +74,7 @@ class Warehouse:
             f"select distinct locking_date from {self._table()} where campaign_id = %s and locking_date >= %s "
             "and locking_date < %s and cleared_date is null and (state is null or state <> %s)"
         )
-        rows = self._rows(sql, campaign_id, start, end, REVERSED)
+        rows = self.rows(sql, campaign_id, start, end, REVERSED)
         return [moment for row in rows if (moment := _utc(row[0]))]
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
@@ -84,7 +85,7 @@ class Warehouse:
         where, params = _within(campaign_id, windows)
         where += f" and {column} is not null"
         sql = f"select {column}, count(*) from {self._table()} where {where} group by 1 order by 1"
-        return [(moment, count) for at, count in self._rows(sql, *params) if (moment := _utc(at))]
+        return [(moment, count) for at, count in self.rows(sql, *params) if (moment := _utc(at))]
 
     def open_actions(self, campaign_id: str, locked: datetime, lookback: datetime) -> dict[str, datetime | None]:
         """EventDate by id of the actions that can still change.
@@ -106,19 +107,19 @@ class Warehouse:
             "(locking_date is null or locking_date > %s or "
             f"(locking_date >= %s and (state is null or state <> %s))) {gone}"
         )
-        return {row[0]: _utc(row[1]) for row in self._rows(sql, *params)}
+        return {row[0]: _utc(row[1]) for row in self.rows(sql, *params)}
 
     def rejected(self, campaign_id: str) -> dict[str, Refused]:
-        """Records of a campaign that could not be typed, by their key."""
+        """Records of a campaign's actions that could not be typed, by their key."""
         if not self.holds("rejected_records"):
             return {}
         sql = (
             f"select id, action_id, pass, window_start, window_end from {self._table('rejected_records')} "
-            "where campaign_id = %s"
+            "where campaign_id = %s and (pass is null or pass <> 'items')"
         )
         return {
             key: Refused(action_id, pass_, _utc(start), _utc(end))
-            for key, action_id, pass_, start, end in self._rows(sql, campaign_id)
+            for key, action_id, pass_, start, end in self.rows(sql, campaign_id)
         }
 
     def long_locked(self, campaign_id: str, after: datetime, before: datetime) -> tuple[str, datetime] | None:
@@ -130,25 +131,37 @@ class Warehouse:
             "locking_date < %s and creation_date < %s and (cleared_date is null or cleared_date < %s) "
             "order by locking_date desc, id limit 1"
         )
-        rows = self._rows(sql, campaign_id, after, before, before, before)
+        rows = self.rows(sql, campaign_id, after, before, before, before)
         lock = _utc(rows[0][1]) if rows else None
         return (rows[0][0], lock) if lock else None
 
     def actions(self, ids: pa.ChunkedArray) -> pa.Table | None:
         """The rows of those of `ids` that are held, None where there are none."""
-        if not self.holds() or not len(ids):
+        return self.lookup("actions", "id", ids)
+
+    def lookup(self, table: str, key: str, values: pa.ChunkedArray) -> pa.Table | None:
+        """The rows of a table whose `key` is one of `values`, None where there are none."""
+        if not self.holds(table) or not len(values):
             return None
         quote = self._client().capabilities.escape_literal
         found: list[pa.Table] = []
-        values = pc.unique(ids).to_pylist()
-        for start in range(0, len(values), _IDS_A_QUERY):
-            listed = ", ".join(str(quote(value)) for value in values[start : start + _IDS_A_QUERY])
-            found.append(self._arrow(f"select * from {self._table()} where id in ({listed})"))
-        table = pa.concat_tables(found, promote_options="default")
+        wanted = pc.unique(values).to_pylist()
+        for start in range(0, len(wanted), _IDS_A_QUERY):
+            listed = ", ".join(str(quote(value)) for value in wanted[start : start + _IDS_A_QUERY])
+            found.append(self._arrow(f"select * from {self._table(table)} where {key} in ({listed})"))
+        rows = pa.concat_tables(found, promote_options="default")
         # Columns that somebody else added are theirs.
-        known = self._columns("actions")
-        ours = [name for name in table.column_names if name in known]
-        return table.select(ours) if len(table) else None
+        known = self._columns(table)
+        ours = [name for name in rows.column_names if name in known]
+        return rows.select(ours) if len(rows) else None
+
+    def any(self, table: str) -> bool:
+        """Whether the table is there and has a row."""
+        return self.holds(table) and bool(self.rows(f"select 1 from {self._table(table)} limit 1"))
+
+    def render(self, sql: str) -> str:
+        """A query over our tables by their bare names, in DuckDB's dialect, as this warehouse takes it."""
+        return render(sql, self._client())
 
     def _client(self) -> SqlClientBase[Any]:
         if self._sql is None:
@@ -166,7 +179,8 @@ class Warehouse:
     def _table(self, name: str = "actions") -> str:
         return self._client().make_qualified_table_name(name)
 
-    def _rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
+    def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
+        """Rows of a query in the warehouse's dialect, `%s` for each parameter."""
         with self._client() as client:
             return [tuple(row) for row in client.execute_sql(sql, *params) or []]
 
@@ -174,6 +188,18 @@ class Warehouse:
         with self._client() as client, client.execute_query(sql) as cursor:
             found: Any = cursor.arrow()
             return found if isinstance(found, pa.Table) else found.read_all()
+
+
+def render(sql: str, client: SqlClientBase[Any]) -> str:
+    """A query over tables by their bare names, in DuckDB's dialect, as the client's warehouse takes it."""
+    query = sqlglot.parse_one(sql, dialect="duckdb")
+    dialect = client.capabilities.sqlglot_dialect
+    local = {cte.alias for cte in query.find_all(sqlglot.exp.CTE)}
+    for table in list(query.find_all(sqlglot.exp.Table)):
+        if table.name not in local:
+            qualified = sqlglot.exp.to_table(client.make_qualified_table_name(table.name), dialect=dialect)
+            table.replace(sqlglot.exp.alias_(qualified, table.alias_or_name, table=True))
+    return query.sql(dialect=dialect)
 
 
 def _within(campaign_id: str, windows: dict[Axis, Window]) -> tuple[str, list[Any]]:

@@ -1,0 +1,134 @@
+"""`impact items`, and the last part of `impact sync`: the queue of items, drained package by package."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dlt
+
+from pipelines.descriptions import describe
+from pipelines.exits import Exit, exit_code, root_cause
+from pipelines.runs import Run, runs
+from pipelines.views import create_views
+from pipelines.warehouse import open_pipeline
+from sources.impact import Settings, impact_items
+from sources.impact.campaigns import list_campaigns
+from sources.impact.client import Client
+from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
+from sources.impact.item_landing import ItemTally
+from sources.impact.item_queue import Coverage, ItemQueue
+from sources.impact.items import ItemAsk, ItemProgress, ItemWalk
+from sources.impact.settings import SPARED
+from sources.impact.spool import Spool
+from sources.impact.warehouse import Warehouse
+
+OnProgress = Callable[[ItemProgress], None]
+
+
+@dataclass(frozen=True)
+class ItemSummary:
+    """How a drain ended: what was read, how far items are known now, and what an hour allows for more."""
+
+    tally: ItemTally
+    coverage: Coverage
+    per_hour: int
+    requests: int
+    error: ImpactError | None = None
+
+    @property
+    def ended(self) -> tuple[Exit, str]:
+        """The exit code that the drain stands for, and its name."""
+        if self.error is not None and not isinstance(self.error, BudgetSpent):
+            return exit_code(self.error), f"items: {type(self.error).__name__}"
+        if self.tally.rejected:
+            return Exit.DRIFT, "rejected records"
+        if self.coverage.waiting:
+            return Exit.EARLY, "stopped early"
+        return Exit.DONE, "done"
+
+
+def items(
+    settings: Settings, max_requests: int | None = None, *, on_progress: OnProgress = lambda _: None
+) -> ItemSummary:
+    """Drain the queue.
+
+    Raises an `ImpactError` if nothing could be read; one that came later is in the summary.
+    """
+    ask = ItemAsk(settings.campaign_ids, max_requests, wait=True)
+    with open_pipeline() as pipeline, Client(settings) as client:
+        if not ItemQueue(Warehouse(pipeline)).ready:
+            msg = "there are no actions yet whose items could be read: run `impact sync` first"
+            raise ConfigurationError(msg)
+        list_campaigns(client)  # sets the clock, hears the budget, tries the credentials
+        run = Run(uuid.uuid4().hex, client.clock.now(), None, None, "items: running", None, 0, 0)
+
+        def row(code: Exit | None, outcome: str) -> Run:
+            now = client.clock.now() if code is not None else None
+            number = int(code) if code is not None else None
+            return replace(run, finished=now, outcome=outcome, exit_code=number, requests=client.budget.spent)
+
+        with _recording(pipeline, lambda error: row(exit_code(error), f"items: {type(error).__name__}")):
+            summary = drain(
+                pipeline, client, run.run_id, ask, row=lambda: row(None, run.outcome), on_progress=on_progress
+            )
+            code, outcome = summary.ended
+            pipeline.run(runs(lambda: row(code, f"items: {outcome.removeprefix('items: ')}")))
+        create_views(pipeline)
+        describe(pipeline)
+        return summary
+
+
+def drain(  # noqa: PLR0913 - one fact each
+    pipeline: dlt.Pipeline,
+    client: Client,
+    run_id: str,
+    ask: ItemAsk,
+    *,
+    row: Callable[[], Run],
+    on_progress: OnProgress = lambda _: None,
+) -> ItemSummary:
+    """Land what the queue and the hour allow, each package with the run's `row`."""
+    warehouse = Warehouse(pipeline)
+    before = client.budget.spent
+    with (
+        _spool(pipeline, client.settings) as spool,
+        ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk,
+    ):
+        while not walk.finished and not walk.idle:
+            pipeline.run([impact_items(walk=walk), runs(row)])
+            walk.landed()
+    warehouse.refresh()
+    per_hour = max(1, int(client.budget.per_hour * (1 - SPARED)))
+    coverage = ItemQueue(warehouse).coverage()
+    return ItemSummary(walk.tally, coverage, per_hour, client.budget.spent - before, walk.stopped)
+
+
+@contextmanager
+def _spool(pipeline: dlt.Pipeline, settings: Settings) -> Iterator[Spool]:
+    """Beside the working folder, which each run empties."""
+    spool = Spool(Path(str(pipeline.pipelines_dir)).with_suffix(".items"), settings.account)
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+@contextmanager
+def _recording(pipeline: dlt.Pipeline, row: Callable[[BaseException], Run]) -> Iterator[None]:
+    """Leave a row of a run that failed, if the warehouse is one that can take it."""
+    try:
+        yield
+    except Exception as error:
+        cause: Any = root_cause(error)
+        with contextlib.suppress(Exception):
+            pipeline.abort_packages()
+            pipeline.run(runs(lambda: row(cause)))
+        if isinstance(cause, ImpactError):
+            raise cause from None
+        raise

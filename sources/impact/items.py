@@ -1,0 +1,160 @@
+"""One drain of the item queue, cut into load packages that are checkpoints.
+
+A package is landed by `pipeline.run(impact_items(walk=walk))`, until the walk is `finished`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, Self
+
+from sources.impact.client import Client
+from sources.impact.errors import ImpactError
+from sources.impact.item_landing import ItemLander, ItemLanding, ItemTally
+from sources.impact.item_queue import ItemQueue, Queued
+from sources.impact.item_reading import ItemReader
+from sources.impact.settings import SPARED
+from sources.impact.spool import Listing, Spool
+from sources.impact.walk import State, own
+from sources.impact.warehouse import Warehouse
+
+_PACKAGE = 500
+"""Actions whose items make a load package."""
+_QUEUED = 20_000
+"""Actions that are taken off the queue at once."""
+
+
+@dataclass(frozen=True)
+class ItemProgress:
+    """Where a drain stands: actions `done`, `of` those that the requests allow, out of all that were `waiting`."""
+
+    done: int
+    of: int
+    waiting: int
+    per_second: float
+    requests_left: int
+
+
+@dataclass(frozen=True)
+class ItemAsk:
+    """What is asked of a drain: of which campaigns, at most how many requests, and whether to wait for the hour."""
+
+    campaigns: tuple[str, ...] = ()
+    max_requests: int | None = None
+    wait: bool = False
+
+
+class ItemPackages(Protocol):
+    """What the source loads items from: rows of one load package at a time."""
+
+    def package(self, state: State) -> Iterator[ItemLanding]:
+        """Rows of the next package."""
+
+
+class ItemWalk:
+    """Drains the queue once, in as many packages as it takes. Close it, or use it as a context.
+
+    It leaves a tenth of the hour's requests to others. After the last package `stopped` is None, or the error that
+    ended it with everything read before it landed; it is a `BudgetSpent` where only the requests ran out.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a drain is made of
+        self,
+        client: Client,
+        warehouse: Warehouse,
+        run_id: str,
+        ask: ItemAsk = ItemAsk(),
+        *,
+        spool: Spool | None = None,
+        on_progress: Callable[[ItemProgress], None] = lambda _: None,
+    ) -> None:
+        self.client, self.run_id, self.ask = client, run_id, ask
+        self.finished = False
+        self.stopped: ImpactError | None = None
+        self._warehouse, self._spool, self._on_progress = warehouse, spool, on_progress
+        self._queue = ItemQueue(warehouse, ask.campaigns)
+        self._reader = ItemReader(client, spool)
+        self._lander = ItemLander(warehouse, run_id)
+        self._asked: set[str] = set()
+        self._left: list[str] = []
+        self._waiting = self._of = 0
+        self._listings: Iterator[Listing] | None = None
+        self._began = 0.0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """The walk itself; from here on its share of the hour counts."""
+        most, wait = self.ask.max_requests, self.ask.wait
+        self._stack.enter_context(self.client.budget.sparing(SPARED, most=most, wait=wait))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Abandon what is not asked for yet."""
+        self._reader.close()
+        self._stack.close()
+
+    @property
+    def tally(self) -> ItemTally:
+        """What was read."""
+        return self._lander.tally
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to ask for."""
+        return self.ask.max_requests == 0 or not self._queue.length()
+
+    def package(self, state: State) -> Iterator[ItemLanding]:
+        """Rows of the next load package."""
+        own(state, self.client.settings)
+        self._warehouse.refresh()
+        self.landed()
+        listings = list(self._told(islice(self._begin(), _PACKAGE)))
+        self._left = [listing.queued.action_id for listing in listings]
+        if listings:
+            yield self._lander.land(listings)
+        if len(listings) < _PACKAGE:
+            self.finished = True
+            self.stopped = self._reader.stopped
+
+    def landed(self) -> None:
+        """Say that the last package has landed."""
+        if self._spool:
+            self._spool.forget(self._left)
+
+    def _begin(self) -> Iterator[Listing]:
+        if self._listings is None:
+            nothing = self.ask.max_requests == 0
+            self._waiting = 0 if nothing else self._queue.length()
+            self._of = self._waiting if self.ask.wait else min(self._waiting, self.client.budget.allowed)
+            self._listings = self._reader.read(() if nothing else self._take())
+            self._began = time.monotonic()
+        return self._listings
+
+    def _take(self) -> Iterator[Queued]:
+        """The queue, taken anew whenever what was taken is used up: it ends where nothing new is in it."""
+        while True:
+            still = _PACKAGE + self.tally.rejected + self.tally.failed  # asked for, and in the queue all the same
+            queue = self._queue.take(_QUEUED + still, self.client.clock.now())
+            new = [queued for queued in queue if queued.action_id not in self._asked]
+            if not new:
+                return
+            for queued in new:
+                self._asked.add(queued.action_id)
+                yield queued
+
+    def _told(self, listings: Iterable[Listing]) -> Iterator[Listing]:
+        for done, listing in enumerate(listings, self.tally.actions + 1):
+            yield listing
+            self._on_progress(
+                ItemProgress(
+                    done=done,
+                    of=max(self._of, done),
+                    waiting=self._waiting,
+                    per_second=done / max(time.monotonic() - self._began, 1e-3),
+                    requests_left=self.client.budget.allowed,
+                )
+            )
