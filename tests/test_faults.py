@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -288,6 +289,31 @@ def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
     one.sandbox.on_request = lambda _: page(1, 1, "http://[::1")
     with pytest.raises(InvalidAnswer, match="no address"):
         ids(one)
+
+
+def test_the_rest_of_a_cut_answer_is_not_taken_for_the_next(account: Make) -> None:
+    """Bytes beyond a Content-Length that was too short spoil no later answer: the connection is not used again."""
+    one = account(days=1, per_day=1, campaigns=ONE)
+    good = json.dumps({"@page": "1", "@total": "0", "@nextpageuri": "", "Campaigns": []}).encode()
+    rest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(good), good)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one_answer = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"@page"' + rest
+        connections = []
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connections.append(listener.accept()[0])
+                    connections[-1].recv(65536)
+                    connections[-1].sendall(one_answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Client(one.settings(base_url=url)) as made, pytest.raises(InvalidAnswer, match="no JSON"):
+            list(made.campaigns())
+        for connection in connections:
+            connection.close()
+    assert len(connections) == 3
 
 
 def test_the_clock_of_a_gateway_is_not_the_servers(account: Make) -> None:

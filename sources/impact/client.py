@@ -18,7 +18,7 @@ import stamina
 from sources.impact import protocol
 from sources.impact.budget import Budget
 from sources.impact.clock import Clock
-from sources.impact.connections import Connections
+from sources.impact.connections import Connections, drop
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -229,7 +229,11 @@ class Client:
             self.seconds_a_request = response.elapsed.total_seconds()
             self.budget.hear(protocol.read_limits(response.headers), refused=response.status_code == 429)  # noqa: PLR2004
             if response.next_request is None:
-                value = read(response.status_code, response.headers, body)
+                try:
+                    value = read(response.status_code, response.headers, body)
+                except InvalidAnswer:
+                    drop(response)
+                    raise
                 return Answer(value, read_at, arrived, seconds=self.seconds_a_request)
             request = response.next_request
             self._own(str(request.url))

@@ -8,6 +8,8 @@ import threading
 from typing import Any
 from weakref import WeakSet
 
+import httpx
+
 _OPENED = ("connect_tcp.complete", "start_tls.complete")
 
 
@@ -35,3 +37,9 @@ class Connections:
             for opened in list(self._sockets):
                 with contextlib.suppress(OSError):  # closed meanwhile, or handed over to TLS
                     opened.shutdown(socket.SHUT_RDWR)
+
+
+def drop(response: httpx.Response) -> None:
+    """Have the connection of an answer not used again: what comes on it next may be the rest of this one."""
+    with contextlib.suppress(OSError):
+        response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
