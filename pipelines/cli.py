@@ -57,8 +57,11 @@ def main(verbose: int, log_format: str) -> None:
     configure(verbose, json=log_format == "json")
 
 
-def _terminated(*_: object) -> NoReturn:
-    raise SystemExit(143)
+def _terminated(number: int, _: object) -> NoReturn:
+    """End as an interrupt does, cleanly and with a word; the number tells the exit code."""
+    error = KeyboardInterrupt()
+    error.signal_code = number  # type: ignore[attr-defined]
+    raise error
 
 
 def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:

@@ -240,7 +240,7 @@ def test_one_action_without_an_answer_does_not_hold_up_the_others(account: Make)
     world.world.advance(days=1)
     world.sync()
     world.item_requests()
-    world.drain()
+    world.drain(item_concurrency=1)
     assert world.item_requests()[-1] == action
     world.assert_items_true()
 

@@ -17,8 +17,8 @@ from sources.impact.spool import Listing, Spool
 
 _TRIES = 3
 """How often a list that contradicts its own total is read."""
-_AHEAD = 4
-"""Requests waiting behind each one in flight, so that no connection idles while one answer is slow."""
+_AHEAD = 16
+"""Requests waiting behind each one in flight, so that no connection idles while a package lands."""
 _log = logging.getLogger(__name__)
 
 

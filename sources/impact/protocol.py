@@ -24,9 +24,12 @@ from sources.impact.errors import (
     Unavailable,
     WindowTooFull,
 )
+from sources.impact.nesting import flatten
 from sources.impact.windows import Window, instant
 
 HTTP_OK = 200
+_LIST = 3
+"""Levels down to the values of a record in a list: the answer, the list, the record."""
 _EPOCH_FROM = 1_000_000_000
 """A reset above this is an epoch second; below it is a number of seconds to wait. Both are in use."""
 
@@ -84,7 +87,7 @@ def read_page(status: int, headers: Mapping[str, str], body: bytes, *keys: str) 
         raise InvalidAnswer(msg)
     records = bytes(answer[key]).strip()
     if records.startswith(b"{"):  # a list of one is sometimes sent as the object alone
-        records = b"[" + records + b"]"
+        records = b"[" + bytes(_decode(status, headers, body, depth=_LIST - 1)[key]).strip() + b"]"
     if not records.startswith(b"["):
         msg = f"the answer has no list in {key!r} but {records[:40]!r}"
         raise InvalidAnswer(msg)
@@ -114,12 +117,12 @@ def page_link(first: Page, number: int) -> str:
 
 def read_object(status: int, headers: Mapping[str, str], body: bytes, **wanted: str) -> bytes:
     """The one object that an answer holds, as JSON; it must have these fields. Raises as `read_page` does."""
-    answer = _decode(status, headers, body)
+    answer = _decode(status, headers, body, depth=1)
     for key, value in wanted.items():
         if (found := _text(answer, key)) != value:
             msg = f"asked for the object whose {key} is {value!r}, the answer has {found[:40]!r}"
             raise InvalidAnswer(msg)
-    return body.decode(errors="replace").strip().encode()
+    return msgspec.json.encode(answer)
 
 
 def raise_for_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -172,14 +175,18 @@ def _instant(text: str | None) -> datetime | None:
         return None
 
 
-def _decode(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, msgspec.Raw]:
+def _decode(status: int, headers: Mapping[str, str], body: bytes, depth: int = _LIST) -> dict[str, msgspec.Raw]:
+    """The answer's fields as they came; where they are nested too deeply to be read, those below `depth` are text."""
     raise_for_status(status, headers, body)
     try:
         body.decode()
     except UnicodeDecodeError:
         body = body.decode(errors="replace").encode()  # one bad byte costs a character, not the page
     try:
-        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        try:
+            return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except RecursionError:
+            return msgspec.json.decode(flatten(body, depth), type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
         msg = f"the answer is no JSON object ({error}): it begins with {body[:40]!r}"
         raise InvalidAnswer(msg) from None
@@ -194,7 +201,7 @@ def _read_error(body: bytes) -> tuple[str, dict[str, str]]:
         if isinstance(errors, dict):
             errors = [errors]
         return message, {str(item.get("Field", "")): str(item.get("Message", "")) for item in errors}
-    except (msgspec.DecodeError, RecursionError, AttributeError, TypeError):
+    except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
         return "", {}
 
 

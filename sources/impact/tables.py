@@ -20,8 +20,11 @@ import pyarrow.json as pj
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from sources.impact.columns import SYNCED_AT, Column, Kind
+from sources.impact.nesting import flatten
 
 _Record = dict[str, msgspec.Raw]
+_VALUES = 2
+"""Levels down to the values of a record: the list, the record."""
 _naming = NamingConvention()
 
 
@@ -61,6 +64,12 @@ class Reader:
 
         Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is no JSON list.
         """
+        try:
+            return self._read(records, read_at)
+        except RecursionError:
+            return self._read(flatten(records, _VALUES), read_at)
+
+    def _read(self, records: bytes, read_at: datetime) -> Records:
         columns = self._columns
         texts = _parse_strings(records, columns) if self._strings_only else None
         rejected: dict[int, str] = {}

@@ -1,0 +1,157 @@
+"""Kills `impact` at instants spread over its phases, goes on, and compares with the truth."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.chaos.phases import Phase, PhaseFile
+from tests.conftest import Account
+
+CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
+"""What a killed run exits with."""
+_SPAN = {Phase.STARTING: 0.8, Phase.EXTRACT: 0.15, Phase.NORMALIZE: 0.05, Phase.LOAD: 0.15, Phase.BETWEEN: 0.05}
+"""About how long a phase takes, in seconds: an instant within it is drawn from this."""
+
+
+@dataclass
+class Toll:
+    """What was done to the runs, and what it cost."""
+
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By phase and signal."""
+    finished: int = 0
+    """Runs that ended before the signal came."""
+    checks: int = 0
+    """Comparisons of the whole warehouse with the truth."""
+    lost_folders: int = 0
+    restored: int = 0
+    rows_lost: int = 0
+    rows_doubled: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """What should not have happened."""
+
+
+class Killer:
+    """Kills the runs of one account, with the instants drawn from a seed."""
+
+    def __init__(self, account: Account, environment: dict[str, str], seed: int) -> None:
+        self.toll = Toll()
+        self._account, self._random = account, Random(seed)  # noqa: S311 - to be repeated
+        self._phases = account.folder / "phase"
+        self._data = account.folder / "dlt"
+        self._environment = environment | {"CHAOS_PHASE": str(self._phases), "DLT_DATA_DIR": str(self._data)}
+        self._copy = account.folder / "yesterday.duckdb"
+
+    def rounds(self, kills: int) -> Iterator[Toll]:
+        """Until so many runs were killed: some kills, a run to the end, a comparison, and some days pass."""
+        while sum(self.toll.kills.values()) < kills:
+            if self._random.random() < 0.3:
+                self._account.path.unlink(missing_ok=True)
+            for _ in range(self._random.randint(1, 4)):
+                self._kill()
+                self._mishap()
+            self._finish()
+            self._compare()
+            yield self.toll
+            self._account.world.advance(days=self._random.randint(1, 9))
+            self._edit()
+
+    def _kill(self) -> None:
+        """Start a run and kill it somewhere."""
+        random = self._random
+        phase, number = random.choice(list(Phase)), random.randint(1, 4)
+        how = random.choices(list(CODES), (6, 2, 2))[0]
+        command = ["items"] if random.random() < 0.2 and self._account.path.exists() else ["sync"]
+        self._phases.unlink(missing_ok=True)
+        file = PhaseFile(self._phases)
+        process = self._start(*command)
+        try:
+            while process.poll() is None and file.read() != (phase, number):
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.001)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(random.random() * _SPAN[phase])
+            if process.poll() is not None:
+                self.toll.finished += 1
+                self._expect(process, {0, 2, 3})  # 2: items before there was any sync
+                return
+            process.send_signal(how)
+            self._expect(process, {CODES[how]} if how is signal.SIGKILL else {CODES[how], 0, 3})
+            struck = file.read()
+            self.toll.kills[struck[0].value if struck else Phase.STARTING.value, how.name] += 1
+        finally:
+            file.close()
+
+    def _mishap(self) -> None:
+        """Now and then the working folder is lost, or the database put back as it was."""
+        if self._random.random() < 0.15:
+            shutil.rmtree(self._data, ignore_errors=True)
+            self.toll.lost_folders += 1
+        if self._random.random() < 0.1 and self._copy.exists():
+            shutil.copy(self._copy, self._account.path)
+            self._account.path.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+            self.toll.restored += 1
+
+    def _finish(self) -> None:
+        for command in (("sync",), ("items",)):
+            self._expect(self._start(*command), {0})
+
+    def _compare(self) -> None:
+        """The whole warehouse against the sandbox: rows that are missing, and rows that are there twice."""
+        account, toll = self._account, self.toll
+        toll.checks += 1
+        toll.rows_lost += len(account.truth().keys() - account.held().keys())
+        toll.rows_lost += len(account.item_truth().keys() - account.held_items().keys())
+        for table, key in (("actions", "id"), ("action_items", "(action_id, sku)"), ("item_fetches", "action_id")):
+            ((doubled,),) = account.query(f"select count(*) - count(distinct {key}) from impact.{table}")
+            toll.rows_doubled += doubled
+        try:
+            account.assert_true()
+            account.assert_items_true()
+        except AssertionError as error:
+            toll.wrong.append(str(error))
+        shutil.copy(account.path, self._copy)
+
+    def _edit(self) -> None:
+        """Change some actions by hand, in ways of which some leave no date."""
+        world = self._account.world
+        pending = sorted(i for i, row in self._account.truth().items() if row["state"] == "PENDING")
+        for action in self._random.sample(pending, min(6, len(pending))):
+            touches = self._random.random() < 0.5
+            match self._random.randrange(4):
+                case 0:
+                    world.modify(action, touches=touches, Amount=f"{self._random.randint(1, 99)}.50")
+                case 1:
+                    world.reverse(action, touches=touches)
+                case 2:
+                    world.approve(action)
+                case _:
+                    world.set_item(action, "EXTRA", SaleAmount="5.00", Category=f"{self._random.random()}")
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.chaos.victim", *arguments]
+        here = Path(__file__).parent.parent.parent
+        return subprocess.Popen(
+            command,
+            env=self._environment | {"PYTHONPATH": str(here)},
+            cwd=self._account.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def _expect(self, process: subprocess.Popen[bytes], codes: set[int]) -> None:
+        _, said = process.communicate()
+        text = said.decode(errors="replace")
+        if process.returncode not in codes or "Traceback" in text:
+            self.toll.wrong.append(f"{process.args!r} ended with {process.returncode}: {text[-2000:]}")
+        if process.returncode in (130, 143) and "interrupted" not in text:
+            self.toll.wrong.append(f"{process.args!r} was interrupted and did not say so: {text[-500:]}")

@@ -1,0 +1,39 @@
+"""Runs `impact` and tells in the file `CHAOS_PHASE` which phase of which load package it is in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import pipelines.cli
+from tests.chaos.phases import Phase, PhaseFile
+
+
+def main() -> None:
+    """Run the command whose arguments this process has."""
+    file = PhaseFile(os.environ["CHAOS_PHASE"])
+    file.enter(Phase.STARTING)
+    import dlt  # noqa: PLC0415 - the phase before it is one to be killed in
+
+    for phase in (Phase.EXTRACT, Phase.NORMALIZE, Phase.LOAD):
+        step = getattr(dlt.Pipeline, phase.value)
+        setattr(dlt.Pipeline, phase.value, _told(step, phase, file))
+    pipelines.cli.main()
+
+
+def _told(step: Callable[..., Any], phase: Phase, file: PhaseFile) -> Callable[..., Any]:
+    @wraps(step)
+    def told(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - dlt's
+        file.enter(phase)
+        try:
+            return step(*args, **options)
+        finally:
+            file.enter(Phase.BETWEEN)
+
+    return told
+
+
+if __name__ == "__main__":
+    main()

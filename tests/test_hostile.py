@@ -1,0 +1,118 @@
+"""Hostile data and hostile surroundings: what partners and customers write lands as data and breaks nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+
+from pipelines.exits import Exit
+from sources.impact_sandbox import Request, Rules
+from tests.conftest import CAMPAIGNS, Account
+from tests.test_cli import IMPACT, clean, environment, impact
+
+Make = Callable[..., Account]
+HOSTILE = {
+    "formula": '=HYPERLINK("https://evil.example","click")',
+    "quotes": "'; drop table impact.actions; -- \" ` \\ %s %(x)s {x} $1 ?",
+    "markup": "<script>alert(1)</script>[bold red]x[/] {{7*7}}",
+    "controls": "".join(map(chr, [*range(32), 127, 0x85, 0x2028, 0x202E, 0xFEFF])),
+    "planes": "👩‍👩‍👧 ﷽ e\u0301 \U0010ffff",
+    "numbers": "1e309",
+    "null": "NULL",
+    "spaces": " \t ",
+}
+
+
+@pytest.mark.parametrize("wire", ["strings", "typed"])
+def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: Literal["strings", "typed"]) -> None:
+    """Formulas, quotes, markup, control characters: in names, notes, ids and Skus they are text like any other."""
+    one = account(days=3, per_day=1, campaigns=CAMPAIGNS[:1], rules=Rules(wire=wire))
+    for name, text in HOSTILE.items():
+        id_ = f"1000.{name if name == 'controls' else text}"  # no server takes a line's end within a path
+        action = one.world.create(Note=text, MediaPartnerName=text, Oid=text, Id=id_, CustomerCity=name)
+        one.world.set_item(action, text, ItemName=text, SaleAmount="1.00")
+    one.sync(items_max_requests=None)
+    one.drain()
+    one.assert_true()
+    one.assert_items_true()
+    assert sum(tally.new + tally.changed for tally in one.sync().tallies.values()) == 0
+    for arguments in (["status"], ["verify"], ["show", f"1000.{HOSTILE['quotes']}"]):
+        clean(impact(*arguments, env=environment(one)), 0)
+
+
+def test_very_long_texts_land(account: Make) -> None:
+    """Ten million characters in a field are ten million characters in the column."""
+    one = account(days=3, per_day=1, campaigns=CAMPAIGNS[:1])
+    action = one.world.create(Note="long " * 2_000_000)
+    one.sync()
+    one.assert_true()
+    assert one.query(f"select length(note) from impact.actions where id = '{action}'") == [(10_000_000,)]
+
+
+def test_a_full_disk_stops_the_run_and_a_later_one_completes_it(account: Make) -> None:
+    """When nothing more can be written the run ends with 4, says so, and the next one, with room, ends true."""
+    one = account(days=40, per_day=60)
+    env = environment(one)
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000)); "
+        "sys.argv = ['impact', 'sync']; from pipelines.cli import main; main()"
+    )
+    full = subprocess.run([sys.executable, "-c", limited], env=env, capture_output=True, text=True, check=False)
+    clean(full, Exit.FAILED)
+    clean(impact("sync", env=env), 0)
+    one.assert_true()
+
+
+def test_a_warehouse_that_is_in_use_for_a_while_is_waited_for(account: Make) -> None:
+    """Another program that has the file open for a moment delays a run and does not end it."""
+    one = account(days=5, per_day=2)
+    one.sync()
+    hold = (
+        f"import duckdb, sys; held = duckdb.connect({str(one.path)!r}); print('held', flush=True); "
+        "sys.stdin.readline(); held.close()"
+    )
+    one.world.advance(days=1)
+    env = environment(one, IMPACT__WAREHOUSE_WAIT="60 seconds")
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        holder.stdout.readline()
+        with subprocess.Popen([IMPACT, "-v", "sync"], env=env, stderr=subprocess.PIPE, text=True) as run:
+            assert run.stderr
+            waits = next(line for line in run.stderr if "in use elsewhere" in line)
+            assert waits
+            holder.stdin.write("go\n")
+            holder.stdin.close()
+            run.stderr.read()
+    assert run.returncode == 0
+    one.assert_true()
+
+
+def test_a_run_beside_another_is_refused_and_a_dead_ones_lock_is_not_in_the_way(account: Make) -> None:
+    """Two runs never write one warehouse at a time; the lock of a killed run blocks nobody."""
+    one = account(days=20, per_day=5)
+    env = environment(one, IMPACT__WAREHOUSE_WAIT="0 seconds")
+    started, go = threading.Event(), threading.Event()
+
+    def hold(_: Request) -> None:
+        started.set()
+        go.wait(60)
+
+    one.sandbox.on_request = hold
+    with subprocess.Popen([IMPACT, "sync"], env=env, stderr=subprocess.DEVNULL) as first:
+        assert started.wait(60)
+        assert "another run holds the warehouse" in clean(impact("sync", env=env), Exit.BUSY)
+        first.kill()
+        first.wait()
+    go.set()
+    one.sandbox.on_request = None
+    clean(impact("sync", env=env), 0)
+    one.assert_true()
