@@ -203,16 +203,25 @@ def status(*, as_json: bool) -> int:
 @click.option("--port", default=8844, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--days", default=180, show_default=True, help="Days of history that the account has.")
 @click.option("--per-day", default=100, show_default=True, help="Conversions a day, over all campaigns.")
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same account.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same account, and faults.")
+@click.option(
+    "--faults",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="RATE",
+    help="Share of requests that go wrong in a way that another try mends: 0.2 is every fifth.",
+)
 @_verb
-def sandbox(port: int, days: int, per_day: int, seed: int) -> int:
+def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
-    Prints the settings to sync from it. Its clock can be moved: POST {"advance_days": 30} to /sandbox/clock.
+    Prints the settings to sync from it. Its clock can be moved: POST {"advance_days": 30} to /sandbox/clock. With
+    --faults it limits, fails, resets, cuts, drips and hangs; at the end it counts what it threw.
     """
     from pipelines.sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed)
+    return run(port, days, per_day, seed, faults)
 
 
 @main.command()

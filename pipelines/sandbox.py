@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pipelines.console import console
+from collections import Counter
+
+from pipelines.console import console, table
 from pipelines.exits import Exit
 from sources.impact.errors import ConfigurationError
 
 
-def run(port: int, days: int, per_day: int, seed: int) -> int:
-    """Make the account, print how to sync from it, serve it."""
-    from sources.impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, World, serve  # noqa: PLC0415 - the server is optional
+def run(port: int, days: int, per_day: int, seed: int, rate: float) -> int:
+    """Make the account, print how to sync from it, serve it; at the end count the faults, `rate` being their share."""
+    from sources.impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
     out.print(f"Making an account: {days} days of {per_day} conversions, seed {seed}.")
@@ -28,9 +30,16 @@ def run(port: int, days: int, per_day: int, seed: int) -> int:
             soft_wrap=True,
         )
 
+    thrown: Counter[str] = Counter()
     try:
-        serve(world, port=port, on_ready=say)
+        serve(world, port=port, on_ready=say, faults=Faults(rate, seed), thrown=thrown)
     except OSError as error:
         msg = f"port {port} cannot be used ({error}): choose another with --port"
         raise ConfigurationError(msg) from None
+    finally:
+        if thrown:
+            counts = table("Faults thrown", "fault", "requests", numbers=("requests",))
+            for kind, count in thrown.most_common():
+                counts.add_row(kind, str(count))
+            out.print(counts)
     return Exit.DONE

@@ -105,12 +105,21 @@ def test_a_refusal_that_names_the_total_hands_it_on() -> None:
         ({"x-ratelimit-limit-hour": "500", "x-ratelimit-remaining-hour": "0"}, Limits(500, 0, None)),
         ({"RateLimit-Remaining": "3", "RateLimit-Reset": "1767225660"}, Limits(None, 3, 60)),
         ({"Retry-After": "5", "X-RateLimit-Reset": "3000"}, Limits(None, None, 5)),
+        ({"Retry-After": "Thu, 01 Jan 2026 00:00:30 GMT"}, Limits(None, None, 30)),
+        ({"Retry-After": "Wed, 31 Dec 2025 00:00:00 GMT"}, Limits(None, None, 0)),
         ({"X-RateLimit-Remaining": "soon"}, Limits()),
+        ({"X-RateLimit-Limit": "inf", "X-RateLimit-Remaining": "nan", "Retry-After": "1e999"}, Limits()),
     ],
 )
 def test_the_budget_is_read_from_every_known_header(headers: dict[str, str], limits: Limits) -> None:
     """Seconds to wait and epoch seconds are told apart by size."""
     assert protocol.read_limits(headers, datetime(2026, 1, 1, tzinfo=UTC)) == limits
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Fri, 31 Dec 9999 23:59:59 -1400", "Thu, 01 Jan 99999 00:00:00 GMT"])
+def test_a_date_that_is_none_is_not_heard(date: str) -> None:
+    """A Date header that names no instant says nothing about the server's clock, and is no error."""
+    assert protocol.read_date({"Date": date}) is None
 
 
 def test_a_page_link_keeps_every_parameter_and_names_its_page_once() -> None:

@@ -116,6 +116,14 @@ class Budget:
             msg = "stopped while waiting for the hour to turn"
             raise BudgetSpent(msg)
 
+    def rest(self, seconds: float) -> None:
+        """Wait before a request is repeated. Raises `BudgetSpent` once the run is being abandoned."""
+        if seconds > 0:
+            self._wait(seconds)
+        if self._stopped.is_set():
+            msg = "stopped before the request was repeated"
+            raise BudgetSpent(msg)
+
     def stop(self) -> None:
         """End all waiting, now and later: the run is being abandoned."""
         self._stopped.set()

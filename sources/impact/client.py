@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Self, TypeVar
@@ -17,6 +18,7 @@ import stamina
 from sources.impact import protocol
 from sources.impact.budget import Budget
 from sources.impact.clock import Clock
+from sources.impact.connections import Connections, drop
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -27,10 +29,13 @@ from sources.impact.errors import (
     Unavailable,
 )
 from sources.impact.protocol import Axis, Page
-from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, Settings
+from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, PAGE_SIZE_MIN, Settings
 from sources.impact.windows import Window
 
-_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=None)
+_BODY_MAX = 1 << 30
+"""Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
+_PAGES_MAX = 1_000
+"""Pages that a list without a total may have: it must end some time."""
 _ATTEMPTS = 8
 _PATIENCE = 300.0
 """Seconds that one request is retried for at the most."""
@@ -55,6 +60,16 @@ class Answer(Generic[T]):
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait for a connection, for the next bytes of an answer, for room to send, and for a whole answer."""
+
+    connect: float = 10.0
+    read: float = 60.0
+    write: float = 30.0
+    whole: float = 600.0
+
+
 class Client:
     """Reads one account. Safe between threads; close it, or use it as a context.
 
@@ -62,19 +77,21 @@ class Client:
     used up, and what `protocol.raise_for_status` says.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, patience: Patience = Patience()) -> None:
         self.settings = settings
         self.clock = clock or Clock()
         self.budget = Budget(settings.requests_per_hour, settings.max_wait.total_seconds())
         self.seconds_a_request = 0.0
         """How long the latest answer took."""
+        self._patience = patience
+        self._connections = Connections()
         self._origin = httpx.URL(settings.base_url)
         loopback = self._origin.scheme == "http"  # settings allow plain http for loopback alone
         self._http = httpx.Client(
             base_url=settings.base_url,
             auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
             headers={"Accept": "application/json", "IR-Version": IR_VERSION, "User-Agent": "impact-sync"},
-            timeout=_TIMEOUT,
+            timeout=httpx.Timeout(patience.read, connect=patience.connect, write=patience.write, pool=None),
             limits=httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX),
             follow_redirects=False,
             trust_env=not loopback,  # a proxy has no business with credentials meant for this machine
@@ -89,9 +106,14 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; requests that wait for the hour to turn give up."""
-        self.budget.stop()
+        """Close the connections; requests that wait for anything give up."""
+        self.stop()
         self._http.close()
+
+    def stop(self) -> None:
+        """Send no more requests; those that wait, for an answer, to be repeated, or for the hour to turn, give up."""
+        self.budget.stop()
+        self._connections.end()
 
     def campaigns(self) -> Iterator[Answer[Page]]:
         """The account's campaigns, page by page."""
@@ -102,7 +124,7 @@ class Client:
     ) -> Answer[Page]:
         """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they hold too many."""
         params = protocol.actions_params(campaign_id, windows, page_size, state)
-        return self._get(self._path("Actions"), params, _actions_page)
+        return self._get(self._path("Actions"), params, _first_actions_page)
 
     def actions_page(self, first: Page, number: int) -> Answer[Page]:
         """Page `number` of the list whose first page is `first`."""
@@ -118,7 +140,11 @@ class Client:
 
     def action(self, action_id: str) -> Answer[bytes]:
         """One action as JSON. Raises `NotFound`."""
-        return self._get(self._path("Actions", action_id), None, protocol.read_object)
+
+        def read(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+            return protocol.read_object(status, headers, body, Id=action_id)
+
+        return self._get(self._path("Actions", action_id), None, read)
 
     def items(self, action_id: str) -> Iterator[Answer[Page]]:
         """The items of an action, page by page. Raises `NotFound`."""
@@ -134,18 +160,24 @@ class Client:
         )
 
     def _pages(self, path: str, params: dict[str, str], *keys: str) -> Iterator[Answer[Page]]:
-        answer = self._get(path, params, lambda *parts: protocol.read_page(*parts, *keys))
-        seen = {path}
+        """A list by its links. A page that contradicts those before it, so that it never ends, is asked for again."""
+        seen, rows = {path}, 0
+
+        def read(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+            page = protocol.read_page(status, headers, body, *keys)
+            if flaw := _flaw(page, seen, rows):
+                raise InvalidAnswer(flaw)
+            return page
+
+        answer = self._get(path, params, read)
         while True:
             yield answer
             link = answer.value.next
             if link is None:
                 return
-            if link in seen:
-                msg = "the list's next page is one that was read before"
-                raise InvalidAnswer(msg)
             seen.add(link)
-            answer = self._get(link, None, lambda *parts: protocol.read_page(*parts, *keys))
+            rows += protocol.count_records(answer.value)
+            answer = self._get(link, None, read)
 
     def _get(
         self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
@@ -165,8 +197,9 @@ class Client:
         sent = itertools.count(1)
         for _ in range(_REFUSALS):
             try:
-                for attempt in stamina.retry_context(_retryable, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_max=20.0):
+                for attempt in stamina.retry_context(_retryable, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_max=0.0):
                     with attempt:
+                        self.budget.rest(_backoff(attempt.num))
                         requests = next(sent)
                         return replace(self._send(url, params, read), requests=requests)
             except RateLimited as error:
@@ -177,31 +210,62 @@ class Client:
     def _send(
         self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
     ) -> Answer[T]:
-        request = self._http.build_request("GET", url, params=params)
+        request = self._http.build_request("GET", url, params=params, extensions={"trace": self._connections.watch})
         for _ in range(_REDIRECTS):
             self.budget.take()
             try:
-                response = self._http.send(request)
+                response, body = self._fetch(request)
             except (httpx.TransportError, httpx.DecodingError) as error:
                 self.budget.hear()
                 _log.info("no answer: %s", type(error).__name__)
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
                 raise Unavailable(msg) from None
-            self.clock.hear(protocol.read_date(response.headers))
+            except InvalidAnswer:
+                self.budget.hear()
+                raise
+            if response.status_code == protocol.HTTP_OK:  # an error may come from a gateway with a clock of its own
+                self.clock.hear(protocol.read_date(response.headers))
             read_at, arrived = self.clock.now(), time.monotonic()
             self.seconds_a_request = response.elapsed.total_seconds()
             self.budget.hear(protocol.read_limits(response.headers), refused=response.status_code == 429)  # noqa: PLR2004
             if response.next_request is None:
-                value = read(response.status_code, response.headers, response.content)
+                try:
+                    value = read(response.status_code, response.headers, body)
+                except InvalidAnswer:
+                    drop(response)
+                    raise
                 return Answer(value, read_at, arrived, seconds=self.seconds_a_request)
             request = response.next_request
             self._own(str(request.url))
         msg = "the API redirects in a circle: check base_url"
         raise ConfigurationError(msg)
 
+    def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        """An answer and its body, read in pieces: a server that drips, or sends a bomb, is not listened to for ever."""
+        until = time.monotonic() + self._patience.whole
+        response = self._http.send(request, stream=True)
+        parts, size = [], 0
+        try:
+            for part in response.iter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > _BODY_MAX:
+                    msg = f"the answer is larger than {_BODY_MAX:,} bytes"
+                    raise InvalidAnswer(msg)
+                if time.monotonic() > until:
+                    msg = f"the answer is not there after {self._patience.whole:.0f} s"
+                    raise httpx.ReadTimeout(msg)
+        finally:
+            response.close()
+        return response, b"".join(parts)
+
     def _own(self, link: str) -> httpx.URL:
         """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""
-        url = self._origin.join(link)
+        try:
+            url = self._origin.join(link)
+        except httpx.InvalidURL as error:
+            msg = f"the API links to what is no address ({error}): {link[:80]!r}"
+            raise InvalidAnswer(msg) from None
         if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
             msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
             raise ConfigurationError(msg)
@@ -214,6 +278,35 @@ def _actions_page(status: int, headers: Mapping[str, str], body: bytes) -> Page:
         msg = "the answer does not say how many actions match (@total)"
         raise InvalidAnswer(msg)
     return page
+
+
+def _first_actions_page(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+    page = _actions_page(status, headers, body)
+    if page.pages > 1 and (page.pages - 1) * PAGE_SIZE_MIN >= (page.total or 0):
+        msg = f"the answer says that {page.total} actions fill {page.pages} pages"
+        raise InvalidAnswer(msg)
+    return page
+
+
+def _flaw(page: Page, seen: Collection[str], before: int) -> str | None:
+    """Why a page of a list cannot be one: `seen` are the links of the pages before it, which held `before` rows."""
+    held = protocol.count_records(page)
+    if page.total is not None and before + held > page.total:
+        return f"the list holds more rows than the {page.total} it says it has"
+    if page.next in seen:
+        return "the list's next page is one that was read before"
+    if page.next and not held:
+        return "a page without rows links to a further one"
+    if page.next and len(seen) >= _PAGES_MAX:
+        return f"the list has no end after {_PAGES_MAX:,} pages"
+    return None
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds before an attempt. Ours, as stamina's own sleep cannot be ended when the run is abandoned."""
+    if attempt == 1 or stamina.is_testing():
+        return 0.0
+    return min(20.0, 0.1 * 2.0 ** (attempt - 2) + random.random())  # noqa: S311 - jitter is no secret
 
 
 def _retryable(error: Exception) -> bool:

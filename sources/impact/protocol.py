@@ -100,6 +100,11 @@ def read_page(status: int, headers: Mapping[str, str], body: bytes, *keys: str) 
     )
 
 
+def count_records(page: Page) -> int:
+    """How many records a page holds."""
+    return len(msgspec.json.decode(page.records, type=list[msgspec.Raw]))
+
+
 def page_link(first: Page, number: int) -> str:
     """The link to page `number` of the list that `first` begins, made from its link to page 2."""
     if first.next is None:
@@ -110,9 +115,13 @@ def page_link(first: Page, number: int) -> str:
     return f"{path}?{urlencode([*parameters, ('Page', str(number))])}"
 
 
-def read_object(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
-    """The one object that an answer holds, as JSON. Raises as `read_page` does."""
+def read_object(status: int, headers: Mapping[str, str], body: bytes, **wanted: str) -> bytes:
+    """The one object that an answer holds, as JSON; it must have these fields. Raises as `read_page` does."""
     answer = _decode(status, headers, body, depth=1)
+    for key, value in wanted.items():
+        if (found := _text(answer, key)) != value:
+            msg = f"asked for the object whose {key} is {value!r}, the answer has {found[:40]!r}"
+            raise InvalidAnswer(msg)
     return msgspec.json.encode(answer)
 
 
@@ -138,7 +147,10 @@ def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limi
                 return value
         return None
 
-    reset = number("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
+    until = _instant(lower.get("retry-after"))  # HTTP allows a date there
+    reset = until.timestamp() if until else None
+    if reset is None:
+        reset = number("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
     if reset is not None and reset >= _EPOCH_FROM:
         now = now or read_date(headers) or datetime.now(UTC)
         reset -= now.timestamp()
@@ -153,10 +165,13 @@ def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limi
 
 def read_date(headers: Mapping[str, str]) -> datetime | None:
     """The server's clock as the answer's Date header tells it, to the second."""
-    text = next((value for name, value in headers.items() if name.lower() == "date"), None)
+    return _instant(next((value for name, value in headers.items() if name.lower() == "date"), None))
+
+
+def _instant(text: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -207,7 +222,9 @@ def _error(  # noqa: PLR0911 - one answer for each status
             return RateLimited(f"the hour's requests are spent (429){said}", limits.reset)
         case 400 if not fields:
             return WindowTooFull(f"the API refuses the window (400){said}", _total_in(message))
-        case _ if status >= 500:  # noqa: PLR2004 - the class of server errors
+        case _ if status < 300:  # noqa: PLR2004 - the class of success
+            return InvalidAnswer(f"the API answers {status}, which is not the 200 of an answer")
+        case _ if status >= 500 or status in {408, 425}:  # noqa: PLR2004 - server errors; took too long, too early
             return Unavailable(f"the API answers {status}{said}")
     named = "; ".join(f"{field}: {why}" for field, why in fields.items())
     return RequestRefused(f"the API refuses the request ({status}){said} {named}".rstrip(), tuple(fields))

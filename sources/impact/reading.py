@@ -110,7 +110,8 @@ class WindowReader:
         self._pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="impact-read")
 
     def close(self) -> None:
-        """Abandon what is not fetched yet and end the threads."""
+        """Abandon what is not fetched yet and end the threads; the client then sends no more requests."""
+        self._client.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def read(self, readings: Iterable[Reading]) -> Events:

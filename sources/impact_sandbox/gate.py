@@ -4,7 +4,7 @@ import asyncio
 import binascii
 import logging
 from base64 import b64decode
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -17,37 +17,17 @@ from starlette.types import Receive, Scope, Send
 from sources.impact_sandbox import api
 from sources.impact_sandbox.answers import Asked, Refusal
 from sources.impact_sandbox.budget import Budget
+from sources.impact_sandbox.faults import Kind, Thrower
+from sources.impact_sandbox.line import SILENT, Line
 from sources.impact_sandbox.markup import to_xml
 from sources.impact_sandbox.query import read_parameters
+from sources.impact_sandbox.replies import Hook, Reply, Request
 from sources.impact_sandbox.world import World
 
 logger = logging.getLogger(__name__)
 
 API_VERSION = "14"
 CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request to the API: its path as sent, its parameters, and the status it was answered with (0 until then)."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    status: int = 0
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer to give instead of the API's own: any status and body, or one that breaks off in the middle."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    cut_after: int | None = None
-
-
-Hook = Callable[[Request], Reply | None]
 
 
 class BrokenOffError(Exception):
@@ -59,7 +39,7 @@ class Gate:
     """An ASGI application: the API of one account.
 
     `on_request` is called under the world's lock before each answer is computed; it may move the clock, edit the
-    world, or return a `Reply` to be sent instead.
+    world, or return a `Reply` to be sent instead. Faults hit whatever answer there is, last of all.
     """
 
     world: World
@@ -69,20 +49,21 @@ class Gate:
     latency: float = 0.0
     requests: list[Request] = field(default_factory=list)
     on_request: Hook | None = None
+    thrower: Thrower = field(default_factory=Thrower)
     _lists: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        del receive
         if self.latency:
             await asyncio.sleep(self.latency)
         raw_query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1")
         request = Request(scope["method"], path, dict(parse_qsl(raw_query, keep_blank_values=True)))
-        reply = await run_in_threadpool(self._answer, request, raw_query, Headers(scope=scope))
-        await _send(reply, send)
+        kind, reply = await run_in_threadpool(self._answer, request, raw_query, Headers(scope=scope))
+        if kind is None or not await Line.of(scope, receive, send).breaks(kind, reply, self.thrower.faults):
+            await _send(reply, send)
 
-    def _answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
+    def _answer(self, request: Request, raw_query: str, headers: Headers) -> tuple[Kind | None, Reply]:
         with self.world.lock:
             try:
                 reply = self.on_request(request) if self.on_request else None
@@ -90,9 +71,11 @@ class Gate:
             except Exception:
                 logger.exception("The sandbox failed on %s %s", request.method, request.path)
                 reply = Reply(HTTPStatus.INTERNAL_SERVER_ERROR)
+            kind, reply = self.thrower.throw(request, reply, self.world.now)
+            told = 0 if kind in SILENT else reply.status
+            self.requests.append(replace(request, status=told))
             now = format_datetime(self.world.now, usegmt=True)
-            self.requests.append(replace(request, status=reply.status))
-            return replace(reply, headers={"Date": now, **reply.headers})
+            return kind, replace(reply, headers={"Date": now, **reply.headers})
 
     def _own_answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
         try:

@@ -4,7 +4,9 @@ import asyncio
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +16,10 @@ from starlette.routing import Mount
 
 from sources.impact_sandbox.budget import Budget
 from sources.impact_sandbox.control import control_routes
-from sources.impact_sandbox.gate import Gate, Hook, Request
+from sources.impact_sandbox.faults import Faults, Thrower
+from sources.impact_sandbox.gate import Gate
+from sources.impact_sandbox.line import LineProtocol
+from sources.impact_sandbox.replies import Hook, Request
 from sources.impact_sandbox.world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
@@ -33,6 +38,7 @@ class Sandbox:
         *,
         scopes: Collection[str] | None = None,
         auth_token: str = AUTH_TOKEN,
+        faults: Faults | None = None,
     ) -> None:
         """Prepare to serve a world; `scopes` limit the token to some of Campaigns, Actions and Items."""
         self.world = world
@@ -40,6 +46,7 @@ class Sandbox:
         self.budget = Budget(limit=requests_per_hour)
         self.requests: list[Request] = []
         self._gate = Gate(world, auth_token, self.budget, scopes, latency, self.requests)
+        self._gate.thrower.faults = faults or Faults()
         self._port = port
 
     @property
@@ -60,6 +67,21 @@ class Sandbox:
     @on_request.setter
     def on_request(self, hook: Hook | None) -> None:
         self._gate.on_request = hook
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong between this API and its clients; setting it counts requests anew, for the draw."""
+        return self._gate.thrower.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        with self.world.lock:
+            self._gate.thrower.faults = faults
+
+    @property
+    def thrown(self) -> Counter[str]:
+        """How many requests were hit by a fault, by its kind."""
+        return self._gate.thrower.thrown
 
     def __enter__(self) -> Self:
         """Start the server and wait until it accepts connections."""
@@ -92,14 +114,20 @@ def serve(  # noqa: PLR0913
     *,
     scopes: Collection[str] | None = None,
     auth_token: str = AUTH_TOKEN,
+    faults: Faults | None = None,
+    thrown: Counter[str] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a world until interrupted; its clock runs in real time. `on_ready` is given the URL once it is bound.
+
+    What `faults` hit is counted in `thrown`.
 
     Raises OSError when the address cannot be bound.
     """
     listener = _listen(host, port)
     gate = Gate(world, auth_token, Budget(limit=requests_per_hour), scopes, latency)
+    gate.thrower = Thrower(Counter() if thrown is None else thrown)
+    gate.thrower.faults = faults or Faults()
     world.tick()
     if on_ready:
         on_ready(f"http://{host}:{listener.getsockname()[1]}")
@@ -120,7 +148,36 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _PromptServer(uvicorn.Server):
-    """A server that stops within milliseconds of being asked to, for those who start hundreds."""
+    """A server that stops within milliseconds of being asked to, for those who start hundreds.
+
+    Given one listener, it can close it for a while and open it again at the same address.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # The application reaches the server through the state that ASGI hands to it with each request.
+        self.lifespan.state["refuse"] = self.refuse
+        await super().startup(sockets=sockets)
+
+    def refuse(self, seconds: float) -> None:
+        """Refuse connections from now on for so many seconds; those that are open stay. Without effect meanwhile."""
+        listener = self.servers[-1]
+        if self.should_exit or not listener.sockets:
+            return
+        address = listener.sockets[0].getsockname()
+        listener.close()
+        task = asyncio.ensure_future(self._accept_again(address, seconds))
+        self.server_state.tasks.add(task)  # uvicorn waits for these before it stops
+        task.add_done_callback(self.server_state.tasks.discard)
+
+    async def _accept_again(self, address: tuple[str, int], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.should_exit:  # noqa: ASYNC110 - a flag, as above
+            await asyncio.sleep(POLL_SECONDS)
+        if self.should_exit:
+            return
+        protocol = partial(LineProtocol, self.config, self.server_state, self.lifespan.state)
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(protocol, sock=_listen(*address[:2])))
 
     async def main_loop(self) -> None:
         while not await self.on_tick(1):  # noqa: ASYNC110 - should_exit is a flag that any thread may set
@@ -132,6 +189,7 @@ def _server(gate: Gate) -> uvicorn.Server:
     return _PromptServer(
         uvicorn.Config(
             app,
+            http=LineProtocol,
             date_header=False,
             server_header=False,
             access_log=False,

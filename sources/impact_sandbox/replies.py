@@ -1,0 +1,27 @@
+"""A request as the sandbox remembers it, and an answer given in the place of the API's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to the API: its path as sent, its parameters, and the status it was answered with (0 for none)."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to give instead of the API's own: any status and body, or one that breaks off in the middle."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+
+
+Hook = Callable[[Request], Reply | None]
