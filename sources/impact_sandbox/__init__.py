@@ -1,4 +1,4 @@
-"""The reading side of the impact.com Brand API as a local server over a seeded world with a settable clock."""
+"""The Actions side of the impact.com Brand API as a local server over a seeded world with a settable clock."""
 
 from sources.impact_sandbox.gate import Reply, Request
 from sources.impact_sandbox.rules import Campaign, Rules
