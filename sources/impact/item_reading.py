@@ -7,12 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import msgspec
-
 from sources.impact.client import Answer, Client
 from sources.impact.errors import BudgetSpent, ImpactError, InvalidAnswer, NotFound, TransientError
 from sources.impact.item_queue import Queued, Status
-from sources.impact.protocol import Page
+from sources.impact.protocol import Page, count_records
 from sources.impact.spool import Listing, Spool
 
 _TRIES = 3
@@ -101,6 +99,6 @@ class ItemReader:
 
 
 def _is_whole(answers: list[Answer[Page]]) -> bool:
-    count = sum(len(msgspec.json.decode(answer.value.records, type=list[msgspec.Raw])) for answer in answers)
+    count = sum(count_records(answer.value) for answer in answers)
     first, last = answers[0].value.total, answers[-1].value.total
     return first == last and (first is None or first == count)

@@ -1,4 +1,4 @@
-"""The reading side of the impact.com Brand API as a local server over a seeded world with a settable clock."""
+"""The Actions side of the impact.com Brand API as a local server over a seeded world with a settable clock."""
 
 from sources.impact_sandbox.faults import Faults, Kind
 from sources.impact_sandbox.replies import Reply, Request

@@ -1,15 +1,23 @@
-"""The reading endpoints: from a path and its parameters to an answer, over a world at its present instant."""
+"""The endpoints: from a path and its parameters to an answer, over a world at its present instant."""
 
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from sources.impact_sandbox.answers import Answer, Asked, Buffer, Listing, Refusal, page_of
 from sources.impact_sandbox.ledger import shown_at
-from sources.impact_sandbox.query import ActionQuery, ShortListQuery, read_action_query, read_short_list_query
+from sources.impact_sandbox.query import (
+    ActionQuery,
+    ShortListQuery,
+    read_action_query,
+    read_short_list_query,
+    refuse_unknown,
+)
 from sources.impact_sandbox.records import Record, strings_json, typed_json
 from sources.impact_sandbox.render import action_json, action_tables, new_fields, shown_state
 from sources.impact_sandbox.world import World
+from sources.impact_sandbox.writes import read_write
 
+WRITING = ("PUT", "DELETE")
 MOST_PAGES = 10
 """More matches than so many pages hold are refused."""
 
@@ -27,12 +35,26 @@ def read(world: World, asked: Asked) -> Answer:
             return _items(world, asked, unquote(action_id))
         case ["Actions", action_id, "Items", sku]:
             return _item(world, unquote(action_id), unquote(sku))
+        case ["APISubmissions", *batch] if len(batch) <= 1:
+            return _submission(world, unquote(batch[0])) if batch else _submissions(world, asked)
         case _:
             raise Refusal(404, "The resource does not exist")
 
 
-def scope_of(path: str) -> str:
-    """Name the scope that a token needs for a path: the resource that it ends in."""
+def write(world: World, asked: Asked, method: str, body: str, content_type: str) -> Answer:
+    """Answer a request that is no GET: queue a change of an action. To be called under the world's lock."""
+    if method not in WRITING or asked.path.removesuffix(".json").split("/")[3:] != ["Actions"]:
+        raise Refusal(405, "The method is not allowed")
+    refuse_unknown(asked.parameters, frozenset())
+    submission = world.submit(read_write(method, body, content_type, world.rules))
+    queued = {"Status": "QUEUED", "QueuedUri": submission.uri(world.account_sid)}
+    return Answer(200, [strings_json(queued).encode()])
+
+
+def scope_of(method: str, path: str) -> str:
+    """Name the scope that a token needs: the resource that the path ends in, marked where it is written."""
+    if method in WRITING:
+        return f"{scope_of('GET', path)}:write"
     match path.removesuffix(".json").split("/")[3:]:
         case ["Actions", _, "Items", *_]:
             return "Items"
@@ -108,6 +130,19 @@ def _items_of(world: World, action_id: str) -> list[Record]:
     if n is None or not world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {shown_at('v', now)}"):
         raise Refusal(404, "The action does not exist")
     return [{**item, **new_fields(world.rules, now)} for item in world.ledger.shown_items(n, now)]
+
+
+def _submissions(world: World, asked: Asked) -> Answer:
+    query = read_short_list_query(asked.parameters)
+    records = [submission.record(world.account_sid, world.now) for submission in reversed(world.submissions)]
+    return _short_list(world, "APISubmissions", records, query, asked)
+
+
+def _submission(world: World, batch_id: str) -> Answer:
+    submission = world.poll(batch_id)
+    if submission is None:
+        raise Refusal(404, "The submission does not exist")
+    return Answer(200, [_json(world, submission.record(world.account_sid, world.now))])
 
 
 def _short_list(world: World, key: str, records: list[Record], query: ShortListQuery, asked: Asked) -> Answer:

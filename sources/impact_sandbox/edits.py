@@ -1,8 +1,9 @@
 """Changes by hand: what a person or the write API does to an action, and what then becomes of it."""
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,33 +18,54 @@ from sources.impact_sandbox.times import parse_time, wire_time
 CLEAR_AFTER = timedelta(days=21)
 
 
+Held = tuple[Record, list[Record]]
+"""An action and its items."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What edits must remember of actions beside the ledger.
+
+    `before` keeps what reversed actions were, for as long as they may be restored, `originals` what actions created by
+    hand began with; `modifications` counts the writes that changed an action.
+    """
+
+    before: dict[str, Held] = field(default_factory=dict)
+    originals: dict[str, Held] = field(default_factory=dict)
+    modifications: Counter[str] = field(default_factory=Counter)
+
+
 @dataclass(frozen=True)
 class Editor:
     """Changes the actions of a ledger by hand at an instant.
 
     A change cancels what the future held for the action, except that it locks and clears. `touches` says whether the
-    last-updated date moves. `before` keeps what reversed actions were, for as long as they may be restored.
-    Methods raise KeyError for an action or an item that is not there.
+    last-updated date moves. Methods raise KeyError for an action or an item that is not there.
     """
 
     ledger: Ledger
     rules: Rules
     now: datetime
     account_sid: str
-    before: dict[str, tuple[Record, list[Record]]]
+    memory: Memory
 
-    def create(self, number: int, campaign: Campaign, fields: Mapping[str, str]) -> str:
-        """Record a conversion with one item worth it all and give its Id."""
+    def create(
+        self, number: int, campaign: Campaign, fields: Mapping[str, str], lines: Sequence[Mapping[str, str]] = ()
+    ) -> str:
+        """Record a conversion with the items given, or one worth it all, and give its Id."""
         action_id = fields.get("Id", f"{campaign.id}.4636.{hands.HAND_NUMBER + number}")
         created = parse_time(fields.get("CreationDate", "")) or self.now
         uri = f"/Advertisers/{self.account_sid}/Actions/{action_id}"
-        record = new_action(campaign, self.rules, created, uri, {"Id": action_id, **fields})
+        items = [new_item(uri, line.get("Sku", FIRST_SKU), **line) for line in lines]
+        sums = _sums(items) if items else {}
+        record = new_action(campaign, self.rules, created, uri, {"Id": action_id, **sums, **fields})
         serial = self.ledger.serial(campaign.id)
         if serial is None:
             raise KeyError(campaign.id)
         n = hands.create_action(self.ledger, serial, action_id, number, int(CLEAR_AFTER.total_seconds()))
-        item = new_item(uri, FIRST_SKU, SaleAmount=record["Amount"], Payout=record["Payout"])
-        self._write(n, record, created, [item])
+        items = items or [new_item(uri, FIRST_SKU, SaleAmount=record["Amount"], Payout=record["Payout"])]
+        self._write(n, record, created, items)
+        self.memory.originals[action_id] = record, items
         return action_id
 
     def modify(self, action_id: str, fields: Mapping[str, str], *, touches: bool) -> None:
@@ -54,26 +76,34 @@ class Editor:
         if "State" not in fields and record["State"] == "PENDING" and lock and self._approval(lock) <= self.now:
             record["State"] = "APPROVED"
         items = self.ledger.true_items(n, self.now)
-        changed = spread(items, record["Amount"], record["Payout"], self._adjusted("ORDER_UPDATE"))
+        changed = spread(items, record["Amount"], record["Payout"], self.adjusted("ORDER_UPDATE"))
         self._write(n, record, self.now if touches else updated, changed if changed != items else None)
 
-    def reverse(self, action_id: str, *, touches: bool) -> None:
+    def rewrite(
+        self, action_id: str, fields: Mapping[str, str], items: Sequence[Record] | None, *, touches: bool = True
+    ) -> None:
+        """Set fields of an action, and its items unless None; deltas and cost follow."""
+        n, old, updated = self._read(action_id)
+        record = {**old, **deltas(old, fields), **_cost(old, fields), **fields}
+        self._write(n, record, self.now if touches else updated, items)
+
+    def reverse(self, action_id: str, *, touches: bool, reason: str = "ITEM_RETURNED") -> None:
         """Reverse an action: it and its items pay nothing any more."""
         n, old, updated = self._read(action_id)
         items = self.ledger.true_items(n, self.now)
-        self.before[action_id] = old, items
+        self.memory.before[action_id] = old, items
         nothing = {"State": "REVERSED", "Amount": "0.00", "Payout": "0.00", "ClientCost": "0.0000"}
-        lost = {"SaleAmount": "0.00", "Payout": "0.00", **self._adjusted("ITEM_RETURNED")}
+        lost = {"SaleAmount": "0.00", "Payout": "0.00", **self.adjusted(reason)}
         record = {**old, **nothing, **deltas(old, nothing)}
         self._write(n, record, self.now if touches else updated, [{**item, **lost} for item in items])
 
     def restore(self, action_id: str, *, touches: bool) -> None:
         """Give a reversed action what it had before."""
         n, old, updated = self._read(action_id)
-        before, items = self.before[action_id] if action_id in self.before else self._before_reversal(n)
+        before, items = self.memory.before[action_id] if action_id in self.memory.before else self._before_reversal(n)
         regained = {name: before[name] for name in ("Amount", "Payout", "ClientCost")}
         record = {**old, **regained, **deltas(old, regained), "State": "PENDING"}
-        adjusted = self._adjusted("RESET")
+        adjusted = self.adjusted("RESET")
         self._write(n, record, self.now if touches else updated, [{**item, **adjusted} for item in items])
 
     def approve(self, action_id: str) -> None:
@@ -92,7 +122,7 @@ class Editor:
         if place is None:
             items.append(new_item(record["Uri"], sku, **fields))
         else:
-            items[place] = {**items[place], **self._adjusted("ORDER_UPDATE"), **fields}
+            items[place] = {**items[place], **self.adjusted("ORDER_UPDATE"), **fields}
         self._sum_up(action_id, items, touches=touches)
 
     def remove_item(self, action_id: str, sku: str, *, touches: bool) -> None:
@@ -107,10 +137,32 @@ class Editor:
         """Take an action out of the API altogether."""
         hands.remove_action(self.ledger, self._read(action_id)[0], self.now)
 
+    def look(self, action_id: str) -> Held:
+        """Give an action and its items as they hold."""
+        n, record, _ = self._read(action_id)
+        return record, self.ledger.true_items(n, self.now)
+
+    def original(self, action_id: str) -> Held:
+        """Give an action and its items as they were recorded."""
+        if action_id in self.memory.originals:
+            return self.memory.originals[action_id]
+        n, _, _ = self._read(action_id)
+        return self._as_of(n, self.ledger.first_begun(n))
+
+    def find(self, action_id: str | None, tracker_id: str | None, order_id: str | None) -> list[str]:
+        """Find the actions that fit every identifier given: an Id, or an event type and an order."""
+        if action_id is None:
+            return self.ledger.ids_of_order(tracker_id or "", order_id or "", self.now)
+        try:
+            _, record, _ = self._read(action_id)
+        except KeyError:
+            return []
+        fits = tracker_id in {None, record["ActionTrackerId"]} and order_id in {None, record["Oid"]}
+        return [action_id] if fits else []
+
     def _sum_up(self, action_id: str, items: list[Record], *, touches: bool) -> None:
         n, old, updated = self._read(action_id)
-        sold, paid = (sum((amount(item[name]) or Decimal(0) for item in items), Decimal(0)) for name in _SUMMED)
-        sums = {"Amount": cents(sold), "Payout": cents(paid)}
+        sums = _sums(items)
         if any(amount(old[name]) != amount(value) for name, value in sums.items()):
             old = {**old, **deltas(old, sums), **_cost(old, sums), **sums}
         self._write(n, old, self.now if touches else updated, items)
@@ -122,12 +174,14 @@ class Editor:
             raise KeyError(action_id)
         return n, *found
 
-    def _before_reversal(self, n: int) -> tuple[Record, list[Record]]:
-        turned = self.ledger.begun(n, self.now) - timedelta(seconds=1)
-        found = self.ledger.true_action(n, turned)
+    def _before_reversal(self, n: int) -> Held:
+        return self._as_of(n, self.ledger.begun(n, self.now) - timedelta(seconds=1))
+
+    def _as_of(self, n: int, at: datetime) -> Held:
+        found = self.ledger.true_action(n, at)
         if found is None:
             raise KeyError(n)
-        return found[0], self.ledger.true_items(n, turned)
+        return found[0], self.ledger.true_items(n, at)
 
     def _write(self, n: int, record: Record, updated: datetime, items: Sequence[Record] | None) -> None:
         hands.forget_future(self.ledger, n, self.now)
@@ -158,11 +212,15 @@ class Editor:
     def _approval(self, lock: datetime) -> datetime:
         return lock + timedelta(days=self.rules.approval_delay_days)
 
-    def _adjusted(self, reason: str) -> Record:
+    def adjusted(self, reason: str) -> Record:
+        """Give the fields that mark a changed item."""
         return {"AdjustmentDate": wire_time(self.now), "AdjustmentReason": reason}
 
 
-_SUMMED = ("SaleAmount", "Payout")
+def _sums(items: Sequence[Record]) -> Record:
+    """Sum up the amounts of items."""
+    summed = (("Amount", "SaleAmount"), ("Payout", "Payout"))
+    return {name: cents(sum((amount(item[part]) or Decimal(0) for item in items), Decimal(0))) for name, part in summed}
 
 
 def _cost(old: Record, fields: Mapping[str, str]) -> Record:

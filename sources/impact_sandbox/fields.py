@@ -84,7 +84,8 @@ ITEM_FIELDS = _fields(
     ("Uri", "text", "concat('/Advertisers/', s.account_sid, '/Actions/', a.id, '/Items/', url_encode(p.sku))"),
 )
 
-KINDS: dict[str, Kind] = {field.name: field.kind for field in (*ACTION_FIELDS, *ITEM_FIELDS)}
+_SUBMISSION_KINDS: dict[str, Kind] = {"AccountId": "number", "SubmissionDate": "time", "CompletionDate": "time"}
+KINDS: dict[str, Kind] = {field.name: field.kind for field in (*ACTION_FIELDS, *ITEM_FIELDS)} | _SUBMISSION_KINDS
 
 ESCAPED = frozenset({"CampaignName", "MediaPartnerName", "Note"})
 """Text of the generated data that may hold what JSON must escape."""

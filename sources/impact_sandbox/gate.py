@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from sources.impact_sandbox import api
@@ -54,20 +55,24 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
+        body = await _body(receive)
         if self.latency:
             await asyncio.sleep(self.latency)
         raw_query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1")
-        request = Request(scope["method"], path, dict(parse_qsl(raw_query, keep_blank_values=True)))
-        kind, reply = await run_in_threadpool(self._answer, request, raw_query, Headers(scope=scope))
+        query, form = (dict(parse_qsl(raw, keep_blank_values=True)) for raw in (raw_query, body))
+        request = Request(scope["method"], path, query, form=form)
+        kind, reply = await run_in_threadpool(self._answer, request, raw_query, body, Headers(scope=scope))
         if kind is None or not await Line.of(scope, receive, send).breaks(kind, reply, self.thrower.faults):
             await _send(reply, send)
 
-    def _answer(self, request: Request, raw_query: str, headers: Headers) -> tuple[Kind | None, Reply]:
+    def _answer(self, request: Request, raw_query: str, body: str, headers: Headers) -> tuple[Kind | None, Reply]:
         with self.world.lock:
             try:
                 reply = self.on_request(request) if self.on_request else None
-                reply = reply or self._own_answer(request, raw_query, headers)
+                if reply is None or reply.after:
+                    own = self._own_answer(request, raw_query, body, headers)
+                    reply = _in_place_of(own, reply) if reply else own
             except Exception:
                 logger.exception("The sandbox failed on %s %s", request.method, request.path)
                 reply = Reply(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -77,10 +82,14 @@ class Gate:
             now = format_datetime(self.world.now, usegmt=True)
             return kind, replace(reply, headers={"Date": now, **reply.headers})
 
-    def _own_answer(self, request: Request, raw_query: str, headers: Headers) -> Reply:
+    def _own_answer(self, request: Request, raw_query: str, sent: str, headers: Headers) -> Reply:
         try:
             self._admit(request, headers)
-            answer = api.read(self.world, Asked(request.path, read_parameters(raw_query)))
+            asked = Asked(request.path, read_parameters(raw_query))
+            if request.method == "GET":
+                answer = api.read(self.world, asked)
+            else:
+                answer = api.write(self.world, asked, request.method, sent, headers.get("content-type", ""))
         except Refusal as refusal:
             answer = refusal.answer()
         body = b"".join(answer.body)
@@ -106,13 +115,11 @@ class Gate:
                 allowed = unquote(sid) == user
             case _:
                 raise Refusal(404, "The resource does not exist")
-        needed = api.scope_of(request.path)
+        needed = api.scope_of(request.method, request.path)
         if not allowed or (self.scopes is not None and needed not in self.scopes):
             raise Refusal(403, "The token gives no access to this resource")
         if headers.get("ir-version") != API_VERSION:
             raise Refusal(400, f"Send IR-Version: {API_VERSION}, the only version served here", "IR-Version")
-        if request.method != "GET":
-            raise Refusal(405, "The method is not allowed")
 
     def _user(self, authorization: str) -> str:
         scheme, _, encoded = authorization.partition(" ")
@@ -123,6 +130,22 @@ class Gate:
         if scheme.lower() != "basic" or (user, token) != (self.world.account_sid, self.auth_token):
             raise Refusal(401, "The AccountSID or the AuthToken is wrong")
         return user
+
+
+def _in_place_of(own: Reply, reply: Reply) -> Reply:
+    broken = reply.cut_after is not None and not reply.body
+    return replace(own, cut_after=reply.cut_after) if broken else reply
+
+
+async def _body(receive: Receive) -> str:
+    """Receive a request's body whole."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body.decode("utf-8", "replace")
 
 
 async def _send(reply: Reply, send: Send) -> None:

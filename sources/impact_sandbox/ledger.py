@@ -117,6 +117,24 @@ class Ledger:
         begun: datetime = found[0].replace(tzinfo=UTC)
         return begun
 
+    def first_begun(self, n: int) -> datetime:
+        """Say when an action began."""
+        found = self.connection.execute(f"SELECT min(begun) FROM versions WHERE n = {n}").fetchone()
+        if found is None or found[0] is None:
+            raise KeyError(n)
+        begun: datetime = found[0].replace(tzinfo=UTC)
+        return begun
+
+    def ids_of_order(self, tracker_id: str, order_id: str, now: datetime) -> list[str]:
+        """Find the Ids of an event type's actions for an order, shown or not."""
+        found = self.connection.execute(
+            f"SELECT a.id FROM versions v JOIN actions a ON a.n = v.n WHERE {true_at('v', now)} "
+            "AND coalesce(v.record->>'$.ActionTrackerId', a.tracker_id) = ? "
+            "AND coalesce(v.record->>'$.Oid', a.oid) = ? ORDER BY a.id",
+            [tracker_id, order_id],
+        ).fetchall()
+        return [action_id for (action_id,) in found]
+
     def clear_after(self, n: int) -> int:
         """Give the seconds from an action's locking to its clearing."""
         return self.count(f"SELECT clear_after FROM actions WHERE n = {n}")

@@ -1,5 +1,6 @@
 """Reading the parameters of a request, refusing what the documents do not allow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
@@ -62,14 +63,14 @@ def read_parameters(query: str) -> dict[str, str]:
 
 def read_short_list_query(parameters: dict[str, str]) -> ShortListQuery:
     """Read a request for campaigns or items."""
-    _refuse_unknown(parameters, PAGING)
+    refuse_unknown(parameters, PAGING)
     page_size = _number(parameters, "PageSize", SHORT_LIST_PAGE_SIZE, least=1)
     return ShortListQuery(_number(parameters, "Page", 1, least=1), page_size)
 
 
 def read_action_query(parameters: dict[str, str], now: datetime, rules: Rules) -> ActionQuery:
     """Read a request for actions."""
-    _refuse_unknown(parameters, ACTION_PARAMETERS)
+    refuse_unknown(parameters, ACTION_PARAMETERS)
     campaign_id = parameters.get("CampaignId", "")
     if not campaign_id:
         raise Refusal(400, "CampaignId is required", "CampaignId")
@@ -129,7 +130,8 @@ def _number(parameters: dict[str, str], name: str, default: int, *, least: int) 
     return int(text)
 
 
-def _refuse_unknown(parameters: dict[str, str], known: frozenset[str]) -> None:
+def refuse_unknown(parameters: Mapping[str, str], known: frozenset[str]) -> None:
+    """Refuse parameters that are not known, naming them."""
     unknown = sorted(parameters.keys() - known)
     if unknown:
         raise Refusal(400, f"Unknown parameters: {', '.join(unknown)}", *unknown)

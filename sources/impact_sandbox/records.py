@@ -21,7 +21,7 @@ def strings_json(record: Mapping[str, str]) -> str:
 
 
 def typed_json(record: Mapping[str, str]) -> str:
-    """Write a record as the typed wire format does; what is no number or date stays the string it is."""
+    """Write a record as the typed wire format does: null for none, and what is no number or date stays as it is."""
     return msgspec.json.encode({name: _typed(name, value) for name, value in record.items()}).decode()
 
 
@@ -29,6 +29,8 @@ def _typed(name: str, value: str) -> object:
     kind = KINDS.get(name, "text")
     if kind == "number" and _NUMBER.fullmatch(value):
         return msgspec.Raw(value.encode())
+    if kind == "number":
+        return value or None
     if kind == "time":
         instant = parse_time(value)
         return typed_time(instant) if instant else value or None

@@ -6,22 +6,31 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the API: its path as sent, its parameters, and the status it was answered with (0 for none)."""
+    """A request to the API: its path as sent, its parameters, and the status it was answered with (0 for none).
+
+    `form` holds the parameters in the body of a write.
+    """
 
     method: str
     path: str
     query: dict[str, str]
     status: int = 0
+    form: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer to give instead of the API's own: any status and body, or one that breaks off in the middle."""
+    """An answer to give instead of the API's own: any status and body, or one that breaks off in the middle.
+
+    With `after`, the API has processed the request all the same: the call arrived, only its answer is lost. Such a
+    reply that breaks off and has no body of its own breaks off the API's.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    after: bool = False
 
 
 Hook = Callable[[Request], Reply | None]

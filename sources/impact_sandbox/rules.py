@@ -53,6 +53,20 @@ class Rules:
         clearing_touches: clearing moves the last-updated date.
         reversal_touches: so do reversals and restorations.
         duplicate_skus: share of actions with several items in which one Sku is listed twice.
+
+    Writes:
+        submission_seconds: each stage of a submission, Queued and In Progress, lasts so long by the world's clock.
+        submission_polls: or ends with the poll after so many, should the clock stand; 0 for by the clock alone.
+        values_checked: invalid values are found on processing, or refused at once with a 400.
+        most_modifications: an action takes so many.
+        custom_codes: reasons and disposition codes that the account has configured beside the documented ones.
+        customer_statuses: those that are configured.
+        amount_beside_sku: Amount beside Sku is the item's, or still the order's.
+        quantity_scales_amount: a new Quantity alone moves the item's amount in proportion.
+        zero_quantity: an item whose Quantity becomes 0 is listed no more, or with an amount of 0.
+        reversed_takes_updates: an update with an amount restores a reversed action; else only RESET does.
+        second_reversal: reversing a reversed action does nothing, or is an error.
+        unchanged_touches: an update that changes nothing moves the last-updated date and counts as a modification.
     """
 
     wire: Literal["strings", "typed"] = "strings"
@@ -79,6 +93,19 @@ class Rules:
     clearing_touches: bool = False
     reversal_touches: bool = True
     duplicate_skus: float = 0.0
+
+    submission_seconds: int = 5
+    submission_polls: int = 1
+    values_checked: Literal["processing", "at_once"] = "processing"
+    most_modifications: int = 1000
+    custom_codes: tuple[str, ...] = ()
+    customer_statuses: tuple[str, ...] = ("NEW", "EXISTING")
+    amount_beside_sku: Literal["item", "order"] = "item"
+    quantity_scales_amount: bool = True
+    zero_quantity: Literal["removes", "zeroes"] = "removes"
+    reversed_takes_updates: bool = False
+    second_reversal: Literal["nothing", "refused"] = "nothing"
+    unchanged_touches: bool = True
 
     @property
     def life(self) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from sources.impact_sandbox.api import WRITING
 from sources.impact_sandbox.budget import Budget
 from sources.impact_sandbox.control import control_routes
 from sources.impact_sandbox.faults import Faults, Thrower
@@ -23,6 +24,7 @@ from sources.impact_sandbox.replies import Hook, Request
 from sources.impact_sandbox.world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
+SCOPES = ("Campaigns", "Actions", "Items", "APISubmissions", "Actions:write")
 POLL_SECONDS = 0.005
 
 
@@ -40,7 +42,7 @@ class Sandbox:
         auth_token: str = AUTH_TOKEN,
         faults: Faults | None = None,
     ) -> None:
-        """Prepare to serve a world; `scopes` limit the token to some of Campaigns, Actions and Items."""
+        """Prepare to serve a world; `scopes` limit the token to some of SCOPES."""
         self.world = world
         self.auth_token = auth_token
         self.budget = Budget(limit=requests_per_hour)
@@ -48,6 +50,11 @@ class Sandbox:
         self._gate = Gate(world, auth_token, self.budget, scopes, latency, self.requests)
         self._gate.thrower.faults = faults or Faults()
         self._port = port
+
+    @property
+    def writes(self) -> list[Request]:
+        """The PUT and DELETE requests that arrived whole, whatever became of them and of their answers."""
+        return [request for request in self.requests if request.method in WRITING]
 
     @property
     def account_sid(self) -> str:

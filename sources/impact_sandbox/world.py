@@ -2,18 +2,20 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from sources.impact_sandbox.edits import Editor
+from sources.impact_sandbox.edits import Editor, Memory
 from sources.impact_sandbox.ledger import Ledger
-from sources.impact_sandbox.records import Record
+from sources.impact_sandbox.processing import process
 from sources.impact_sandbox.rules import Campaign, Rules
+from sources.impact_sandbox.submissions import Queue, Submission
 from sources.impact_sandbox.times import DEFAULT_NOW, to_utc
+from sources.impact_sandbox.writes import Write
 
 ACCOUNT_SID = "IRsandbox2026AcmeBrand1000000000001"
 CAMPAIGNS = (
@@ -25,9 +27,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class _Edit:
+class _Edit(Generic[Done]):
     at: datetime
-    apply: Callable[[Editor], object]
+    apply: Callable[[Editor], Done]
 
 
 class World:
@@ -58,7 +60,8 @@ class World:
         self._first_day = _day(to_utc(start) if start else self._now - timedelta(days=days))
         self._campaigns = list(campaigns)
         self._rules = rules or Rules()
-        self._edits: list[_Edit] = []
+        self._edits: list[_Edit[Any]] = []
+        self._queue = Queue(account_sid, seed)
         self._created = 0
         self._ticking_since: float | None = None
         self.edition = 0
@@ -84,6 +87,7 @@ class World:
     @rules.setter
     def rules(self, rules: Rules) -> None:
         with self.lock:
+            self._settle()
             retold = rules.life != self._rules.life
             self._rules = rules
             self.edition += 1
@@ -94,7 +98,7 @@ class World:
     @property
     def ledger(self) -> Ledger:
         """The ledger, complete up to the clock; to be read under `lock`."""
-        self._grow()
+        self._settle()
         return self._ledger
 
     def tick(self) -> None:
@@ -136,12 +140,15 @@ class World:
             condition = "true" if action_id is None else f"i.n = {-1 if n is None else n}"
             return self.ledger.item_table(self.now, condition)
 
-    def create(self, campaign_id: str = "1000", **fields: str) -> str:
-        """Record a conversion now and give its Id; any field may be given, even one that no document names."""
+    def create(self, campaign_id: str = "1000", *, items: Sequence[Mapping[str, str]] = (), **fields: str) -> str:
+        """Record a conversion now and give its Id; any field may be given, even one that no document names.
+
+        `items` are fields of its items, whose sums are its amounts unless given; without any, one is worth it all.
+        """
         with self.lock:
             number, self._created = self._created, self._created + 1
             campaign = next(campaign for campaign in self._campaigns if campaign.id == campaign_id)
-            return self._edit(lambda editor: editor.create(number, campaign, fields))
+            return self._edit(lambda editor: editor.create(number, campaign, fields, items))
 
     def modify(self, action_id: str, *, touches: bool = True, **fields: str) -> None:
         """Set fields of an action; deltas, cost and items follow. `touches`: last-updated moves."""
@@ -171,21 +178,57 @@ class World:
         """Take an action out of the API altogether."""
         self._edit(lambda editor: editor.remove(action_id))
 
+    @property
+    def submissions(self) -> list[Submission]:
+        """The submissions up to now, in the order they came."""
+        with self.lock:
+            self._settle()
+            return [submission for submission in self._queue.submissions if submission.submitted <= self.now]
+
+    def submit(self, write: Write) -> Submission:
+        """Queue a write."""
+        with self.lock:
+            return self._queue.add(write, self.now)
+
+    def poll(self, batch_id: str) -> Submission | None:
+        """Give a submission, as a poll of the API does: so many polls end a stage."""
+        with self.lock:
+            submission = next((seen for seen in self.submissions if seen.batch_id == batch_id), None)
+            due = submission.move_by_polls(self.now, self._rules) if submission else None
+            if submission and due:
+                self._complete(submission, due)
+            return submission
+
+    def _settle(self) -> None:
+        """Process what the clock says has been processed, in that order, each at its own instant."""
+        self._grow()
+        for at, submission in self._queue.move_by_clock(self.now, self._rules):
+            self._complete(submission, at)
+
+    def _complete(self, submission: Submission, at: datetime) -> None:
+        def apply(editor: Editor) -> None:
+            submission.outcome = process(editor, submission.write)
+
+        submission.completed = at
+        self._apply(_Edit(at, apply))
+
     def _edit(self, apply: Callable[[Editor], Done]) -> Done:
         with self.lock:
-            self._grow()
-            edit = _Edit(self.now, apply)
-            done = apply(self._editor(edit.at))
-            self._edits.append(edit)
-            self.edition += 1
-            return done
+            self._settle()
+            return self._apply(_Edit(self.now, apply))
+
+    def _apply(self, edit: _Edit[Done]) -> Done:
+        done = edit.apply(self._editor(edit.at))
+        self._edits.append(edit)
+        self.edition += 1
+        return done
 
     def _editor(self, now: datetime) -> Editor:
-        return Editor(self._ledger, self._rules, now, self.account_sid, self._before)
+        return Editor(self._ledger, self._rules, now, self.account_sid, self._memory)
 
     def _build(self) -> None:
         self._ledger = Ledger(self.seed, self.account_sid)
-        self._before: dict[str, tuple[Record, list[Record]]] = {}
+        self._memory = Memory()
         for campaign in self._campaigns:
             self._enter(campaign)
         self._grown_to = self._first_day

@@ -33,6 +33,30 @@ class Client:
         """Ask for a path below the account's."""
         return self.http.get(self.base + path, params=parameters)
 
+    def put(self, **form: str) -> httpx.Response:
+        """Ask for an update."""
+        return self.http.put(f"{self.base}/Actions", data=form)
+
+    def delete(self, **form: str) -> httpx.Response:
+        """Ask for a reversal."""
+        return self.http.request("DELETE", f"{self.base}/Actions", data=form)
+
+    def submission(self, queued: httpx.Response) -> Row:
+        """Poll for what was queued."""
+        row: Row = self.http.get(queued.raise_for_status().json()["QueuedUri"]).raise_for_status().json()
+        return row
+
+    def complete(self, queued: httpx.Response) -> Row:
+        """Poll for what was queued until it is complete."""
+        while (row := self.submission(queued))["Status"] != "Complete":
+            pass
+        return row
+
+    def errors(self, queued: httpx.Response) -> str:
+        """The codes with which a write ends; empty for success."""
+        codes: str = self.complete(queued)["ErrorReason"]
+        return codes
+
     def actions(self, **parameters: str) -> list[Row]:
         """Rows of the first page of the first campaign's actions."""
         return self.rows("/Actions", CampaignId="1000", **parameters)
@@ -84,6 +108,13 @@ def ask() -> Iterator[Ask]:
             return Client(stack.enter_context(Sandbox(world, **options)))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Client]:
+    """Give a client to a world in which each test makes its own actions."""
+    with Sandbox(World(days=1, per_day=0), requests_per_hour=100_000) as sandbox:
+        yield Client(sandbox)
 
 
 @pytest.fixture(scope="package")

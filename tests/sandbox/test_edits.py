@@ -37,6 +37,17 @@ def test_create(ask: Ask, world: World) -> None:
     assert client.actions() == [row]
 
 
+def test_create_with_items(ask: Ask, world: World) -> None:
+    """An action may be created with items, whose sums are its amounts unless given."""
+    client = ask(world)
+    items = [{"Sku": "A/B 1", "SaleAmount": "5.00", "Payout": "0.50"}, {"SaleAmount": "2.00", "Color": "red"}]
+    row = client.action(world.create(items=items, Payout="9.00"))
+    assert (row["Amount"], row["IntendedAmount"], row["Payout"]) == ("7.00", "7.00", "9.00")
+    told = client.items(row["Id"])
+    assert [(item["Sku"], item["SaleAmount"]) for item in told] == [("A/B 1", "5.00"), ("12345", "2.00")]
+    assert told[0]["Uri"].endswith("/Items/A%2FB%201")
+
+
 def test_created_id(ask: Ask, world: World) -> None:
     """An action may be created under any Id, in any known campaign."""
     client = ask(world)

@@ -106,8 +106,9 @@ def test_unknown_path(standing: Client) -> None:
 
 
 def test_method(standing: Client) -> None:
-    """The reading side refuses to write."""
-    assert standing.http.put(f"{standing.base}/Actions", data={"ActionId": "x"}).status_code == 405
+    """Only the list of actions is written to, and only by PUT and DELETE."""
+    for method, path in (("PUT", "/Campaigns"), ("DELETE", "/Actions/1000.4636.1"), ("POST", "/Actions")):
+        assert standing.http.request(method, standing.base + path, data={"ActionId": "x"}).status_code == 405
 
 
 def test_version_header(standing: Client) -> None:
