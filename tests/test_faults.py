@@ -137,7 +137,7 @@ def test_a_run_that_gets_no_answers_moves_nothing(account: Make) -> None:
     held = one.held()
     for kind in (Kind.LISTLESS, Kind.LENGTH_SHORT):
         one.sandbox.faults = Faults()
-        one.sandbox.on_request = partial(_fail_actions, one, kind)
+        one.sandbox.on_request = partial(_fail_from_now, one, kind)
         with pytest.raises(InvalidAnswer):
             one.sync(start_date=start)
         assert one.held() == held
@@ -146,9 +146,9 @@ def test_a_run_that_gets_no_answers_moves_nothing(account: Make) -> None:
     one.assert_true()
 
 
-def _fail_actions(one: Account, kind: Kind, request: Request) -> None:
-    """From the first request for actions on, throw one kind of fault at everything."""
-    if request.path.endswith("Actions") and not one.sandbox.faults.rate:
+def _fail_from_now(one: Account, kind: Kind, _: Request) -> None:
+    """Answer this request, which lists the campaigns, and throw one kind of fault at all that follow."""
+    if not one.sandbox.faults.rate:
         one.sandbox.faults = faults(1.0, kind, most_in_a_row=None)
 
 

@@ -59,6 +59,9 @@ STAYING = frozenset({Kind.LIMIT_BARE, Kind.NEXT_ELSEWHERE})
 PASSING = tuple(kind for kind in Kind if kind not in STAYING)
 """What another try mends."""
 
+_UNDONE = frozenset({Kind.REFUSED, *(kind for kind in Kind if kind.startswith("429"))})
+_EITHER = frozenset({Kind.RESET, Kind.HANG, *(kind for kind in Kind if kind.startswith("5"))})
+
 
 @dataclass(frozen=True)
 class Faults:
@@ -113,9 +116,11 @@ class Thrower:
         self._faults, self._number = faults, 0
         self._in_a_row.clear()
 
-    def throw(self, request: Request, reply: Reply, now: datetime) -> tuple[Kind | None, Reply]:
+    def throw(self, request: Request, answer: Callable[[], Reply], now: datetime) -> tuple[Kind | None, Reply]:
         """The fault that hits a request, if any, and its answer, which the fault may have changed.
 
+        A request that is refused is not carried out, so no `answer` is computed; of those that fail otherwise without
+        one, every other is carried out all the same.
         Faults that change nothing of this answer, as a link to the next page where there are no pages, do not hit.
         """
         self._number += 1
@@ -127,7 +132,9 @@ class Thrower:
         many = faults.most_in_a_row is not None and self._in_a_row[key] >= faults.most_in_a_row
         if kind is None or many:
             self._in_a_row.pop(key, None)
-            return None, reply
+            return None, answer()
+        undone = kind in _UNDONE or (kind in _EITHER and self._number % 2 == 0)
+        reply = Reply() if undone else answer()
         change = _CHANGES.get(kind)
         changed = change(_Hit(request, reply, now, faults, self._number)) if change else reply
         if changed is None:

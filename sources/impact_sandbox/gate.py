@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
@@ -68,19 +69,23 @@ class Gate:
 
     def _answer(self, request: Request, raw_query: str, body: str, headers: Headers) -> tuple[Kind | None, Reply]:
         with self.world.lock:
-            try:
-                reply = self.on_request(request) if self.on_request else None
-                if reply is None or reply.after:
-                    own = self._own_answer(request, raw_query, body, headers)
-                    reply = _in_place_of(own, reply) if reply else own
-            except Exception:
-                logger.exception("The sandbox failed on %s %s", request.method, request.path)
-                reply = Reply(HTTPStatus.INTERNAL_SERVER_ERROR)
-            kind, reply = self.thrower.throw(request, reply, self.world.now)
+            answer = partial(self._hooked, request, raw_query, body, headers)
+            kind, reply = self.thrower.throw(request, answer, self.world.now)
             told = 0 if kind in SILENT else reply.status
             self.requests.append(replace(request, status=told))
             now = format_datetime(self.world.now, usegmt=True)
             return kind, replace(reply, headers={"Date": now, **reply.headers})
+
+    def _hooked(self, request: Request, raw_query: str, body: str, headers: Headers) -> Reply:
+        try:
+            reply = self.on_request(request) if self.on_request else None
+            if reply is None or reply.after:
+                own = self._own_answer(request, raw_query, body, headers)
+                reply = _in_place_of(own, reply) if reply else own
+        except Exception:
+            logger.exception("The sandbox failed on %s %s", request.method, request.path)
+            reply = Reply(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return reply
 
     def _own_answer(self, request: Request, raw_query: str, sent: str, headers: Headers) -> Reply:
         try:

@@ -233,6 +233,22 @@ def test_credentials_expire(ask: Ask) -> None:
     assert client.sandbox.thrown == Counter({"401": 2})
 
 
+def test_what_is_refused_is_not_done(ask: Ask) -> None:
+    """A request that gets a 429 or a 401 never happened; of those that get a 5xx, some did."""
+
+    def done(faults: Faults) -> int:
+        happened: list[str] = []
+        client = ask(World(days=1, per_day=1), faults=faults)
+        client.sandbox.on_request = lambda request: happened.append(request.path)
+        for _ in range(4):
+            client.get("/Campaigns")
+        return len(happened)
+
+    assert done(Faults(1.0, kinds=(Kind.LIMIT,), most_in_a_row=None)) == 0
+    assert done(Faults(expire_after=0)) == 0
+    assert done(Faults(1.0, kinds=(Kind.ERROR_503,), most_in_a_row=None)) == 2
+
+
 def test_what_a_fault_would_not_change_is_not_hit(ask: Ask) -> None:
     """One action has no pages, so no wrong link to a further one, and nothing is counted."""
     client = always(ask, Kind.NEXT_ELSEWHERE)
