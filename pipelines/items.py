@@ -112,7 +112,7 @@ def drain(  # noqa: PLR0913 - one fact each
 @contextmanager
 def _spool(pipeline: dlt.Pipeline, settings: Settings) -> Iterator[Spool]:
     """Beside the working folder, which each run empties."""
-    spool = Spool(Path(str(pipeline.pipelines_dir)).with_suffix(".items"), settings.account)
+    spool = Spool(Path(str(pipeline.pipelines_dir)).with_suffix(".items"), settings)
     try:
         yield spool
     finally:

@@ -19,6 +19,7 @@ from sources.impact.budget import Budget
 from sources.impact.errors import BudgetSpent
 from sources.impact.item_queue import Queued, Status
 from sources.impact.protocol import Limits
+from sources.impact.settings import Settings
 from sources.impact.spool import Listing, Spool
 from sources.impact_sandbox import Request
 from tests.conftest import CAMPAIGNS, Account
@@ -148,6 +149,11 @@ def now() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def account_of(sid: str = "IR0123456789") -> Settings:
+    """Settings of an account."""
+    return Settings(sid, "token")
+
+
 def queued(action: str = "1.2.3", was: str = "") -> Queued:
     """A queued action."""
     return Queued(action, "1000", "a fingerprint", None, was)
@@ -155,24 +161,27 @@ def queued(action: str = "1.2.3", was: str = "") -> Queued:
 
 def test_a_kept_answer_serves_the_same_question_only(tmp_path: Path) -> None:
     """An answer is used only while the warehouse says of the action what it said when it was asked for."""
-    listing = Listing(queued(), Status.LISTED, now(), (b'[{"Sku": "A"}]',))
-    first = Spool(tmp_path / "spool", "account")
+    listing = Listing(queued(), Status.LISTED, now(), (b'[{"Uri": "/Advertisers/IR0123456789/Actions"}]',))
+    first = Spool(tmp_path / "spool", account_of())
     first.put(listing)
     first.close()
-    spool = Spool(tmp_path / "spool", "account")
+    spool = Spool(tmp_path / "spool", account_of())
     assert spool.get(queued()) == listing
     assert spool.get(queued(was="read meanwhile")) is None
-    assert Spool(tmp_path / "spool", "another").get(queued()) is None
+    assert Spool(tmp_path / "spool", account_of("IR9876543210")).get(queued()) is None
+    assert b"IR0123456789" not in (tmp_path / "spool").read_bytes()
     spool.forget([queued().action_id])
     assert spool.get(queued()) is None
+    spool.close()
+    assert not (tmp_path / "spool").exists()
 
 
 def test_a_damaged_file_of_kept_answers_is_begun_anew(tmp_path: Path) -> None:
     """Losing kept answers costs requests and no run."""
     path = tmp_path / "spool"
     path.write_bytes(b"no database at all" * 1000)
-    Spool(path, "account").put(Listing(queued(), Status.LISTED, now()))
-    assert Spool(path, "account").get(queued()) is not None
+    Spool(path, account_of()).put(Listing(queued(), Status.LISTED, now()))
+    assert Spool(path, account_of()).get(queued()) is not None
 
 
 def test_spared_requests_are_those_of_the_hour_that_the_api_tells() -> None:

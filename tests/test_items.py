@@ -16,7 +16,7 @@ Make = Callable[..., Account]
 ONE = (CAMPAIGNS[0],)
 
 
-def with_items(world: Account, *skus: str, **fields: Any) -> str:
+def with_items(world: Account, *skus: str, **fields: Any) -> str:  # noqa: ANN401 - any field
     """An action that is recorded now and has just these items."""
     action = world.world.create(**fields)
     first = world.world.item_truth(action).to_pylist()[0]["Sku"]
