@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.exits import Exit
+from pipelines.warehouse import open_pipeline
+from sources.impact import impact_items, items
 from sources.impact.budget import Budget
+from sources.impact.client import Client
 from sources.impact.errors import BudgetSpent
 from sources.impact.item_queue import Queued, Status
 from sources.impact.protocol import Limits
 from sources.impact.settings import Settings
 from sources.impact.spool import Listing, Spool
+from sources.impact.warehouse import Warehouse
 from sources.impact_sandbox import Request
 from tests.conftest import CAMPAIGNS, Account
 from tests.test_cli import IMPACT, clean, environment, impact
@@ -213,3 +217,24 @@ def test_the_wait_for_spared_requests_ends_when_enough_of_ours_are_an_hour_old()
     with budget.sparing(0.25):  # three of ten
         budget.take()
     assert waits == [3600.0 + 3 * 60 - 600]
+
+
+def test_an_action_counts_as_read_only_once_its_items_have_landed(
+    account: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables commit one by one: `item_fetches` speaks of an action in a later load package than `action_items`."""
+    monkeypatch.setattr(items, "_PACKAGE", 10)
+    world = account(days=10, per_day=2)
+    world.sync()
+    with open_pipeline() as pipeline, Client(world.settings()) as client:
+        warehouse = Warehouse(pipeline)
+        with items.ItemWalk(client, warehouse, "a run") as walk:
+            while not walk.finished:
+                pipeline.run(impact_items(walk=walk))
+                with pipeline.sql_client() as sql:
+                    read, known = (
+                        {row[0] for row in sql.execute_sql(f"select distinct action_id from {table}") or []}
+                        for table in map(sql.make_qualified_table_name, ("action_items", "item_fetches"))
+                    )
+                assert known < read or walk.finished
+    assert known == read == world.truth().keys()
