@@ -100,7 +100,7 @@ def drain(  # noqa: PLR0913 - one fact each
         _spool(pipeline, client.settings) as spool,
         ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk,
     ):
-        while not walk.finished and not walk.idle:
+        while not walk.idle and not walk.finished:
             pipeline.run([impact_items(walk=walk), runs(row)])
             walk.landed()
     warehouse.refresh()
@@ -112,7 +112,7 @@ def drain(  # noqa: PLR0913 - one fact each
 @contextmanager
 def _spool(pipeline: dlt.Pipeline, settings: Settings) -> Iterator[Spool]:
     """Beside the working folder, which each run empties."""
-    spool = Spool(Path(str(pipeline.pipelines_dir)).with_suffix(".items"), settings.account)
+    spool = Spool(Path(str(pipeline.pipelines_dir)).with_suffix(".items"), settings)
     try:
         yield spool
     finally:

@@ -147,10 +147,23 @@ def test_since_over_three_years_back_reads_what_there_is_and_says_so(account: Ma
     assert "goes back three years" in output
 
 
+def kill_amid_items(one: Account) -> None:
+    """Kill `impact items` when it has sent some requests."""
+    with subprocess.Popen([IMPACT, "items"], env=environment(one), stderr=subprocess.DEVNULL) as run:
+
+        def kill(request: Request) -> None:
+            if request.path.endswith("/Items") and len(one.sandbox.requests) % 20 == 0:
+                run.kill()
+
+        one.sandbox.on_request = kill
+    one.sandbox.on_request = None
+
+
 def test_no_secret_is_left_anywhere(account: Make) -> None:
     """After runs that succeed and fail, no file, log or table holds the AuthToken, and only `uri` the AccountSID."""
     one = account(days=20, per_day=5)
     said = clean(impact("-vv", "sync", env=environment(one)), 0)
+    kill_amid_items(one)
     said += clean(impact("-vv", "sync", env=environment(one, DESTINATION__DUCKDB__CREDENTIALS="/nowhere/x.duckdb")), 2)
     one.sandbox.on_request = lambda _: Reply(404, json.dumps({"Message": f"no {one.sandbox.account_sid}"}).encode())
     said += clean(impact("-vv", "sync", env=environment(one)), 4)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import socket
+import ssl
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -194,6 +199,33 @@ def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: py
     said = str(caught.value) + repr(caught.value) + caplog.text + repr(one.settings())
     assert one.sandbox.auth_token not in said
     assert one.sandbox.account_sid not in said
+
+
+@pytest.mark.parametrize("variable", ["PYTHONHTTPSVERIFY=0", "CURL_CA_BUNDLE=", "REQUESTS_CA_BUNDLE=", "SSL_VERIFY=0"])
+def test_a_server_that_is_not_who_it_says_gets_no_credentials(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that nobody vouches for ends the connection before anything is sent, whatever the environment."""
+    name, _, value = variable.partition("=")
+    monkeypatch.setenv(name, value)
+    received: list[bytes] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).parent / "untrusted.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with (
+                        contextlib.suppress(ssl.SSLError),
+                        context.wrap_socket(listener.accept()[0], server_side=True) as one,
+                    ):
+                        received.append(one.recv(1000))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        settings = Settings("IR0", "secret", base_url=f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with Client(settings) as client, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            list(client.campaigns())
+    assert received == []
 
 
 @pytest.mark.parametrize(

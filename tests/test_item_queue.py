@@ -15,11 +15,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.exits import Exit
+from pipelines.warehouse import open_pipeline
+from sources.impact import impact_items, items
 from sources.impact.budget import Budget
+from sources.impact.client import Client
 from sources.impact.errors import BudgetSpent
 from sources.impact.item_queue import Queued, Status
 from sources.impact.protocol import Limits
+from sources.impact.settings import Settings
 from sources.impact.spool import Listing, Spool
+from sources.impact.warehouse import Warehouse
 from sources.impact_sandbox import Request
 from tests.conftest import CAMPAIGNS, Account
 from tests.test_cli import IMPACT, clean, environment, impact
@@ -148,6 +153,11 @@ def now() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def account_of(sid: str = "IR0123456789") -> Settings:
+    """Settings of an account."""
+    return Settings(sid, "token")
+
+
 def queued(action: str = "1.2.3", was: str = "") -> Queued:
     """A queued action."""
     return Queued(action, "1000", "a fingerprint", None, was)
@@ -155,24 +165,27 @@ def queued(action: str = "1.2.3", was: str = "") -> Queued:
 
 def test_a_kept_answer_serves_the_same_question_only(tmp_path: Path) -> None:
     """An answer is used only while the warehouse says of the action what it said when it was asked for."""
-    listing = Listing(queued(), Status.LISTED, now(), (b'[{"Sku": "A"}]',))
-    first = Spool(tmp_path / "spool", "account")
+    listing = Listing(queued(), Status.LISTED, now(), (b'[{"Uri": "/Advertisers/IR0123456789/Actions"}]',))
+    first = Spool(tmp_path / "spool", account_of())
     first.put(listing)
     first.close()
-    spool = Spool(tmp_path / "spool", "account")
+    spool = Spool(tmp_path / "spool", account_of())
     assert spool.get(queued()) == listing
     assert spool.get(queued(was="read meanwhile")) is None
-    assert Spool(tmp_path / "spool", "another").get(queued()) is None
+    assert Spool(tmp_path / "spool", account_of("IR9876543210")).get(queued()) is None
+    assert b"IR0123456789" not in (tmp_path / "spool").read_bytes()
     spool.forget([queued().action_id])
     assert spool.get(queued()) is None
+    spool.close()
+    assert not (tmp_path / "spool").exists()
 
 
 def test_a_damaged_file_of_kept_answers_is_begun_anew(tmp_path: Path) -> None:
     """Losing kept answers costs requests and no run."""
     path = tmp_path / "spool"
     path.write_bytes(b"no database at all" * 1000)
-    Spool(path, "account").put(Listing(queued(), Status.LISTED, now()))
-    assert Spool(path, "account").get(queued()) is not None
+    Spool(path, account_of()).put(Listing(queued(), Status.LISTED, now()))
+    assert Spool(path, account_of()).get(queued()) is not None
 
 
 def test_spared_requests_are_those_of_the_hour_that_the_api_tells() -> None:
@@ -204,3 +217,24 @@ def test_the_wait_for_spared_requests_ends_when_enough_of_ours_are_an_hour_old()
     with budget.sparing(0.25):  # three of ten
         budget.take()
     assert waits == [3600.0 + 3 * 60 - 600]
+
+
+def test_an_action_counts_as_read_only_once_its_items_have_landed(
+    account: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables commit one by one: `item_fetches` speaks of an action in a later load package than `action_items`."""
+    monkeypatch.setattr(items, "_PACKAGE", 10)
+    world = account(days=10, per_day=2)
+    world.sync()
+    with open_pipeline() as pipeline, Client(world.settings()) as client:
+        warehouse = Warehouse(pipeline)
+        with items.ItemWalk(client, warehouse, "a run") as walk:
+            while not walk.finished:
+                pipeline.run(impact_items(walk=walk))
+                with pipeline.sql_client() as sql:
+                    read, known = (
+                        {row[0] for row in sql.execute_sql(f"select distinct action_id from {table}") or []}
+                        for table in map(sql.make_qualified_table_name, ("action_items", "item_fetches"))
+                    )
+                assert known < read or walk.finished
+    assert known == read == world.truth().keys()

@@ -141,7 +141,8 @@ def impact_items(
     """Items of the actions that the pipeline's warehouse holds and whose items are not current, most valuable first.
 
     Run it after `impact()`, which notes whose items are out of date. It sends one request an action, `max_requests`
-    at the most, and leaves a tenth of the hour to others; run it again for the rest.
+    at the most, and leaves a tenth of the hour to others; run it again for the rest. A run that was killed while it
+    loaded must be resumed from its working folder, as dlt does by itself; a `walk` of several packages needs no folder.
     """
 
     @dlt.resource(name="item_lists", selected=False)

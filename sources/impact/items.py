@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, Self
+
+import pyarrow as pa
 
 from sources.impact.client import Client
 from sources.impact.errors import ImpactError
@@ -80,7 +82,9 @@ class ItemWalk:
         self._reader = ItemReader(client, spool)
         self._lander = ItemLander(warehouse, run_id)
         self._asked: set[str] = set()
+        self._due: pa.Table | None = None
         self._left: list[str] = []
+        self._ended = False
         self._waiting = self._of = 0
         self._listings: Iterator[Listing] | None = None
         self._began = 0.0
@@ -108,22 +112,33 @@ class ItemWalk:
         return self.ask.max_requests == 0 or not self._queue.length()
 
     def package(self, state: State) -> Iterator[ItemLanding]:
-        """Rows of the next load package."""
+        """Rows of the next load package.
+
+        What `item_fetches` vouches for lands one package before it does: each table commits on its own, and a run
+        that is killed between the two must not leave an action that looks read and whose items are not there.
+        """
         own(state, self.client.settings)
         self._warehouse.refresh()
         self.landed()
-        listings = list(self._told(islice(self._begin(), _PACKAGE)))
-        self._left = [listing.queued.action_id for listing in listings]
+        due, self._due = self._due, None
+        if due is not None:
+            yield ItemLanding(fetches=due)
+            self._left = due["action_id"].to_pylist()
+        listings = [] if self._ended else list(self._told(islice(self._begin(), _PACKAGE)))
+        self._ended = len(listings) < _PACKAGE
         if listings:
-            yield self._lander.land(listings)
-        if len(listings) < _PACKAGE:
+            landing = self._lander.land(listings)
+            self._due = landing.fetches
+            yield replace(landing, fetches=None)
+        if self._ended and self._due is None:
             self.finished = True
             self.stopped = self._reader.stopped
 
     def landed(self) -> None:
         """Say that the last package has landed."""
-        if self._spool:
+        if self._spool and self._left:
             self._spool.forget(self._left)
+            self._left = []
 
     def _begin(self) -> Iterator[Listing]:
         if self._listings is None:

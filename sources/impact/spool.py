@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from sources.impact.item_queue import Queued
+from sources.impact.settings import Settings
 
 _TABLE = """
 create table if not exists answers (
@@ -23,6 +24,8 @@ create table if not exists answers (
     primary key (account, action_id)
 )
 """
+_SID = "\x1aAccountSID\x1a"
+"""Stands for the AccountSID in the file; no JSON has such characters as they are."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,27 @@ class Listing:
 
 
 class Spool:
-    """The file of one warehouse. Safe between threads; close it, or use it as a context.
+    """The file of one warehouse. Safe between threads; close it.
 
-    A file that cannot be read is begun anew.
+    A file that cannot be read is begun anew. The AccountSID, which stands in items' paths, is not written into it.
     """
 
-    def __init__(self, path: Path | str, account: str) -> None:
-        self._account = account
+    def __init__(self, path: Path | str, settings: Settings) -> None:
+        self._path, self._account, self._sid = Path(path), settings.account, settings.account_sid
         self._lock = threading.Lock()
         try:
-            self._file = _open(path)
+            self._file = _open(self._path)
         except sqlite3.DatabaseError:
-            Path(path).unlink(missing_ok=True)
-            self._file = _open(path)
+            self._path.unlink(missing_ok=True)
+            self._file = _open(self._path)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, and remove it where nothing is kept."""
+        with self._lock:
+            kept = self._file.execute("select 1 from answers limit 1").fetchone()
+            self._file.close()
+        if not kept:
+            self._path.unlink(missing_ok=True)
 
     def put(self, listing: Listing) -> None:
         """Keep an answer."""
@@ -64,7 +71,7 @@ class Spool:
             listing.queued.was,
             listing.status,
             listing.read_at.isoformat(),
-            msgspec.json.encode([page.decode(errors="replace") for page in listing.pages]),
+            msgspec.json.encode([page.decode(errors="replace").replace(self._sid, _SID) for page in listing.pages]),
         )
         with self._lock, self._file:
             self._file.execute("insert or replace into answers values (?, ?, ?, ?, ?, ?, ?)", row)
@@ -80,7 +87,7 @@ class Spool:
             found = self._file.execute(sql, key).fetchone()
         if found is None:
             return None
-        pages = tuple(page.encode() for page in msgspec.json.decode(found[2], type=list[str]))
+        pages = tuple(page.replace(_SID, self._sid).encode() for page in msgspec.json.decode(found[2], type=list[str]))
         return Listing(queued, found[0], datetime.fromisoformat(found[1]), pages)
 
     def forget(self, action_ids: Iterable[str]) -> None:
@@ -88,14 +95,8 @@ class Spool:
         with self._lock, self._file:
             self._file.executemany("delete from answers where action_id = ?", [(id_,) for id_ in action_ids])
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is kept."""
-        with self._lock:
-            return self._file.execute("select 1 from answers limit 1").fetchone() is None
 
-
-def _open(path: Path | str) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, check_same_thread=False)
     # A killed process loses nothing; after a power cut the file may be begun anew, which costs requests only.
     file.execute("pragma synchronous = off")

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.phases import Phase, PhaseFile
+from tests.chaos.truth import Damage, change_some
 from tests.conftest import Account
 
 CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -26,18 +27,13 @@ _SPAN = {Phase.STARTING: 0.8, Phase.EXTRACT: 0.15, Phase.NORMALIZE: 0.05, Phase.
 class Toll:
     """What was done to the runs, and what it cost."""
 
+    damage: Damage = field(default_factory=Damage)
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By phase and signal."""
     finished: int = 0
     """Runs that ended before the signal came."""
-    checks: int = 0
-    """Comparisons of the whole warehouse with the truth."""
     lost_folders: int = 0
     restored: int = 0
-    rows_lost: int = 0
-    rows_doubled: int = 0
-    wrong: list[str] = field(default_factory=list)
-    """What should not have happened."""
 
 
 class Killer:
@@ -60,10 +56,11 @@ class Killer:
                 self._kill()
                 self._mishap()
             self._finish()
-            self._compare()
+            self.toll.damage.compare(self._account)
+            shutil.copy(self._account.path, self._copy)
             yield self.toll
             self._account.world.advance(days=self._random.randint(1, 9))
-            self._edit()
+            change_some(self._account, self._random)
 
     def _kill(self) -> None:
         """Start a run and kill it somewhere."""
@@ -105,38 +102,6 @@ class Killer:
         for command in (("sync",), ("items",)):
             self._expect(self._start(*command), {0})
 
-    def _compare(self) -> None:
-        """The whole warehouse against the sandbox: rows that are missing, and rows that are there twice."""
-        account, toll = self._account, self.toll
-        toll.checks += 1
-        toll.rows_lost += len(account.truth().keys() - account.held().keys())
-        toll.rows_lost += len(account.item_truth().keys() - account.held_items().keys())
-        for table, key in (("actions", "id"), ("action_items", "(action_id, sku)"), ("item_fetches", "action_id")):
-            ((doubled,),) = account.query(f"select count(*) - count(distinct {key}) from impact.{table}")
-            toll.rows_doubled += doubled
-        try:
-            account.assert_true()
-            account.assert_items_true()
-        except AssertionError as error:
-            toll.wrong.append(str(error))
-        shutil.copy(account.path, self._copy)
-
-    def _edit(self) -> None:
-        """Change some actions by hand, in ways of which some leave no date."""
-        world = self._account.world
-        pending = sorted(i for i, row in self._account.truth().items() if row["state"] == "PENDING")
-        for action in self._random.sample(pending, min(6, len(pending))):
-            touches = self._random.random() < 0.5
-            match self._random.randrange(4):
-                case 0:
-                    world.modify(action, touches=touches, Amount=f"{self._random.randint(1, 99)}.50")
-                case 1:
-                    world.reverse(action, touches=touches)
-                case 2:
-                    world.approve(action)
-                case _:
-                    world.set_item(action, "EXTRA", SaleAmount="5.00", Category=f"{self._random.random()}")
-
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.chaos.victim", *arguments]
         here = Path(__file__).parent.parent.parent
@@ -152,6 +117,6 @@ class Killer:
         _, said = process.communicate()
         text = said.decode(errors="replace")
         if process.returncode not in codes or "Traceback" in text:
-            self.toll.wrong.append(f"{process.args!r} ended with {process.returncode}: {text[-2000:]}")
+            self.toll.damage.wrong.append(f"{process.args!r} ended with {process.returncode}: {text[-2000:]}")
         if process.returncode in (130, 143) and "interrupted" not in text:
-            self.toll.wrong.append(f"{process.args!r} was interrupted and did not say so: {text[-500:]}")
+            self.toll.damage.wrong.append(f"{process.args!r} was interrupted and did not say so: {text[-500:]}")

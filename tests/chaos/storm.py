@@ -1,0 +1,60 @@
+"""Syncs and drains while a share of all requests goes wrong, compared with the truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from pipelines.exits import Exit, exit_code
+from sources.impact.errors import ImpactError
+from sources.impact_sandbox import Faults
+from tests.chaos.truth import Damage, change_some
+from tests.conftest import Account
+
+_RUNS = 50
+"""Runs in a row of which one must end well."""
+
+
+@dataclass
+class Weathered:
+    """What was thrown, and what it cost."""
+
+    damage: Damage = field(default_factory=Damage)
+    requests: int = 0
+    thrown: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
+    """How runs ended, by exit code."""
+
+    @property
+    def repeated(self) -> int:
+        """Requests that were sent again: those that went wrong are all that anything is sent twice for."""
+        return sum(self.thrown.values())
+
+
+def weather(account: Account, requests: int, faults: Faults) -> Iterator[Weathered]:
+    """Until so many requests were sent: runs until a sync and a drain are done, a comparison, and some days pass."""
+    found, random = Weathered(), Random(faults.seed)  # noqa: S311 - to be repeated
+    account.sandbox.faults = faults
+    while found.requests < requests:
+        if not any(_run(account, found) for _ in range(_RUNS)):
+            found.damage.wrong.append(f"{_RUNS} runs in a row did not end well")
+        found.damage.compare(account)
+        found.requests = len(account.sandbox.requests)
+        found.thrown = Counter(account.sandbox.thrown)
+        yield found
+        account.world.advance(days=random.randint(1, 9))
+        change_some(account, random)
+        if random.random() < 0.3:
+            account.path.unlink()
+
+
+def _run(account: Account, found: Weathered) -> bool:
+    """A sync and a drain; whether both were done. What stops a run must be an error of ours."""
+    try:
+        codes = [account.sync().exit, account.drain().ended[0]]
+    except ImpactError as error:
+        codes = [exit_code(error)]
+    found.runs.update(str(code.value) for code in codes)
+    return all(code is Exit.DONE for code in codes) and len(codes) == 2
