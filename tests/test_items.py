@@ -55,7 +55,7 @@ def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(accou
     "rules",
     [
         Rules(wire="typed", items_key="Items", single_as_object=True),
-        Rules(duplicate_skus=0.9, null_bodies=7, visibility_lag=600),
+        Rules(duplicate_skus=0.9, null_bodies=50, visibility_lag=600),
     ],
     ids=["typed numbers, another key, bare objects", "a Sku listed twice, null bodies, late rows"],
 )
