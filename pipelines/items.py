@@ -48,7 +48,8 @@ class ItemSummary:
             return exit_code(self.error), f"items: {type(self.error).__name__}"
         if self.tally.rejected:
             return Exit.DRIFT, "rejected records"
-        if self.coverage.waiting:
+        # What was asked for and could not be typed does not wait: running again at once would not help.
+        if self.coverage.waiting > self.tally.again - self.tally.failed:
             return Exit.EARLY, "stopped early"
         return Exit.DONE, "done"
 
@@ -61,7 +62,7 @@ def items(
     Raises an `ImpactError` if nothing could be read; one that came later is in the summary.
     """
     ask = ItemAsk(settings.campaign_ids, max_requests, wait=True)
-    with open_pipeline() as pipeline, Client(settings) as client:
+    with open_pipeline() as pipeline, Client(settings) as client, kept_answers(pipeline, settings) as spool:
         if not ItemQueue(Warehouse(pipeline)).ready:
             msg = "there are no actions yet whose items could be read: run `impact sync` first"
             raise ConfigurationError(msg)
@@ -75,7 +76,13 @@ def items(
 
         with _recording(pipeline, lambda error: row(exit_code(error), f"items: {type(error).__name__}")):
             summary = drain(
-                pipeline, client, run.run_id, ask, row=lambda: row(None, run.outcome), on_progress=on_progress
+                pipeline,
+                client,
+                run.run_id,
+                ask,
+                spool=spool,
+                row=lambda: row(None, run.outcome),
+                on_progress=on_progress,
             )
             code, outcome = summary.ended
             pipeline.run(runs(lambda: row(code, f"items: {outcome.removeprefix('items: ')}")))
@@ -90,27 +97,25 @@ def drain(  # noqa: PLR0913 - one fact each
     run_id: str,
     ask: ItemAsk,
     *,
+    spool: Spool,
     row: Callable[[], Run],
     on_progress: OnProgress = lambda _: None,
 ) -> ItemSummary:
     """Land what the queue and the hour allow, each package with the run's `row`."""
     warehouse = Warehouse(pipeline)
     before = client.budget.spent
-    with (
-        _spool(pipeline, client.settings) as spool,
-        ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk,
-    ):
+    with ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk:
         while not walk.idle and not walk.finished:
             pipeline.run([impact_items(walk=walk), runs(row)])
             walk.landed()
     warehouse.refresh()
-    per_hour = max(1, int(client.budget.per_hour * (1 - SPARED)))
-    coverage = ItemQueue(warehouse).coverage()
+    per_hour = 0 if ask.max_requests == 0 else max(1, int(client.budget.per_hour * (1 - SPARED)))
+    coverage = ItemQueue(warehouse, ask.campaigns).coverage()
     return ItemSummary(walk.tally, coverage, per_hour, client.budget.spent - before, walk.stopped)
 
 
 @contextmanager
-def _spool(pipeline: dlt.Pipeline, settings: Settings) -> Iterator[Spool]:
+def kept_answers(pipeline: dlt.Pipeline, settings: Settings) -> Iterator[Spool]:
     """Beside the working folder, which each run empties."""
     spool = Spool(Path(str(pipeline.pipelines_dir)).with_suffix(".items"), settings)
     try:

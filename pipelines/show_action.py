@@ -14,9 +14,9 @@ from pipelines.warehouse import duckdb_path, kind, open_pipeline
 from sources.impact import Settings
 from sources.impact.changes import differing_columns
 from sources.impact.client import Client
-from sources.impact.columns import ACTION, ITEM, LINE_COUNT, SYNCED_AT
+from sources.impact.columns import ACTION, LINE_COUNT, SYNCED_AT
 from sources.impact.errors import ConfigurationError, NotFound
-from sources.impact.item_landing import one_a_sku
+from sources.impact.item_landing import item_reader, one_a_sku
 from sources.impact.schema import REMOVED
 from sources.impact.tables import Reader, Records
 from sources.impact.warehouse import Warehouse
@@ -30,6 +30,7 @@ class Found:
 
     action: pa.Table | None
     items: pa.Table | None
+    items_read: bool = True
 
 
 def run(action_id: str, sku: str | None) -> int:
@@ -41,10 +42,13 @@ def run(action_id: str, sku: str | None) -> int:
         raise ConfigurationError(msg)
     agree = _show_action(here.action, there.action)
     agree &= _show_items(here.items, there.items)
+    if not here.items_read:
+        agree = False
+        console().print("The warehouse never read its items: `impact items` does, the most valuable first.")
     console().print(
         "Warehouse and API agree."
         if agree
-        else "Warehouse and API differ: run `impact sync`, which reads what changed, then `impact verify`.",
+        else "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait.",
         soft_wrap=True,
     )
     return Exit.DONE if agree else Exit.DRIFT
@@ -58,7 +62,7 @@ def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
         except NotFound:
             return Found(None, None)
         action = _typed(Reader(ACTION).read(b"[" + answer.value + b"]", answer.read_at))
-        reader = Reader(ITEM, keyed=False)
+        reader = item_reader()
         try:
             if sku is not None:
                 item = client.item(action_id, sku)
@@ -79,7 +83,7 @@ def _typed(records: Records) -> pa.Table:
 def _look_up(action_id: str, sku: str | None) -> Found:
     """What the warehouse holds."""
     if kind() == "duckdb" and not duckdb_path().exists():
-        return Found(None, None)
+        return Found(None, None, items_read=False)
     with open_pipeline(read_only=True) as pipeline:
         warehouse = Warehouse(pipeline)
         wanted = pa.chunked_array([[action_id]], pa.string())
@@ -87,7 +91,8 @@ def _look_up(action_id: str, sku: str | None) -> Found:
         if items is not None:
             items = items.drop_columns([name for name in ("action_id", REMOVED) if name in items.column_names])
             items = items if sku is None else items.filter(pc.equal(items["sku"], sku))
-        return Found(warehouse.lookup("actions", "id", wanted), items)
+        read = warehouse.lookup("item_fetches", "action_id", wanted) is not None
+        return Found(warehouse.lookup("actions", "id", wanted), items, read)
 
 
 def _show_action(here: pa.Table | None, there: pa.Table | None) -> bool:
@@ -107,7 +112,7 @@ def _show_action(here: pa.Table | None, there: pa.Table | None) -> bool:
 
 
 def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
-    """Print the items side by side; whether they agree. Items that were never read agree with nothing."""
+    """Print the items side by side; whether they agree."""
     rows = table("Items", "sku", "column", "warehouse", "API", "")
     skus = sorted({sku for side in (here, there) if side is not None for sku in side["sku"].to_pylist()})
     agree = True

@@ -50,15 +50,16 @@ def covered(coverage: Coverage, per_hour: float) -> dict[str, Any]:
         "not_found": coverage.not_found,
         "share_of_actions": coverage.share,
         "share_of_amount": coverage.amount_shares,
-        "hours_to_go": coverage.waiting / max(per_hour, 1),
+        "hours_to_go": coverage.waiting / per_hour if per_hour else None,
     }
 
 
 def said(found: dict[str, Any]) -> str:
     """What `covered` tells, in a sentence."""
     amounts = ", ".join(f"{share:.1%} of {currency}" for currency, share in found["share_of_amount"].items())
-    text = f"Items are current for {found['share_of_actions']:.1%} of {found['actions']:,} actions"
+    text = f"Items are current for {found['share_of_actions']:.1%} of {found['actions'] - found['not_found']:,} actions"
     text += f" and {amounts} revenue" if amounts else ""
     if waiting := found["outdated"] + found["missing"]:
-        text += f"; {waiting:,} wait, about {duration(found['hours_to_go'] * 3600)} to go"
+        hours = found["hours_to_go"]
+        text += f"; {waiting:,} wait" + ("" if hours is None else f", about {duration(hours * 3600)} to go")
     return f"{text}."

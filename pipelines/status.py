@@ -113,6 +113,8 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _requests_for_items() -> float:
+    if str(dlt.config.get("sources.impact.items_max_requests")) == "0":
+        return 0
     return int(dlt.config.get("sources.impact.requests_per_hour") or REQUESTS_PER_HOUR) * (1 - SPARED)
 
 

@@ -13,7 +13,7 @@ import dlt
 
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code, root_cause
-from pipelines.items import ItemSummary, drain
+from pipelines.items import ItemSummary, drain, kept_answers
 from pipelines.runs import Run, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
@@ -24,6 +24,7 @@ from sources.impact.errors import ImpactError
 from sources.impact.item_queue import ItemQueue
 from sources.impact.items import ItemAsk, ItemProgress
 from sources.impact.passes import Reading
+from sources.impact.spool import Spool
 from sources.impact.walk import Progress
 from sources.impact.warehouse import Warehouse
 
@@ -77,19 +78,21 @@ def sync(
     with (
         open_pipeline() as pipeline,
         Client(settings) as client,
+        kept_answers(pipeline, settings) as spool,
         Walk(
             client,
             Warehouse(pipeline),
             uuid.uuid4().hex,
             ask,
             on_progress=on_progress,
+            on_updated=lambda ids: spool.forget(ids.to_pylist()),
         ) as walk,
     ):
         try:
             _load(pipeline, walk)
             items_ = None
             if walk.stopped is None:
-                items_ = _drain(pipeline, walk, wanted=items, on_progress=on_progress)
+                items_ = _drain(pipeline, walk, spool, wanted=items, on_progress=on_progress)
         except Exception as error:
             cause = root_cause(error)
             _record_failure(pipeline, walk, cause)
@@ -117,12 +120,19 @@ def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
 
 
 def _drain(
-    pipeline: dlt.Pipeline, walk: Walk, *, wanted: bool | None, on_progress: Callable[[ItemProgress], None]
+    pipeline: dlt.Pipeline,
+    walk: Walk,
+    spool: Spool,
+    *,
+    wanted: bool | None,
+    on_progress: Callable[[ItemProgress], None],
 ) -> ItemSummary:
     """Read items; the run's row is written with them, its outcome that of the passes unless items end worse."""
     settings = walk.settings
     ask = ItemAsk(walk.ask.campaigns or settings.campaign_ids, _most(settings, wanted))
-    summary = drain(pipeline, walk.client, walk.run_id, ask, row=lambda: _run(walk), on_progress=on_progress)
+    summary = drain(
+        pipeline, walk.client, walk.run_id, ask, spool=spool, row=lambda: _run(walk), on_progress=on_progress
+    )
     if _run(walk, summary).exit_code != _run(walk).exit_code:
         pipeline.run(runs(lambda: _run(walk, summary)))
     return summary

@@ -188,6 +188,24 @@ def test_a_damaged_file_of_kept_answers_is_begun_anew(tmp_path: Path) -> None:
     assert Spool(path, account_of()).get(queued()) is not None
 
 
+def test_damage_deep_in_the_file_of_kept_answers_stops_no_run(tmp_path: Path) -> None:
+    """A page that cannot be read costs the kept answers: nothing is raised, and nothing is kept."""
+    path = tmp_path / "spool"
+    spool = Spool(path, account_of())
+    for number in range(300):
+        spool.put(Listing(queued(f"1.2.{number}"), Status.LISTED, now(), (b"[]" * 500,)))
+    spool._file.close()  # type: ignore[union-attr] # noqa: SLF001 - as a killed process leaves it
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = b"\x07" * (len(damaged) - 4096)
+    path.write_bytes(damaged)
+    spool = Spool(path, account_of())
+    found = [spool.get(queued(f"1.2.{number}")) for number in range(300)]
+    spool.put(Listing(queued(), Status.LISTED, now()))
+    spool.forget([queued().action_id])
+    spool.close()
+    assert found == [None] * 300
+
+
 def test_spared_requests_are_those_of_the_hour_that_the_api_tells() -> None:
     """With 20 an hour told by the API, a tenth spared and 5 left, three more may go, then no more without a wait."""
     budget = Budget(1000, max_wait=60.0, clock=lambda: 0.0)

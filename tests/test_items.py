@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from pipelines.exits import Exit
+from pipelines.items import kept_answers
+from pipelines.warehouse import open_pipeline
+from sources.impact import Ask, impact_items, items
+from sources.impact.client import Client
+from sources.impact.warehouse import Warehouse
 from sources.impact_sandbox import Reply, Request, Rules
 from tests.conftest import CAMPAIGNS, Account
 
@@ -207,7 +213,7 @@ def test_an_item_that_cannot_be_typed_is_set_aside_and_asked_for_again(account: 
     assert world.query(rejected) == [(action, "items", "Quantity is no bigint: 'a dozen'", True)]
     world.sync()
     world.item_requests()
-    assert world.drain().ended[0] is Exit.EARLY, "it is known by now, and waits still"
+    assert world.drain().ended[0] is Exit.DONE, "it is known by now, and running again would not help"
     assert world.item_requests() == [action]
     world.assert_true()
     world.world.set_item(action, "A2", Quantity="12", touches=False)
@@ -323,4 +329,103 @@ def test_a_database_from_yesterday_gets_its_items_back(account: Make) -> None:
     world.path.write_bytes(copy)
     world.sync()
     world.drain()
+    world.assert_items_true()
+
+
+def test_a_change_is_noticed_by_whoever_only_reads_ranges(account: Make) -> None:
+    """Runs with --since set no cursor: whatever they return may have items that changed."""
+    world = account(days=5, per_day=0, campaigns=ONE)
+    action = with_items(world, "A1")
+    since = Ask(since=world.world.now - timedelta(days=3))
+    world.sync(since)
+    world.drain()
+    world.world.advance(days=1)
+    world.world.set_item(action, "A1", Category="Garden")
+    world.sync(since)
+    world.drain()
+    world.assert_items_true()
+
+
+def test_a_change_that_shows_up_late_is_noticed(account: Make) -> None:
+    """An update that lies before the cursor, and became visible after it, makes items out of date all the same."""
+    world = account(days=5, per_day=0, campaigns=ONE)
+    action = with_items(world, "A1")
+    world.sync()
+    world.drain()
+    world.world.advance(days=3)
+    world.world.rules = Rules(visibility_lag=3600)
+    for week in range(4):
+        world.world.set_item(action, "A1", Category=f"Garden {week}")
+        world.sync()
+        world.world.advance(days=2)
+        world.sync()
+        world.drain()
+        world.assert_items_true()
+
+
+@pytest.mark.parametrize("status", [400, 403, 410, 422])
+def test_one_refused_action_does_not_hold_up_the_others(account: Make, status: int) -> None:
+    """Whatever the API has against one action, the others are read; a missing scope is told at once."""
+    world = account(days=5, per_day=3, campaigns=ONE)
+    action = with_items(world, "A1")
+    world.sync()
+    reply_to_items(world, action, Reply(status, b'{"Message": "no"}'))
+    summary = world.drain(item_concurrency=2)
+    if status == 403:
+        assert summary.ended[0] is Exit.USAGE
+    else:
+        assert (summary.tally.failed, summary.coverage.waiting, summary.ended[0]) == (1, 1, Exit.EARLY)
+
+
+def test_items_of_a_run_that_was_killed_go_when_they_are_gone(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items may have landed of an action that does not count as read yet: they leave the table like any other."""
+    monkeypatch.setattr(items, "_PACKAGE", 1)
+    world = account(days=5, per_day=0, campaigns=ONE)
+    action = with_items(world, "A1")
+    world.sync()
+    with (
+        open_pipeline() as pipeline,
+        Client(world.settings()) as client,
+        items.ItemWalk(client, Warehouse(pipeline), "killed after its first package") as walk,
+    ):
+        pipeline.run(impact_items(walk=walk))
+    assert (action, "A1") in world.held_items()
+    world.world.remove_item(action, "A1")
+    world.sync()
+    world.drain()
+    world.assert_items_true()
+
+
+def test_an_answer_of_a_killed_run_is_not_used_after_an_update(account: Make) -> None:
+    """What a killed run had received and not landed is dropped once a sync sees that the action was updated."""
+    world = account(days=5, per_day=0, campaigns=ONE)
+    action = with_items(world, "A1")
+    world.sync()
+    with open_pipeline() as pipeline, Client(world.settings()) as client:
+        kept = kept_answers(pipeline, world.settings())
+        with kept as spool, items.ItemWalk(client, Warehouse(pipeline), "killed before it landed", spool=spool) as walk:
+            list(walk.package({}))
+        kept_somewhere = list(world.folder.rglob("*.items"))
+    assert kept_somewhere
+    world.world.advance(days=1)
+    world.world.set_item(action, "A1", Category="Garden")
+    world.sync()
+    world.drain()
+    world.assert_items_true()
+
+
+def test_rejected_items_are_forgotten_whatever_lay_between(account: Make) -> None:
+    """Rejected, then without an answer, then mended: nothing is left in `rejected_records`."""
+    world = account(days=5, per_day=0, campaigns=ONE)
+    action = with_items(world, "A1")
+    world.world.set_item(action, "A1", Quantity="a dozen")
+    world.sync()
+    assert world.drain().ended[0] is Exit.DRIFT
+    reply_to_items(world, action, Reply(500))
+    assert world.drain().ended[0] is Exit.EARLY
+    reply_to_items(world, action, None)
+    assert world.drain().ended[0] is Exit.DONE, "it was known to be rejected before"
+    world.world.set_item(action, "A1", Quantity="12", touches=False)
+    assert world.drain().ended[0] is Exit.DONE
+    assert world.query("select * from impact.rejected_records") == []
     world.assert_items_true()

@@ -31,9 +31,15 @@ def create_views(pipeline: dlt.Pipeline) -> None:
     if not all(map(warehouse.holds, _NEEDS_FIRST)):
         return
     with pipeline.sql_client() as client, _inside(client) as name_in_full:
+        if name_in_full:  # not every warehouse replaces a view whose columns have changed
+            for name in reversed(texts()):
+                client.execute_sql(f"drop view if exists {client.make_qualified_table_name(name)}")
         for name, text in texts().items():
             view = client.make_qualified_table_name(name)
-            client.execute_sql(f"create or replace view {view} as {render(text, client) if name_in_full else text}")
+            if name_in_full:
+                client.execute_sql(f"create view {view} as {render(text, client)}")
+            else:
+                client.execute_sql(f"create or replace view {view} as {text}")
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Budget:
         self._limit: int | None = None
         self._resets_at = 0.0
         self._in_flight = 0
+        self._waiting_until = 0.0
         self._spared = 0
         self._last: int | None = None
         self._lock = threading.Lock()
@@ -105,12 +106,13 @@ class Budget:
     def pause(self, seconds: float) -> None:
         """Wait for the hour to turn. Raises `BudgetSpent` if that is longer than allowed."""
         if seconds > self._max_wait:
-            msg = (
-                f"the hour's requests are spent; more in {seconds / 60:.0f} min, longer than max_wait allows "
-                f"({self._max_wait / 60:.0f} min): run again then"
-            )
+            allowed = f", longer than max_wait allows ({self._max_wait / 60:.0f} min)" if self._max_wait else ""
+            msg = f"the hour's requests are spent; more in {seconds / 60:.0f} min{allowed}: run again then"
             raise BudgetSpent(msg)
-        _log.warning("the hour's requests are spent: waiting %.0f s", seconds)
+        until = self._clock() + seconds
+        if until - self._waiting_until > _MARGIN:  # others may wait for the same
+            self._waiting_until = until
+            _log.warning("the hour's requests are spent: waiting %.0f s", seconds)
         self._wait(seconds)
         if self._stopped.is_set():
             msg = "stopped while waiting for the hour to turn"

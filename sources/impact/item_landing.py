@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -35,13 +35,17 @@ class ItemLanding:
 
 @dataclass
 class ItemTally:
-    """What a run read: actions asked for, items received; actions not found, with newly rejected items, failed."""
+    """What a run read: actions asked for, items received; actions not found, with newly rejected items, failed.
+
+    `again` are those that the next run asks for again: failed, or with rejected items, new or not.
+    """
 
     actions: int = 0
     items: int = 0
     not_found: int = 0
     rejected: int = 0
     failed: int = 0
+    again: int = 0
 
 
 class ItemLander:
@@ -50,10 +54,9 @@ class ItemLander:
     def __init__(self, warehouse: Warehouse, run_id: str) -> None:
         self.tally = ItemTally()
         self._warehouse, self._run_id = warehouse, run_id
-        taken = (ACTION_ID.name, LINE_COUNT.name, REMOVED)
-        self._reader = Reader(ITEM, keyed=False, taken=taken)
+        self._reader = item_reader()
 
-    def land(self, listings: Iterable[Listing]) -> ItemLanding:
+    def land(self, listings: Sequence[Listing]) -> ItemLanding:
         """What of the lists has to be written. All items of an action are written, or none if none changed."""
         tables, fetches, rejected, received = [], [], [], []
         for listing in listings:
@@ -67,10 +70,15 @@ class ItemLander:
                     status = Status.REJECTED
                     rejected += [self._rejected_row(listing, record) for record in bad]
             fetches.append(_fetch(listing, status, count))
-            self._count(queued, status, count or 0)
-        held = self._held(received)
-        rejected += self._resolved(received, {row["id"] for row in rejected})
-        return ItemLanding(_changed(tables, held), _fetches(fetches), rejected)
+            self._count(status, count or 0)
+        asked = pa.chunked_array([[listing.queued.action_id for listing in listings]], pa.string())
+        known = self._known_rejected(asked, {one.action_id for one in received})
+        self.tally.rejected += len({row["action_id"] for row in rejected if row["id"] not in known})
+        still = {row["id"] for row in rejected}
+        rejected += [{"id": id_, "rejected_at": at, "resolved": True} for id_, at in known.items() if id_ not in still]
+        # Of an action that was never read there may be items all the same: of a run that was killed.
+        held = self._warehouse.lookup("action_items", ACTION_ID.name, asked)
+        return ItemLanding(_changed(tables, received, held), _fetches(fetches), rejected)
 
     def _items_of(self, listing: Listing) -> tuple[pa.Table, tuple[Rejected, ...]]:
         """An action's items, one row a Sku, and those that could not be typed."""
@@ -79,23 +87,25 @@ class ItemLander:
         rejected = tuple(record for page in pages for record in page.rejected)
         try:
             table = one_a_sku(table)
-        except pa.ArrowInvalid as error:
-            raws = [raw for page in listing.pages for raw in msgspec.json.decode(page, type=list[msgspec.Raw])]
-            reason = f"the lines of one Sku cannot be added up: {error}"
-            rejected = tuple(Rejected(None, bytes(raw).decode(errors="replace"), reason) for raw in raws)
-            table = one_a_sku(table.slice(0, 0))
+        except pa.ArrowInvalid:
+            table, more = _without_overflow(table, listing.pages)
+            rejected += more
         return table.add_column(0, _ACTION_ID, pa.array([listing.queued.action_id] * len(table), pa.string())), rejected
 
-    def _held(self, received: list[Queued]) -> pa.Table | None:
-        before = [queued.action_id for queued in received if queued.was]
-        return self._warehouse.lookup("action_items", ACTION_ID.name, pa.chunked_array([before], pa.string()))
+    def _known_rejected(self, asked: pa.ChunkedArray, received: set[str]) -> dict[str, datetime]:
+        """Items of the actions that were received, rejected before: by the key of the record, when that was."""
+        rows = self._warehouse.lookup("rejected_records", ACTION_ID.name, asked)
+        if rows is None:
+            return {}
+        found = rows.filter(pc.equal(rows["pass"], "items")).to_pylist()
+        return {row["id"]: row["rejected_at"] for row in found if row["action_id"] in received}
 
-    def _count(self, queued: Queued, status: str, items: int) -> None:
+    def _count(self, status: str, items: int) -> None:
         self.tally.actions += 1
         self.tally.items += items
         self.tally.not_found += status == Status.NOT_FOUND
-        self.tally.rejected += status == Status.REJECTED != queued.status
         self.tally.failed += status == Status.FAILED
+        self.tally.again += status in (Status.FAILED, Status.REJECTED)
 
     def _rejected_row(self, listing: Listing, record: Rejected) -> dict[str, Any]:
         action_id = listing.queued.action_id
@@ -112,21 +122,15 @@ class ItemLander:
             "resolved": False,
         }
 
-    def _resolved(self, received: list[Queued], still: set[str]) -> list[dict[str, Any]]:
-        """Tombstones for items that were rejected before and are not now."""
-        before = [queued.action_id for queued in received if queued.status == Status.REJECTED]
-        known = self._warehouse.lookup("rejected_records", ACTION_ID.name, pa.chunked_array([before], pa.string()))
-        rows = known.filter(pc.equal(known["pass"], "items")).to_pylist() if known else []
-        return [
-            {"id": row["id"], "rejected_at": row["rejected_at"], "resolved": True}
-            for row in rows
-            if row["id"] not in still
-        ]
+
+def item_reader() -> Reader:
+    """A reader of items. A field that is not declared gets no name of a column of ours."""
+    return Reader(ITEM, keyed=False, taken=(ACTION_ID.name, LINE_COUNT.name, REMOVED))
 
 
 def no_items() -> pa.Table:
     """The table `action_items` without rows."""
-    table = one_a_sku(Reader(ITEM, keyed=False).read(b"[]", datetime.now(UTC)).table)
+    table = one_a_sku(item_reader().read(b"[]", datetime.now(UTC)).table)
     return table.add_column(0, _ACTION_ID, pa.array([], pa.string()))
 
 
@@ -149,7 +153,26 @@ def one_a_sku(table: pa.Table) -> pa.Table:
     return summed.add_column(place, lines, grouped["sku_count"])
 
 
-def _changed(tables: list[pa.Table], held: pa.Table | None) -> pa.Table | None:
+def _without_overflow(table: pa.Table, pages: Iterable[bytes]) -> tuple[pa.Table, tuple[Rejected, ...]]:
+    """The lines with one row a Sku, less the Skus whose sums do not fit their column, whose lines are rejected."""
+    tables, reasons = [one_a_sku(table.slice(0, 0))], {}
+    for sku in pc.unique(table["sku"]).to_pylist():
+        mine = pc.is_null(table["sku"]) if sku is None else pc.fill_null(pc.equal(table["sku"], sku), fill_value=False)
+        try:
+            tables.append(one_a_sku(table.filter(mine)))
+        except pa.ArrowInvalid as error:
+            reasons[sku or ""] = f"the lines of one Sku cannot be added up: {error}"
+    raws = [raw for page in pages for raw in msgspec.json.decode(page, type=list[msgspec.Raw])]
+    rejected = []
+    for raw in raws:
+        record = msgspec.json.decode(raw)
+        sku = str(record.get("Sku") or "") if isinstance(record, dict) else ""
+        if sku in reasons:
+            rejected.append(Rejected(sku, bytes(raw).decode(errors="replace"), reasons[sku]))
+    return pa.concat_tables(tables), tuple(rejected)
+
+
+def _changed(tables: list[pa.Table], received: list[Queued], held: pa.Table | None) -> pa.Table | None:
     """Items of the actions that differ from what is held, with tombstones for actions left with none.
 
     An item that did not change keeps the `synced_at` that it has.
@@ -159,6 +182,8 @@ def _changed(tables: list[pa.Table], held: pa.Table | None) -> pa.Table | None:
     new = pa.concat_tables(tables, promote_options="default")
     if held is None:
         return new if len(new) else None
+    ours = pa.array([queued.action_id for queued in received], pa.string())
+    held = held.filter(pc.is_in(held[ACTION_ID.name], value_set=ours))
     held = held.drop_columns([name for name in (REMOVED,) if name in held.column_names])
     place = pc.index_in(_keys(new), value_set=_keys(held))
     before = held.take(place)

@@ -44,12 +44,13 @@ end
 _TAKE = f"""
 select action_id, campaign_id, fingerprint, status, fetched_at, fetched_fingerprint, {_RANK} as rank
 from ({{state}}) s where {_WAITING} {{campaigns}}
-order by rank, coalesce(abs(amount), 0) desc, event_date desc, action_id
+order by
+    rank, coalesce(abs(amount), 0) desc, case when event_date is null then 1 else 0 end, event_date desc, action_id
 limit {{limit}}
 """
 _COUNT = f"select count(*) from ({{state}}) s where {_WAITING} {{campaigns}}"
 _COVERAGE = """
-select currency, items, count(*), sum(amount) from ({state}) s group by currency, items
+select currency, items, count(*), sum(amount) from ({state}) s where 1 = 1 {campaigns} group by currency, items
 """
 
 
@@ -130,13 +131,12 @@ class ItemQueue:
         return int(self._warehouse.rows(sql, *params)[0][0])
 
     def coverage(self) -> Coverage:
-        """How far the items of all campaigns are known."""
+        """How far items are known."""
         found = Coverage()
         if not self.ready:
             return found
-        for currency, state, count, amount in self._warehouse.rows(
-            _COVERAGE.format(state=self._warehouse.render(STATE))
-        ):
+        sql, params = self._fill(_COVERAGE)
+        for currency, state, count, amount in self._warehouse.rows(sql, *params):
             name = state.replace(" ", "_")
             setattr(found, name, getattr(found, name) + count)
             if state != "not found":

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sources.impact.client import Answer, Client
-from sources.impact.errors import BudgetSpent, ImpactError, InvalidAnswer, NotFound, TransientError
+from sources.impact.errors import (
+    BudgetSpent,
+    ImpactError,
+    InvalidAnswer,
+    NotFound,
+    RequestRefused,
+    TransientError,
+    WindowTooFull,
+)
 from sources.impact.item_queue import Queued, Status
 from sources.impact.protocol import Page, count_records
 from sources.impact.spool import Listing, Spool
@@ -58,7 +66,7 @@ class ItemReader:
                 continue
             try:
                 listing = future.result()
-            except TransientError as error:
+            except (TransientError, RequestRefused, WindowTooFull) as error:
                 failures += 1
                 _log.warning("items of action %s: %s", queued.action_id, error)
                 if failures >= self._flight:

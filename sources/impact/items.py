@@ -144,7 +144,8 @@ class ItemWalk:
         if self._listings is None:
             nothing = self.ask.max_requests == 0
             self._waiting = 0 if nothing else self._queue.length()
-            self._of = self._waiting if self.ask.wait else min(self._waiting, self.client.budget.allowed)
+            most = self._waiting if self.ask.max_requests is None else self.ask.max_requests
+            self._of = min(self._waiting, most if self.ask.wait else self.client.budget.allowed)
             self._listings = self._reader.read(() if nothing else self._take())
             self._began = time.monotonic()
         return self._listings
@@ -152,7 +153,7 @@ class ItemWalk:
     def _take(self) -> Iterator[Queued]:
         """The queue, taken anew whenever what was taken is used up: it ends where nothing new is in it."""
         while True:
-            still = _PACKAGE + self.tally.rejected + self.tally.failed  # asked for, and in the queue all the same
+            still = 4 * _PACKAGE + self.tally.again  # asked for, and in the queue all the same
             queue = self._queue.take(_QUEUED + still, self.client.clock.now())
             new = [queued for queued in queue if queued.action_id not in self._asked]
             if not new:

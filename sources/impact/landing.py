@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.impact.changes import Tally, changed_rows
+from sources.impact.passes import Pass
 from sources.impact.reading import Batch, WindowDone
 from sources.impact.schema import FETCH_TABLE
 from sources.impact.tables import Rejected
@@ -54,10 +55,13 @@ class Watch:
 
 
 class Lander:
-    """Takes the batches of one run."""
+    """Takes the batches of one run. `on_updated` is told the ids that the updated pass returns."""
 
-    def __init__(self, warehouse: Warehouse, run_id: str) -> None:
+    def __init__(
+        self, warehouse: Warehouse, run_id: str, *, on_updated: Callable[[pa.Array], None] = lambda _: None
+    ) -> None:
         self.run_id = run_id
+        self._on_updated = on_updated
         self.tallies: dict[str, Tally] = defaultdict(Tally)
         self.furthest: dict[str, datetime] = {}
         """The latest LockingDate seen, by campaign."""
@@ -96,7 +100,7 @@ class Lander:
             actions=rows if len(rows) else None,
             rejected=rejected + readable,
             findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
-            fetches=self._outdated(batch) if batch.reading.fresh else None,
+            fetches=self._outdated(batch) if batch.reading.pass_ is Pass.UPDATED else None,
         )
 
     def forget(self, watch: Watch, ids: Iterable[str], read_at: datetime) -> list[dict[str, Any]]:
@@ -127,10 +131,15 @@ class Lander:
     def _outdated(self, batch: Batch) -> pa.Table | None:
         """What `item_fetches` holds of these actions, with a fingerprint that none has.
 
-        They were updated since the last run: their items may have changed although none of their own fields did.
+        They were updated since the last run, or in the overlap before it and after their items were read (rows show up
+        late): their items may have changed although none of their own fields did.
         """
+        self._on_updated(batch.ids)
         held = self._warehouse.lookup("item_fetches", "action_id", pa.chunked_array([batch.ids]))
-        if held is None:
+        if held is not None and not batch.reading.fresh:
+            start = pa.scalar(batch.reading.window.start, held["fetched_at"].type)
+            held = held.filter(pc.less(held["fetched_at"], start))
+        if held is None or not len(held):
             return None
         fingerprints = pa.array([f"updated before {batch.read_at.isoformat()}"] * len(held), pa.string())
         rows = held.set_column(held.schema.get_field_index("fingerprint"), "fingerprint", fingerprints)

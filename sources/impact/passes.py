@@ -147,7 +147,8 @@ def plan_updated(
         return (to,) if cursors.get(Mark.LOCKING) else (to, (Mark.LOCKING, bounds.now))
 
     cursor = cursors.get(Mark.UPDATED)
-    seam = min(max(cursor, start), bounds.until) if apart and cursor else bounds.until
+    # Without a cursor everything is news.
+    seam = min(max(cursor or start, start), bounds.until) if apart else bounds.until
     before = [Reading(campaign_id, Pass.UPDATED, w, marks(w)) for w in cut(start, seam)] if seam > start else []
     if seam == bounds.until and before:
         return before

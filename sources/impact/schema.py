@@ -96,7 +96,7 @@ FETCHES: Any = {
         "description": "listed, not found (the API knows no such action), rejected (an item could not be typed) or "
         "failed (no valid answer)",
     },
-    "item_count": {"data_type": "bigint", "description": "Rows in action_items"},
+    "item_count": {"data_type": "bigint", "description": "Rows in action_items by this answer; NULL if it listed none"},
 }
 """Columns of `item_fetches`; its key is `action_id`."""
 FETCH_TABLE = pa.schema(

@@ -6,18 +6,22 @@ Losing the file costs requests and no truth.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sources.impact.item_queue import Queued
 from sources.impact.settings import Settings
 
+_log = logging.getLogger(__name__)
 _TABLE = """
 create table if not exists answers (
     account text, action_id text, fingerprint text, was text, status text, read_at text, pages blob,
@@ -42,39 +46,33 @@ class Listing:
 class Spool:
     """The file of one warehouse. Safe between threads; close it.
 
-    A file that cannot be read is begun anew. The AccountSID, which stands in items' paths, is not written into it.
+    A file that cannot be read is begun anew, one that cannot be written is done without. The AccountSID, which stands
+    in items' paths, is not written into it.
     """
 
-    def __init__(self, path: Path | str, settings: Settings) -> None:
-        self._path, self._account, self._sid = Path(path), settings.account, settings.account_sid
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path, self._account, self._sid = path, settings.account, settings.account_sid
         self._lock = threading.Lock()
-        try:
-            self._file = _open(self._path)
-        except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
-            self._file = _open(self._path)
+        self._file: sqlite3.Connection | None = None
+        for _ in range(2):
+            with self._done_without_if_broken():
+                self._file = _open(path)
+                break
 
     def close(self) -> None:
         """Close the file, and remove it where nothing is kept."""
-        with self._lock:
-            kept = self._file.execute("select 1 from answers limit 1").fetchone()
+        kept = self._run("select 1 from answers limit 1")
+        if self._file is not None:
             self._file.close()
+            self._file = None
         if not kept:
             self._path.unlink(missing_ok=True)
 
     def put(self, listing: Listing) -> None:
         """Keep an answer."""
-        row = (
-            self._account,
-            listing.queued.action_id,
-            listing.queued.fingerprint,
-            listing.queued.was,
-            listing.status,
-            listing.read_at.isoformat(),
-            msgspec.json.encode([page.decode(errors="replace").replace(self._sid, _SID) for page in listing.pages]),
-        )
-        with self._lock, self._file:
-            self._file.execute("insert or replace into answers values (?, ?, ?, ?, ?, ?, ?)", row)
+        pages = [page.decode(errors="replace").replace(self._sid, _SID) for page in listing.pages]
+        row = (*self._key(listing.queued), listing.status, listing.read_at.isoformat(), msgspec.json.encode(pages))
+        self._run("insert or replace into answers values (?, ?, ?, ?, ?, ?, ?)", [row])
 
     def get(self, queued: Queued) -> Listing | None:
         """The answer to this very question, if it arrived before."""
@@ -82,18 +80,45 @@ class Spool:
             "select status, read_at, pages from answers where account = ? and action_id = ? and fingerprint = ? "
             "and was = ?"
         )
-        key = (self._account, queued.action_id, queued.fingerprint, queued.was)
-        with self._lock:
-            found = self._file.execute(sql, key).fetchone()
-        if found is None:
+        found = self._run(sql, [self._key(queued)])
+        if not found:
             return None
-        pages = tuple(page.replace(_SID, self._sid).encode() for page in msgspec.json.decode(found[2], type=list[str]))
-        return Listing(queued, found[0], datetime.fromisoformat(found[1]), pages)
+        status, read_at, pages = found[0]
+        texts = msgspec.json.decode(pages, type=list[str])
+        return Listing(
+            queued,
+            status,
+            datetime.fromisoformat(read_at),
+            tuple(text.replace(_SID, self._sid).encode() for text in texts),
+        )
 
     def forget(self, action_ids: Iterable[str]) -> None:
-        """Drop answers that have landed."""
-        with self._lock, self._file:
-            self._file.executemany("delete from answers where action_id = ?", [(id_,) for id_ in action_ids])
+        """Drop answers that have landed, or that are out of date."""
+        ids = [(self._account, id_) for id_ in action_ids]
+        if self._run("select 1 from answers limit 1"):
+            self._run("delete from answers where account = ? and action_id = ?", ids)
+
+    def _key(self, queued: Queued) -> tuple[str, str, str, str]:
+        return self._account, queued.action_id, queued.fingerprint, queued.was
+
+    def _run(self, sql: str, rows: Sequence[tuple[object, ...]] = ((),)) -> list[Any]:
+        with self._done_without_if_broken(), self._lock:
+            if self._file is None:
+                return []
+            with self._file:
+                if len(rows) == 1:
+                    return self._file.execute(sql, rows[0]).fetchall()
+                self._file.executemany(sql, rows)
+        return []
+
+    @contextmanager
+    def _done_without_if_broken(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            _log.warning("answers are not kept for a next run: %s", error)
+            self._file = None
+            self._path.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> sqlite3.Connection:

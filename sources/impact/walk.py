@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 
+import pyarrow as pa
+
 from sources.impact import passes
 from sources.impact.campaigns import Campaigns, list_campaigns
 from sources.impact.changes import Tally
@@ -85,6 +87,7 @@ class Walk:
         *,
         package_rows: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
+        on_updated: Callable[[pa.Array], None] = lambda _: None,
     ) -> None:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
         self.names: dict[str, str] = {}
@@ -95,7 +98,7 @@ class Walk:
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
-        self._lander = Lander(warehouse, run_id)
+        self._lander = Lander(warehouse, run_id, on_updated=on_updated)
         self._steps: Iterator[Landing] | None = None
         self._state: State = {}
         self._windows_done = self._windows = 0
