@@ -18,7 +18,7 @@ def test_runs_that_are_killed_anywhere_lose_and_double_nothing(account: Make) ->
     world = account(days=8, per_day=6, rules=Rules(duplicate_skus=0.3))
     env = environment(world, SOURCES__IMPACT__PACKAGE_ROWS="30", SOURCES__IMPACT__REQUESTS_PER_HOUR="100000")
     toll = Toll()
-    for toll in Killer(world, env, seed=3).rounds(6):
+    for toll in Killer(world, env, seed=3, kills_a_round=(3, 3)).rounds(6):
         assert toll.damage.none, toll.damage
     assert sum(toll.kills.values()) >= 6
     assert toll.damage.checks >= 2

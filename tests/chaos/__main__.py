@@ -33,8 +33,8 @@ T = TypeVar("T")
 @click.option("--seed", default=1, show_default=True, help="The same seed kills and throws alike.")
 def main(kills: int, requests: int, rate: float, seed: int) -> None:
     """Kill runs, break requests, compare with the truth, and print what it cost. Exits 1 if anything was lost."""
-    with _account(seed, days=20, per_day=20) as account:
-        env = environment(account, SOURCES__IMPACT__PACKAGE_ROWS="100", SOURCES__IMPACT__REQUESTS_PER_HOUR="1000000")
+    with _account(seed, days=10, per_day=12) as account:
+        env = environment(account, SOURCES__IMPACT__PACKAGE_ROWS="30", SOURCES__IMPACT__REQUESTS_PER_HOUR="1000000")
         toll = _last(Killer(account, env, seed).rounds(kills), lambda t: f"{sum(t.kills.values())} of {kills} killed")
     with _account(seed, days=30, per_day=15) as account, stamina.set_testing(True, attempts=8):
         faults = Faults(rate, seed, wait=0, slowly=0.05, hang=0.2, closed=0.2)

@@ -39,8 +39,11 @@ class Toll:
 class Killer:
     """Kills the runs of one account, with the instants drawn from a seed."""
 
-    def __init__(self, account: Account, environment: dict[str, str], seed: int) -> None:
+    def __init__(
+        self, account: Account, environment: dict[str, str], seed: int, kills_a_round: tuple[int, int] = (4, 8)
+    ) -> None:
         self.toll = Toll()
+        self._kills_a_round = kills_a_round
         self._account, self._random = account, Random(seed)  # noqa: S311 - to be repeated
         self._phases = account.folder / "phase"
         self._data = account.folder / "dlt"
@@ -50,9 +53,9 @@ class Killer:
     def rounds(self, kills: int) -> Iterator[Toll]:
         """Until so many runs were killed: some kills, a run to the end, a comparison, and some days pass."""
         while sum(self.toll.kills.values()) < kills:
-            if self._random.random() < 0.3:
+            if self._random.random() < 0.5:  # so that backfills of several packages are killed too
                 self._account.path.unlink(missing_ok=True)
-            for _ in range(self._random.randint(1, 4)):
+            for _ in range(self._random.randint(*self._kills_a_round)):
                 self._kill()
                 self._mishap()
             self._finish()
@@ -65,7 +68,9 @@ class Killer:
     def _kill(self) -> None:
         """Start a run and kill it somewhere."""
         random = self._random
-        phase, number = random.choice(list(Phase)), random.randint(1, 4)
+        backfills = not self._account.path.exists()
+        phase, number = random.choice(list(Phase)), random.randint(1, 4) if backfills else 1
+        number = 1 if phase is Phase.STARTING else number
         how = random.choices(list(CODES), (6, 2, 2))[0]
         command = ["items"] if random.random() < 0.2 and self._account.path.exists() else ["sync"]
         self._phases.unlink(missing_ok=True)
