@@ -13,7 +13,7 @@ from bench.serving import Server, serving
 
 # Twenty-five windows of 45 days, of at most two pages each.
 FULL = Sizes(rows=(360_000,), runs=5)
-QUICK = Sizes(rows=(36_000,), runs=1)
+QUICK = Sizes(rows=(72_000,), runs=1)
 _ROWS_A_PAGE = 36
 """An account of n actions is read in pages of n / 36, of which its windows fill about one and a half each."""
 _SMALLEST = 2_000
