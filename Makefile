@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test soak chaos audit lint format lock clean
+.PHONY: help setup demo sync test soak chaos bench audit lint format lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -31,6 +31,9 @@ test: $(VENV)/.installed ## Run the test suite on every core
 soak: SOAK ?= 100
 soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox, a true warehouse after each sync
 	SOAK=$(SOAK) $(BIN)/python -m pytest tests/test_machine.py
+
+bench: $(VENV)/.installed ## Measure a backfill beside a floor without dlt and beside dlt's own REST source
+	$(BIN)/python -m bench
 
 chaos: $(VENV)/.installed ## Kill 200 runs, break 2,000 of 10,000 requests, compare with the truth, print what it cost
 	$(BIN)/python -m tests.chaos

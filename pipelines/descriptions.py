@@ -16,8 +16,11 @@ def describe(pipeline: dlt.Pipeline) -> None:
         return
     with pipeline.sql_client() as client:
         missing = client.execute_sql(_DUCKDB_MISSING, pipeline.dataset_name) or []
+        comments = []
         for table, column in missing:
             hint = pipeline.default_schema.tables.get(table, {}).get("columns", {}).get(column, {})
             if text := str(hint.get("description") or "").replace("'", "''"):
                 name = f"{client.make_qualified_table_name(table)}.{client.escape_column_name(column)}"
-                client.execute_sql(f"comment on column {name} is '{text}'")
+                comments.append(f"comment on column {name} is '{text}'")
+        if comments:  # at once: one by one they take as long as a small load
+            client.execute_sql("; ".join(comments))

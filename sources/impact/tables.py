@@ -194,12 +194,19 @@ def _cast(
     typed: list[pa.Array] = []
     for column in columns:
         values = texts[column.name]
-        for row in _misfits(values, column.kind):
-            bad.setdefault(row, f"{column.field} is no {column.kind.value}: {values[row].as_py()!r}"[:500])
-        if bad:
-            fits = pa.array([row not in bad for row in range(len(values))])
-            values = pc.if_else(fits, values, pa.scalar(None, pa.string()))
-        typed.append(values if column.kind is Kind.TEXT else pc.cast(values, column.kind.arrow))
+        if column.kind is Kind.TEXT:
+            typed.append(values)
+            continue
+        try:
+            typed.append(pc.cast(values, column.kind.arrow))
+        except pa.ArrowInvalid:
+            misfits = _misfits(values, column.kind)
+            for row in misfits:
+                bad.setdefault(row, f"{column.field} is no {column.kind.value}: {values[row].as_py()!r}"[:500])
+            fits = pc.invert(
+                pc.is_in(pa.array(range(len(values)), pa.int64()), value_set=pa.array(misfits, pa.int64()))
+            )
+            typed.append(pc.cast(pc.if_else(fits, values, pa.scalar(None, pa.string())), column.kind.arrow))
     if key and texts[key.name].null_count:
         missing = pc.indices_nonzero(pc.is_null(texts[key.name])).to_pylist()
         bad = dict.fromkeys(missing, f"it has no {key.field}") | bad
@@ -208,7 +215,7 @@ def _cast(
 
 def _misfits(values: pa.Array, kind: Kind, offset: int = 0) -> list[int]:
     """Rows whose text cannot be cast, found by halving: cheap as long as they are few."""
-    if kind is Kind.TEXT or not len(values):
+    if not len(values):
         return []
     try:
         pc.cast(values, kind.arrow)

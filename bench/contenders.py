@@ -1,0 +1,88 @@
+"""The commands that are measured, each in a folder of its own with its own warehouse."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from bench.process import Cost, measure
+from bench.serving import Server
+
+IMPACT = str(Path(sys.executable).with_name("impact"))
+_WAREHOUSE = "warehouse.duckdb"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a warehouse holds of actions: rows, distinct ids, and the sum of payouts as text."""
+
+    rows: int
+    ids: int
+    payout: str
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder to run commands in; it vanishes with its block."""
+
+    folder: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / _WAREHOUSE
+
+    def take(self, warehouse: Path) -> None:
+        """Begin with a copy of a warehouse."""
+        shutil.copyfile(warehouse, self.warehouse)
+
+    def impact(self, server: Server, *arguments: str, **settings: object) -> Cost:
+        """Run the `impact` command on the server's account, with settings of the source."""
+        own = {
+            "SOURCES__IMPACT__BASE_URL": server.url,
+            "SOURCES__IMPACT__ACCOUNT_SID": server.account_sid,
+            "SOURCES__IMPACT__AUTH_TOKEN": server.auth_token,
+            "SOURCES__IMPACT__REQUESTS_PER_HOUR": "1000000",  # an hour's thousand are not what is measured
+            "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.warehouse}",
+            "DLT_DATA_DIR": str(self.folder / "dlt"),
+        }
+        own |= {f"SOURCES__IMPACT__{name.upper()}": str(value) for name, value in settings.items()}
+        return measure([IMPACT, *arguments], self.folder, own)
+
+    def sync(self, server: Server, **settings: object) -> Cost:
+        """`impact sync --no-items`."""
+        return self.impact(server, "sync", "--no-items", **settings)
+
+    def floor(self, server: Server, *, ahead: int) -> Cost:
+        """The floor, with so many requests ahead."""
+        task = server.task(str(self.warehouse), ahead=ahead)
+        return measure([sys.executable, "-m", "bench.floor", task.to_argument()], self.folder)
+
+    def ready_made(self, server: Server, *, tuned: bool, share: float) -> Cost:
+        """The REST source of dlt itself, on a share of the history."""
+        task = server.task(str(self.warehouse), tuned=tuned, share=share)
+        own = {"DLT_DATA_DIR": str(self.folder / "dlt")}
+        return measure([sys.executable, "-m", "bench.ready_made", task.to_argument()], self.folder, own)
+
+    def python(self, code: str) -> Cost:
+        """A line of Python."""
+        return measure([sys.executable, "-c", code], self.folder)
+
+    def held(self) -> Held:
+        """What the warehouse holds; asked in another process, since this one stays small."""
+        out = self.folder / "held.json"
+        measure([sys.executable, "-m", "bench.held", str(self.warehouse), str(out)], self.folder)
+        return msgspec.json.decode(out.read_bytes(), type=Held)
+
+
+@contextmanager
+def workplace() -> Iterator[Workplace]:
+    """A new folder."""
+    with TemporaryDirectory(prefix="impact-bench-") as folder:
+        yield Workplace(Path(folder))

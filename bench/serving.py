@@ -1,0 +1,90 @@
+"""The server's process, as the measuring one sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from bench.process import environment
+from bench.task import Task
+
+DAYS = 1080
+"""Days of conversions: nearly all that the API goes back, so that a window of 45 days is never over-full."""
+_PATIENCE = 600.0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Requests since the last count, and how many of them the server had not known."""
+
+    requests: int
+    computed: int
+
+
+@dataclass
+class Server:
+    """A running server and its account."""
+
+    url: str
+    now: datetime
+    account_sid: str
+    auth_token: str
+
+    def task(self, warehouse: str, *, share: float = 1.0, ahead: int = 0, tuned: bool = False) -> Task:
+        """A backfill from this server."""
+        return Task(
+            url=self.url,
+            account_sid=self.account_sid,
+            auth_token=self.auth_token,
+            now=self.now,
+            warehouse=warehouse,
+            share=share,
+            ahead=ahead,
+            tuned=tuned,
+        )
+
+    def count(self) -> Counts:
+        """What was asked since the last count."""
+        said = self._tell(count=1)
+        return Counts(said["requests"], said["computed"])
+
+    def advance(self, days: float) -> None:
+        """Let days pass."""
+        self.now = datetime.fromisoformat(self._tell(advance_days=days)["now"])
+
+    def delay(self, seconds: float) -> None:
+        """Answer each request so much later."""
+        self._tell(latency=seconds)
+
+    def _tell(self, **asked: float) -> dict[str, Any]:
+        answer = httpx.post(f"{self.url}/bench", params=asked, timeout=_PATIENCE, trust_env=False)
+        said: dict[str, Any] = answer.raise_for_status().json()
+        return said
+
+
+@contextmanager
+def serving(rows: int, *, days: int = DAYS, seed: int = 1) -> Iterator[Server]:
+    """A server of about so many actions over so many days, while the block lasts."""
+    command = [sys.executable, "-m", "bench.server", str(rows), str(days), str(seed)]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                msg = "the server did not start: see above"
+                raise RuntimeError(msg)
+            url = json.loads(line)
+            said = httpx.post(f"{url}/bench", timeout=_PATIENCE, trust_env=False).json()
+            yield Server(url, datetime.fromisoformat(said["now"]), said["account_sid"], said["auth_token"])
+        finally:
+            if process.stdin:
+                process.stdin.close()
