@@ -33,7 +33,7 @@ soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox
 	SOAK=$(SOAK) $(BIN)/python -m pytest tests/test_machine.py
 
 bench: $(VENV)/.installed ## Measure a backfill beside a floor without dlt and beside dlt's own REST source
-	$(BIN)/python -m bench
+	$(BIN)/python -m tests.bench
 
 chaos: $(VENV)/.installed ## Kill 200 runs, break 2,000 of 10,000 requests, compare with the truth, print what it cost
 	$(BIN)/python -m tests.chaos

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__ as command
-from bench.contenders import Held, Workplace, workplace
-from bench.process import CommandFailed, Cost, measure
-from bench.report import Report, Sizes
-from bench.serving import Counts, serving
+from tests.bench import __main__ as command
+from tests.bench.contenders import Held, Workplace, workplace
+from tests.bench.process import CommandFailed, Cost, measure
+from tests.bench.report import Report, Sizes
+from tests.bench.serving import Counts, serving
 
 
 def test_all_contenders_end_with_the_same_actions_from_the_same_requests() -> None:

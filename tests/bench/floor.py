@@ -1,7 +1,7 @@
 """The floor: the same pages into the same columns with no more than httpx, pyarrow and DuckDB.
 
 No dlt, no cursors, no completeness, nothing kept but the rows: what any correct loader of this API does at least.
-Run as `python -m bench.floor TASK`.
+Run as `python -m tests.bench.floor TASK`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from bench.task import Task
+from tests.bench.task import Task
 
 _TEXT, _MONEY, _TIME = pa.string(), pa.decimal128(20, 8), pa.timestamp("us", tz="UTC")
 _FIELDS = """

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bench.contenders import Held, Workplace, workplace
-from bench.process import Cost, middle
-from bench.report import Report, Sizes, megabytes, say, seconds
-from bench.serving import Counts, Server, serving
+from tests.bench.contenders import Held, Workplace, workplace
+from tests.bench.process import Cost, middle
+from tests.bench.report import Report, Sizes, megabytes, say, seconds
+from tests.bench.serving import Counts, Server, serving
 
 FULL = Sizes(rows=(1_000_000,), runs=5)
 QUICK = Sizes(rows=(20_000,), runs=1)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from statistics import linear_regression
 
-from bench.contenders import workplace
-from bench.process import Cost, middle
-from bench.report import Report, Sizes, say, seconds
-from bench.serving import Server, serving
+from tests.bench.contenders import workplace
+from tests.bench.process import Cost, middle
+from tests.bench.report import Report, Sizes, say, seconds
+from tests.bench.serving import Server, serving
 
 FULL = Sizes(rows=(100_000, 200_000, 500_000, 1_000_000, 2_000_000), runs=3)
 QUICK = Sizes(rows=(5_000, 20_000), runs=1)

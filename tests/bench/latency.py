@@ -6,10 +6,10 @@ backfill takes with no latency at all; the items with eight requests in flight a
 
 from __future__ import annotations
 
-from bench.contenders import workplace
-from bench.process import Cost, middle
-from bench.report import Report, Sizes, say, seconds
-from bench.serving import Server, serving
+from tests.bench.contenders import workplace
+from tests.bench.process import Cost, middle
+from tests.bench.report import Report, Sizes, say, seconds
+from tests.bench.serving import Server, serving
 
 # Twenty-five windows of 45 days, of at most two pages each.
 FULL = Sizes(rows=(360_000,), runs=5)

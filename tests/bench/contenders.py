@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.process import Cost, measure
-from bench.serving import Server
+from tests.bench.process import Cost, measure
+from tests.bench.serving import Server
 
 IMPACT = str(Path(sys.executable).with_name("impact"))
 _WAREHOUSE = "warehouse.duckdb"
@@ -62,13 +62,13 @@ class Workplace:
     def floor(self, server: Server, *, ahead: int) -> Cost:
         """The floor, with so many requests ahead."""
         task = server.task(str(self.warehouse), ahead=ahead)
-        return measure([sys.executable, "-m", "bench.floor", task.to_argument()], self.folder)
+        return measure([sys.executable, "-m", "tests.bench.floor", task.to_argument()], self.folder)
 
     def ready_made(self, server: Server, *, tuned: bool, share: float) -> Cost:
         """The REST source of dlt itself, on a share of the history."""
         task = server.task(str(self.warehouse), tuned=tuned, share=share)
         own = {"DLT_DATA_DIR": str(self.folder / "dlt")}
-        return measure([sys.executable, "-m", "bench.ready_made", task.to_argument()], self.folder, own)
+        return measure([sys.executable, "-m", "tests.bench.ready_made", task.to_argument()], self.folder, own)
 
     def python(self, code: str) -> Cost:
         """A line of Python."""
@@ -77,7 +77,7 @@ class Workplace:
     def held(self) -> Held:
         """What the warehouse holds; asked in another process, since this one stays small."""
         out = self.folder / "held.json"
-        measure([sys.executable, "-m", "bench.held", str(self.warehouse), str(out)], self.folder)
+        measure([sys.executable, "-m", "tests.bench.held", str(self.warehouse), str(out)], self.folder)
         return msgspec.json.decode(out.read_bytes(), type=Held)
 
 

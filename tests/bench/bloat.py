@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from bench.contenders import workplace
-from bench.process import Cost, middle
-from bench.report import Report, Sizes, megabytes, say, seconds
-from bench.serving import serving
+from tests.bench.contenders import workplace
+from tests.bench.process import Cost, middle
+from tests.bench.report import Report, Sizes, megabytes, say, seconds
+from tests.bench.serving import serving
 
 FULL = Sizes(rows=(60_000,), runs=100)
 QUICK = Sizes(rows=(5_000,), runs=3)

@@ -1,4 +1,4 @@
-"""`python -m bench [SCENARIO]`."""
+"""`python -m tests.bench [SCENARIO]`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench import backfill, bloat, latency, memory, nothing_new, scale
-from bench.report import Report, Sizes, save, show
+from tests.bench import backfill, bloat, latency, memory, nothing_new, scale
+from tests.bench.report import Report, Sizes, save, show
 
 SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
     "backfill": (backfill.run, backfill.FULL, backfill.QUICK),
@@ -25,7 +25,7 @@ SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
 @click.option("--rows", type=click.IntRange(min=1), multiple=True, help="Size of the account; repeat where several.")
 @click.option("--runs", type=click.IntRange(min=1), help="Runs of each command after a warm-up.")
 @click.option("--quick", is_flag=True, help="Small sizes, one run: to see that it works.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("bench"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("tests/bench"), show_default=True)
 def main(scenario: str, rows: tuple[int, ...], runs: int | None, out: Path, *, quick: bool) -> None:
     """Measure a scenario and keep what was found in OUT/results.json and OUT/results.md."""
     for name in SCENARIOS if scenario == "all" else [scenario]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from bench.process import environment
-from bench.task import Task
+from tests.bench.process import environment
+from tests.bench.task import Task
 
 DAYS = 1080
 """Days of conversions: nearly all that the API goes back, so that a window of 45 days is never over-full."""
@@ -73,8 +73,8 @@ class Server:
 @contextmanager
 def serving(rows: int, *, days: int = DAYS, seed: int = 1) -> Iterator[Server]:
     """A server of about so many actions over so many days, while the block lasts."""
-    command = [sys.executable, "-m", "bench.server", str(rows), str(days), str(seed)]
-    with subprocess.Popen(  # noqa: S603 - our own module
+    command = [sys.executable, "-m", "tests.bench.server", str(rows), str(days), str(seed)]
+    with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
     ) as process:
         try:

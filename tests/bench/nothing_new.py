@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from statistics import median
 
-from bench.contenders import Workplace, workplace
-from bench.process import Cost, middle
-from bench.report import Report, Sizes, say, seconds
-from bench.serving import Server, serving
+from tests.bench.contenders import Workplace, workplace
+from tests.bench.process import Cost, middle
+from tests.bench.report import Report, Sizes, say, seconds
+from tests.bench.serving import Server, serving
 
 FULL = Sizes(rows=(10_000,), runs=7)
 QUICK = Sizes(rows=(1_000,), runs=1)

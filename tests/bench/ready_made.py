@@ -1,7 +1,7 @@
 """What a user of dlt would write instead: its own REST source over the same windows, merged on Id.
 
 It does less than the others: money stays text, and no window is checked to be whole. Run as
-`python -m bench.ready_made TASK`.
+`python -m tests.bench.ready_made TASK`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dlt.extract import DltResource
 from dlt.sources.rest_api import rest_api_resources
 from dlt.sources.rest_api.typing import RESTAPIConfig
 
-from bench.task import Task
+from tests.bench.task import Task
 
 _TUNED = {
     # Two files of each page or so: both workers have something to do, and neither holds much.

@@ -53,7 +53,7 @@ def measure(command: Sequence[str], folder: Path, own: Mapping[str, str] | None 
     """Run a command in a folder to its end. Raises `CommandFailed` with the end of what it said."""
     with TemporaryFile() as said:
         began = time.perf_counter()
-        process = subprocess.Popen(  # noqa: S603 - our own modules and commands
+        process = subprocess.Popen(
             command, cwd=folder, env=environment(own), stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
         # wait4 alone tells what this one child has used; getrusage would add up all of them.

@@ -1,7 +1,7 @@
 """The sandbox as a server that computes each distinct request once and then answers it from bytes kept ready.
 
 What is measured is then the client, not the sandbox's own writing of JSON. Its clock stands, so that the same requests
-come again. Run as `python -m bench.server ROWS DAYS SEED`; it prints its address, and ends when its input is closed.
+come again. Run as `python -m tests.bench.server ROWS DAYS SEED`; it prints its address, and ends when its input is closed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from bench.task import CAMPAIGN
 from sources.impact_sandbox import AUTH_TOKEN, Campaign, World
 from sources.impact_sandbox.budget import Budget
 from sources.impact_sandbox.gate import Gate
+from tests.bench.task import CAMPAIGN
 
 _PLENTY = 1_000_000_000
 _LASTING = (200, 400, 404)

@@ -1,4 +1,4 @@
-"""What a warehouse holds of actions, as a JSON file. Run as `python -m bench.held WAREHOUSE OUT`."""
+"""What a warehouse holds of actions, as a JSON file. Run as `python -m tests.bench.held WAREHOUSE OUT`."""
 
 from __future__ import annotations
 
