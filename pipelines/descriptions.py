@@ -16,9 +16,9 @@ def describe(pipeline: dlt.Pipeline) -> None:
         return
     with pipeline.sql_client() as client:
         missing = client.execute_sql(_DUCKDB_MISSING, pipeline.dataset_name) or []
-        comments = []
+        comments, tables = [], pipeline.default_schema.tables  # each look at the schema costs milliseconds
         for table, column in missing:
-            hint = pipeline.default_schema.tables.get(table, {}).get("columns", {}).get(column, {})
+            hint = tables.get(table, {}).get("columns", {}).get(column, {})
             if text := str(hint.get("description") or "").replace("'", "''"):
                 name = f"{client.make_qualified_table_name(table)}.{client.escape_column_name(column)}"
                 comments.append(f"comment on column {name} is '{text}'")

@@ -1,7 +1,7 @@
 """The sandbox as a server that computes each distinct request once and then answers it from bytes kept ready.
 
 What is measured is then the client, not the sandbox's own writing of JSON. Its clock stands, so that the same requests
-come again. Run as `python -m tests.bench.server ROWS DAYS SEED`; it prints its address and ends when its input is closed.
+come again. Run as `python -m tests.bench.server ROWS DAYS SEED`: prints its address, ends when its input is closed.
 """
 
 from __future__ import annotations
