@@ -38,4 +38,4 @@ def configure(verbosity: int, *, json: bool) -> None:
 
 
 def _say_retry(details: RetryDetails) -> None:
-    logging.getLogger("sources.impact").warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+    logging.getLogger("sources.impact").warning("%s; trying again", details.caused_by)

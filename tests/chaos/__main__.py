@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -33,6 +34,7 @@ T = TypeVar("T")
 @click.option("--seed", default=1, show_default=True, help="The same seed kills and throws alike.")
 def main(kills: int, requests: int, rate: float, seed: int) -> None:
     """Kill runs, break requests, compare with the truth, and print what it cost. Exits 1 if anything was lost."""
+    logging.basicConfig(level=logging.CRITICAL)
     with _account(seed, days=10, per_day=12) as account:
         env = environment(account, SOURCES__IMPACT__PACKAGE_ROWS="30", SOURCES__IMPACT__REQUESTS_PER_HOUR="1000000")
         toll = _last(Killer(account, env, seed).rounds(kills), lambda t: f"{sum(t.kills.values())} of {kills} killed")
