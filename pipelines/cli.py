@@ -20,6 +20,15 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the verb; an interrupt before it has begun ends it as one amid it does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            from pipelines.failures import interrupted  # noqa: PLC0415 - help is instant
+
+            sys.exit(interrupted(error))
+
 
 @click.group(
     cls=_Group,

@@ -19,13 +19,13 @@ def guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except KeyboardInterrupt as error:
-        return _interrupted(error)
+        return interrupted(error)
     except click.ClickException:
         raise
     except Exception as error:  # noqa: BLE001 - the last place that can explain it
         cause = root_cause(error)
         if isinstance(cause, KeyboardInterrupt):
-            return _interrupted(cause)
+            return interrupted(cause)
         if isinstance(cause, ImpactError):
             return complain(cause)
         if _is_configuration(error):
@@ -42,7 +42,8 @@ def complain(error: ImpactError) -> Exit:
     return exit_code(error)
 
 
-def _interrupted(error: BaseException) -> Exit:
+def interrupted(error: BaseException) -> Exit:
+    """Say that the run was interrupted and return its exit code."""
     click.echo("impact: interrupted; what had landed stays, run again to go on", err=True)
     return exit_code(error)
 

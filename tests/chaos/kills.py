@@ -86,9 +86,9 @@ class Killer:
                 self.toll.finished += 1
                 self._expect(process, {0, 2, 3})  # 2: items before there was any sync
                 return
+            struck = file.read()
             process.send_signal(how)
             self._expect(process, {CODES[how]} if how is signal.SIGKILL else {CODES[how], 0, 3})
-            struck = file.read()
             self.toll.kills[struck[0].value if struck else Phase.STARTING.value, how.name] += 1
         finally:
             file.close()

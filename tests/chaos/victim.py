@@ -8,18 +8,26 @@ from functools import wraps
 from typing import Any
 
 import pipelines.cli
+import pipelines.logs
 from tests.chaos.phases import Phase, PhaseFile
 
 
 def main() -> None:
     """Run the command whose arguments this process has."""
     file = PhaseFile(os.environ["CHAOS_PHASE"])
-    file.enter(Phase.STARTING)
-    import dlt  # noqa: PLC0415 - the phase before it is one to be killed in
+    configure = pipelines.logs.configure
 
-    for phase in (Phase.EXTRACT, Phase.NORMALIZE, Phase.LOAD):
-        step = getattr(dlt.Pipeline, phase.value)
-        setattr(dlt.Pipeline, phase.value, _told(step, phase, file))
+    def begin(verbosity: int, *, json: bool) -> None:
+        """The first thing that the command does once it takes signals: what comes before is the interpreter's."""
+        file.enter(Phase.STARTING)
+        configure(verbosity, json=json)
+        import dlt  # noqa: PLC0415 - the phase before it is one to be killed in
+
+        for phase in (Phase.EXTRACT, Phase.NORMALIZE, Phase.LOAD):
+            step = getattr(dlt.Pipeline, phase.value)
+            setattr(dlt.Pipeline, phase.value, _told(step, phase, file))
+
+    pipelines.logs.configure = begin
     pipelines.cli.main()
 
 
