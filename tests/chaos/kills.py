@@ -18,7 +18,7 @@ from tests.chaos.truth import Damage, change_some
 from tests.conftest import Account
 
 CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-"""What a killed run exits with."""
+"""What a killed run exits with; a shell tells the same of one that ends by the signal, as Python does after some."""
 _SPAN = {Phase.STARTING: 0.8, Phase.EXTRACT: 0.15, Phase.NORMALIZE: 0.05, Phase.LOAD: 0.15, Phase.BETWEEN: 0.05}
 """About how long a phase takes, in seconds: an instant within it is drawn from this."""
 
@@ -88,7 +88,7 @@ class Killer:
                 return
             struck = file.read()
             process.send_signal(how)
-            self._expect(process, {CODES[how]} if how is signal.SIGKILL else {CODES[how], 0, 3})
+            self._expect(process, {-how} if how is signal.SIGKILL else {CODES[how], -how, 0, 3})
             self.toll.kills[struck[0].value if struck else Phase.STARTING.value, how.name] += 1
         finally:
             file.close()
