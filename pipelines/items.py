@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import dlt
 
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code, root_cause
-from pipelines.runs import Run, runs
+from pipelines.exits import Exit, exit_code
+from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
 from sources.impact import Settings, impact_items
@@ -74,7 +72,7 @@ def items(
             number = int(code) if code is not None else None
             return replace(run, finished=now, outcome=outcome, exit_code=number, requests=client.budget.spent)
 
-        with _recording(pipeline, lambda error: row(exit_code(error), f"items: {type(error).__name__}")):
+        with recording(pipeline, lambda error: row(exit_code(error), f"items: {type(error).__name__}")):
             summary = drain(
                 pipeline,
                 client,
@@ -105,7 +103,7 @@ def drain(  # noqa: PLR0913 - one fact each
     warehouse = Warehouse(pipeline)
     before = client.budget.spent
     with ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk:
-        while not walk.idle and not walk.finished:
+        while walk.waiting and not walk.finished:
             pipeline.run([impact_items(walk=walk), runs(row)])
             walk.landed()
     warehouse.refresh()
@@ -122,18 +120,3 @@ def kept_answers(pipeline: dlt.Pipeline, settings: Settings) -> Iterator[Spool]:
         yield spool
     finally:
         spool.close()
-
-
-@contextmanager
-def _recording(pipeline: dlt.Pipeline, row: Callable[[BaseException], Run]) -> Iterator[None]:
-    """Leave a row of a run that failed, if the warehouse is one that can take it."""
-    try:
-        yield
-    except Exception as error:
-        cause: Any = root_cause(error)
-        with contextlib.suppress(Exception):
-            pipeline.abort_packages()
-            pipeline.run(runs(lambda: row(cause)))
-        if isinstance(cause, ImpactError):
-            raise cause from None
-        raise

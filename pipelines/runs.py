@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -11,7 +12,10 @@ from typing import Any
 import dlt
 from dlt.extract import DltResource
 
+from pipelines.exits import root_cause
 from sources.impact import MERGE
+from sources.impact.errors import ImpactError
+from sources.impact.warehouse import Warehouse
 
 _COLUMNS: Any = {
     "run_id": {"data_type": "text", "nullable": False, "description": "The run; joins sync_windows"},
@@ -42,6 +46,22 @@ class Run:
     rows: int
     requests: int
     version: str = version("impact-sync")
+
+
+@contextmanager
+def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) -> Iterator[None]:
+    """Leave the row of a run that failed, if the warehouse is one that can take it; an error of ours is raised bare."""
+    try:
+        yield
+    except Exception as error:
+        cause = root_cause(error)
+        with suppress(Exception):
+            pipeline.abort_packages()
+            if Warehouse(pipeline).holds("sync_runs"):
+                pipeline.run(runs(lambda: failed(cause)))
+        if isinstance(cause, ImpactError):
+            raise cause from None
+        raise
 
 
 @dlt.source(name="impact", section="impact")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import uuid
 from collections.abc import Callable
@@ -12,9 +11,9 @@ from datetime import datetime
 import dlt
 
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code, root_cause
+from pipelines.exits import Exit, exit_code
 from pipelines.items import ItemSummary, drain, kept_answers
-from pipelines.runs import Run, runs
+from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, Walk, impact
@@ -85,20 +84,14 @@ def sync(
             uuid.uuid4().hex,
             ask,
             on_progress=on_progress,
-            on_updated=lambda ids: spool.forget(ids.to_pylist()),
+            on_updated=lambda ids: spool.forget(id_.as_py() for id_ in ids),
         ) as walk,
     ):
-        try:
+        with recording(pipeline, lambda cause: _failed(walk, cause)):
             _load(pipeline, walk)
             items_ = None
             if walk.stopped is None:
                 items_ = _drain(pipeline, walk, spool, wanted=items, on_progress=on_progress)
-        except Exception as error:
-            cause = root_cause(error)
-            _record_failure(pipeline, walk, cause)
-            if isinstance(cause, ImpactError):
-                raise cause from None
-            raise
         create_views(pipeline)
         describe(pipeline)
         return Summary(_run(walk, items_), dict(walk.tallies), walk.names, _notes(walk), walk.stopped, items_)
@@ -161,12 +154,12 @@ def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
     return Run(walk.run_id, started, now, until, outcome, int(code), walk.rows, walk.client.budget.spent)
 
 
-def _record_failure(pipeline: dlt.Pipeline, walk: Walk, cause: BaseException) -> None:
-    """Leave a row of a run that failed, if the warehouse is one that can take it."""
+def _failed(walk: Walk, cause: BaseException) -> Run:
+    """The ledger's row of a run that failed."""
     now = walk.client.clock.now()
     until = walk.bounds.until if walk.bounds else None
     started = walk.bounds.now if walk.bounds else now
-    run = Run(
+    return Run(
         walk.run_id,
         started,
         now,
@@ -176,10 +169,6 @@ def _record_failure(pipeline: dlt.Pipeline, walk: Walk, cause: BaseException) ->
         walk.rows,
         walk.client.budget.spent,
     )
-    with contextlib.suppress(Exception):
-        pipeline.abort_packages()
-        if Warehouse(pipeline).holds("sync_runs"):
-            pipeline.run(runs(lambda: run))
 
 
 def _notes(walk: Walk) -> tuple[str, ...]:

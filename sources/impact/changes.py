@@ -50,13 +50,19 @@ def changed_rows(new: pa.Table, old: pa.Table | None) -> tuple[pa.Table, Tally]:
         return new, _tally(new, None)
     place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
     before = old.take(place)
-    differs = pc.is_null(place)
-    for name in sorted({*new.column_names, *old.column_names} - {SYNCED_AT.name}):
-        differs = pc.or_(differs, _differs(_column(new, name), _column(before, name)))
+    differs = differing_rows(new, before, place)
     after = new.filter(differs)
     tally = _tally(after, before.filter(differs))
     tally.read = len(new)
     return after, tally
+
+
+def differing_rows(new: pa.Table, before: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which rows of `new` differ from those of `before` in the same order, or have none there (`place` is null)."""
+    differs = pc.is_null(place)
+    for mask in differing_columns(new, before).values():
+        differs = pc.or_(differs, mask)
+    return differs
 
 
 def differing_columns(new: pa.Table, old: pa.Table) -> dict[str, pa.Array]:

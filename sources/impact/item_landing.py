@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.impact.changes import differing_columns
+from sources.impact.changes import differing_rows
 from sources.impact.columns import ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, Kind
 from sources.impact.item_queue import Queued, Status
 from sources.impact.schema import FETCH_TABLE, REMOVED
@@ -187,9 +187,7 @@ def _changed(tables: list[pa.Table], received: list[Queued], held: pa.Table | No
     held = held.drop_columns([name for name in (REMOVED,) if name in held.column_names])
     place = pc.index_in(_keys(new), value_set=_keys(held))
     before = held.take(place)
-    differs = pc.is_null(place)
-    for mask in differing_columns(new, before).values():
-        differs = pc.or_(differs, mask)
+    differs = differing_rows(new, before, place)
     stamp = pc.if_else(differs, new[SYNCED_AT.name], before[SYNCED_AT.name].cast(new[SYNCED_AT.name].type))
     at = new.schema.get_field_index(SYNCED_AT.name)
     new = new.set_column(at, new.schema.field(at), stamp)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import Protocol, Self
 
@@ -85,7 +86,7 @@ class ItemWalk:
         self._due: pa.Table | None = None
         self._left: list[str] = []
         self._ended = False
-        self._waiting = self._of = 0
+        self._of = 0
         self._listings: Iterator[Listing] | None = None
         self._began = 0.0
         self._stack = ExitStack()
@@ -106,10 +107,10 @@ class ItemWalk:
         """What was read."""
         return self._lander.tally
 
-    @property
-    def idle(self) -> bool:
-        """Whether there is nothing to ask for."""
-        return self.ask.max_requests == 0 or not self._queue.length()
+    @cached_property
+    def waiting(self) -> int:
+        """Actions that waited when the walk began; none where it may not ask for any."""
+        return 0 if self.ask.max_requests == 0 else self._queue.length()
 
     def package(self, state: State) -> Iterator[ItemLanding]:
         """Rows of the next load package.
@@ -142,11 +143,9 @@ class ItemWalk:
 
     def _begin(self) -> Iterator[Listing]:
         if self._listings is None:
-            nothing = self.ask.max_requests == 0
-            self._waiting = 0 if nothing else self._queue.length()
-            most = self._waiting if self.ask.max_requests is None else self.ask.max_requests
-            self._of = min(self._waiting, most if self.ask.wait else self.client.budget.allowed)
-            self._listings = self._reader.read(() if nothing else self._take())
+            most = self.waiting if self.ask.max_requests is None else self.ask.max_requests
+            self._of = min(self.waiting, most if self.ask.wait else self.client.budget.allowed)
+            self._listings = self._reader.read(self._take() if self.waiting else ())
             self._began = time.monotonic()
         return self._listings
 
@@ -169,7 +168,7 @@ class ItemWalk:
                 ItemProgress(
                     done=done,
                     of=max(self._of, done),
-                    waiting=self._waiting,
+                    waiting=self.waiting,
                     per_second=done / max(time.monotonic() - self._began, 1e-3),
                     requests_left=self.client.budget.allowed,
                 )

@@ -40,7 +40,6 @@ class Listing:
     status: str
     read_at: datetime
     pages: tuple[bytes, ...] = ()
-    reason: str = ""
 
 
 class Spool:
@@ -94,8 +93,8 @@ class Spool:
 
     def forget(self, action_ids: Iterable[str]) -> None:
         """Drop answers that have landed, or that are out of date."""
-        ids = [(self._account, id_) for id_ in action_ids]
         if self._run("select 1 from answers limit 1"):
+            ids = [(self._account, id_) for id_ in action_ids]
             self._run("delete from answers where account = ? and action_id = ?", ids)
 
     def _key(self, queued: Queued) -> tuple[str, str, str, str]:
