@@ -92,7 +92,13 @@ def _verb(command: Callable[..., int]) -> Callable[..., None]:
     def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
         from pipelines.failures import guarded  # noqa: PLC0415 - help is instant
 
-        sys.exit(guarded(lambda: command(**options)))
+        def tuned() -> int:
+            from pipelines.allocator import tune  # noqa: PLC0415 - help is instant
+
+            tune()
+            return command(**options)
+
+        sys.exit(guarded(tuned))
 
     return run
 

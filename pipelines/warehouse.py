@@ -55,6 +55,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
             destination = duckdb_file.destination(connection)
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
         pipeline.sync_destination()
+        pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
         yield pipeline
 
 
@@ -137,7 +138,7 @@ def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConn
     give_up = time.monotonic() + wait
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only)
+            return duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
         except duckdb.Error as error:
             text = str(error)
             if "Conflicting lock" not in text and "different configuration" not in text:

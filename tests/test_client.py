@@ -57,7 +57,7 @@ def answers(one: Account, *replies: Reply | None) -> None:
 
 def ids(client: Client) -> list[str]:
     """The ids of the account's campaigns."""
-    return [c["Id"] for answer in client.campaigns() for c in json.loads(answer.value.records)]
+    return [c["Id"] for answer in client.campaigns() for c in json.loads(bytes(answer.value.records))]
 
 
 BROKEN = [
@@ -174,7 +174,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
         rest = [client.actions_page(first.value, n) for n in range(2, first.value.pages + 1)]
-    found = [a["Id"] for answer in (first, *rest) for a in json.loads(answer.value.records)]
+    found = [a["Id"] for answer in (first, *rest) for a in json.loads(bytes(answer.value.records))]
     assert first.value.pages == 3
     assert sorted(found) == sorted(str(row["id"]) for row in one.truth().values() if row["campaign_id"] == "1000")
 

@@ -63,7 +63,7 @@ def faults(rate: float, *kinds: Kind, most_in_a_row: int | None = 2, hang: float
 def ids(one: Account, patience: Patience | None = None) -> list[str]:
     """The ids of the account's campaigns, as a client lists them."""
     with Client(one.settings(), patience=patience or Patience()) as made:
-        return [c["Id"] for answer in made.campaigns() for c in json.loads(answer.value.records)]
+        return [c["Id"] for answer in made.campaigns() for c in json.loads(bytes(answer.value.records))]
 
 
 @pytest.mark.parametrize("kind", MENDED)

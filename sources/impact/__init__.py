@@ -118,17 +118,17 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         columns=REJECTED,
     )
     def rejected_records(landing: Landing) -> Iterator[list[dict[str, Any]]]:
-        yield landing.rejected
+        yield from [landing.rejected] if landing.rejected else []
 
     @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=WINDOW | WINDOW_RESULT)
     def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
-        yield landing.windows
+        yield from [landing.windows] if landing.windows else []
 
     @dlt.transformer(
         name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
     )
     def verify_results(landing: Landing) -> Iterator[list[dict[str, Any]]]:
-        yield landing.findings
+        yield from [landing.findings] if landing.findings else []
 
     yield from (actions, campaigns, rejected_records, sync_windows, verify_results)
     yield from _item_tables(pages)
@@ -157,7 +157,7 @@ def impact_items(
         name="rejected_records", data_from=item_lists, primary_key="id", write_disposition=MERGE, columns=REJECTED
     )
     def rejected_records(landing: ItemLanding) -> Iterator[list[dict[str, Any]]]:
-        yield landing.rejected
+        yield from [landing.rejected] if landing.rejected else []
 
     return (item_lists, *_item_tables(item_lists), rejected_records)
 

@@ -41,20 +41,44 @@ class Tally:
             self.money[currency] += moved
 
 
-def changed_rows(new: pa.Table, old: pa.Table | None) -> tuple[pa.Table, Tally]:
+CARRIED = ("id", "state", "currency", "payout")
+"""What a tally needs to know of a row."""
+
+
+def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None = None) -> tuple[pa.Table, Tally]:
     """The rows of `new` that differ from the row of the same id in `old`, or have none there, with their tally.
 
-    Where an id occurs twice in `old`, its first row counts.
+    Rows of ids that the load package carries already (`carried`, of which only the columns `CARRIED` are known, the
+    latest first) are always written again: it was an older answer. They count as changed where they differ in these.
     """
     if old is None or not len(old):
-        return new, _tally(new, None)
-    place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
-    before = old.take(place)
-    differs = differing_rows(new, before, place)
-    after = new.filter(differs)
-    tally = _tally(after, before.filter(differs))
+        rows, before = new, None
+    else:
+        place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
+        held = old.take(place)
+        differs = differing_rows(new, held, place)
+        if carried is not None:
+            differs = pc.or_(differs, pc.is_in(new["id"], value_set=carried["id"].combine_chunks()))
+        rows, before = new.filter(differs), held.filter(differs).select(CARRIED)
+    tally = _tally(rows, before) if carried is None else _tally_again(rows, before, carried)
     tally.read = len(new)
-    return after, tally
+    return rows, tally
+
+
+def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> Tally:
+    """The tally where some rows follow upon what the package carries, and not upon what the warehouse holds."""
+    known = carried if before is None else _below(carried, before.filter(pc.is_valid(before["id"])))
+    place = pc.index_in(rows["id"], value_set=known["id"].combine_chunks())
+    was = known.take(place)
+    again = pc.is_in(rows["id"], value_set=carried["id"].combine_chunks())
+    same = pc.invert(differing_rows(rows.select(CARRIED), was, place))
+    counted = pc.invert(pc.and_(again, same))
+    return _tally(rows.filter(counted), was.filter(counted))
+
+
+def _below(first: pa.Table, then: pa.Table) -> pa.Table:
+    """One table of both; a column that is never NULL in one of them may be so in the other."""
+    return pa.concat_tables([first, then], promote_options="default")
 
 
 def differing_rows(new: pa.Table, before: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -87,7 +111,7 @@ def _differs(new: pa.ChunkedArray, old: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _tally(after: pa.Table, before: pa.Table | None) -> Tally:
     if before is None:
-        before = after.schema.empty_table().take(pa.nulls(len(after), pa.int64()))
+        return Tally(read=len(after), new=len(after), money=_payouts(after, 1))
     known = pc.is_valid(before["id"])
     is_, was = after["state"], before["state"]
 

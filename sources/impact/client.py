@@ -28,7 +28,7 @@ from sources.impact.errors import (
     TransientError,
     Unavailable,
 )
-from sources.impact.protocol import Axis, Page
+from sources.impact.protocol import Axis, Body, Page
 from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, PAGE_SIZE_MIN, Settings
 from sources.impact.windows import Window
 
@@ -129,7 +129,7 @@ class Client:
     def actions_page(self, first: Page, number: int) -> Answer[Page]:
         """Page `number` of the list whose first page is `first`."""
 
-        def read(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+        def read(status: int, headers: Mapping[str, str], body: Body) -> Page:
             page = _actions_page(status, headers, body)
             if page.number != number:
                 msg = f"asked for page {number}, the answer is page {page.number}"
@@ -141,7 +141,7 @@ class Client:
     def action(self, action_id: str) -> Answer[bytes]:
         """One action as JSON. Raises `NotFound`."""
 
-        def read(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+        def read(status: int, headers: Mapping[str, str], body: Body) -> bytes:
             return protocol.read_object(status, headers, body, Id=action_id)
 
         return self._get(self._path("Actions", action_id), None, read)
@@ -163,7 +163,7 @@ class Client:
         """A list by its links. A page that contradicts those before it, so that it never ends, is asked for again."""
         seen, rows = {path}, 0
 
-        def read(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+        def read(status: int, headers: Mapping[str, str], body: Body) -> Page:
             page = protocol.read_page(status, headers, body, *keys)
             if flaw := _flaw(page, seen, rows):
                 raise InvalidAnswer(flaw)
@@ -180,7 +180,7 @@ class Client:
             answer = self._get(link, None, read)
 
     def _get(
-        self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
+        self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
     ) -> Answer[T]:
         """One request, sent again while that can help; an error names the AccountSID nowhere."""
         sid, masked = self.settings.account_sid, self.settings.masked_sid
@@ -191,7 +191,7 @@ class Client:
             raise
 
     def _persist(
-        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
+        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
     ) -> Answer[T]:
         """Repeat a request that may succeed yet. A refusal for want of budget waits for the hour to turn, or stops."""
         sent = itertools.count(1)
@@ -208,7 +208,7 @@ class Client:
         raise BudgetSpent(msg)
 
     def _send(
-        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], bytes], T]
+        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
     ) -> Answer[T]:
         request = self._http.build_request("GET", url, params=params, extensions={"trace": self._connections.watch})
         for _ in range(_REDIRECTS):
@@ -240,16 +240,15 @@ class Client:
         msg = "the API redirects in a circle: check base_url"
         raise ConfigurationError(msg)
 
-    def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+    def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
         """An answer and its body, read in pieces: a server that drips, or sends a bomb, is not listened to for ever."""
         until = time.monotonic() + self._patience.whole
         response = self._http.send(request, stream=True)
-        parts, size = [], 0
+        body = bytearray()  # grows in place: a list of parts, joined, would take a page's memory twice
         try:
             for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if size > _BODY_MAX:
+                body += part
+                if len(body) > _BODY_MAX:
                     msg = f"the answer is larger than {_BODY_MAX:,} bytes"
                     raise InvalidAnswer(msg)
                 if time.monotonic() > until:
@@ -257,7 +256,7 @@ class Client:
                     raise httpx.ReadTimeout(msg)
         finally:
             response.close()
-        return response, b"".join(parts)
+        return response, body
 
     def _own(self, link: str) -> httpx.URL:
         """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""
@@ -272,7 +271,7 @@ class Client:
         return url
 
 
-def _actions_page(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+def _actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:
     page = protocol.read_page(status, headers, body, "Actions")
     if page.total is None:
         msg = "the answer does not say how many actions match (@total)"
@@ -280,7 +279,7 @@ def _actions_page(status: int, headers: Mapping[str, str], body: bytes) -> Page:
     return page
 
 
-def _first_actions_page(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+def _first_actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:
     page = _actions_page(status, headers, body)
     if page.pages > 1 and (page.pages - 1) * PAGE_SIZE_MIN >= (page.total or 0):
         msg = f"the answer says that {page.total} actions fill {page.pages} pages"

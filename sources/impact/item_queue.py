@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib.resources import files
+from string import Template
 from typing import Any
 
 from sources.impact.warehouse import Warehouse
@@ -29,7 +30,13 @@ class Status(StrEnum):
     """No valid answer came: asked for again by the next run."""
 
 
-STATE = files("sources.impact").joinpath("item_state.sql").read_text()
+_AMOUNTS = ("amount", "delta_amount", "payout", "delta_payout")
+_FINGERPRINT = " || '|' || ".join(
+    [*(f"coalesce(cast(a.{amount} as varchar), '')" for amount in _AMOUNTS), "coalesce(a.currency, '')"]
+)
+STATE = Template(files("sources.impact").joinpath("item_state.sql").read_text()).substitute(
+    fingerprint=f"({_FINGERPRINT})"
+)
 """Whether each action's items are current, in DuckDB's dialect."""
 _WAITING = "items in ('missing', 'outdated')"
 # Wrong items before none at all, what can still change before what cannot: that is what people look at and act on.

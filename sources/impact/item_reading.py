@@ -101,7 +101,9 @@ class ItemReader:
         for _ in range(_TRIES):
             answers = list(self._client.items(queued.action_id))
             if _is_whole(answers):
-                return Listing(queued, Status.LISTED, answers[-1].read_at, tuple(a.value.records for a in answers))
+                return Listing(
+                    queued, Status.LISTED, answers[-1].read_at, tuple(bytes(a.value.records) for a in answers)
+                )
         msg = f"the items of action {queued.action_id} do not add up to what the API says they are"
         raise InvalidAnswer(msg)
 

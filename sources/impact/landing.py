@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,15 +16,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.impact.changes import Tally, changed_rows
+from sources.impact.changes import CARRIED, Tally, changed_rows
 from sources.impact.passes import Pass
 from sources.impact.reading import Batch, WindowDone
 from sources.impact.schema import FETCH_TABLE
+from sources.impact.settings import PAGES_MAX
 from sources.impact.tables import Rejected
 from sources.impact.warehouse import Refused, Warehouse
 
-_REMEMBERED = 16
-"""Batches that a row is compared with before the warehouse: more than are ever in flight together."""
+_REMEMBERED = 32
+"""Batches whose rows are not replaced by such as arrived before: more than are ever in flight together."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,37 @@ class Landing:
     """Actions that were updated since their items were read, as rows of `item_fetches`."""
     items: pa.Table | None = None
     """No rows, but the columns of `action_items` where that table is not there yet."""
+
+
+def gathered(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
+    """The same rows in fewer landings, of some `most` actions: each costs dlt as much as thousands of rows."""
+    held: list[Landing] = []
+    for landing in landings:
+        if landing.campaigns is not None:  # comes first: tables are declared with it
+            yield landing
+            continue
+        held.append(landing)
+        if sum(len(one.actions) for one in held if one.actions is not None) >= most:
+            yield _joined(held)
+            held.clear()
+    if held:
+        yield _joined(held)
+
+
+def _joined(landings: list[Landing]) -> Landing:
+    return Landing(
+        actions=_below(one.actions for one in landings),
+        rejected=[row for one in landings for row in one.rejected],
+        windows=[row for one in landings for row in one.windows],
+        findings=[row for one in landings for row in one.findings],
+        fetches=_below(one.fetches for one in landings),
+        items=_below(one.items for one in landings),
+    )
+
+
+def _below(tables: Iterable[pa.Table | None]) -> pa.Table | None:
+    found = [table for table in tables if table is not None]
+    return pa.concat_tables(found, promote_options="default") if found else None
 
 
 @dataclass
@@ -70,22 +102,26 @@ class Lander:
         """Campaigns of which the warehouse holds nothing: no need to ask it."""
         self.received = 0
         self._warehouse = warehouse
-        self._package: list[pa.Table] = []
+        self._carried: list[pa.Table] = []
+        """The rows that this load package carries, as far as a tally needs them, and the last ones of that before."""
         self._recent: deque[tuple[float, pa.Array]] = deque(maxlen=_REMEMBERED)
 
     def new_package(self) -> None:
-        """Forget what the last package carried but for its end: neighbouring windows share their boundary."""
-        self._package = self._package[-1:]
+        """Forget what the last package carried but for its end: neighbouring windows share their boundary.
+
+        The warehouse holds it now, but is not asked of campaigns that were blank.
+        """
+        del self._carried[:-PAGES_MAX]
         self._warehouse.refresh()
 
     def land(self, batch: Batch) -> Landing:
         """What of the batch has to be written."""
         campaign_id, table = batch.reading.campaign_id, self._fresh(batch)
-        rows, tally = changed_rows(table, self._known(campaign_id, table["id"]))
+        held = None if campaign_id in self.blank else self._warehouse.actions(table["id"])
+        rows, tally = changed_rows(table, held, self._carried_of(table["id"]))
         self.received += tally.read + len(batch.records.rejected)
         if len(rows):
-            self._package.append(rows)
-            self._package = self._package[-_REMEMBERED:]
+            self._carried.append(rows.select(CARRIED).combine_chunks())
         if (lock := pc.max(table["locking_date"]).as_py()) is not None:
             self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))
         watch = self.watches[campaign_id]
@@ -153,19 +189,20 @@ class Lander:
         Batches arrive in another order than they land in; only a few are ever in flight together.
         """
         table = batch.records.table
-        for arrived, ids in self._recent:
-            if arrived > batch.arrived:
-                table = table.filter(pc.invert(pc.is_in(table["id"], value_set=ids)))
-        self._recent.append((batch.arrived, batch.records.table["id"].combine_chunks()))
+        ids = table["id"].combine_chunks()
+        later = [rows for arrived, rows in self._recent if arrived > batch.arrived]
+        if later and (known := _among(pa.chunked_array(later), ids)) is not None:
+            table = table.filter(pc.invert(pc.is_in(ids, value_set=known)))
+        self._recent.append((batch.arrived, ids))
         return table
 
-    def _known(self, campaign_id: str, ids: pa.ChunkedArray) -> pa.Table | None:
-        """The rows of these ids as they stand: the latest of this package first, then the warehouse's."""
-        wanted = ids.combine_chunks()
-        known = [rows.filter(pc.is_in(rows["id"], value_set=wanted)) for rows in reversed(self._package)]
-        if campaign_id not in self.blank and (held := self._warehouse.actions(ids)) is not None:
-            known.append(held)
-        return pa.concat_tables(known, promote_options="default") if known else None
+    def _carried_of(self, ids: pa.ChunkedArray) -> pa.Table | None:
+        """What this package carries of these ids, the latest first; None where it carries none of them."""
+        if not self._carried:
+            return None
+        all_ids = pa.chunked_array([rows["id"].chunk(0) for rows in reversed(self._carried)])
+        where = pc.indices_nonzero(pc.is_in(all_ids, value_set=ids.combine_chunks()))
+        return pa.concat_tables(reversed(self._carried)).take(where) if len(where) else None
 
     def _readable(self, watch: Watch, table: pa.Table, read_at: datetime) -> list[dict[str, Any]]:
         """Cross off what was met; tombstones for records that were rejected before and can be read now."""
@@ -197,6 +234,12 @@ class Lander:
 
     def _gone_row(self, campaign_id: str, action_id: str, found_at: datetime) -> dict[str, Any]:
         return finding(self.run_id, campaign_id, action_id, "gone", found_at)
+
+
+def _among(ids: pa.ChunkedArray, wanted: pa.Array) -> pa.Array | None:
+    """Those of `ids` that are among the `wanted`, None where none are."""
+    found = ids.filter(pc.is_in(ids, value_set=wanted))
+    return found.combine_chunks() if len(found) else None
 
 
 def finding(  # noqa: PLR0913 - the columns of a row

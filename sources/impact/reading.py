@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import Protocol, TypeVar
+from functools import cached_property
+from threading import BoundedSemaphore
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.impact import parting
+from sources.impact.ahead import Ahead, Listed
 from sources.impact.client import Answer, Client
 from sources.impact.columns import ACTION
 from sources.impact.errors import NotFound, RequestRefused, WindowNotWhole, WindowTooFull
@@ -25,15 +27,16 @@ from sources.impact.settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
 from sources.impact.tables import Reader, Records
 from sources.impact.windows import Window, cut
 
-_AHEAD = 4
-"""Requests in flight: enough to hide the network behind the parsing, few enough to keep memory flat."""
+_IN_FLIGHT = 4
+"""Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
+_ROWS_AHEAD = 120_000
+"""Rows read while a package loads, as far as pages of full size go: memory is what bounds them."""
+_AHEAD_MAX = 16
 _SINGLES = 200
 """Actions read one by one that make a batch."""
 _TRIES = 3
 """How often a page that contradicts its own total is read."""
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
-A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Batch:
     arrived: float
     gone: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def ids(self) -> pa.Array:
         """Ids of the records, readable or not; one without an id counts by its raw JSON."""
         rejected = [record.id or f"{n} {record.raw}" for n, record in enumerate(self.records.rejected)]
@@ -107,7 +110,10 @@ class WindowReader:
         self._known = known
         self._reader = Reader(ACTION)
         self._pages_may_grow = page_size < PAGE_SIZE_MAX
-        self._pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="impact-read")
+        self._most_ahead = max(_IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
+        # One core is for the thread that writes, which all others wait for in the end.
+        self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
+        self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="impact-read")
 
     def close(self) -> None:
         """Abandon what is not fetched yet and end the threads; the client then sends no more requests."""
@@ -119,8 +125,8 @@ class WindowReader:
 
         Raises `WindowNotWhole` for what can be cut no further, and whatever the client raises.
         """
-        for reading, first in self._ahead(self._first, readings):
-            yield from self._window(reading, first)
+        for window in self._ahead(readings):
+            yield from self._window(window)
 
     def read_singly(self, campaign_id: str, ids: Sequence[str]) -> Events:
         """Batches of the actions with these ids, one request each; ids that the API does not know are in `gone`."""
@@ -128,7 +134,7 @@ class WindowReader:
         reading = Reading(campaign_id, Pass.UNSEEN, Window(now, now))
         for start in range(0, len(ids), _SINGLES):
             some = ids[start : start + _SINGLES]
-            answers = [(id_, future.result()) for id_, future in self._ahead(self._single, some)]
+            answers = list(zip(some, self._pool.map(self._single, some), strict=True))
             found = [answer for _, answer in answers if answer is not None]
             gone = tuple(id_ for id_, answer in answers if answer is None)
             records = [self._reader.read(b"[" + answer.value + b"]", answer.read_at) for answer in found]
@@ -142,17 +148,17 @@ class WindowReader:
             seconds = sum(answer.seconds for answer in found)
             yield WindowDone(reading, "one by one", len(some), len(found), len(some), requests, seconds)
 
-    def _window(self, reading: Reading, first: Future[_Fetched], tries: int = 1) -> _Reads:
+    def _window(self, window: Listed[Reading, _Fetched], tries: int = 1) -> _Reads:
+        reading = window.wanted
         try:
-            fetched = first.result()
+            fetched = window.first()
         except WindowTooFull as error:
             yield WindowDone(reading, "too full", error.total, requests=1)
             return (yield from self._narrow(reading, error.total, self._size(reading) * PAGES_MAX))
         total, pages, seen = fetched.page.total, fetched.page.pages, [fetched.batch.ids]
         yield fetched.batch
         done = _count(WindowDone(reading, "whole", total, 0, pages), fetched)
-        for _, following in self._ahead(partial(self._following, reading, fetched.page), range(2, pages + 1)):
-            fetched = following.result()
+        for fetched in window.following(pages):
             seen.append(fetched.batch.ids)
             yield fetched.batch
             done = _count(done, fetched)
@@ -163,7 +169,7 @@ class WindowReader:
         if pages > 1:
             return (yield from self._narrow(reading, total, self._size(reading), moved=True))
         if tries < _TRIES:
-            return (yield from self._window(reading, self._pool.submit(self._first, reading), tries + 1))
+            return (yield from self._window(next(self._ahead([reading])), tries + 1))
         msg = f"{reading}: the API says {total} actions and sends {done.rows} on its only page; nothing was skipped"
         raise WindowNotWhole(msg)
 
@@ -178,7 +184,7 @@ class WindowReader:
             ids = yield from self._all(replace(reading, event=window, marks=()) for window in windows)
             return (yield from self._parted(reading, ids, whole))
         if not moved and (larger := self._on_larger_pages(reading, total)):
-            return (yield from self._window(*larger))
+            return (yield from self._window(larger))
         if reading.event is None and reading.pass_.axis is not Axis.EVENT:
             ids = yield from self._by_event(reading, whole, fit)
             return (yield from self._parted(reading, ids, whole))
@@ -193,8 +199,8 @@ class WindowReader:
 
     def _all(self, readings: Iterable[Reading]) -> _Reads:
         ids: list[pa.Array] = []
-        for reading, first in self._ahead(self._first, readings):
-            ids += yield from self._window(reading, first)
+        for window in self._ahead(readings):
+            ids += yield from self._window(window)
         return ids
 
     def _parted(self, reading: Reading, ids: list[pa.Array], total: int | None) -> _Reads:
@@ -206,7 +212,7 @@ class WindowReader:
         yield WindowDone(reading, "parted", total, found)
         return ids
 
-    def _on_larger_pages(self, reading: Reading, total: int | None) -> tuple[Reading, Future[_Fetched]] | None:
+    def _on_larger_pages(self, reading: Reading, total: int | None) -> Listed[Reading, _Fetched] | None:
         """The window on pages so large that it fits, where the API takes them; None where it does not."""
         known = sum(count for _, count in self._counts(reading, reading.pass_.axis))
         wanted = -(-(total or int(known * 1.1)) // PAGES_MAX)
@@ -214,10 +220,9 @@ class WindowReader:
         size = -(-size // 1_000) * 1_000
         if not self._pages_may_grow or size > PAGE_SIZE_MAX:
             return None
-        larger = replace(reading, page_size=size)
-        first = self._pool.submit(self._first, larger)
+        larger = next(self._ahead([replace(reading, page_size=size)]))
         try:
-            first.result()
+            larger.first()
         except WindowTooFull:
             pass
         except RequestRefused as error:
@@ -225,7 +230,7 @@ class WindowReader:
                 raise
             self._pages_may_grow = False
             return None
-        return larger, first
+        return larger
 
     def _by_event(self, reading: Reading, total: int | None, fit: int) -> _Reads:
         """Read an instant in windows of the EventDate: where rows are known to be first, then everywhere else.
@@ -255,8 +260,8 @@ class WindowReader:
         size = self._size(reading)
         return self._parse(reading, self._client.actions(reading.campaign_id, reading.windows, size, reading.state))
 
-    def _following(self, reading: Reading, first: Page, number: int) -> _Fetched:
-        return self._parse(reading, self._client.actions_page(first, number))
+    def _following(self, reading: Reading, first: _Fetched, number: int) -> _Fetched:
+        return self._parse(reading, self._client.actions_page(first.page, number))
 
     def _single(self, action_id: str) -> Answer[bytes] | None:
         try:
@@ -266,22 +271,22 @@ class WindowReader:
 
     def _parse(self, reading: Reading, answer: Answer[Page]) -> _Fetched:
         page = answer.value
-        records = self._reader.read(page.records, answer.read_at)
+        with self._parsing:
+            records = self._reader.read(page.records, answer.read_at)
         return _Fetched(
-            replace(page, records=b""),
+            replace(page, records=memoryview(b"")),
             Batch(reading, records, answer.read_at, answer.arrived),
             answer.requests,
             answer.seconds,
         )
 
-    def _ahead(self, fetch: Callable[[A], T], wanted: Iterable[A]) -> Iterator[tuple[A, Future[T]]]:
-        """Each of `wanted` with its fetch under way, in order, a few of them at a time."""
-        flying: deque[tuple[A, Future[T]]] = deque()
-        for one in wanted:
-            flying.append((one, self._pool.submit(fetch, one)))
-            if len(flying) >= _AHEAD:
-                yield flying.popleft()
-        yield from flying
+    def _ahead(self, readings: Iterable[Reading]) -> Iterator[Listed[Reading, _Fetched]]:
+        ahead = Ahead(self._pool, self._most_ahead, _IN_FLIGHT, self._first, _length, self._following)
+        return ahead.lists(readings)
+
+
+def _length(first: _Fetched) -> int:
+    return first.page.pages
 
 
 def _distinct(ids: list[pa.Array]) -> int:

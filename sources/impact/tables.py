@@ -59,7 +59,7 @@ class Reader:
         self._strings_only = True
         self._lock = threading.Lock()
 
-    def read(self, records: bytes, read_at: datetime) -> Records:
+    def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
 
         Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is no JSON list.
@@ -67,9 +67,9 @@ class Reader:
         try:
             return self._read(records, read_at)
         except RecursionError:
-            return self._read(flatten(records, _VALUES), read_at)
+            return self._read(flatten(bytes(records), _VALUES), read_at)
 
-    def _read(self, records: bytes, read_at: datetime) -> Records:
+    def _read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         columns = self._columns
         texts = _parse_strings(records, columns) if self._strings_only else None
         rejected: dict[int, str] = {}
@@ -119,9 +119,9 @@ def empty(columns: tuple[Column, ...]) -> pa.Table:
     return Reader(columns).read(b"[]", datetime.now(UTC)).table
 
 
-def _parse_strings(records: bytes, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
+def _parse_strings(records: bytes | memoryview, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
     """Each column's texts if every record is an object of known fields with strings in them, else None."""
-    body = b'{"rows":' + records + b"}"
+    body = b"".join((b'{"rows":', records, b"}"))  # copies the page once
     fields = pa.struct([(column.field, pa.string()) for column in columns])
     try:
         rows = pj.read_json(

@@ -24,7 +24,7 @@ from sources.impact.errors import (
     ImpactError,
 )
 from sources.impact.item_landing import no_items
-from sources.impact.landing import Lander, Landing, Watch
+from sources.impact.landing import Lander, Landing, Watch, gathered
 from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
 from sources.impact.probe import prove_locking
 from sources.impact.reading import Batch, Events, WindowDone, WindowReader
@@ -34,6 +34,8 @@ from sources.impact.warehouse import Refused, Warehouse
 from sources.impact.windows import Window
 
 _log = logging.getLogger(__name__)
+_GATHERED = 40_000
+"""Actions that are handed to dlt at once."""
 State = MutableMapping[str, Any]
 
 
@@ -133,8 +135,12 @@ class Walk:
         enough = self._lander.received + self._package_rows
         if self._steps is None:
             self._steps = self._walk()
+        yield from gathered(self._until(enough, self._steps), _GATHERED)
+
+    def _until(self, enough: int, steps: Iterator[Landing]) -> Iterator[Landing]:
+        """What is read next, until so many actions were received; where there is no more, the walk is finished."""
         try:
-            for landing in self._steps:
+            for landing in steps:
                 yield landing
                 if self._lander.received >= enough:
                     return

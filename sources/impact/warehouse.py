@@ -43,10 +43,12 @@ class Warehouse:
         # Making a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
         self._sql: SqlClientBase[Any] | None = None
         self._known: dict[str, set[str]] = {}
+        self._filled: dict[str, bool] = {}
 
     def refresh(self) -> None:
         """Look at the schema anew: a load may have changed it."""
         self._known.clear()
+        self._filled.clear()
         self._sql = None
 
     def holds(self, table: str = "actions") -> bool:
@@ -156,8 +158,11 @@ class Warehouse:
         return rows.select(ours) if len(rows) else None
 
     def any(self, table: str) -> bool:
-        """Whether the table is there and has a row."""
-        return self.holds(table) and bool(self.rows(f"select 1 from {self._table(table)} limit 1"))
+        """Whether the table is there and has a row, as of the last `refresh`."""
+        if table not in self._filled:
+            held = self.holds(table) and self.rows(f"select 1 from {self._table(table)} limit 1")
+            self._filled[table] = bool(held)
+        return self._filled[table]
 
     def render(self, sql: str) -> str:
         """A query over our tables by their bare names, in DuckDB's dialect, as this warehouse takes it."""
