@@ -207,7 +207,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: sign
     def kill(_: Request) -> None:
         """Strike once a package has landed and reading goes on."""
         started.wait()
-        if len(one.sandbox.requests) == 28:
+        if len(one.sandbox.requests) == 45:
             state["run"].send_signal(how)
 
     one.sandbox.on_request = kill
@@ -221,7 +221,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: sign
     one.sandbox.requests.clear()
     clean(impact("sync", env=env), 0)
     backfill = [r for r in one.sandbox.requests if "StartDate" in r.query and r.query["CampaignId"] == "1000"]
-    assert 0 < len(backfill) < 10, "of the 25 windows most had landed"
+    assert 0 < len(backfill) < 10, "of its 25 windows most had landed"
     one.assert_true()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from typing import Generic, TypeVar
@@ -103,12 +103,17 @@ class Ahead(Generic[A, T]):
     def _arrived(self, page: Future[T]) -> None:
         """A first page tells how many follow; called by the thread that fetched it, or by the end of all of them."""
         if not page.cancelled():
-            with self._lock, suppress(RuntimeError):  # as the pool says that it takes no more
+            with self._lock, suppress(RuntimeError, CancelledError):  # the pool takes no more
                 self._fill()
 
     def _fill(self) -> None:
-        """Send for what is wanted next, as far as there is room."""
+        """Send for what is wanted next, as far as there is room.
+
+        Beyond a list that failed nothing is: whoever takes it decides whether any more are wanted.
+        """
         for listed in self._opened:
+            if listed.head.done() and listed.head.exception():
+                return
             while self._out < self._waiting and listed.next <= listed.length:
                 self._submit_following(listed)
         while self._drawn and self._may_open():

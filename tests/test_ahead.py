@@ -1,0 +1,89 @@
+"""Pages that are fetched ahead of need: in order, not too many, and none beyond a failure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.impact.ahead import Ahead, Listed
+
+WAITING, UNKNOWN = 5, 2
+Page = tuple[int, int, int]
+"""Of which list, which page, of how many."""
+
+
+class Source:
+    """Lists of so many pages each; tells which were fetched, and fails on the lists in `broken`."""
+
+    def __init__(self, lengths: list[int], broken: frozenset[int] = frozenset()) -> None:
+        self.lengths, self.broken = lengths, broken
+        self.fetched: list[tuple[int, int]] = []
+        self.taken, self.most = 0, 0
+        self.fetching = threading.Condition()
+
+    def first(self, which: int) -> Page:
+        """Page 1."""
+        return self._fetch(which, 1)
+
+    def following(self, which: int, first: Page, number: int) -> Page:
+        """A later page."""
+        assert first == (which, 1, self.lengths[which])
+        return self._fetch(which, number)
+
+    def _fetch(self, which: int, number: int) -> Page:
+        with self.fetching:
+            self.fetching.notify_all()
+            self.fetched.append((which, number))
+            self.most = max(self.most, len(self.fetched) - self.taken)
+        if which in self.broken:
+            raise LookupError(which)
+        return which, number, self.lengths[which]
+
+    @contextmanager
+    def lists(self) -> Iterator[Iterator[Listed[int, Page]]]:
+        """The lists, fetched ahead in four threads."""
+        with ThreadPoolExecutor(4) as pool:
+            ahead = Ahead(pool, WAITING, UNKNOWN, self.first, lambda page: page[2], self.following)
+            yield ahead.lists(range(len(self.lengths)))
+
+
+@given(st.lists(st.integers(1, 6), max_size=12))
+def test_pages_come_in_order_and_few_wait(lengths: list[int]) -> None:
+    """Every page of every list comes once and in order, and no more are fetched than may wait to be taken."""
+    source, taken = Source(lengths), []
+    with source.lists() as lists:
+        for listed in lists:
+            taken.append(listed.first()[:2])
+            source.taken += 1
+            for page in listed.following(listed.first()[2]):
+                taken.append(page[:2])
+                source.taken += 1
+    assert taken == [(which, page) for which, length in enumerate(lengths) for page in range(1, length + 1)]
+    assert source.most <= WAITING + 1, "one is on its way to whoever takes it"
+
+
+def test_later_pages_are_fetched_without_being_asked_for() -> None:
+    """While nobody takes a page, the room there is fills with the next ones, later pages of a list included."""
+    source = Source([3, 3, 3])
+    with source.lists() as lists:
+        listed = next(lists)
+        with source.fetching:
+            assert source.fetching.wait_for(lambda: len(source.fetched) == WAITING, timeout=5)
+        assert sorted(source.fetched)[:3] == [(0, 1), (0, 2), (0, 3)]
+        assert [listed.first(), *listed.following(3)] == [(0, 1, 3), (0, 2, 3), (0, 3, 3)]
+
+
+def test_beyond_a_failure_nothing_is_fetched() -> None:
+    """A list that fails raises when it is taken, and few requests are spent beyond it."""
+    source = Source([1] * 50, frozenset({1}))
+    with source.lists() as lists:
+        assert next(lists).first() == (0, 1, 1)
+        with pytest.raises(LookupError):
+            next(lists).first()
+    assert len(source.fetched) <= 1 + WAITING
