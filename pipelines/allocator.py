@@ -15,14 +15,23 @@ import pyarrow as pa
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt`, as its malloc.h numbers them."""
 _KEPT = 64 * 2**20
-_LARGEST_IN_HEAP = 8 * 2**20
+_LARGEST_IN_HEAP = 2 * 2**20
+
+
+_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def tune() -> None:
     """Once, before threads start. Does nothing where the C library is not glibc."""
-    if sys.platform != "linux" or (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is None:
+    if (mallopt := getattr(_LIBRARY, "mallopt", None)) is None:
         return
     mallopt(_ARENA_MAX, 1)
     mallopt(_TRIM_THRESHOLD, _KEPT)
     mallopt(_MMAP_THRESHOLD, _LARGEST_IN_HEAP)
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own allocator keeps a heap for each thread as well
+
+
+def release() -> None:
+    """Give back what lies free between buffers that live on: without this a long run's memory creeps up."""
+    if (trim := getattr(_LIBRARY, "malloc_trim", None)) is not None:
+        trim(0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
-from datetime import datetime
 from functools import wraps
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+if TYPE_CHECKING:  # help is instant
+    from collections.abc import Callable
+    from datetime import datetime
 
 _INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
 

@@ -32,6 +32,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "allocator_flush_threshold": "16MB",
     "allocator_bulk_deallocation_flush_threshold": "16MB",
     "write_buffer_row_group_count": 1,
+    "allocator_background_threads": True,
 }
 """Of the connection that a run holds: what is fastest beside the reading of pages, and keeps memory flat."""
 

@@ -7,9 +7,9 @@ deleted; of those that arrive with one key the latest by `dedup_sort` stays; tho
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
 _GLOB = re.compile(r"[\[*?]")
 
 
-_MEMORY = "192MB"
+_MEMORY = "160MB"
 """For a load of 200,000 actions DuckDB takes twice this if it may, and is no faster."""
 # Always the same thread: DuckDB's allocator keeps what a thread has freed for that thread, and dlt makes new ones.
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
@@ -43,22 +43,33 @@ class MergeJob(SqlLoadJob):
     def _merge(self) -> None:
         connection = self._job_client.sql_client.native_connection
         statements = f"begin; {Path(self._file_path).read_text(encoding='utf-8')}; commit"
-        with suppress(duckdb.OutOfMemoryException):  # as much is in use already
-            connection.execute(f"set memory_limit = '{_MEMORY}'")
         try:
-            connection.execute(statements)
+            with _held_to(_MEMORY, connection):
+                connection.execute(statements)
         except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
-            connection.execute("rollback; reset memory_limit")
             connection.execute(statements)
-        finally:
-            connection.execute("reset memory_limit")
+
+
+@contextmanager
+def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB have so much memory; what fails is rolled back."""
+    ((usual,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+    try:
+        connection.execute(f"set memory_limit = '{memory}'")
+        yield
+    finally:
+        with suppress(duckdb.TransactionException):  # where nothing failed, or only the end, which rolls back itself
+            connection.execute("rollback")
+        connection.execute(f"set memory_limit = '{usual}'")
 
 
 def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table
     """The job that merges these files into the table called `name` in SQL."""
     file = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql")
+    # There, no statement of ours is held to the little memory of another.
+    statements = _THREAD.submit(merge_sql, connection, table, name, paths).result()
     request = Request(file.file_name())
-    request._save_text_file(";\n".join(merge_sql(connection, table, name, paths)))  # noqa: SLF001 - as dlt's own jobs do
+    request._save_text_file(";\n".join(statements))  # noqa: SLF001 - as dlt's own jobs do
     return request
 
 

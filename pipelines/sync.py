@@ -10,6 +10,7 @@ from datetime import datetime
 
 import dlt
 
+from pipelines.allocator import release
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code
 from pipelines.items import ItemSummary, drain, kept_answers
@@ -110,6 +111,7 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
 def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
     while not walk.finished:
         pipeline.run([impact(walk=walk), runs(lambda: _run(walk))])
+        release()
 
 
 def _drain(

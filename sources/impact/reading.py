@@ -29,7 +29,7 @@ from sources.impact.windows import Window, cut
 
 _IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
-_ROWS_AHEAD = 120_000
+_ROWS_AHEAD = 100_000
 """Rows read while a package loads, as far as pages of full size go: memory is what bounds them."""
 _AHEAD_MAX = 16
 _SINGLES = 200

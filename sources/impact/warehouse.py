@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from sources.impact.protocol import Axis
 from sources.impact.windows import Window
 
 _IDS_A_QUERY = 20_000
+_WANTED = "impact_wanted"
+_OF_TABLE = re.compile(r"\b(from|join)\s+(\w+)\b")
 _GONE_FOR = timedelta(days=30)
 """An action that was gone at the source is asked for again after this."""
 _COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
@@ -145,17 +148,29 @@ class Warehouse:
         """The rows of a table whose `key` is one of `values`, None where there are none."""
         if not self.holds(table) or not len(values):
             return None
-        quote = self._client().capabilities.escape_literal
-        found: list[pa.Table] = []
-        wanted = pc.unique(values).to_pylist()
-        for start in range(0, len(wanted), _IDS_A_QUERY):
-            listed = ", ".join(str(quote(value)) for value in wanted[start : start + _IDS_A_QUERY])
-            found.append(self._arrow(f"select * from {self._table(table)} where {key} in ({listed})"))
+        wanted = pc.unique(values)
+        found = [
+            self._among(table, key, wanted[start : start + _IDS_A_QUERY])
+            for start in range(0, len(wanted), _IDS_A_QUERY)
+        ]
         rows = pa.concat_tables(found, promote_options="default")
         # Columns that somebody else added are theirs.
         known = self._columns(table)
         ours = [name for name in rows.column_names if name in known]
         return rows.select(ours) if len(rows) else None
+
+    def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
+        """The rows of a table whose `key` is one of some 20,000 `values`."""
+        sql = f"select * from {self._table(table)} where {key} in ({{}})"
+        with self._client() as client:
+            if client.capabilities.sqlglot_dialect == "duckdb":  # so many literals take it longer to read than to find
+                client.native_connection.register(_WANTED, pa.table({"value": values}))
+                try:
+                    return _arrow(client, sql.format(f"select value from {_WANTED}"))
+                finally:
+                    client.native_connection.unregister(_WANTED)
+            quote = client.capabilities.escape_literal
+            return _arrow(client, sql.format(", ".join(str(quote(value)) for value in values.to_pylist())))
 
     def any(self, table: str) -> bool:
         """Whether the table is there and has a row, as of the last `refresh`."""
@@ -166,7 +181,13 @@ class Warehouse:
 
     def render(self, sql: str) -> str:
         """A query over our tables by their bare names, in DuckDB's dialect, as this warehouse takes it."""
-        return render(sql, self._client())
+        client = self._client()
+        if client.capabilities.sqlglot_dialect != "duckdb":
+            return render(sql, client)
+        # Only names have to be written out; parsing for that would take longer than most queries.
+        return _OF_TABLE.sub(
+            lambda found: f"{found[1]} {self._table(found[2])}" if self.holds(found[2]) else found[0], sql
+        )
 
     def _client(self) -> SqlClientBase[Any]:
         if self._sql is None:
@@ -189,10 +210,11 @@ class Warehouse:
         with self._client() as client:
             return [tuple(row) for row in client.execute_sql(sql, *params) or []]
 
-    def _arrow(self, sql: str) -> pa.Table:
-        with self._client() as client, client.execute_query(sql) as cursor:
-            found: Any = cursor.arrow()
-            return found if isinstance(found, pa.Table) else found.read_all()
+
+def _arrow(client: SqlClientBase[Any], sql: str) -> pa.Table:
+    with client.execute_query(sql) as cursor:
+        found: Any = cursor.arrow()
+        return found if isinstance(found, pa.Table) else found.read_all()
 
 
 def render(sql: str, client: SqlClientBase[Any]) -> str:
