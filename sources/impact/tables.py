@@ -8,7 +8,8 @@ record by record, number by number as written, which also teaches the reader the
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +59,7 @@ class Reader:
         self._names = {column.name for column in columns} | {SYNCED_AT.name, *taken}
         self._strings_only = True
         self._lock = threading.Lock()
+        self._spaces: list[bytearray] = []
 
     def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
@@ -71,7 +73,10 @@ class Reader:
 
     def _read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         columns = self._columns
-        texts = _parse_strings(records, columns) if self._strings_only else None
+        texts = None
+        if self._strings_only:
+            with self._copied(b'{"rows":', records, b"}") as body:
+                texts = _parse_strings(body, columns)
         rejected: dict[int, str] = {}
         if texts is None:
             raws = msgspec.json.decode(records, type=list[msgspec.Raw])
@@ -89,6 +94,23 @@ class Reader:
             for row in sorted(rejected)
         )
         return Records(self._finish([values.filter(keep) for values in typed], columns, read_at), aside)
+
+    @contextmanager
+    def _copied(self, *parts: bytes | memoryview) -> Iterator[pa.Buffer]:
+        """These bytes behind each other, in memory that is used again: new memory for each page costs as the copy."""
+        try:
+            space = self._spaces.pop()
+        except IndexError:
+            space = bytearray()
+        size = sum(map(len, parts))
+        if len(space) < size:
+            space = bytearray(size)
+        view, end = memoryview(space), 0
+        for part in parts:
+            view[end : end + len(part)] = part
+            end += len(part)
+        yield pa.py_buffer(view[:size])  # Arrow copies what it reads from it
+        self._spaces.append(space)
 
     def _learn(self, rows: list[_Record]) -> tuple[Column, ...]:
         """Declare the fields that are new in `rows` as text columns at the end."""
@@ -119,14 +141,13 @@ def empty(columns: tuple[Column, ...]) -> pa.Table:
     return Reader(columns).read(b"[]", datetime.now(UTC)).table
 
 
-def _parse_strings(records: bytes | memoryview, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
-    """Each column's texts if every record is an object of known fields with strings in them, else None."""
-    body = b"".join((b'{"rows":', records, b"}"))  # copies the page once
+def _parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
+    """Each column's texts if every record in `rows` is an object of known fields with strings in them, else None."""
     fields = pa.struct([(column.field, pa.string()) for column in columns])
     try:
         rows = pj.read_json(
             pa.BufferReader(body),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            read_options=pj.ReadOptions(use_threads=False, block_size=body.size + 1),
             parse_options=pj.ParseOptions(
                 explicit_schema=pa.schema([("rows", pa.list_(fields))]),
                 newlines_in_values=True,
