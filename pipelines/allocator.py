@@ -16,8 +16,6 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt`, as its malloc.h numbers them."""
 _KEPT = 64 * 2**20
 _LARGEST_IN_HEAP = 2 * 2**20
-
-
 _LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 

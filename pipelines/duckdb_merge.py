@@ -25,8 +25,6 @@ from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
 
 _GLOB = re.compile(r"[\[*?]")
-
-
 _MEMORY = "160MB"
 """For a load of 200,000 actions DuckDB takes twice this if it may, and is no faster."""
 # Always the same thread: DuckDB's allocator keeps what a thread has freed for that thread, and dlt makes new ones.

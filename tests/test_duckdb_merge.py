@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pipelines import duckdb_merge
 from pipelines.duckdb_merge import merge_sql
 from tests.conftest import Account
 
+Make = Callable[..., Account]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ITEMS: Any = {
     "name": "items",
@@ -102,9 +104,9 @@ def test_a_folder_may_have_any_name(held: duckdb.DuckDBPyConnection, tmp_path: P
     assert merged(held, ITEMS, path) == [("a", "z", 2), ("b", "x", 1)]
 
 
-def test_a_load_that_needs_more_memory_gets_it(account: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_a_load_that_needs_more_memory_gets_it(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads are held to little memory; one for which that is too little lands all the same."""
     monkeypatch.setattr(duckdb_merge, "_MEMORY", "1MB")
-    one: Account = account(days=20, per_day=100)
+    one = account(days=20, per_day=100)
     one.sync()
     one.assert_true()

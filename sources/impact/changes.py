@@ -67,18 +67,16 @@ def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None =
 
 def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> Tally:
     """The tally where some rows follow upon what the package carries, and not upon what the warehouse holds."""
-    known = carried if before is None else _below(carried, before.filter(pc.is_valid(before["id"])))
+    known = carried
+    if before is not None:
+        held = before.filter(pc.is_valid(before["id"]))
+        known = pa.concat_tables([carried, held], promote_options="default")  # ids may be NULL in one of them alone
     place = pc.index_in(rows["id"], value_set=known["id"].combine_chunks())
     was = known.take(place)
     again = pc.is_in(rows["id"], value_set=carried["id"].combine_chunks())
     same = pc.invert(differing_rows(rows.select(CARRIED), was, place))
     counted = pc.invert(pc.and_(again, same))
     return _tally(rows.filter(counted), was.filter(counted))
-
-
-def _below(first: pa.Table, then: pa.Table) -> pa.Table:
-    """One table of both; a column that is never NULL in one of them may be so in the other."""
-    return pa.concat_tables([first, then], promote_options="default")
 
 
 def differing_rows(new: pa.Table, before: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:

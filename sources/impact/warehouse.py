@@ -161,16 +161,17 @@ class Warehouse:
 
     def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
         """The rows of a table whose `key` is one of some 20,000 `values`."""
-        sql = f"select * from {self._table(table)} where {key} in ({{}})"
+        sql = f"select * from {self._table(table)} where {key} in"
         with self._client() as client:
             if client.capabilities.sqlglot_dialect == "duckdb":  # so many literals take it longer to read than to find
                 client.native_connection.register(_WANTED, pa.table({"value": values}))
                 try:
-                    return _arrow(client, sql.format(f"select value from {_WANTED}"))
+                    return _arrow(client, f"{sql} (select value from {_WANTED})")
                 finally:
                     client.native_connection.unregister(_WANTED)
             quote = client.capabilities.escape_literal
-            return _arrow(client, sql.format(", ".join(str(quote(value)) for value in values.to_pylist())))
+            listed = ", ".join(str(quote(value)) for value in values.to_pylist())
+            return _arrow(client, f"{sql} ({listed})")
 
     def any(self, table: str) -> bool:
         """Whether the table is there and has a row, as of the last `refresh`."""
