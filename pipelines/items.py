@@ -12,6 +12,7 @@ import dlt
 
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code
+from pipelines.history import History
 from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
@@ -104,8 +105,10 @@ def drain(  # noqa: PLR0913 - one fact each
     before = client.budget.spent
     with ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk:
         while walk.waiting and not walk.finished:
-            pipeline.run([impact_items(walk=walk), runs(row)])
+            pipeline.run([impact_items(walk=walk, history=client.settings.history), runs(row)])
             walk.landed()
+    if walk.waiting:
+        History(pipeline, on=client.settings.history).items()
     warehouse.refresh()
     per_hour = 0 if ask.max_requests == 0 else max(1, int(client.budget.per_hour * (1 - SPARED)))
     coverage = ItemQueue(warehouse, ask.campaigns).coverage()

@@ -20,13 +20,14 @@ from pipelines.descriptions import describe
 from pipelines.exits import Exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
+from pipelines.history import History
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, impact
 from sources.impact.campaigns import list_campaigns
 from sources.impact.client import Client
 from sources.impact.errors import ConfigurationError
-from sources.impact.landing import Lander, Landing
+from sources.impact.landing import Lander, Landing, versions
 from sources.impact.passes import Bounds, Cursors, Mark, Pass
 from sources.impact.reading import WindowDone, WindowReader
 from sources.impact.walk import Progress, State, own
@@ -79,7 +80,9 @@ def verify(
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         verification.read(pipeline.state.get("sources", {}).get("impact", {}))
-        pipeline.run(impact(walk=verification))
+        pipeline.run(impact(walk=verification, history=settings.history))
+        if repair:
+            History(pipeline, on=settings.history).actions()
         describe(pipeline)
         return verification.report()
 
@@ -148,7 +151,7 @@ class Verification:
         findings = list(self._findings.rows(self.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
         for rows in self._findings.mend if self._repair else []:
-            yield Landing(actions=rows)
+            yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
 
     def report(self) -> Report:
         """What was found, and whether the warehouse now holds every row that was to be mended."""
