@@ -138,7 +138,8 @@ class _Sql:
         # Else a row that was written again unchanged would be compared by every later run.
         yield (
             f"update {self._history} set synced_at = a.synced_at from {self._table} a "
-            f"where {self._same(self._history, 'a')} and {self._history}.valid_to is null and {self._history}.synced_at < a.synced_at and {self._recent('a')}"
+            f"where {self._same(self._history, 'a')} and {self._history}.valid_to is null "
+            f"and {self._history}.synced_at < a.synced_at and {self._recent('a')}"
         )
 
     def vanished(self) -> Iterator[str]:

@@ -21,6 +21,7 @@ from pipelines.exits import Exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
 from pipelines.history import History
+from pipelines.runs import Run, runs
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, impact
@@ -80,7 +81,7 @@ def verify(
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         verification.read(pipeline.state.get("sources", {}).get("impact", {}))
-        pipeline.run(impact(walk=verification, history=settings.history))
+        pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
         if repair:
             History(pipeline, on=settings.history).actions()
         describe(pipeline)
@@ -118,6 +119,7 @@ class Verification:
         self._scope = _Scope()
         self._windows: list[dict[str, Any]] = []
         self._planned = self._rows = 0
+        self._began: datetime | None = None
 
     def __enter__(self) -> Self:
         """The verification itself."""
@@ -135,6 +137,7 @@ class Verification:
             msg = "there is nothing to verify yet: run `impact sync` first"
             raise ConfigurationError(msg)
         self._scope = scope = self._choose(state)
+        self._began = self._client.clock.now()
         acknowledged = self._held.acknowledged()
         self._planned = sum(len(self._plan(id_).windows) for id_ in scope.begun)
         for id_ in scope.begun:
@@ -152,6 +155,14 @@ class Verification:
         yield Landing(windows=self._windows, findings=findings)
         for rows in self._findings.mend if self._repair else []:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
+
+    def ledger_row(self) -> Run:
+        """The row of `sync_runs`: when it was verified, and how that ended."""
+        drift = any(not one.acknowledged for one in self._findings.differences.values())
+        ended = ("repaired" if self._repair else "drift") if drift else "done"
+        code = Exit.DRIFT if ended == "drift" else Exit.DONE
+        now, spent = self._client.clock.now(), self._client.budget.spent
+        return Run(self.run_id, self._began, now, None, f"verify: {ended}", int(code), self._rows, spent)
 
     def report(self) -> Report:
         """What was found, and whether the warehouse now holds every row that was to be mended."""

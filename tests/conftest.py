@@ -119,6 +119,13 @@ class Account:
             connection.execute(f"attach '{self.path}' as warehouse (read_only); use warehouse; set timezone = 'UTC'")
             yield connection
 
+    @contextmanager
+    def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, to spoil something in it."""
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("use impact.impact")
+            yield connection
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows from the warehouse."""
         with self.opened() as connection:

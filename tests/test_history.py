@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import duckdb
 import pytest
 
 from pipelines.history import History
@@ -96,9 +95,9 @@ def test_a_run_that_breaks_off_between_tables_loses_no_version(account: Make, mo
         with pytest.raises(KeyboardInterrupt):
             world.sync()
     # What the killed run brought itself is lost as well: the table that lands last has not landed.
-    with duckdb.connect(str(world.path)) as connection:
+    with world.changing() as connection:
         connection.execute(
-            "use impact.impact; delete from action_history where changed is null and pass is not null "
+            "delete from action_history where changed is null and pass is not null "
             "and valid_from > (select min(valid_from) + interval 1 day from action_history)"
         )
     world.sync()
@@ -143,8 +142,8 @@ def test_what_verify_mends_is_a_version_that_verify_saw(account: Make) -> None:
     action_id = world.world.create(Payout="10.00")
     world.world.advance(days=2)
     world.sync()
-    with duckdb.connect(str(world.path)) as connection:
-        connection.execute("use impact.impact; update actions set payout = 99 where id = ?", [action_id])
+    with world.changing() as connection:
+        connection.execute("update actions set payout = 99 where id = ?", [action_id])
         connection.execute("update action_history set payout = 99 where id = ?", [action_id])
     assert verify(world.settings(), repair=True).repaired
     wrong, mended = versions(world, action_id)

@@ -122,8 +122,10 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         write_disposition=MERGE,
         columns=REJECTED,
     )
-    def rejected_records(landing: Landing) -> Iterator[list[dict[str, Any]]]:
+    def rejected_records(landing: Landing) -> Iterator[Any]:
         yield from [landing.rejected] if landing.rejected else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
 
     @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=WINDOW | WINDOW_RESULT)
     def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
@@ -132,8 +134,10 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
     @dlt.transformer(
         name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
     )
-    def verify_results(landing: Landing) -> Iterator[list[dict[str, Any]]]:
+    def verify_results(landing: Landing) -> Iterator[Any]:
         yield from [landing.findings] if landing.findings else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
 
     yield from (actions, campaigns, rejected_records, sync_windows, verify_results)
     yield from _item_tables(pages)

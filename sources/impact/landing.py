@@ -42,6 +42,8 @@ class Landing:
     """Actions that were updated since their items were read, as rows of `item_fetches`."""
     items: pa.Table | None = None
     """No rows, but the columns of `action_items` where that table is not there yet."""
+    declared: bool = False
+    """Whether tables are to be made that nothing is in yet."""
     versions: pa.Table | None = None
     """Those of `actions` that are not the first of their id, as rows of `action_history`."""
 
@@ -50,7 +52,7 @@ def gathered(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
     """The same rows in fewer landings, of some `most` actions: each costs dlt as much as thousands of rows."""
     held: list[Landing] = []
     for landing in landings:
-        if landing.campaigns is not None:  # comes first: tables are declared with it
+        if landing.campaigns is not None or landing.declared:  # come first
             yield landing
             continue
         held.append(landing)

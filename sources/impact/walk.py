@@ -204,6 +204,8 @@ class Walk:
     def _new_tables(self) -> Iterator[Landing]:
         """Tables that are there from the first run on, though empty; history may be turned on later."""
         holds, history = self._warehouse.holds, self.settings.history
+        if not (holds("verify_results") and holds("rejected_records")):
+            yield Landing(declared=True)
         if not holds("action_items"):
             yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
         elif history and not holds("action_item_history"):
