@@ -137,6 +137,7 @@ class Verification:
             msg = "there is nothing to verify yet: run `impact sync` first"
             raise ConfigurationError(msg)
         self._scope = scope = self._choose(state)
+        self._client.clock.not_before(self._warehouse.latest_run())
         self._began = self._client.clock.now()
         acknowledged = self._held.acknowledged()
         self._planned = sum(len(self._plan(id_).windows) for id_ in scope.begun)

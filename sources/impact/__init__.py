@@ -115,6 +115,12 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         if landing.campaigns is not None:
             yield landing.campaigns
 
+    yield from (actions, campaigns)
+    yield from _ledger_tables(pages)
+    yield from _item_tables(pages)
+
+
+def _ledger_tables(pages: DltResource) -> Iterator[DltResource]:
     @dlt.transformer(
         name="rejected_records",
         data_from=pages,
@@ -139,8 +145,7 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         if landing.declared:
             yield dlt.mark.materialize_table_schema()
 
-    yield from (actions, campaigns, rejected_records, sync_windows, verify_results)
-    yield from _item_tables(pages)
+    yield from (rejected_records, sync_windows, verify_results)
 
 
 @dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
