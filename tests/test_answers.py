@@ -182,29 +182,25 @@ def test_restatements_since_an_instant_are_what_is_now_less_what_was_then(
     assert {currency: before[currency] + changes[currency] for currency in before} == after
 
 
-def test_reversal_rates_tell_in_which_week_after_the_event(account: Make) -> None:
-    """A reversal counts in the week in which it was seen; an action counts only for the weeks it is old enough for."""
+def test_reversal_rates_are_by_the_age_of_the_actions(account: Make) -> None:
+    """Actions of one week since the event are a row for each partner; what can still be reversed is told apart."""
     world = account(days=1, per_day=0)
-    old = [world.world.create("1000", **ADA) for _ in range(4)]
-    gone_before = world.world.create(
-        "1000", State="REVERSED", EventDate="2025-12-01T00:00:00Z", LockingDate="2026-03-01T00:00:00Z", **ADA
+    lock = "2026-02-01T00:00:00Z"
+    usual = ADA | {"LockingDate": lock, "Currency": "USD", "Payout": "8.00"}
+    first = [world.world.create("1000", **usual) for _ in range(4)]
+    world.world.advance(days=10)
+    world.world.reverse(first[0])
+    world.world.create("1000", **usual)
+    world.world.advance(days=4)  # 29 January: the first four are two weeks old to the second
+    world.sync()
+    sql = (
+        "select week, actions, actions_reversed, actions_open, reversal_rate, payout_lost from impact.reversal_rates "
+        "order by week"
     )
+    assert world.query(sql) == [(0, 1, 0, 1, 0.0, 0), (2, 4, 1, 3, 0.25, 8)]
+    world.world.advance(days=7)
     world.sync()
-    world.world.advance(days=3)
-    world.world.reverse(old[0])
-    world.sync()
-    world.world.advance(days=15)  # day 18
-    world.world.reverse(old[1])
-    world.world.create("1000", **ADA)
-    world.sync()
-    world.world.advance(days=4)  # day 22: three whole weeks
-    world.sync()
-    rows = world.query(
-        "select week, actions, reversed_in_week, reversed_by_week, reversed_undated from impact.reversal_rates "
-        "where week < 4 order by week"
-    )
-    assert gone_before
-    assert rows == [(0, 5, 1, 1, 1), (1, 5, 0, 1, 1), (2, 5, 1, 2, 1), (3, 1, 0, 0, 1)]
+    assert world.query(sql) == [(1, 1, 0, 0, 0.0, 0), (3, 4, 1, 0, 0.25, 8)]
 
 
 def test_item_sales_adds_up_units_and_money_by_sku(account: Make) -> None:
@@ -251,4 +247,4 @@ def test_without_history_there_are_the_views_that_need_none(account: Make) -> No
     world.sync(history=False)
     names = {name for (name,) in world.query("select view_name from duckdb_views() where not internal")}
     assert "settlement" in names
-    assert not names & {"restatements", "reversal_rates"}
+    assert "restatements" not in names
