@@ -107,8 +107,8 @@ class _Sql:
         key = ", ".join(self._key)
         touched = f"select {key} from {self._history} where valid_to is null and {self._recent()}"
         several = (
-            f"valid_to is null and ({key}) in ({touched}) and ({key}) in "
-            f"(select {key} from {self._history} where valid_to is null group by {key} having count(*) > 1)"
+            f"valid_to is null and ({key}) in (select {key} from {self._history} where valid_to is null "
+            f"and ({key}) in ({touched}) group by {key} having count(*) > 1)"
         )
         compared = [self._quoted[name] for name in self._columns if name not in self._key]
         window = f"over (partition by {key} order by valid_from)"
@@ -132,7 +132,8 @@ class _Sql:
         yield (
             f"update {self._history} set changed = c.changed from (select {self._listed('h')}, h.valid_from, "
             f"concat_ws(', ', {changed}) as changed from {self._history} h join {self._history} p "
-            f"on {self._same('p', 'h')} and p.valid_to = h.valid_from where h.changed is null and {self._recent('h')}) "
+            f"on {self._same('p', 'h')} and p.valid_to = h.valid_from where p.valid_to {self._since or 'is not null'} "
+            f"and h.changed is null and {self._recent('h')}) "
             f"c where {self._same(self._history, 'c')} and {self._history}.valid_from = c.valid_from"
         )
         # Else a row that was written again unchanged would be compared by every later run.
