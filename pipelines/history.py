@@ -18,7 +18,7 @@ from pipelines.duckdb_merge import transaction
 from sources.impact.schema import REMOVED
 from sources.impact.warehouse import Warehouse
 
-_OURS = ("valid_from", "valid_to", "pass", "changed")
+_KEYS = {"actions": ("action_history", ("id",)), "action_items": ("action_item_history", ("action_id", "sku"))}
 
 
 @dataclass(frozen=True)
@@ -32,37 +32,53 @@ class _Versioned:
 
 
 class History:
-    """The versions of one warehouse. Does nothing where the history is turned off."""
+    """The versions of one warehouse, from when it was opened on. Does nothing where the history is turned off."""
 
     def __init__(self, pipeline: dlt.Pipeline, *, on: bool = True) -> None:
         self._pipeline, self._on = pipeline, on
+        self._complete = {name: self._matches(name) for name in _KEYS}
 
-    def actions(self, since: datetime | None = None, first_seen: Sequence[str] = ()) -> None:
-        """Bring `action_history` up to `actions`, as far as rows were written from `since` on.
+    def actions(self, since: datetime | None, first_seen: Sequence[str] = ()) -> None:
+        """Bring `action_history` up to `actions`, to which rows were written from `since` on; None if none were.
 
         What no package brought is a first version: of a campaign `first_seen` in this run the updated pass saw it; of
         another campaign a run broke off before it said what had.
         """
-        versioned = self._versioned("actions", "action_history", ("id",))
-        if versioned is None:
-            return
-        sql = _Sql(self._pipeline, versioned, since)
-        known = ", ".join(map(sql.literal, first_seen)) or "NULL"
-        extra = {"pass": f"case when a.campaign_id in ({known}) then 'updated' end"}
-        self._execute([*sql.copied(extra), *sql.settled()])
+        if sql := self._sql("actions", since):
+            known = ", ".join(map(sql.literal, first_seen)) or "NULL"
+            extra = {"pass": f"case when a.campaign_id in ({known}) then 'updated' end"}
+            self._execute([*sql.copied(extra), *sql.settled()])
+            self._complete["actions"] = True
 
-    def items(self) -> None:
-        """Bring `action_item_history` up to `action_items`."""
-        versioned = self._versioned("action_items", "action_item_history", ("action_id", "sku"))
-        if versioned is None:
-            return
-        sql = _Sql(self._pipeline, versioned)
-        self._execute([*sql.copied({}), *sql.settled(), *sql.vanished()])
+    def items(self, since: datetime | None) -> None:
+        """Bring `action_item_history` up to `action_items`, which were asked for from `since` on; None if none were."""
+        if sql := self._sql("action_items", since):
+            self._execute([*sql.copied({}), *sql.settled(), *sql.vanished()])
+            self._complete["action_items"] = True
 
-    def _versioned(self, table: str, history: str, key: tuple[str, ...]) -> _Versioned | None:
-        tables = self._pipeline.default_schema.tables if self._on else {}
+    def _sql(self, table: str, since: datetime | None) -> _Sql | None:
+        """The statements; None where there is nothing to do. All rows are looked at if a run before had broken off."""
+        if since is None and self._complete[table]:
+            return None
+        versioned = self._versioned(table)
+        return _Sql(self._pipeline, versioned, since if self._complete[table] else None) if versioned else None
+
+    def _matches(self, table: str) -> bool:
+        """Whether the open versions are the rows of the table: as many of them, written at the same instants."""
+        if (versioned := self._versioned(table)) is None:
+            return False
+        warehouse = Warehouse(self._pipeline)
+        written = "count(*), sum(cast(extract(epoch from synced_at) * 1000000 as bigint)) as written"
+        rows = warehouse.rows(warehouse.render(f"select {written} from {table}"))
+        return rows == warehouse.rows(
+            warehouse.render(f"select {written} from {versioned.history} where valid_to is null")
+        )
+
+    def _versioned(self, table: str) -> _Versioned | None:
+        history, key = _KEYS[table]
         if not self._on or not all(map(Warehouse(self._pipeline).holds, (table, history))):
             return None
+        tables = self._pipeline.default_schema.tables
         both = [name for name in tables[table]["columns"] if name in tables[history]["columns"]]
         columns = tuple(name for name in both if name not in ("synced_at", REMOVED) and not name.startswith("_dlt"))
         return _Versioned(table, history, key, columns)
@@ -80,7 +96,7 @@ class History:
 class _Sql:
     """The statements for one table and its history: `a` is the table, `h` a version, `p` the one before it."""
 
-    def __init__(self, pipeline: dlt.Pipeline, versioned: _Versioned, since: datetime | None = None) -> None:
+    def __init__(self, pipeline: dlt.Pipeline, versioned: _Versioned, since: datetime | None) -> None:
         with pipeline.sql_client() as client:
             self._table, self._history, self._fetches = map(
                 client.make_qualified_table_name, (versioned.table, versioned.history, "item_fetches")
@@ -148,7 +164,7 @@ class _Sql:
         yield (
             f"update {self._history} set valid_to = f.fetched_at from {self._fetches} f "
             f"where f.action_id = {self._history}.action_id and {self._history}.valid_to is null "
-            f"and f.fetched_at > {self._history}.valid_from "
+            f"and f.fetched_at > {self._history}.valid_from and f.fetched_at {self._since or 'is not null'} "
             f"and not exists (select 1 from {self._table} a where {self._same('a', self._history)})"
         )
 

@@ -104,12 +104,12 @@ def drain(  # noqa: PLR0913 - one fact each
     """Land what the queue and the hour allow, each package with the run's `row`."""
     warehouse = Warehouse(pipeline)
     before = client.budget.spent
+    history = History(pipeline, on=client.settings.history)
     with ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk:
         while walk.waiting and not walk.finished:
             pipeline.run([impact_items(walk=walk, history=client.settings.history), runs(row)])
             walk.landed()
-    if walk.waiting:
-        History(pipeline, on=client.settings.history).items()
+    history.items(walk.earliest)
     warehouse.refresh()
     per_hour = 0 if ask.max_requests == 0 else max(1, int(client.budget.per_hour * (1 - SPARED)))
     coverage = ItemQueue(warehouse, ask.campaigns).coverage()

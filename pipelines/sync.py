@@ -111,12 +111,9 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
 
 def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
     history = History(pipeline, on=walk.settings.history)
-    begun = False
     while not walk.finished:
         pipeline.run([impact(walk=walk, history=walk.settings.history), runs(lambda: _run(walk))])
-        # The first time all rows are looked at: the run before may have broken off.
-        history.actions(walk.earliest if begun else None, walk.first_seen)
-        begun = True
+        history.actions(walk.earliest, walk.first_seen)
         release()
 
 

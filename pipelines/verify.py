@@ -81,9 +81,9 @@ def verify(
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         verification.read(pipeline.state.get("sources", {}).get("impact", {}))
+        kept = History(pipeline, on=settings.history)
         pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
-        if repair:
-            History(pipeline, on=settings.history).actions()
+        kept.actions(verification.earliest)
         describe(pipeline)
         return verification.report()
 
@@ -156,6 +156,11 @@ class Verification:
         yield Landing(windows=self._windows, findings=findings)
         for rows in self._findings.mend if self._repair else []:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
+
+    @property
+    def earliest(self) -> datetime | None:
+        """When it began, if rows are mended."""
+        return self._began if self._repair and self._findings.mend else None
 
     def ledger_row(self) -> Run:
         """The row of `sync_runs`: when it was verified, and how that ended."""

@@ -105,7 +105,7 @@ class Lander:
     ) -> None:
         self.run_id = run_id
         self.earliest: datetime | None = None
-        """When the first answer of this load package arrived."""
+        """When the first answer arrived of which this load package carries a row."""
         self._history = history
         self._on_updated = on_updated
         self.tallies: dict[str, Tally] = defaultdict(Tally)
@@ -135,9 +135,9 @@ class Lander:
         held = None if campaign_id in self.blank else self._warehouse.actions(table["id"])
         carried = self._carried_of(table["id"])
         rows, tally = changed_rows(table, held, carried)
-        self.earliest = min(self.earliest or batch.read_at, batch.read_at)
         self.received += tally.read + len(batch.records.rejected)
         if len(rows):
+            self.earliest = min(self.earliest or batch.read_at, batch.read_at)
             self._carried.append(rows.select(CARRIED).combine_chunks())
         if (lock := pc.max(table["locking_date"]).as_py()) is not None:
             self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))

@@ -132,7 +132,7 @@ class Walk:
 
     @property
     def earliest(self) -> datetime | None:
-        """When the first answer of the load package arrived; None where it has none."""
+        """When the first answer arrived of which the load package carries a row; None where it carries none."""
         return self._lander.earliest
 
     @property
