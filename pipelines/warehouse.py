@@ -16,18 +16,20 @@ from typing import Any
 
 import dlt
 import duckdb
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 
-from pipelines import duckdb_file
-from pipelines.exits import WarehouseBusy
+from pipelines import duckdb_file, postgres
+from pipelines.exits import WarehouseBusy, root_cause
 from sources.impact.errors import ConfigurationError
 from sources.impact.settings import parse_duration
 
 PIPELINE = DATASET = "impact"
 _RETRY_SECONDS = 0.2
+_EMPTY = "there is no warehouse yet {where}: run `impact sync` first"
 _log = logging.getLogger(__name__)
 
 
@@ -41,20 +43,25 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
     wait = _wait()
     with ExitStack() as stack:
         path = duckdb_path() if kind() == "duckdb" else None
-        folder = _working_folder(f"{kind()}:{path}")
+        other = None if path else _other_destination(kind())
+        folder = _working_folder(f"{kind()}:{path or _address(other)}")
         if read_only:  # a folder of its own: a run may be at work in the other
             folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
         else:
             stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
             shutil.rmtree(folder, ignore_errors=True)
-        destination: Destination[Any, Any] | None
-        if path is None:
-            destination = _other_destination(kind())
-        else:
+        destination = other
+        if path is not None:
             connection = stack.enter_context(_connected(path, wait, read_only=read_only))
             destination = duckdb_file.destination(connection)
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
+        if other is not None:
+            _try(pipeline)
+        if kind() == "postgres" and not read_only:
+            stack.enter_context(postgres.run_lock(pipeline, wait))
         pipeline.sync_destination()
+        if read_only and not pipeline.default_schema_name:
+            raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
         pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
         yield pipeline
 
@@ -66,9 +73,35 @@ def kind() -> str:
 
 def _other_destination(kind: str) -> Destination[Any, Any] | None:
     try:
-        return Destination.from_reference(kind)
+        return postgres.destination() if kind == "postgres" else Destination.from_reference(kind)
     except (ImportError, UnknownDestinationModule, InvalidDestinationReference) as error:
         msg = f"impact.destination is {kind!r}, which dlt does not know: {str(error).splitlines()[0]}"
+        raise ConfigurationError(msg) from None
+
+
+def _address(destination: Destination[Any, Any] | None) -> str:
+    """What tells this warehouse from others of its kind; it holds credentials and is not to be shown."""
+    spec = destination.spec()._bind_dataset_name(DATASET) if destination else None  # noqa: SLF001
+    try:
+        found = destination.configuration(spec) if destination else None
+    except ConfigFieldMissingException as error:
+        missing = ", ".join(dict.fromkeys(name for name in error.traces))
+        section = f"destination.{kind()}"
+        msg = f"the warehouse is not configured: {section} lacks {missing}; put it into .dlt/secrets.toml"
+        raise ConfigurationError(msg) from None
+    credentials = getattr(found, "credentials", None)
+    known = credentials.to_native_representation() if hasattr(credentials, "to_native_representation") else ""
+    return f"{known} {getattr(found, 'bucket_url', '')}"
+
+
+def _try(pipeline: dlt.Pipeline) -> None:
+    """Raise a line that helps where the server cannot be reached, or refuses."""
+    try:
+        with pipeline.destination_client():
+            pass
+    except Exception as error:  # noqa: BLE001 - each destination has its own
+        reason = str(root_cause(error)).strip().splitlines()[0]
+        msg = f"the warehouse in {kind()} cannot be opened: {reason}"
         raise ConfigurationError(msg) from None
 
 
@@ -122,8 +155,7 @@ def _connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.D
     """A connection that is kept for the whole run, so that no other program gets in between two packages."""
     existed = path.exists()
     if read_only and not existed:
-        msg = f"there is no warehouse yet at {path}: run `impact sync` first"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(_EMPTY.format(where=f"at {path}"))
     connection = _connect(path, wait, read_only=read_only)
     try:
         yield connection

@@ -17,7 +17,7 @@ from sources.impact.columns import ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, Kind
 from sources.impact.item_queue import Queued, Status
 from sources.impact.schema import FETCH_TABLE, REMOVED
 from sources.impact.spool import Listing
-from sources.impact.tables import Reader, Rejected
+from sources.impact.tables import Reader, Rejected, without_nul
 from sources.impact.warehouse import Warehouse
 
 _ACTION_ID = pa.field(ACTION_ID.name, pa.string(), nullable=False)
@@ -87,6 +87,8 @@ class ItemLander:
         """An action's items, one row a Sku, and those that could not be typed."""
         pages = [self._reader.read(page, listing.read_at) for page in listing.pages]
         table = pa.concat_tables([page.table for page in pages], promote_options="default")
+        if not self._warehouse.takes_nul:
+            table = without_nul(table)
         rejected = tuple(record for page in pages for record in page.rejected)
         try:
             table = one_a_sku(table)

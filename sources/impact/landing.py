@@ -22,7 +22,7 @@ from sources.impact.passes import Pass
 from sources.impact.reading import Batch, WindowDone
 from sources.impact.schema import FETCH_TABLE
 from sources.impact.settings import PAGES_MAX
-from sources.impact.tables import Rejected
+from sources.impact.tables import Rejected, without_nul
 from sources.impact.warehouse import Refused, Warehouse
 
 _REMEMBERED = 32
@@ -132,6 +132,8 @@ class Lander:
     def land(self, batch: Batch) -> Landing:
         """What of the batch has to be written."""
         campaign_id, table = batch.reading.campaign_id, self._fresh(batch)
+        if not self._warehouse.takes_nul:
+            table = without_nul(table)
         held = None if campaign_id in self.blank else self._warehouse.actions(table["id"])
         carried = self._carried_of(table["id"])
         rows, tally = changed_rows(table, held, carried)

@@ -141,6 +141,15 @@ def empty(columns: tuple[Column, ...]) -> pa.Table:
     return Reader(columns).read(b"[]", datetime.now(UTC)).table
 
 
+def without_nul(table: pa.Table) -> pa.Table:
+    """The table with the symbol for NUL in place of each NUL: not every warehouse can hold one in a text."""
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if pa.types.is_string(field.type) and pc.any(pc.match_substring(column, "\x00")).as_py():
+            table = table.set_column(place, field, pc.replace_substring(column, "\x00", "\u2400"))
+    return table
+
+
 def _parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
     """Each column's texts if every record in `rows` is an object of known fields with strings in them, else None."""
     fields = pa.struct([(column.field, pa.string()) for column in columns])

@@ -14,6 +14,7 @@ import sqlglot
 from dlt.destinations.sql_client import SqlClientBase
 
 from sources.impact.changes import REVERSED
+from sources.impact.columns import MONEY, TIME
 from sources.impact.parting import Counts
 from sources.impact.protocol import Axis
 from sources.impact.windows import Window
@@ -53,6 +54,11 @@ class Warehouse:
         self._known.clear()
         self._filled.clear()
         self._sql = None
+
+    @property
+    def takes_nul(self) -> bool:
+        """Whether a text can have a NUL in it: in DuckDB it can, elsewhere that is not relied upon."""
+        return self._client().capabilities.sqlglot_dialect == "duckdb"
 
     def holds(self, table: str = "actions") -> bool:
         """Whether the table is there."""
@@ -177,7 +183,16 @@ class Warehouse:
                     client.native_connection.unregister(_WANTED)
             quote = client.capabilities.escape_literal
             listed = ", ".join(str(quote(value)) for value in values.to_pylist())
-            return _arrow(client, f"{sql} ({listed})")
+            return self._typed(table, _arrow(client, f"{sql} ({listed})"))
+
+    def _typed(self, table: str, rows: pa.Table) -> pa.Table:
+        """Rows with the types that their columns were declared with; a driver's are what the values happen to need."""
+        hints = self._pipeline.schemas[self._schema].get_table_columns(table)
+        for place, field in enumerate(rows.schema):
+            wanted = _arrow_type(hints.get(field.name, {}))
+            if wanted is not None and field.type != wanted:
+                rows = rows.set_column(place, field.with_type(wanted), rows[field.name].cast(wanted))
+        return rows
 
     def any(self, table: str) -> bool:
         """Whether the table is there and has a row, as of the last `refresh`."""
@@ -216,6 +231,14 @@ class Warehouse:
         """Rows of a query in the warehouse's dialect, `%s` for each parameter."""
         with self._client() as client:
             return [tuple(row) for row in client.execute_sql(sql, *params) or []]
+
+
+def _arrow_type(hint: Any) -> pa.DataType | None:  # noqa: ANN401 - dlt's column
+    """The type that a column of this hint has in Arrow; None where we declare no such columns."""
+    if hint.get("data_type") == "decimal":
+        return pa.decimal128(hint.get("precision") or MONEY.precision, hint.get("scale") or MONEY.scale)
+    plain = {"text": pa.string(), "bigint": pa.int64(), "timestamp": TIME, "bool": pa.bool_(), "double": pa.float64()}
+    return plain.get(hint.get("data_type"))
 
 
 def _arrow(client: SqlClientBase[Any], sql: str) -> pa.Table:

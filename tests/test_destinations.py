@@ -1,0 +1,179 @@
+"""What holds on DuckDB holds on every warehouse: one body of tests, run on each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+from pipelines.verify import verify
+from pipelines.views import texts
+from pipelines.warehouse import open_pipeline
+from sources.impact_sandbox import Reply, Request
+from tests import postgres
+from tests.conftest import Account
+
+Make = Callable[..., Account]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A Postgres server on loopback."""
+    with postgres.serving() as address:
+        yield address
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The warehouse that is configured."""
+    if request.param == "postgres":
+        address = postgres.new_database(request.getfixturevalue("server"))
+        monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    return str(request.param)
+
+
+def query(sql: str) -> list[tuple[Any, ...]]:
+    """Rows of whatever warehouse is configured; `{name}` is a table by its full name."""
+    with open_pipeline(read_only=True) as pipeline, pipeline.sql_client() as client:
+        names = {*texts(), *pipeline.default_schema.tables}
+        text = sql.format_map({name: client.make_qualified_table_name(name) for name in names})
+        return [tuple(row) for row in client.execute_sql(text) or []]
+
+
+def held(table: str) -> list[dict[str, Any]]:
+    """Rows of a table, less what is not the API's."""
+    with open_pipeline(read_only=True) as pipeline:
+        columns = [c for c in pipeline.default_schema.get_table_columns(table) if not c.startswith("_dlt")]
+    rows = query(f"select {', '.join(columns)} from {{{table}}}")
+    ours = {"synced_at", "removed"}
+    return [{k: v for k, v in zip(columns, row, strict=True) if k not in ours} for row in rows]
+
+
+def assert_true(world: Account) -> None:
+    """Every column of every action and item is what the API says; the history's open versions are the same rows."""
+    here = {row["id"]: row for row in held("actions")}
+    truth = world.truth()
+    assert here.keys() == truth.keys()
+    wrong = {id_: row for id_, row in truth.items() if any(here[id_].get(name) != v for name, v in row.items())}
+    assert not wrong, list(wrong.items())[:2]
+    items = {(row["action_id"], row["sku"]): row for row in held("action_items")}
+    known = {row[0] for row in query("select action_id from {item_state} where items = 'current'")}
+    expected = {key: row for key, row in world.item_truth().items() if key[0] in known}
+    items = {key: row for key, row in items.items() if key[0] in known}
+    assert items.keys() == expected.keys()
+    assert not [key for key, row in expected.items() if any(items[key].get(name) != v for name, v in row.items())]
+    assert query(
+        "select count(*) from {actions} a left join {action_history} h on h.id = a.id and h.valid_to is null "
+        "and h.synced_at = a.synced_at and h.payout is not distinct from a.payout where h.id is null"
+    ) == [(0,)]
+    assert query(
+        "select count(*) from (select id from {action_history} where valid_to is null group by id "
+        "having count(*) > 1) several"
+    ) == [(0,)]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_changing_account_is_true_after_each_sync(account: Make) -> None:
+    """Over two simulated months, with items, each sync leaves every column of every row as the API has it."""
+    world = account(days=40, per_day=6, seed=5)
+    for days in (0, 4, 9, 30):
+        world.world.advance(days=days)
+        summary = world.sync(items_max_requests=60)
+        assert summary.exit == 0
+        assert_true(world)
+    assert query("select count(*) from {action_history} where valid_to is not null")[0][0] > 10
+    assert verify(world.settings()).drift == ()
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
+    """Verify names a missing and a stale action, mends both, and the history has the mended version."""
+    world = account(days=30, per_day=5)
+    world.world.advance(days=2)
+    world.sync()
+    ids = [row[0] for row in query("select id from {actions} order by id limit 2")]
+    with open_pipeline() as pipeline, pipeline.sql_client() as client:
+        actions = client.make_qualified_table_name("actions")
+        client.execute_sql(f"delete from {actions} where id = %s", ids[0])
+        client.execute_sql(f"update {actions} set payout = 99 where id = %s", ids[1])
+    report = verify(world.settings(), repair=True)
+    assert {one.action_id for one in report.drift} == set(ids)
+    assert report.repaired
+    assert_true(world)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_every_view_answers(account: Make) -> None:
+    """Each view can be asked, and money adds up to what the actions say."""
+    world = account(days=30, per_day=5)
+    world.sync(items_max_requests=5)
+    for name in texts():
+        assert query(f"select count(*) from {{{name}}}")[0][0] >= 0
+    total = query("select sum(payout) from {actions} where state <> 'REVERSED'")
+    assert query("select sum(accrued) from {commission_by_month} where basis = 'event'") == total
+    assert query("select sum(payout) from {partner_performance}") == total
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
+    """What `impact status` tells is what a sync has loaded."""
+    world = account(days=10, per_day=3)
+    world.sync()
+    runner = CliRunner()
+    status = json.loads(runner.invoke(main, ["status", "--json"]).output)
+    assert sum(one["actions"] for one in status["campaigns"]) == len(world.truth())
+    assert [run["outcome"] for run in status["runs"]] == ["done"]
+
+
+def test_an_empty_warehouse_says_what_to_do_first(warehouse: str) -> None:
+    """Status of a warehouse without a sync ends with 2 and names the command to run."""
+    ended = CliRunner().invoke(main, ["status"])
+    assert ended.exit_code == 2, warehouse
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> None:
+    """Postgres knows no NUL in a text: it is shown as its symbol there, and the row is not written again for it."""
+    world = account(days=1, per_day=0)
+    world.world.create(Note="a\x00b")
+    world.sync()
+    ((note,),) = query("select note from {actions}")
+    assert note.replace("\x00", "\u2400") == "a\u2400b"
+    world.world.advance(hours=1)
+    assert sum(tally.changed for tally in world.sync().tallies.values()) == 0
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_one_run_at_a_time(account: Make) -> None:
+    """While a run holds the warehouse, another one ends with 5."""
+    world = account(days=2, per_day=1)
+    codes: list[int] = []
+
+    def hook(_: Request) -> Reply | None:
+        if not codes:
+            codes.append(-1)
+            command = [str(Path(sys.executable).with_name("impact")), "items"]
+            codes.append(subprocess.run(command, env=os.environ | _elsewhere(world), check=False).returncode)
+        return None
+
+    world.sandbox.on_request = hook
+    world.sync()
+    assert codes == [-1, 5]
+
+
+def _elsewhere(world: Account) -> dict[str, str]:
+    return {
+        "SOURCES__IMPACT__ACCOUNT_SID": world.sandbox.account_sid,
+        "SOURCES__IMPACT__AUTH_TOKEN": world.sandbox.auth_token,
+        "SOURCES__IMPACT__BASE_URL": world.sandbox.url,
+        "DLT_DATA_DIR": str(Path.cwd() / "elsewhere"),  # another machine
+    }
