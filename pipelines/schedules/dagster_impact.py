@@ -1,0 +1,78 @@
+"""Accounts as Dagster assets: one task an account, each with a warehouse of its own, retried and backfilled.
+
+    IMPACT_ACCOUNTS=accounts.toml dagster dev -f pipelines/schedules/dagster_impact.py
+
+`accounts.toml` has a table for each account; its values become the environment of that account's runs:
+
+    [acme]
+    SOURCES__IMPACT__ACCOUNT_SID = "..."
+    SOURCES__IMPACT__AUTH_TOKEN = "..."
+    DESTINATION__DUCKDB__CREDENTIALS = "/var/lib/impact/acme.duckdb"
+
+What an exit code means to an orchestrator: 3 and 5 are "again later", 1 is an alert although everything has landed,
+all else but 0 is a failure.
+"""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import dagster as dg
+
+IMPACT = os.environ.get("IMPACT", str(Path(sys.executable).with_name("impact")))
+AGAIN = {3: "the hour's requests are spent", 5: "another run holds the warehouse"}
+ALERT = 1
+RETRIES = 5
+WAIT = int(os.environ.get("IMPACT_RETRY_SECONDS", "900"))
+"""Until a run that stopped early goes on: the API's hour turns."""
+
+
+class Range(dg.Config):
+    """What to read again, for a backfill: ISO 8601 or dates; nothing for an ordinary run."""
+
+    since: str = ""
+    until: str = ""
+
+
+def accounts() -> dict[str, dict[str, str]]:
+    """The environment of each account by its name."""
+    path = Path(os.environ.get("IMPACT_ACCOUNTS", "accounts.toml"))
+    return {
+        name: {key: str(value) for key, value in table.items()}
+        for name, table in tomllib.loads(path.read_text()).items()
+    }
+
+
+def asset_of(name: str, own: dict[str, str]) -> dg.AssetsDefinition:
+    """The actions of one account."""
+
+    @dg.asset(name=f"actions_{name}", group_name="impact", pool=f"impact_{name}")
+    def actions(context: dg.AssetExecutionContext, config: Range) -> dg.MaterializeResult:
+        asked = [
+            part for option in ("since", "until") if (at := getattr(config, option)) for part in (f"--{option}", at)
+        ]
+        run = subprocess.run(
+            [IMPACT, "sync", *asked], env=os.environ | own, capture_output=True, text=True, check=False
+        )
+        context.log.info(run.stdout)
+        told = run.stderr.strip().splitlines()[-1:] or ["nothing was said"]
+        if run.returncode in AGAIN:
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=WAIT)
+        if run.returncode == ALERT:
+            raise dg.Failure(f"{name}: look at the rejected records ({told[0]})", allow_retries=False)
+        if run.returncode:
+            raise dg.Failure(f"{name} ended with {run.returncode}: {told[0]}", allow_retries=run.returncode == 4)
+        return dg.MaterializeResult()
+
+    return actions
+
+
+assets = [asset_of(name, own) for name, own in accounts().items()]
+job = dg.define_asset_job("sync_all", selection=dg.AssetSelection.assets(*assets))
+defs = dg.Definitions(
+    assets=assets,
+    jobs=[job],
+    schedules=[dg.ScheduleDefinition(job=job, cron_schedule="7 * * * *")],
+)
