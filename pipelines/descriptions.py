@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dlt
 
-_DUCKDB_MISSING = (
-    "select table_name, column_name from duckdb_columns() where schema_name = %s and comment is null "
-    "and database_name = current_database()"
-)
+_MISSING = {
+    "duckdb": "select table_name, column_name from duckdb_columns() where schema_name = %s and comment is null "
+    "and database_name = current_database()",
+    "postgres": "select table_name, column_name from information_schema.columns where table_schema = %s and "
+    "col_description(format('%%I.%%I', table_schema, table_name)::regclass, ordinal_position) is null",
+}
+"""Columns without a comment, by destination; the others are told by dlt itself, or cannot be."""
 
 
 def describe(pipeline: dlt.Pipeline) -> None:
-    """Write the schema's descriptions as comments on the columns that have none. DuckDB only so far."""
-    if pipeline.destination.destination_name != "duckdb":
+    """Write the schema's descriptions as comments on the columns that have none."""
+    sql = _MISSING.get(pipeline.destination.destination_name)
+    if sql is None:
         return
     with pipeline.sql_client() as client:
-        missing = client.execute_sql(_DUCKDB_MISSING, pipeline.dataset_name) or []
+        missing = client.execute_sql(sql, pipeline.dataset_name) or []
         comments, tables = [], pipeline.default_schema.tables  # each look at the schema costs milliseconds
         for table, column in missing:
             hint = tables.get(table, {}).get("columns", {}).get(column, {})

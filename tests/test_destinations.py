@@ -124,6 +124,33 @@ def test_every_view_answers(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+def test_a_field_that_the_api_adds_becomes_a_column(account: Make) -> None:
+    """A field that no document names is kept, and its changes are versions."""
+    world = account(days=3, per_day=2)
+    action_id = world.world.create(Note="plain")
+    world.sync()
+    for tier in ("gold", "silver"):
+        world.world.advance(days=1)
+        world.world.modify(action_id, Tier=tier)
+        world.sync()
+    assert_true(world)
+    rows = query(f"select tier from {{action_history}} where id = '{action_id}' order by valid_from")
+    assert rows == [(None,), ("gold",), ("silver",)]
+
+
+def test_columns_are_described_in_the_database(account: Make, warehouse: str) -> None:
+    """What a column means can be read where the table is."""
+    account(days=1, per_day=1).sync()
+    told = {
+        "duckdb": "select comment from duckdb_columns() where table_name = 'actions' and column_name = 'payout'",
+        "postgres": "select col_description('impact.actions'::regclass, ordinal_position) from "
+        "information_schema.columns where table_schema = 'impact' and table_name = 'actions' "
+        "and column_name = 'payout'",
+    }
+    assert query(told[warehouse]) == [("Commission to the partner, as it stands",)]
+
+
+@pytest.mark.usefixtures("warehouse")
 def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
     """What `impact status` tells is what a sync has loaded."""
     world = account(days=10, per_day=3)

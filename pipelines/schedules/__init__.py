@@ -1,0 +1,1 @@
+"""Files that run `impact` on a schedule: copy what fits."""
