@@ -274,4 +274,4 @@ def _whole_drain(settings: Settings, most: int | None, state: Any) -> Iterator[I
 
 
 def _instant(moment: str | datetime | None) -> datetime | None:
-    return None if moment is None else parse_instant(moment)
+    return parse_instant(moment) if moment else None

@@ -1,0 +1,1 @@
+"""The orchestrator's file, run by the orchestrator: `make orchestrator` sets it up."""
