@@ -18,7 +18,7 @@ from sources.impact.warehouse import Warehouse, render
 
 _BASE = "item_state"
 """The view that others are built on; its SQL is what the queue of items is derived from."""
-_SOURCE = re.compile(r"\b(?:from|join) ([a-z]\w+)\b(?! - )")
+_SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
 _OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
 
