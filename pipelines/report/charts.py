@@ -80,23 +80,23 @@ def _conversions(figures: Figures) -> Chart:
 
 def _commission(figures: Figures, currency: Currency) -> Chart:
     days = [one for one in figures.daily if one.currency == currency]
+    code = words.currency(currency)
     values = [
         {
             "start": one.start.isoformat(),
             "stage": _STAGES[one.stage],
             "value": float(-one.commission if one.stage == "reversed" else one.commission),
             "day": _started(one.start, figures.unit),
-            "said": words.money(one.commission),
+            "said": f"{words.money(one.commission)} {code}",
         }
         for one in days
     ]
-    code = words.currency(currency)
     title = f"Commission by {figures.unit} of the conversion, {code}"
     return Chart(
         _id("commission", currency),
         title,
         sentences.commission(days, code),
-        _by_day(title, values, figures.unit, code) if values else None,
+        _by_day(title, values, figures.unit, "commission") if values else None,
         _by_stage(figures.unit, {(one.start, one.stage): amount(one.commission) for one in days}),
     )
 
@@ -106,7 +106,7 @@ def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
     return vega.chart(
         f"{title}; reversed ones below the line",
         values,
-        mark={"type": "bar"},
+        mark={"type": "bar", "binSpacing": 0},
         encoding={
             "x": vega.by_time(unit),
             "y": vega.amount("value", of, both=True),
@@ -138,17 +138,23 @@ def _locks(figures: Figures, currency: Currency) -> Chart:
     code = words.currency(currency)
     title = f"Commission at risk by the week it locks, {code}"
     values = [
-        {"week": name, "value": float(money), "said": words.money(money), "actions": words.count(actions)}
-        for name, money, actions in bars
+        {
+            "week": name,
+            "place": place,
+            "value": float(money),
+            "said": f"{words.money(money)} {code}",
+            "actions": words.count(actions),
+        }
+        for place, (name, money, actions) in enumerate(bars)
     ]
     spec = vega.chart(
         title,
         values,
         mark={"type": "bar", "color": vega.COLOURS["Open"]},
         encoding={
-            "x": vega.by_name("week", [name for name, *_ in bars], labelAngle=-40),
-            "y": vega.amount("value", code),
-            "tooltip": vega.told(week="Week from", said=f"At risk, {code}", actions="Conversions"),
+            "x": vega.by_name("week", labelAngle=-40),
+            "y": vega.amount("value", "at risk"),
+            "tooltip": vega.told(week="Week from", said="At risk", actions="Conversions"),
         },
     )
     rows = [_lock_row(one) for one in locks]
@@ -167,12 +173,13 @@ def _cohorts(figures: Figures) -> Chart:
     values = [
         {
             "month": words.month(one.start),
+            "place": place,
             "kind": _OPEN if one.actions_open else _SETTLED,
             "value": one.actions_reversed / one.actions,
             "said": _part(one.actions_reversed, one.actions),
             "open": _part(one.actions_open, one.actions),
         }
-        for one in found
+        for place, one in enumerate(found)
     ]
     title = "Reversal rate by month of the conversion"
     spec = vega.chart(
@@ -180,7 +187,7 @@ def _cohorts(figures: Figures) -> Chart:
         values,
         mark={"type": "bar", "stroke": vega.COLOURS["Reversed"]},
         encoding={
-            "x": vega.by_name("month", [words.month(one.start) for one in found], labelAngle=-40),
+            "x": vega.by_name("month", labelAngle=-40),
             "y": vega.amount("value", "share of conversions", ".1~%"),
             "fill": vega.coloured("kind", (_SETTLED, _OPEN)),
             "tooltip": vega.told(month="Month", said="Reversed", open="Still open"),
@@ -211,8 +218,8 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
     ]
     labels = [label if labels.count(label) == 1 else f"{label} ({place})" for place, label in enumerate(labels, 1)]
     values = [
-        {"partner": label, "part": part, "value": float(money), "said": words.money(money), "name": name}
-        for label, name, partner in zip(labels, names, shown, strict=True)
+        {"partner": label, "place": place, "part": part, "value": float(money), "said": f"{words.money(money)} {code}"}
+        for place, (label, partner) in enumerate(zip(labels, shown, strict=True))
         for part, money in (("Open", partner.at_risk), ("Locked or paid", partner.commission - partner.at_risk))
     ]
     title = f"Partners with the most commission, {code}"
@@ -223,11 +230,11 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
         height=24 * len(shown) + 50,
         mark={"type": "bar"},
         encoding={
-            "y": vega.by_name("partner", labels, labelLimit=170),
-            "x": vega.amount("value", code),
+            "y": vega.by_name("partner", labelLimit=170),
+            "x": vega.amount("value", "commission"),
             "color": {**vega.coloured("part", ()), "scale": {"domain": list(parts), "range": list(parts.values())}},
             "order": {"field": "part"},
-            "tooltip": vega.told(name="Partner", part="Commission", said=code),
+            "tooltip": vega.told(partner="Partner", part="Part", said="Commission"),
         },
     )
     return Chart(_id("partners", currency), title, sentences.partners(ranking, code), spec if values else None)
@@ -240,9 +247,10 @@ def _restated(figures: Figures, currency: Currency) -> Chart:
     values = [
         {
             "month": words.month(one.month),
+            "place": months.index(one.month),
             "kind": _KINDS[one.kind],
             "value": float(one.commission),
-            "said": f"{words.moved(one.commission)} by {words.counted(one.changes, one.kind)}",
+            "said": f"{words.moved(one.commission)} {code} by {words.counted(one.changes, one.kind)}",
         }
         for one in moved
     ]
@@ -253,10 +261,10 @@ def _restated(figures: Figures, currency: Currency) -> Chart:
         values,
         mark={"type": "bar"},
         encoding={
-            "x": vega.by_name("month", [words.month(one) for one in months], labelAngle=-40),
-            "y": vega.amount("value", f"change of commission, {code}"),
+            "x": vega.by_name("month", labelAngle=-40),
+            "y": vega.amount("value", "change of commission"),
             "color": vega.coloured("kind", list(_KINDS.values())),
-            "tooltip": vega.told(month="Month of the conversion", kind="Kind", said=f"Change, {code}"),
+            "tooltip": vega.told(month="Month of the conversion", kind="Kind", said="Change"),
         },
     )
     table = Table(("Month", "Kind", "Changes", "Change of commission"), [_moved_row(one) for one in moved])

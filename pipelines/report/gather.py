@@ -200,8 +200,18 @@ def _coverage(books: Books) -> tuple[Coverage, ...]:
         """
     )
     return tuple(
-        Coverage(*key, int(n), int(current), int(old), int(missing), int(gone), _share(of_actions), _share(of_amount))
-        for *key, n, current, old, missing, gone, of_actions, of_amount in rows
+        Coverage(
+            id_,
+            currency,
+            int(n),
+            int(current),
+            int(old),
+            int(missing),
+            int(gone),
+            _share(of_actions),
+            _share(of_amount),
+        )
+        for id_, currency, n, current, old, missing, gone, of_actions, of_amount in rows
     )
 
 

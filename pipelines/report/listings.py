@@ -38,7 +38,11 @@ def _all(figures: Figures) -> Iterator[tuple[str, str, Table]]:
     yield "Commission by month of the conversion", "", _months(figures)
     if figures.restated and figures.compared:
         title = f"Largest changes since {words.closing(figures.compared.at)}"
-        yield title, "Of conversions up to then.", Table(_CHANGE, [_change(one) for one in figures.restated.largest])
+        yield (
+            title,
+            "Of conversions known then, in each currency; those that arrived since are left out.",
+            Table(_CHANGE, [_change(one) for one in figures.restated.largest]),
+        )
     yield "Item coverage", "How far the line items of conversions are known.", _coverage(figures)
     yield "Freshness and verification", "", _freshness(figures)
 

@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Restated:
-    """What moved, and the largest single changes of each currency."""
+    """What moved, and in each currency the largest changes of conversions that were known before."""
 
     moved: tuple[Moved, ...]
     largest: tuple[Change, ...]
@@ -70,7 +70,7 @@ def read_restated(books: Books, at: datetime, unknown: tuple[str, ...]) -> Resta
                 *, row_number() over (partition by currency order by abs(payout_change) desc, action_id, changed_at)
                     as place
             from restatements
-            where {where} and payout_change <> 0
+            where {where} and kind <> 'arrival' and payout_change <> 0
         ) ranked
         where place <= {LARGEST}
         order by currency, place

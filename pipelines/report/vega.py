@@ -1,4 +1,8 @@
-"""Vega-Lite in the few forms that the report's charts have: colours, axes, bars."""
+"""Vega-Lite in the few forms that the report's charts have: colours, axes, bars.
+
+What comes from the warehouse stands in a chart's data and description alone: Vega-Lite writes titles, domains and lists
+to sort by into expressions, where a quote in a name would end a text.
+"""
 
 from __future__ import annotations
 
@@ -66,21 +70,20 @@ def by_time(unit: str) -> Spec:
     }
 
 
-def by_name(field: str, names: Sequence[str], **axis: Any) -> Spec:  # noqa: ANN401 - as Vega-Lite has it
-    """An axis of names in the order given."""
+def by_name(field: str, **axis: Any) -> Spec:  # noqa: ANN401 - as Vega-Lite has it
+    """An axis of names, in the order of the field `place`."""
     return {
         "field": field,
         "type": "nominal",
-        "sort": list(names),
+        "sort": {"field": "place", "op": "min"},
         "axis": {"title": None, "labelOverlap": True, **axis},
     }
 
 
 def amount(field: str, title: str, fmt: str = "~s", *, both: bool = False) -> Spec:
     """An axis of numbers; with `both`, what lies below zero is told without a sign."""
-    axis: Spec = {"title": title, "format": fmt, "tickCount": 5}
-    if both:
-        axis["labelExpr"] = f"format(abs(datum.value), '{fmt}')"
+    value = "abs(datum.value)" if both else "datum.value"
+    axis = {"title": title, "labelExpr": f"datum.value ? format({value}, '{fmt}') : '0'", "tickCount": 5}
     return {"field": field, "type": "quantitative", "axis": axis, "stack": "zero"}
 
 
