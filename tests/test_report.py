@@ -390,6 +390,20 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(account: Make, running:
         assert page.locator(".chart svg").first.evaluate("svg => svg.getBoundingClientRect().width") > width * 0.35
 
 
+@pytest.mark.parametrize("width", [320, 1180])
+def test_a_figure_stands_on_one_line_however_large(account: Make, running: Browser, width: int) -> None:
+    """Amounts in the hundreds of billions shrink until they fit."""
+    world = account(days=1, per_day=0)
+    world.world.create("1000", **(_USUAL | {"Payout": "987654321098.76"}))
+    world.world.create("1000", **(_USUAL | {"Currency": "EUR", "Payout": "12345.67"}))
+    world.sync()
+    with opened(running, written(), width) as page:
+        assert tiles(page, "USD")["At risk"][0] == "987,654,321,098.76"
+        assert page.locator(".value").evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)")
+        lines = "all => all.map(e => e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))"
+        assert set(map(round, page.locator(".value").evaluate_all(lines))) == {1}
+
+
 def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
     """Printed, tables are as long as they are, controls are gone, and charts are there."""
     world = account(days=60, per_day=5)

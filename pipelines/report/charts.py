@@ -174,7 +174,7 @@ def _cohorts(figures: Figures) -> Chart:
         {
             "month": words.month(one.start),
             "place": place,
-            "kind": _OPEN if one.actions_open else _SETTLED,
+            "kind": _SETTLED if one.settled else _OPEN,
             "value": one.actions_reversed / one.actions,
             "said": _part(one.actions_reversed, one.actions),
             "open": _part(one.actions_open, one.actions),

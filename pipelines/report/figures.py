@@ -11,8 +11,7 @@ from pipelines.report.restated import Restated
 
 Currency = str | None
 """A currency as the API names it, None where it names none. Amounts of two are never added."""
-STAGES: Final = ("paid", "locked", "open", "reversed")
-"""Stages of the view `settlement`, the most settled first."""
+_FEW: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,11 @@ class Month:
     locked: Decimal
     paid: Decimal
     reversed: Decimal
+
+    @property
+    def settled(self) -> bool:
+        """Whether its reversal rate is final but for a few: an open conversion may stay so for long."""
+        return self.actions_open <= self.actions * _FEW
 
 
 @dataclass(frozen=True)

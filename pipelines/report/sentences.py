@@ -84,15 +84,15 @@ def reversals(months: Sequence[Month]) -> str:
     """The rate of the months that are settled, beside what the rest can still become."""
     if not months:
         return "There are no conversions."
-    final = [one for one in months if not one.actions_open]
+    final = [one for one in months if one.settled]
     if not final:
-        return "No month is settled yet: each still has open conversions, which can be reversed."
+        return "No month is settled yet: of each, more than one conversion in a hundred is open and can be reversed."
     lost, of = sum(one.actions_reversed for one in final), sum(one.actions for one in final)
     text = (
-        f"In the {words.counted(len(final), 'month')} with nothing open any more, "
-        f"{words.percent(words.ratio(lost, of))} of the conversions were reversed"
+        f"{words.percent(words.ratio(lost, of))} of the conversions of the {words.counted(len(final), 'month')} with "
+        "hardly any still open were reversed"
     )
-    if young := [one for one in months if one.actions_open]:
+    if young := [one for one in months if not one.settled]:
         still = sum(one.actions_open for one in young)
         text += f"; of the other {words.counted(len(young), 'month')}, {words.count(still)} conversions still can be"
     return f"{text}."
