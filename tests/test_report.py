@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner, Result
 from playwright.sync_api import Browser
 
@@ -443,6 +444,15 @@ def test_tables_sort_by_mouse_and_by_keyboard(account: Make, running: Browser) -
         page.keyboard.press("Space")
         assert (names.get_attribute("aria-sort"), heading.get_attribute("aria-sort")) == ("ascending", None)
         assert column(0)[:2] == ['"The" Review Site', "Acme Partner"]
+
+
+def test_a_screen_reader_finds_its_way(account: Make, running: Browser) -> None:
+    """Axe finds no violation: contrast, names, roles, order, tables."""
+    world = account(days=60, per_day=5)
+    world.sync()
+    with opened(running, written()) as page:
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
 
 
 def test_without_javascript_every_figure_is_there(account: Make, running: Browser) -> None:

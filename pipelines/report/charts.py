@@ -36,7 +36,7 @@ class Chart:
 def draw(figures: Figures) -> list[Chart]:
     """All charts, those of money once for each of the currencies with the most conversions."""
     drawn = list(figures.balances)[:DRAWN_CURRENCIES]
-    return list(_all(figures, drawn))
+    return list(_all(figures, drawn)) if drawn else []
 
 
 def _all(figures: Figures, drawn: Sequence[Currency]) -> Iterator[Chart]:

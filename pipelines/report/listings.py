@@ -12,6 +12,9 @@ from pipelines.report.gather import TOP_PARTNERS
 from pipelines.report.restated import Change
 from pipelines.report.tables import Cell, Table, amount, number, share, text, when
 
+_ITEMS: Final = "How far the line items of conversions are known."
+_WHENEVER: Final = " Of all conversions, whenever they happened."
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -43,7 +46,7 @@ def _all(figures: Figures) -> Iterator[tuple[str, str, Table]]:
             "Of conversions known then, in each currency; those that arrived since are left out.",
             Table(_CHANGE, [_change(one) for one in figures.restated.largest]),
         )
-    yield "Item coverage", "How far the line items of conversions are known.", _coverage(figures)
+    yield "Item coverage", _ITEMS + (_WHENEVER if figures.since else ""), _coverage(figures)
     yield "Freshness and verification", "", _freshness(figures)
 
 
