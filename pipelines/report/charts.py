@@ -62,6 +62,7 @@ def _conversions(figures: Figures) -> Chart:
         {
             "start": one.start.isoformat(),
             "stage": _STAGES[one.stage],
+            "layer": list(_STAGES).index(one.stage),
             "value": -one.actions if one.stage == "reversed" else one.actions,
             "day": _started(one.start, figures.unit),
             "said": words.count(one.actions),
@@ -85,6 +86,7 @@ def _commission(figures: Figures, currency: Currency) -> Chart:
         {
             "start": one.start.isoformat(),
             "stage": _STAGES[one.stage],
+            "layer": list(_STAGES).index(one.stage),
             "value": float(-one.commission if one.stage == "reversed" else one.commission),
             "day": _started(one.start, figures.unit),
             "said": f"{words.money(one.commission)} {code}",
@@ -111,7 +113,7 @@ def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
             "x": vega.by_time(unit),
             "y": vega.amount("value", of, both=True),
             "color": vega.coloured("stage", stages),
-            "order": {"field": "stage", "sort": "descending"},
+            "order": {"field": "layer"},
             "tooltip": vega.told(day=unit.capitalize(), stage="Stage", said=of.capitalize()),
         },
     )
@@ -220,20 +222,20 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
     values = [
         {"partner": label, "place": place, "part": part, "value": float(money), "said": f"{words.money(money)} {code}"}
         for place, (label, partner) in enumerate(zip(labels, shown, strict=True))
-        for part, money in (("Open", partner.at_risk), ("Locked or paid", partner.commission - partner.at_risk))
+        for part, money in (("Open", partner.at_risk), ("Settled", partner.commission - partner.at_risk))
     ]
     title = f"Partners with the most commission, {code}"
-    parts = {"Locked or paid": vega.COLOURS["Locked"], "Open": vega.COLOURS["Open"]}
+    parts = {"Settled": vega.COLOURS["Locked"], "Open": vega.COLOURS["Open"]}
     spec = vega.chart(
         title,
         values,
         height=24 * len(shown) + 50,
         mark={"type": "bar"},
         encoding={
-            "y": vega.by_name("partner", labelLimit=170),
+            "y": vega.by_name("partner", labelLimit=140),
             "x": vega.amount("value", "commission"),
             "color": {**vega.coloured("part", ()), "scale": {"domain": list(parts), "range": list(parts.values())}},
-            "order": {"field": "part"},
+            "order": {"field": "part", "sort": "descending"},
             "tooltip": vega.told(partner="Partner", part="Part", said="Commission"),
         },
     )

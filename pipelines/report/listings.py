@@ -32,7 +32,8 @@ def listings(figures: Figures) -> list[Listing]:
 
 def _all(figures: Figures) -> Iterator[tuple[str, str, Table]]:
     yield "More currencies", "", _currencies(headline.others(figures))
-    for currency, ranking in figures.rankings.items():
+    for currency in figures.balances:
+        ranking = figures.rankings[currency]
         code, shown = words.currency(currency), len(ranking.partners)
         note = (
             f"The {TOP_PARTNERS} with the most commission, of {words.count(ranking.of)}." if shown < ranking.of else ""
