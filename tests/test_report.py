@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.report.figures import Balance, Figures
+from pipelines.report.figures import Balance, Figures, Freshness, Partner, Ranking
 from pipelines.report.gather import month_end, read
+from pipelines.report.page import render
 from pipelines.report.scope import Books, Scope
 from pipelines.report.vega import COLOURS
 from pipelines.verify import verify
 from pipelines.warehouse import open_pipeline
+from sources.impact import Ask
 from sources.impact_sandbox import Campaign
 from tests.browser import NARROW, browser, marks, opened, plain, table, tiles
 from tests.conftest import Account
@@ -361,6 +368,46 @@ def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, run
     assert path.read_text().count("</script>") == 2
 
 
+class _Reader(HTMLParser):
+    """What stands in the cells and in the scripts of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[str]] = {"bdi": [], "script": []}
+        self._within: list[str] | None = None
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser's
+        self._within = self.found.get(tag)
+        if self._within is not None:
+            self._within.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._within:
+            self._within[-1] += data
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the parser's
+        self._within = None
+
+
+@given(name=st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_any_name_is_in_the_markup_and_in_the_data_as_it_is(name: str) -> None:
+    """Whatever a partner or a currency is called, the page's structure stays and the name can be read back."""
+    money = Decimal(10)
+    partner = Partner("1", name, name, 1, 0, money, money, money)
+    balance = Balance(1, 0, money, money, money, Decimal(0), Decimal(0), Decimal(0), Decimal(0))
+    campaign = Freshness("1000", name, 1)
+    empty = Figures((campaign,), None, None, {name: balance}, None, (), "day", (), (), {}, None, (), 0)
+    page = _Reader(render(replace(empty, rankings={name: Ranking((partner,), 1, money)})))
+    assert name in page.found["bdi"]
+    data, script = page.found["script"]
+    (spec,) = json.loads(data).values()
+    assert spec["data"]["values"][0]["partner"] == name
+    assert "vega" in script
+
+
 def test_ten_thousand_partners_fit(account: Make, running: Browser) -> None:
     """The page shows a hundred of them, says of how many, and stays small."""
     world = account(days=30, per_day=10)
@@ -486,6 +533,18 @@ def test_the_page_says_whether_it_was_proven(account: Make, running: Browser) ->
     assert "Verification found 2 actions that differ" in said()
 
 
+def test_a_campaign_that_lags_behind_is_named(account: Make) -> None:
+    """The page is as of the campaign that was read last; another one's date is said."""
+    world = account(days=20, per_day=4)
+    world.sync()
+    world.world.advance(days=10)
+    world.sync(Ask(("1000",)))
+    page = written().read_text()
+    assert "as of 25 Jan 2026" in page
+    assert "Campaign 2000 was read up to 15 Jan 2026 only" in page
+    assert "Campaign 1000 was" not in page
+
+
 def test_what_cannot_be_written_or_found_exits_2_and_says_why(account: Make, tmp_path: Path) -> None:
     """A folder that is not there, a folder in the file's place, a campaign that is not held: one line each."""
     world = account(days=5, per_day=2)
@@ -518,6 +577,18 @@ def test_a_report_replaces_the_one_before_as_a_whole(account: Make, tmp_path: Pa
     os.umask(mask)
     assert kept.stat().st_mode & 0o777 == 0o666 & ~mask
     assert sorted(one.name for one in tmp_path.iterdir() if "report" in one.name) == ["impact-report.html"]
+
+
+def test_without_a_browser_ci_fails_and_others_are_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A skip says why; where a browser is required, its absence is a failure."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.delenv("CI_BROWSER", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="install Debian's chromium"), browser():
+        pass
+    monkeypatch.setenv("CI_BROWSER", "required")
+    with pytest.raises(pytest.fail.Exception, match="install Debian's chromium"), browser():
+        pass
 
 
 def test_colours_stand_out_from_paper_and_from_each_other() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -11,6 +12,7 @@ from pipelines.report import words
 from pipelines.report.figures import NOTHING, Balance, Comparison, Currency, Figures
 
 _SHOWN: Final = 3
+_LATE: Final = timedelta(days=1)
 _Read = Callable[[Balance], Decimal | int]
 _TILES: Final[tuple[tuple[str, _Read], ...]] = (
     ("Accrued commission", lambda of: of.accrued),
@@ -103,8 +105,8 @@ def compared_with(figures: Figures) -> str:
 
 
 def badges(figures: Figures) -> list[Badge]:
-    """Verification, items and rejected records in a few words each."""
-    found = [_verified(figures)]
+    """Campaigns that lag, verification, items and rejected records in a few words each."""
+    found = [*_late(figures), _verified(figures)]
     actions = sum(one.actions - one.not_found for one in figures.coverage)
     if actions:
         current = sum(one.current for one in figures.coverage)
@@ -112,6 +114,17 @@ def badges(figures: Figures) -> list[Badge]:
     if figures.rejected:
         found.append(Badge(f"{words.counted(figures.rejected, 'record')} could not be read", good=False))
     return found
+
+
+def _late(figures: Figures) -> Iterator[Badge]:
+    """Campaigns that lag behind what the page is as of."""
+    if figures.as_of is None:
+        return
+    for one in figures.campaigns:
+        if one.as_of is None:
+            yield Badge(f"Campaign {one.campaign_id} was not read yet", good=False)
+        elif figures.as_of - one.as_of > _LATE:
+            yield Badge(f"Campaign {one.campaign_id} was read up to {words.day(one.as_of)} only", good=False)
 
 
 def _verified(figures: Figures) -> Badge:
