@@ -38,13 +38,19 @@ def reads(text: str) -> set[str]:
     return set(_SOURCE.findall(code)) - set(_OWN.findall(code))
 
 
-def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views anew, since they may have changed with this version: those whose tables are there."""
+def available(pipeline: dlt.Pipeline) -> dict[str, str]:
+    """The SQL of the views whose tables are there, by name, each after those that it is built on."""
     warehouse = Warehouse(pipeline)
     wanted: dict[str, str] = {}
     for name, text in texts().items():
         if all(source in wanted or warehouse.holds(source) for source in reads(text)):
             wanted[name] = text
+    return wanted
+
+
+def create_views(pipeline: dlt.Pipeline) -> None:
+    """Create the views anew, since they may have changed with this version: those whose tables are there."""
+    wanted = available(pipeline)
     if not wanted:
         return
     with pipeline.sql_client() as client, _inside(client) as name_in_full:
