@@ -102,7 +102,7 @@ class _Sql:
                 client.make_qualified_table_name, (versioned.table, versioned.history, "item_fetches")
             )
             self._quoted = {name: client.escape_column_name(name) for name in (*versioned.columns, "pass")}
-            self.literal = client.capabilities.escape_literal or repr
+            self.literal = client.capabilities.escape_literal
         self._key, self._columns = versioned.key, versioned.columns
         self._since = f">= cast({self.literal(since.isoformat())} as timestamp with time zone)" if since else ""
 

@@ -13,8 +13,10 @@ from pipelines.verify import verify
 from tests.conftest import Account
 
 Make = Callable[..., Account]
+ADA: Any
+BOB: Any
 ADA, BOB = {"MediaPartnerId": "11", "MediaPartnerName": "Ada"}, {"MediaPartnerId": "22", "MediaPartnerName": "Bob"}
-_BOOKS: dict[str, dict[str, str]] = {
+_BOOKS: dict[str, Any] = {
     # name: state, payout, amount, currency, event, lock; the account's clock says 15 January 2026
     "open": {"LockingDate": "2026-02-10T00:00:00Z", "Payout": "10.00", "Amount": "100.00", **ADA},
     "locked": {
@@ -186,7 +188,7 @@ def test_reversal_rates_are_by_the_age_of_the_actions(account: Make) -> None:
     """Actions of one week since the event are a row for each partner; what can still be reversed is told apart."""
     world = account(days=1, per_day=0)
     lock = "2026-02-01T00:00:00Z"
-    usual = ADA | {"LockingDate": lock, "Currency": "USD", "Payout": "8.00"}
+    usual: Any = ADA | {"LockingDate": lock, "Currency": "USD", "Payout": "8.00"}
     first = [world.world.create("1000", **usual) for _ in range(4)]
     world.world.advance(days=10)
     world.world.reverse(first[0])

@@ -18,7 +18,7 @@ from sources.impact.warehouse import Warehouse, render
 
 _BASE = "item_state"
 """The view that others are built on; its SQL is what the queue of items is derived from."""
-_SOURCE = re.compile(r"\b(?:from|join) ([a-z]\w+)\b(?! - )")
+_SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
 _OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
 
@@ -38,13 +38,19 @@ def reads(text: str) -> set[str]:
     return set(_SOURCE.findall(code)) - set(_OWN.findall(code))
 
 
-def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views anew, since they may have changed with this version: those whose tables are there."""
+def available(pipeline: dlt.Pipeline) -> dict[str, str]:
+    """The SQL of the views whose tables are there, by name, each after those that it is built on."""
     warehouse = Warehouse(pipeline)
     wanted: dict[str, str] = {}
     for name, text in texts().items():
         if all(source in wanted or warehouse.holds(source) for source in reads(text)):
             wanted[name] = text
+    return wanted
+
+
+def create_views(pipeline: dlt.Pipeline) -> None:
+    """Create the views anew, since they may have changed with this version: those whose tables are there."""
+    wanted = available(pipeline)
     if not wanted:
         return
     with pipeline.sql_client() as client, _inside(client) as name_in_full:

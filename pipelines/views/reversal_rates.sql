@@ -12,12 +12,12 @@ select
 from (
     select
         campaign_id, media_partner_id, max(media_partner_name) as media_partner_name, currency,
-        cast(floor(extract(epoch from as_of - event_date) / 604800) as integer) as week,
+        cast(floor((extract(epoch from as_of) - extract(epoch from event_date)) / 604800) as integer) as week,
         count(*) as actions,
         sum(case when stage = 'reversed' then 1 else 0 end) as actions_reversed,
         sum(case when stage = 'open' then 1 else 0 end) as actions_open,
         sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end) as payout_lost
     from settlement
     where event_date is not null and as_of is not null
-    group by campaign_id, media_partner_id, currency, floor(extract(epoch from as_of - event_date) / 604800)
+    group by 1, 2, 4, 5
 ) aged

@@ -214,8 +214,8 @@ class Walk:
             yield Landing(versions=versions(empty(ACTION), ""))
 
     def _begin(self) -> Bounds:
-        self.client.clock.not_before(self._warehouse.latest_run())
         now = self.client.clock.now().replace(microsecond=0)
+        self.client.clock.not_before(self._warehouse.latest_run())  # for stamps; windows end at the server's now
         # What lies further ahead than any lock can is the same as what is not given.
         until = min(self.ask.until or now, now + LOCK_MAX)
         self.bounds = Bounds(now, until, self.ask.since)

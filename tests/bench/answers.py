@@ -31,7 +31,7 @@ from impact.actions cross join range(2) as lines (line)
 """
 _FETCHES = """
 insert into impact.item_fetches by name
-select action_id, a.event_date as fetched_at, s.fingerprint, 'listed' as status, 2 as item_count
+select action_id, a.synced_at + interval 1 hour as fetched_at, s.fingerprint, 'listed' as status, 2 as item_count
 from impact.item_state s join impact.actions a on a.id = s.action_id
 """
 
