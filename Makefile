@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test soak chaos bench audit lint format lock clean
+.PHONY: help setup demo sync test soak chaos bench audit orchestrator lint format lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -41,6 +41,13 @@ chaos: $(VENV)/.installed ## Kill 200 runs, break 2,000 of 10,000 requests, comp
 audit: $(VENV)/.installed ## Look for known vulnerabilities in what the lock pins (asks PyPI)
 	$(BIN)/uv tool run pip-audit@2.10.1 --disable-pip --require-hashes --strict -r requirements.lock
 
+orchestrator: $(VENV)/.installed ## Run the Dagster file for real, in an environment of its own
+	$(PYTHON) -m venv $(VENV)-orchestrator
+	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check dagster==1.13.*
+	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(VENV)-orchestrator/bin/python -m pytest tests/orchestrator
+
 lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,8 +58,8 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 lock: $(VENV)/.installed ## Compile requirements.lock anew for all supported Pythons
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis
