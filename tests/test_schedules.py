@@ -83,6 +83,16 @@ def test_systemd_takes_the_timer_and_the_service(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not IMPACT.with_name("hadolint").exists(), reason="hadolint is not shipped for this machine")
+def test_the_container_file_is_as_the_linter_wants_it() -> None:
+    """Hadolint has nothing to say of the container file, and what it copies is there."""
+    done = run([str(IMPACT.with_name("hadolint")), str(SCHEDULES / "Containerfile")], dict(os.environ))
+    assert (done.returncode, done.stdout) == (0, "")
+    root = SCHEDULES.parent.parent
+    copied = re.findall(r"^COPY (.*) \S+$", (SCHEDULES / "Containerfile").read_text(), re.MULTILINE)
+    assert all((root / name).exists() for line in copied for name in line.split())
+
+
 def test_the_workflow_s_shell_runs(account: Make) -> None:
     """The sync step of the GitHub Actions workflow, run by the shell, fills the warehouse; 3 is no failure there."""
     world = account(days=5, per_day=3)
