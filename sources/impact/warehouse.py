@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from sources.impact.protocol import Axis
 from sources.impact.windows import Window
 
 _IDS_A_QUERY = 20_000
+_ROWS_A_BATCH = 50_000
 _WANTED = "impact_wanted"
 _OF_TABLE = re.compile(r"\b(from|join)\s+(\w+)\b")
 _GONE_FOR = timedelta(days=30)
@@ -193,6 +195,23 @@ class Warehouse:
             if wanted is not None and field.type != wanted:
                 rows = rows.set_column(place, field.with_type(wanted), rows[field.name].cast(wanted))
         return rows
+
+    def schema(self, table: str, columns: Sequence[str]) -> pa.Schema:
+        """Columns of a table with the types that they were declared with."""
+        hints = self._pipeline.schemas[self._schema].get_table_columns(table)
+        return pa.schema([(name, _arrow_type(hints[name]) or pa.string()) for name in columns])
+
+    def stream(self, table: str, columns: pa.Schema) -> pa.RecordBatchReader:
+        """All rows of a table, columns as `schema` tells them, read as they are asked for."""
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with self._client() as client:
+                names = ", ".join(map(client.escape_column_name, columns.names))
+                with client.execute_query(f"select {names} from {self._table(table)}") as cursor:
+                    for rows in cursor.iter_arrow(chunk_size=_ROWS_A_BATCH):
+                        yield from rows.cast(columns).to_batches()
+
+        return pa.RecordBatchReader.from_batches(columns, batches())
 
     def any(self, table: str) -> bool:
         """Whether the table is there and has a row, as of the last `refresh`."""

@@ -1,0 +1,99 @@
+"""One Delta table: what it holds of an account, and writing a difference to it in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import stamina
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
+
+from pipelines.lake.place import Lake
+from pipelines.lake.rows import ACCOUNT, GONE
+
+_ATTEMPTS = 20
+_LONGEST_PAUSE = 5.0
+_FILES = 32
+"""Files of one account in one table from which on they are made into fewer: a commit adds some."""
+Result = TypeVar("Result")
+
+
+def again(work: Callable[[], Result]) -> Result:
+    """Do it again where another commit came in between; `work` looks at the table anew each time."""
+    for attempt in stamina.retry_context(on=_conflict, attempts=_ATTEMPTS, wait_max=_LONGEST_PAUSE, timeout=None):
+        with attempt:
+            return work()
+    raise AssertionError  # pragma: no cover - stamina raises what the last attempt did
+
+
+def _conflict(error: Exception) -> bool:
+    return isinstance(error, DeltaError) and not isinstance(error, SchemaMismatchError | TableNotFoundError)
+
+
+def opened(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:
+    """The table, made where there is none yet."""
+    if (found := found_table(lake, name)) is not None:
+        return found
+    return DeltaTable.create(
+        lake.table(name),
+        schema,
+        mode="ignore",  # another account may be a moment faster
+        partition_by=[ACCOUNT],
+        storage_options=lake.options or None,
+    )
+
+
+def found_table(lake: Lake, name: str) -> DeltaTable | None:
+    """The table if it is there."""
+    try:
+        return DeltaTable(lake.table(name), storage_options=lake.options or None)
+    except TableNotFoundError:
+        return None
+
+
+def held(table: DeltaTable, account: str, columns: Sequence[str]) -> pa.RecordBatchReader:
+    """Some columns of an account's rows."""
+    scanner = table.to_pyarrow_dataset().scanner(columns=list(columns), filter=pc.field(ACCOUNT) == account)
+    return scanner.to_reader()
+
+
+def append(table: DeltaTable, rows: pa.RecordBatchReader) -> None:
+    """Add rows as they stream; none of them is marked as gone."""
+    names = [name for name in rows.schema.names if name != GONE]
+    schema = pa.schema([rows.schema.field(name) for name in names])
+    plain = pa.RecordBatchReader.from_batches(schema, (batch.select(names) for batch in rows))
+    write_deltalake(table, plain, mode="append", schema_mode="merge")
+
+
+def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBatchReader | pa.Table) -> None:
+    """Add rows, replace those of the same key, delete those marked as gone: one commit."""
+    # The account stands there as a value, which is what the check for conflicts understands.
+    same = " and ".join([f"t.{ACCOUNT} = '{account}'", *(f't."{name}" = s."{name}"' for name in key)])
+    (
+        table.merge(rows, same, source_alias="s", target_alias="t", merge_schema=True)
+        .when_matched_delete(f"s.{GONE}")
+        .when_matched_update_all(except_cols=[GONE])
+        .when_not_matched_insert_all(f"not s.{GONE}", except_cols=[GONE])
+        .execute()
+    )
+
+
+def emptied(lake: Lake, name: str) -> int:
+    """Delete an account's rows; how many there were."""
+    table = found_table(lake, name)
+    if table is None:
+        return 0
+    found = table.delete(f"{ACCOUNT} = '{lake.account}'")
+    return int(found.get("num_deleted_rows") or 0)
+
+
+def tidy(table: DeltaTable, account: str) -> None:
+    """Make an account's many small files into few, and drop files that no version of the past week needs."""
+    filters = [(ACCOUNT, "=", account)]
+    if len(table.file_uris(partition_filters=filters)) < _FILES:
+        return
+    table.optimize.compact(partition_filters=filters)
+    table.vacuum(dry_run=False)

@@ -1,0 +1,99 @@
+"""`impact publish`: table by table, the ledgers last, so that the lake never claims to know what it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dlt
+import duckdb
+import pyarrow as pa
+
+from pipelines.lake import delta
+from pipelines.lake.ledger import Ledger
+from pipelines.lake.place import Lake
+from pipelines.lake.rows import HASH, Difference, Shape
+from pipelines.warehouse import open_pipeline
+from sources.impact.errors import ConfigurationError
+from sources.impact.warehouse import Warehouse
+
+_LAST = ("sync_windows", "sync_runs")
+"""What vouches for the rows of the other tables: `as_of` is derived from these."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What publishing did to one table of an account."""
+
+    table: str
+    rows: int
+    written: int
+    removed: int
+
+
+def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
+    """Make the lake hold of this account what the warehouse holds; `whole` writes every row, whatever is there.
+
+    Raises `ConfigurationError` where there is no warehouse, or the name in the lake is another warehouse's.
+    """
+    with (
+        open_pipeline() as pipeline,
+        TemporaryDirectory(prefix="impact-publish-") as folder,
+        duckdb.connect(Path(folder) / "compare.duckdb") as connection,
+    ):
+        connection.execute("set timezone = 'UTC'")
+        warehouse = Warehouse(pipeline)
+        if not warehouse.holds():
+            msg = "there is nothing to publish yet: run `impact sync` first"
+            raise ConfigurationError(msg)
+        mark = pipeline.state.get("sources", {}).get("impact", {}).get("account", "")
+        ledger = Ledger(lake, mark)
+        before = ledger.claim()
+        written = []
+        shapes = list(_shapes(pipeline, warehouse))
+        for shape in shapes:
+            written.append(_published(connection, warehouse, lake, shape, whole=whole))
+        for name in sorted(before - {shape.name for shape in shapes}):
+            removed = delta.again(lambda name=name: delta.emptied(lake, name))  # type: ignore[misc]
+            written.append(Written(name, 0, 0, removed))
+        ledger.close([shape.name for shape in shapes], datetime.now(UTC), version("impact-sync"))
+        return written
+
+
+def _published(
+    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, lake: Lake, shape: Shape, *, whole: bool
+) -> Written:
+    def here() -> pa.RecordBatchReader:
+        return warehouse.stream(shape.name, shape.columns)
+
+    def once() -> Written:
+        table = delta.opened(lake, shape.name, shape.published)
+        there = delta.held(table, lake.account, (*shape.key, HASH))
+        difference = Difference(connection, shape, here, there, whole=whole)
+        if difference and difference.held:
+            delta.merge(table, lake.account, shape.key, difference.rows(lake.account))
+        elif difference:  # nothing there to compare with: memory stays flat however much it is
+            delta.append(table, difference.rows(lake.account))
+        if difference:
+            delta.tidy(table, lake.account)
+        return Written(shape.name, difference.here, difference.changed, difference.gone)
+
+    return delta.again(once)
+
+
+def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
+    """Our tables: without what dlt keeps in them for itself, and without the column that marks what is removed."""
+    tables = pipeline.default_schema.data_tables(seen_data_only=True)
+    for table in sorted(tables, key=lambda one: (one["name"] in _LAST, str(one["name"]))):
+        columns = {str(name): hint for name, hint in table["columns"].items()}
+        key = tuple(name for name, hint in columns.items() if hint.get("primary_key")) or ("_dlt_id",)
+        names = [
+            name
+            for name, hint in columns.items()
+            if name in key or not (name.startswith("_dlt") or hint.get("hard_delete"))
+        ]
+        yield Shape(str(table["name"]), key, warehouse.schema(str(table["name"]), names))

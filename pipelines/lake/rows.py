@@ -1,0 +1,91 @@
+"""What of a table has to be written: its rows here against keys and hashes there, found by DuckDB, on disk if it must.
+
+The rows here are streamed twice, once to be hashed and once for those that are written, so that memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+ACCOUNT, HASH, GONE = "account", "row_hash", "_gone"
+_ROWS_A_BATCH = 50_000
+_PARTED, _ESCAPED = "chr(31)", "chr(31) || chr(92)"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table of the warehouse as the lake has it: its key, and its columns with their types."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: pa.Schema
+
+    @property
+    def published(self) -> pa.Schema:
+        """The columns in the lake: whose the row is, ours, and the hash that the next comparison needs."""
+        return pa.schema([(ACCOUNT, pa.string()), *((f.name, f.type) for f in self.columns), (HASH, pa.int64())])
+
+
+class Difference:
+    """The rows of one table that the lake does not have as they are here, and the keys that are only there."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        shape: Shape,
+        here: Callable[[], pa.RecordBatchReader],
+        there: pa.RecordBatchReader,
+        *,
+        whole: bool,
+    ) -> None:
+        self._connection, self._shape, self._here = connection, shape, here
+        key = ", ".join(map(_quoted, shape.key))
+        self._make("here", here(), f"{key}, {_hash(shape)} as {HASH}")
+        self._make("there", there, "*")
+        same = "where false" if whole else f"semi join there using ({key}, {HASH})"
+        connection.execute(f"create or replace temp table wanted as from here anti join (from here {same}) using ({key})")
+        connection.execute(f"create or replace temp table gone as from there anti join here using ({key})")
+        self.here, self.held = self._count("here"), self._count("there")
+        self.changed, self.gone = self._count("wanted"), self._count("gone")
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.gone)
+
+    def rows(self, account: str) -> pa.RecordBatchReader:
+        """The rows to write, and for each key to delete a row that has nothing else, `_gone` true."""
+        key = ", ".join(map(_quoted, self._shape.key))
+        self._connection.register("stream", self._here())
+        ours = f"select '{account}' as {ACCOUNT}, *, {_hash(self._shape)} as {HASH}, false as {GONE} from stream"
+        sql = (
+            f"select * from ({ours}) semi join wanted using ({key}) union all by name "
+            f"select '{account}' as {ACCOUNT}, {key}, true as {GONE} from gone"
+        )
+        return self._connection.sql(sql).to_arrow_reader(_ROWS_A_BATCH)
+
+    def _make(self, name: str, data: pa.RecordBatchReader | pa.Table, columns: str) -> None:
+        self._connection.register("stream", data)
+        self._connection.execute(f"create or replace temp table {name} as select {columns} from stream")
+        self._connection.unregister("stream")
+
+    def _count(self, name: str) -> int:
+        row = self._connection.execute(f"select count(*) from {name}").fetchone()
+        return int(row[0]) if row else 0
+
+
+def _hash(shape: Shape) -> str:
+    """Of every value with the name of its column, less those that are NULL: a new column changes no old row."""
+    parts = [f"'{field.name}=' || {_text(field)}" for field in shape.columns]
+    return f"cast(md5_number_lower(concat_ws({_PARTED}, {', '.join(parts)})) >> 1 as bigint)"
+
+
+def _text(field: pa.Field) -> str:
+    name = _quoted(field.name)
+    return f"replace({name}, {_PARTED}, {_ESCAPED})" if pa.types.is_string(field.type) else f"cast({name} as varchar)"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
