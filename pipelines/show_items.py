@@ -8,6 +8,7 @@ from pipelines.console import console, duration, progress
 from pipelines.exits import Exit
 from pipelines.failures import complain
 from pipelines.items import ItemSummary, items
+from pipelines.show_publish import afterwards
 from sources.impact import Settings
 from sources.impact.errors import BudgetSpent
 from sources.impact.item_queue import Coverage
@@ -21,7 +22,7 @@ def run(max_requests: int | None) -> int:
     code, _ = summary.ended
     if summary.error is not None and code is not Exit.DONE:
         complain(summary.error)
-    return code
+    return afterwards(code)
 
 
 def show(summary: ItemSummary) -> None:

@@ -10,6 +10,7 @@ from pipelines.console import console, duration, progress, table
 from pipelines.exits import Exit
 from pipelines.failures import complain
 from pipelines.show_items import show as show_items
+from pipelines.show_publish import afterwards
 from pipelines.sync import DryRun, Summary, dry_run, sync
 from sources.impact import Ask, Settings
 from sources.impact.changes import Tally
@@ -24,7 +25,7 @@ def run(
     with progress() as on_progress:
         summary = sync(Settings.resolve(), Ask(campaigns, since, until), items=items, on_progress=on_progress)
     show(summary)
-    return summary.exit
+    return afterwards(summary.exit)
 
 
 def run_dry(

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pipelines.compare import Cell, Kind
 from pipelines.console import console, progress, table
+from pipelines.show_publish import afterwards
 from pipelines.verify import Report, verify
 from sources.impact import Ask, Settings
 
@@ -21,7 +22,7 @@ def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | No
     with progress() as on_progress:
         report = verify(Settings.resolve(), Ask(campaigns, since, until), repair=repair, on_progress=on_progress)
     show(report)
-    return report.exit
+    return afterwards(report.exit)
 
 
 def show(report: Report) -> None:

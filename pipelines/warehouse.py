@@ -30,6 +30,10 @@ from sources.impact.settings import parse_duration
 PIPELINE = DATASET = "impact"
 _RETRY_SECONDS = 0.2
 _EMPTY = "there is no warehouse yet {where}: run `impact sync` first"
+_FILES = (
+    "files cannot be the warehouse: keep DuckDB or Postgres (impact.destination) and name a lake (impact.lake_url), "
+    "to which each sync publishes"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -72,6 +76,8 @@ def kind() -> str:
 
 
 def _other_destination(kind: str) -> Destination[Any, Any] | None:
+    if kind == "filesystem":  # dlt's merges to files only upsert, and runs look things up in SQL all the time
+        raise ConfigurationError(_FILES)
     try:
         return postgres.destination() if kind == "postgres" else Destination.from_reference(kind)
     except (ImportError, UnknownDestinationModule, InvalidDestinationReference) as error:

@@ -13,11 +13,3 @@ All accounts share the tables, parted by the column `account`. A merge names its
 Delta's conflict check lets those of other accounts commit beside it; what does conflict (two accounts that bring a new
 column at once) is compared and written again.
 """
-
-from __future__ import annotations
-
-from pipelines.lake.engine import views
-from pipelines.lake.place import Lake
-from pipelines.lake.publish import Written, publish
-
-__all__ = ["Lake", "Written", "publish", "views"]

@@ -11,7 +11,7 @@ import stamina
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
 
-from pipelines.lake.place import Lake
+from pipelines.lake.place import Lake, LakeFailed
 from pipelines.lake.rows import ACCOUNT, GONE
 
 _ATTEMPTS = 20
@@ -21,12 +21,20 @@ _FILES = 32
 Result = TypeVar("Result")
 
 
-def again(work: Callable[[], Result]) -> Result:
-    """Do it again where another commit came in between; `work` looks at the table anew each time."""
-    for attempt in stamina.retry_context(on=_conflict, attempts=_ATTEMPTS, wait_max=_LONGEST_PAUSE, timeout=None):
-        with attempt:
-            return work()
-    raise AssertionError  # pragma: no cover - stamina raises what the last attempt did
+def again(lake: Lake, work: Callable[[], Result]) -> Result:
+    """Do it again where another commit came in between; `work` looks at the table anew each time.
+
+    Raises `LakeFailed` where that does not help.
+    """
+    try:
+        for attempt in stamina.retry_context(on=_conflict, attempts=_ATTEMPTS, wait_max=_LONGEST_PAUSE, timeout=None):
+            with attempt:
+                return work()
+    except (DeltaError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"the lake {lake.url} failed: {reason}; what was published stays, run `impact publish` to go on"
+        raise LakeFailed(msg) from error
+    raise AssertionError  # pragma: no cover - the last attempt raises
 
 
 def _conflict(error: Exception) -> bool:
@@ -62,10 +70,13 @@ def held(table: DeltaTable, account: str, columns: Sequence[str]) -> pa.RecordBa
 
 def append(table: DeltaTable, rows: pa.RecordBatchReader) -> None:
     """Add rows as they stream; none of them is marked as gone."""
-    names = [name for name in rows.schema.names if name != GONE]
-    schema = pa.schema([rows.schema.field(name) for name in names])
-    plain = pa.RecordBatchReader.from_batches(schema, (batch.select(names) for batch in rows))
-    write_deltalake(table, plain, mode="append", schema_mode="merge")
+    write_deltalake(table, _staying(rows), mode="append", schema_mode="merge")
+
+
+def replace(table: DeltaTable, account: str, rows: pa.RecordBatchReader) -> None:
+    """Let these be all rows of the account, less those that are marked as gone."""
+    where = f"{ACCOUNT} = '{account}'"
+    write_deltalake(table, _staying(rows), mode="overwrite", predicate=where, schema_mode="merge")
 
 
 def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBatchReader | pa.Table) -> None:
@@ -79,6 +90,13 @@ def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBa
         .when_not_matched_insert_all(f"not s.{GONE}", except_cols=[GONE])
         .execute()
     )
+
+
+def _staying(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    names = [name for name in rows.schema.names if name != GONE]
+    schema = pa.schema([rows.schema.field(name) for name in names])
+    batches = (batch.filter(pc.invert(batch[GONE])).select(names) for batch in rows)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def emptied(lake: Lake, name: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import sqlglot
 
-from pipelines.lake.delta import found_table
+from pipelines.lake.delta import again, found_table
 from pipelines.lake.ledger import read, tables_of
 from pipelines.lake.place import Lake
 from pipelines.lake.rows import ACCOUNT, HASH
@@ -22,7 +22,7 @@ def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
 
     Raises `ConfigurationError` where nothing was published under the account's name.
     """
-    row = read(lake)
+    row = again(lake, lambda: read(lake))
     if row is None or not row["tables"]:
         msg = f"nothing of {lake.account!r} is in the lake {lake.url}: run `impact publish` first"
         raise ConfigurationError(msg)

@@ -48,11 +48,11 @@ class Ledger:
                 raise ConfigurationError(msg)
             return set(tables_of(row))
 
-        return delta.again(once)
+        return delta.again(self._lake, once)
 
     def close(self, tables: list[str], at: datetime, version: str) -> None:
         """Say that all tables are as the warehouse was."""
-        delta.again(lambda: self._write(",".join(tables), at, version))
+        delta.again(self._lake, lambda: self._write(",".join(tables), at, version))
 
     def _write(self, tables: str | None, at: datetime | None, version: str | None) -> None:
         values = (self._lake.account, self._mark, tables, at, version, False)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import dlt
 
-from sources.impact.errors import ConfigurationError
+from sources.impact.errors import ConfigurationError, ImpactError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _UNNAMED = (
@@ -17,6 +17,10 @@ _UNNAMED = (
     "`--account acme`, or impact.lake_account in .dlt/config.toml"
 )
 _NOWHERE = "no lake is configured: `impact publish s3://bucket/folder`, or impact.lake_url in .dlt/config.toml"
+
+
+class LakeFailed(ImpactError):
+    """The lake cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Lake:
 
 def resolve(url: str | None = None, account: str | None = None) -> Lake:
     """The lake that is named, or configured. Raises `ConfigurationError` where there is none."""
-    url = url or configured()
+    url = url or str(dlt.config.get("impact.lake_url") or "")
     if not url:
         raise ConfigurationError(_NOWHERE)
     account = account or str(dlt.config.get("impact.lake_account") or "")
@@ -56,8 +60,3 @@ def resolve(url: str | None = None, account: str | None = None) -> Lake:
         msg = "impact.lake_options must be a table of texts"
         raise ConfigurationError(msg)
     return Lake(url, account, {str(key): str(value) for key, value in options.items()})
-
-
-def configured() -> str:
-    """The lake's address in the configuration: '' where there is none, and nothing is published by itself."""
-    return str(dlt.config.get("impact.lake_url") or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +37,7 @@ class Written:
 
 
 def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
-    """Make the lake hold of this account what the warehouse holds; `whole` writes every row, whatever is there.
+    """Make the lake hold of this account what the warehouse holds; `whole` replaces all that is there.
 
     Raises `ConfigurationError` where there is no warehouse, or the name in the lake is another warehouse's.
     """
@@ -53,12 +54,10 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         mark = pipeline.state.get("sources", {}).get("impact", {}).get("account", "")
         ledger = Ledger(lake, mark)
         before = ledger.claim()
-        written = []
         shapes = list(_shapes(pipeline, warehouse))
-        for shape in shapes:
-            written.append(_published(connection, warehouse, lake, shape, whole=whole))
+        written = [_published(connection, warehouse, lake, shape, whole=whole) for shape in shapes]
         for name in sorted(before - {shape.name for shape in shapes}):
-            removed = delta.again(lambda name=name: delta.emptied(lake, name))  # type: ignore[misc]
+            removed = delta.again(lake, partial(delta.emptied, lake, name))
             written.append(Written(name, 0, 0, removed))
         ledger.close([shape.name for shape in shapes], datetime.now(UTC), version("impact-sync"))
         return written
@@ -74,15 +73,16 @@ def _published(
         table = delta.opened(lake, shape.name, shape.published)
         there = delta.held(table, lake.account, (*shape.key, HASH))
         difference = Difference(connection, shape, here, there, whole=whole)
-        if difference and difference.held:
+        if whole:
+            delta.replace(table, lake.account, difference.rows(lake.account))
+        elif difference.held and (difference.changed or difference.gone):
             delta.merge(table, lake.account, shape.key, difference.rows(lake.account))
-        elif difference:  # nothing there to compare with: memory stays flat however much it is
+        elif difference.changed:  # nothing there to compare with: memory stays flat however much it is
             delta.append(table, difference.rows(lake.account))
-        if difference:
-            delta.tidy(table, lake.account)
+        delta.tidy(table, lake.account)
         return Written(shape.name, difference.here, difference.changed, difference.gone)
 
-    return delta.again(once)
+    return delta.again(lake, once)
 
 
 def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:

@@ -46,14 +46,11 @@ class Difference:
         key = ", ".join(map(_quoted, shape.key))
         self._make("here", here(), f"{key}, {_hash(shape)} as {HASH}")
         self._make("there", there, "*")
-        same = "where false" if whole else f"semi join there using ({key}, {HASH})"
-        connection.execute(f"create or replace temp table wanted as from here anti join (from here {same}) using ({key})")
+        differs = "" if whole else f"anti join there using ({key}, {HASH})"
+        connection.execute(f"create or replace temp table wanted as from here {differs}")
         connection.execute(f"create or replace temp table gone as from there anti join here using ({key})")
         self.here, self.held = self._count("here"), self._count("there")
         self.changed, self.gone = self._count("wanted"), self._count("gone")
-
-    def __bool__(self) -> bool:
-        return bool(self.changed or self.gone)
 
     def rows(self, account: str) -> pa.RecordBatchReader:
         """The rows to write, and for each key to delete a row that has nothing else, `_gone` true."""

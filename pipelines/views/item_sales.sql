@@ -7,11 +7,13 @@ select
     max(i.item_name) as item_name,
     count(*) as actions,
     sum(case when a.state = 'REVERSED' then 1 else 0 end) as actions_reversed,
-    sum(case when a.state = 'REVERSED' then 0 else coalesce(i.quantity, 0) end) as units,
-    sum(case when a.state = 'REVERSED' then 0 else coalesce(i.sale_amount, 0) end) as amount,
-    sum(case when a.state = 'REVERSED' then 0 else coalesce(i.payout, 0) end) as payout,
-    cast(sum(case when a.state = 'REVERSED' then 0 else coalesce(i.sale_amount, 0) end) as double precision)
-        / nullif(sum(case when a.state = 'REVERSED' then 0 else coalesce(i.quantity, 0) end), 0) as average_price
+    sum(case when coalesce(a.state, '') <> 'REVERSED' then coalesce(i.quantity, 0) else 0 end) as units,
+    sum(case when coalesce(a.state, '') <> 'REVERSED' then coalesce(i.sale_amount, 0) else 0 end) as amount,
+    sum(case when coalesce(a.state, '') <> 'REVERSED' then coalesce(i.payout, 0) else 0 end) as payout,
+    cast(
+        sum(case when coalesce(a.state, '') <> 'REVERSED' then coalesce(i.sale_amount, 0) else 0 end) as double precision
+    ) / nullif(sum(case when coalesce(a.state, '') <> 'REVERSED' then coalesce(i.quantity, 0) else 0 end), 0)
+        as average_price
 from action_items i
 join actions a on a.id = i.action_id
 group by 1, 2, 3, 4

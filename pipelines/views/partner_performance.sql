@@ -7,7 +7,7 @@ select
     max(media_partner_name) as media_partner_name, currency,
     count(*) as actions,
     sum(case when stage = 'reversed' then 1 else 0 end) as actions_reversed,
-    sum(case when stage = 'reversed' then 1.0 else 0.0 end) / count(*) as reversal_rate,
+    cast(sum(case when stage = 'reversed' then 1 else 0 end) as double precision) / count(*) as reversal_rate,
     sum(case when stage <> 'reversed' then coalesce(amount, 0) else 0 end) as amount,
     sum(case when stage <> 'reversed' then coalesce(payout, 0) else 0 end) as payout,
     sum(at_risk) as at_risk,

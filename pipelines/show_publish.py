@@ -1,0 +1,63 @@
+"""`impact publish` as the user sees it, and what other commands do where a lake is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import dlt
+
+from pipelines.console import console, table
+from pipelines.exits import Exit
+from sources.impact.errors import ConfigurationError
+
+
+def run(url: str | None, account: str | None, *, whole: bool) -> int:
+    """Publish and show what was written to which table."""
+    with _library():
+        from pipelines.lake.place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from pipelines.lake.publish import publish  # noqa: PLC0415
+
+    lake = resolve(url, account)
+    counts = ("rows", "written", "removed")
+    shown = table(f"{lake.account} in {lake.url}", "table", *counts, numbers=counts)
+    for one in publish(lake, whole=whole):
+        shown.add_row(one.table, *(f"{getattr(one, count):,}" for count in counts))
+    console().print(shown)
+    return Exit.DONE
+
+
+def run_views(url: str | None, account: str | None, dialect: str) -> int:
+    """Print the statements with which an engine asks the account's tables and views."""
+    with _library():
+        from pipelines.lake.engine import views  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from pipelines.lake.place import resolve  # noqa: PLC0415
+
+    for statement in views(resolve(url, account), dialect):
+        click.echo(f"{statement};")
+    return Exit.DONE
+
+
+def afterwards(code: Exit) -> Exit:
+    """The exit code of a command that wrote to the warehouse, once the lake has it too, where one is configured."""
+    if not dlt.config.get("impact.lake_url"):
+        return code
+    with _library():
+        from pipelines.lake.place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from pipelines.lake.publish import publish  # noqa: PLC0415
+
+    lake = resolve()
+    tables = publish(lake)
+    written, removed = sum(one.written for one in tables), sum(one.removed for one in tables)
+    console().print(f"Published to {lake.url} as {lake.account}: {written:,} rows written, {removed:,} removed.")
+    return code
+
+
+@contextmanager
+def _library() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        msg = f"a lake needs a library that is not installed ({error.name}): pip install 'impact-sync[lake]'"
+        raise ConfigurationError(msg) from None
