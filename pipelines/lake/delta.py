@@ -111,7 +111,7 @@ def emptied(lake: Lake, name: str) -> int:
 def tidy(table: DeltaTable, account: str) -> None:
     """Make an account's many small files into few, and drop files that no version of the past week needs."""
     filters = [(ACCOUNT, "=", account)]
-    if len(table.file_uris(partition_filters=filters)) < _FILES:
+    if len(table.file_uris(file_pruning_predicate=filters)) < _FILES:
         return
     table.optimize.compact(partition_filters=filters)
     table.vacuum(dry_run=False)

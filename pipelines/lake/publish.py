@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from sources.impact.warehouse import Warehouse
 
 _LAST = ("sync_windows", "sync_runs")
 """What vouches for the rows of the other tables: `as_of` is derived from these."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def _published(
         elif difference.changed:  # nothing there to compare with: memory stays flat however much it is
             delta.append(table, difference.rows(lake.account))
         delta.tidy(table, lake.account)
+        _log.info("published %s: %s rows written, %s removed", shape.name, difference.changed, difference.gone)
         return Written(shape.name, difference.here, difference.changed, difference.gone)
 
     return delta.again(lake, once)
