@@ -78,7 +78,8 @@ def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.Captur
     one.sync()
     with one.changing() as connection:  # a window that was never read
         connection.execute(
-            "delete from sync_windows where pass = 'updated' and window_start between date '2025-01-01' and date '2025-06-01'"
+            "delete from sync_windows where pass = 'updated' "
+            "and window_start between date '2025-01-01' and date '2025-06-01'"
         )
     capsys.readouterr()
     run(as_json=True)
