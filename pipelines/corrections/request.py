@@ -61,6 +61,9 @@ def read_file(path: Path) -> pa.Table:
     except OSError as error:
         msg = f"{path} cannot be read: {error}"
         raise ConfigurationError(msg) from None
+    if "\0" in text:  # as in UTF-16 of plain letters
+        msg = f"{path} is not UTF-8 but holds bytes of 0: save it as CSV UTF-8"
+        raise ConfigurationError(msg)
     return _table(_csv_rows(text, str(path)), str(path))
 
 
