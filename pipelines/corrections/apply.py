@@ -216,7 +216,7 @@ class _Run:
         else:
             batch_id = answer.value.batch_id
             self._answered(call, Status.ACCEPTED, "queued", answer.value.status, batch_id=batch_id)
-            self._settler.follow(_with_batch(call, batch_id))
+            self._settler.follow(call.having(batch_id=batch_id))
             self._lost = 0
             return True
         self._lost = 0
@@ -249,7 +249,3 @@ class _Run:
 
     def _report(self) -> None:
         self._on_progress(CallProgress(self._done, self._of, self._settled, self._desk.client.budget.remaining))
-
-
-def _with_batch(call: Call, batch_id: str) -> Call:
-    return Call(tuple(row | {"batch_id": batch_id} for row in call.rows))

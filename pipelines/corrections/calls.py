@@ -49,7 +49,7 @@ class Call:
     @property
     def resets(self) -> bool:
         """Whether it undoes every earlier change."""
-        return self.first["kind"] == "update" and self.first["reason"] == RESET
+        return bool(self.first["kind"] == "update" and self.first["reason"] == RESET)
 
     @property
     def touched(self) -> Decimal:
@@ -60,6 +60,10 @@ class Call:
     def lines(self) -> str:
         """Its lines in words."""
         return ", ".join(str(row["line"]) for row in self.rows)
+
+    def having(self, **columns: object) -> Call:
+        """The call with other values in all of its rows."""
+        return Call(tuple(row | columns for row in self.rows))
 
     def write(self) -> Write:
         """The change to send."""

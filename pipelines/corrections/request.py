@@ -75,7 +75,7 @@ def read_query(pipeline: dlt.Pipeline, sql: str) -> pa.Table:
                 _refuse_other_than_select(client.native_connection, sql)
             client.execute_sql("begin transaction read only")
             with client.execute_query(sql) as cursor:
-                found = cursor.arrow()
+                found: Any = cursor.arrow()
                 table = found if isinstance(found, pa.Table) else found.read_all()
         except (DatabaseException, duckdb.Error) as error:
             msg = f"the query cannot be used: {root_cause(error)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 import dlt
 import pyarrow as pa
@@ -65,7 +65,8 @@ class Rereader:
     def land(self, calls: Sequence[Call]) -> dict[str, Live]:
         """The actions of some calls with their items, by id, as they have landed; without those that are gone."""
         self._actions.new_package()
-        landings, found = [], {}
+        landings: list[Landing] = []
+        found: dict[str, dict[str, Any]] = {}
         for batch in self._read(calls):
             landings.append(self._actions.land(batch))
             found |= {row["id"]: row for row in batch.records.table.to_pylist()}

@@ -121,7 +121,7 @@ class Settler:
                 outcome = "the answer was lost; the list of submissions has it"
                 batch_id = mine[0].batch_id
                 self.journal.record(call, Status.ACCEPTED, outcome, batch_id=batch_id, searched_at=now)
-                self.follow(call, at_once=True)
+                self.follow(call.having(batch_id=batch_id), at_once=True)
                 continue
             told = ", ".join(f"{one.batch_id} ({one.status} {one.error_reason}".rstrip() + ")" for one in mine)
             outcome = f"{said}; the list of submissions has {told or 'nothing like it'}"

@@ -96,4 +96,4 @@ def desk(account: Callable[..., Account]) -> Iterator[Callable[..., Desk]]:
     def make(**rules: Any) -> Desk:  # noqa: ANN401 - the rules
         return Desk(account(days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules(**rules)))
 
-    yield make
+    return make

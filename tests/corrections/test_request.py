@@ -29,7 +29,7 @@ def rows(path: Path) -> list[dict[str, object]]:
     [
         (b"action_id,kind,reason,amount\nA1,update,OTHER,12.50\n", {"amount": "12.50"}),
         (b"\xef\xbb\xbfaction_id,kind,reason,amount\r\nA1,update,OTHER,12.50\r\n", {"amount": "12.50"}),
-        ("ActionId;Kind;Reason;Amount\nA1;update;OTHER;12,50\n".encode(), {"amount": "12,50"}),
+        (b"ActionId;Kind;Reason;Amount\nA1;update;OTHER;12,50\n", {"amount": "12,50"}),
         (b"action_id\tkind\treason\tamount\nA1\tupdate\tOTHER\t1.234,50", {"amount": "1.234,50"}),
         (b'"action_id","kind","reason","note"\n"A1","update","OTHER","a ""b"", c"\n', {"note": 'a "b", c'}),
         (b"action_id,kind,reason,ItemSubTotalDelta\n A1 ,update,OTHER,\xc2\xa0-5\n", {"delta": "-5"}),
