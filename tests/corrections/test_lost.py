@@ -113,7 +113,7 @@ def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
     resolve.settle(one.settings(), plan_id, [2], Status.PLANNED, "")
     assert one.journal("status, settled_by")[1] == ("refused", "Finance")
     assert one.journal()[1][1].endswith("is not to be sent again (asked the API's support)")
-    with pytest.raises(ConfigurationError, match="line 3 .* does not wait"):
+    with pytest.raises(ConfigurationError, match=r"line 3 .* does not wait"):
         resolve.settle(one.settings(), plan_id, [3], Status.CONFIRMED, "")
     assert one.apply(plan_id).exit is Exit.DRIFT, "line 3 was refused"
     assert one.statuses() == ["confirmed", "refused"]
@@ -151,7 +151,7 @@ def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *
 def test_a_request_that_is_turned_away_is_known_not_to_count(
     desk: Make, code: int, error: type[Exception], end: Exit
 ) -> None:
-    """Credentials, scope or the hour: nothing took effect, nothing more is sent, and a person may have it sent again."""
+    """Credentials, scope or the hour: nothing took effect, nothing more is sent; a person may have it sent."""
     one = desk()
     first, second = one.create(), one.create()
     one.sync()
