@@ -155,6 +155,7 @@ class _Run:
                 self._settler.follow(call, at_once=True)
             self._done += call.status != Status.PLANNED
         self._settler.poll_due()
+        self._settler.conclude()
 
     def send(self, calls: list[Call], limit: Decimal | None) -> str | None:
         """Send what is planned. Returns why it stopped before the end, if it did."""

@@ -97,6 +97,7 @@ COLUMNS: Final = (
     Field("answer", TEXT, "What the API answered, or what went wrong on the way"),
     Field("answered_at", TIME, "When the answer came, or was given up"),
     Field("batch_id", TEXT, "The API's submission, by which it tells what became of the request"),
+    Field("processed_at", TIME, "When the API was seen to have processed it without an error"),
     Field("searched_at", TIME, "When the list of submissions was searched for a request whose answer was lost"),
     Field("settled_at", TIME, "When the outcome was known"),
     Field("settled_by", TEXT, "The person who settled or released it, where the API did not tell"),

@@ -19,6 +19,8 @@ from sources.impact.writing import Submission, read_submissions
 
 _TOGETHER = 50
 """Processed calls whose actions are read and landed at once."""
+_REQUESTS_A_CALL = 2
+"""What reading an action and its items takes."""
 _GROWTH = 1.5
 _LONGEST = timedelta(minutes=5)
 _POLLS = 12
@@ -58,10 +60,13 @@ class Settler:
     rereader: Rereader
     on_settled: Callable[[], None] = lambda: None
     _pending: list[_Pending] = field(default_factory=list)
-    _processed: list[tuple[Call, Submission]] = field(default_factory=list)
+    _processed: list[Call] = field(default_factory=list)
 
     def follow(self, call: Call, *, at_once: bool = False) -> None:
-        """Poll for a call from now on, or from a moment after it was accepted."""
+        """Poll for a call from now on, or from a moment after it was accepted; not if it is known to be processed."""
+        if call.first["processed_at"] is not None:
+            self._processed.append(call)
+            return
         delay = self.client.settings.poll_interval.total_seconds()
         self._pending.append(_Pending(call, time.monotonic() + (0 if at_once else delay), delay))
 
@@ -70,7 +75,7 @@ class Settler:
         for pending in [one for one in self._pending if one.due <= time.monotonic()]:
             self._poll(pending)
         if len(self._processed) >= _TOGETHER:
-            self._conclude()
+            self.conclude()
 
     def poll_all(self) -> None:
         """Ask for everything until it is processed, or the time for that is over."""
@@ -81,7 +86,7 @@ class Settler:
                 break
             self.client.budget.rest(wait)
             self.poll_due()
-        self._conclude()
+        self.conclude()
         self._pending.clear()
 
     def settle_lost(self, calls: Sequence[Call]) -> None:
@@ -147,13 +152,18 @@ class Settler:
             told = f"{submission.error_type} {' '.join(codes)}".strip()
             self._settle(call, Status.REFUSED, f"{meaning} ({told})" if meaning else told)
             return
-        self._processed.append((call, submission))
+        # Noted, so that an apply that stops here need not ask again.
+        self.journal.record(call, Status.ACCEPTED, processed_at=self.client.clock.now())
+        self._processed.append(call)
 
-    def _conclude(self) -> None:
-        """Read the actions of processed calls into the warehouse, and compare."""
-        calls, self._processed = [call for call, _ in self._processed], []
-        if not calls:
-            return
+    def conclude(self) -> None:
+        """Read the actions of processed calls into the warehouse, and compare: as many at once as the hour allows."""
+        while self._processed:
+            some = max(1, min(_TOGETHER, self.client.budget.allowed // _REQUESTS_A_CALL))
+            self._compare(self._processed[:some])
+            del self._processed[:some]
+
+    def _compare(self, calls: Sequence[Call]) -> None:
         live = self.rereader.land(calls)
         now = self.client.clock.now()
         for call in calls:
