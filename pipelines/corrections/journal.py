@@ -17,12 +17,30 @@ from dlt.destinations.exceptions import DatabaseTransientException, DatabaseUnde
 from dlt.destinations.sql_client import SqlClientBase
 
 from pipelines.corrections.calls import Call, Row, calls_of
-from pipelines.corrections.columns import COLUMNS, NAMES, NEVER_LEFT, TABLE, TIME, UNSETTLED, WAITING, Status
+from pipelines.corrections.columns import (
+    COLUMNS,
+    COUNT,
+    FLAG,
+    MONEY,
+    NAMES,
+    NEVER_LEFT,
+    TABLE,
+    TEXT,
+    TIME,
+    UNSETTLED,
+    WAITING,
+    Field,
+    Status,
+)
+from sources.impact.columns import MONEY as ARROW_MONEY
+from sources.impact.columns import TIME as ARROW_TIME
 from sources.impact.errors import ImpactError
 
 _ROWS_A_STATEMENT = 100
 _FORSAKEN_AFTER = timedelta(minutes=15)
 """No request takes longer: whoever claimed a call before is not sending it any more."""
+_PLANNED = "impact_planned"
+_ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
 _TIMES = [place for place, field in enumerate(COLUMNS) if field.type == TIME]
 
 
@@ -169,12 +187,24 @@ class Journal:
 
     def _insert(self, client: SqlClientBase[Any], rows: Sequence[Row]) -> None:
         columns = ", ".join(map(client.escape_column_name, NAMES))
+        if self._alone:  # thousands of values as parameters take it seconds
+            planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
+            client.native_connection.register(_PLANNED, planned)
+            try:
+                client.execute_sql(f"insert into {self._table} ({columns}) select {columns} from {_PLANNED}")
+            finally:
+                client.native_connection.unregister(_PLANNED)
+            return
         one = f"({', '.join(['%s'] * len(NAMES))})"
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
             values = [row.get(name) for row in some for name in NAMES]
             listed = ", ".join([one] * len(some))
             client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
+
+
+def _array(rows: Sequence[Row], field: Field) -> pa.Array:
+    return pa.array([row.get(field.name) for row in rows], _ARROW[field.type])
 
 
 def _row(values: tuple[Any, ...]) -> Row:
