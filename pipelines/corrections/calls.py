@@ -77,7 +77,7 @@ class Call:
             amount=next((row["new_amount"] for row in own if row["new_amount"] is not None), None),
             customer_status=next((r["new_customer_status"] for r in self.rows if r["new_customer_status"]), None),
             items=tuple(_item(row) for row in self.items),
-            disposition_code=first["disposition_code"],
+            disposition_code=next((row["disposition_code"] for row in self.rows if row["disposition_code"]), None),
         )
 
 

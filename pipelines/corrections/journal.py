@@ -6,7 +6,7 @@ who try, the transaction lets one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,11 +129,11 @@ class Journal:
                 client.execute_sql(
                     f"update {self._table} set status = %s, claim = %s, claimed_at = %s "
                     "where call_id = %s and status = %s",
-                    *(Status.SENDING, claim, at, call.id, Status.PLANNED),
+                    *_plain((Status.SENDING, claim, at, call.id, Status.PLANNED)),
                 )
                 mine = client.execute_sql(
                     f"select count(*) from {self._table} where call_id = %s and claim = %s and status = %s",
-                    *(call.id, claim, Status.SENDING),
+                    *_plain((call.id, claim, Status.SENDING)),
                 )
                 if not mine or mine[0][0] != len(call.rows):
                     msg = f"line {call.lines} was taken by another apply"
@@ -147,14 +147,16 @@ class Journal:
         values = {"status": status, "outcome": outcome} | columns
         sets = ", ".join(f"{name} = %s" for name in values)
         with self._transaction() as client:
-            client.execute_sql(f"update {self._table} set {sets} where call_id = %s", *values.values(), call.id)
+            client.execute_sql(
+                f"update {self._table} set {sets} where call_id = %s", *_plain((*values.values(), call.id))
+            )
 
     def record_rows(self, told: Sequence[tuple[Row, Status, str]], at: datetime) -> None:
         """Note how single corrections ended."""
         sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
         with self._transaction() as client:
             for row, status, outcome in told:
-                client.execute_sql(sql, status, outcome, at, row["correction_id"])
+                client.execute_sql(sql, str(status), outcome, at, row["correction_id"])
 
     def forsaken(self, now: datetime) -> list[Call]:
         """Calls whose sender died on the way: nobody knows whether they left."""
@@ -178,7 +180,7 @@ class Journal:
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
         """Rows of a query, `%s` for each parameter."""
         with self._client as client:
-            return [tuple(row) for row in client.execute_sql(sql, *params) or []]
+            return [tuple(row) for row in client.execute_sql(sql, *_plain(params)) or []]
 
     @contextmanager
     def _transaction(self) -> Iterator[SqlClientBase[Any]]:
@@ -198,7 +200,7 @@ class Journal:
         one = f"({', '.join(['%s'] * len(NAMES))})"
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
-            values = [row.get(name) for row in some for name in NAMES]
+            values = _plain([row.get(name) for row in some for name in NAMES])
             listed = ", ".join([one] * len(some))
             client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
 
@@ -214,6 +216,11 @@ def _row(values: tuple[Any, ...]) -> Row:
         if moment is not None:
             row[NAMES[place]] = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return row
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    """Values as every driver takes them: a status is a text."""
+    return [str(value) if isinstance(value, Status) else value for value in values]
 
 
 def _marks(values: Collection[str]) -> str:

@@ -59,7 +59,7 @@ def show_plan(found: Plan) -> int:
         )
         return Exit.USAGE
     if found.invalid:
-        out.print(f"{len(found.invalid):,} lines are left out.")
+        out.print(f"Left out of the plan: {len(found.invalid):,}.")
     out.print(
         f"Plan {found.id}: {len(found.rows):,} corrections in {len(found.calls):,} calls, checked in "
         f"{found.seconds:.1f} s. Nothing was sent. To send it: impact corrections apply {found.id}",
@@ -138,6 +138,7 @@ def run_resolve(  # noqa: PLR0913 - one for each option
         console().print("Nothing waits for a person.")
         return ended(status(plan_id).calls)
     rows = table(f"Plan {plan_id} waits for your word", "lines", "action", "request", "what happened", "the action now")
+    rows.columns[2].overflow = "fold"  # a request has no blanks
     for one in left[:_MOST]:
         first = one.call.first
         shows = one.shows or "shows what was asked"
@@ -224,6 +225,8 @@ def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
 
 def _show_status(found: Found) -> None:
     out = console()
+    if found.disagreement:
+        out.print(f"{found.disagreement}.", soft_wrap=True)
     if not found.plans:
         out.print("No corrections were ever planned.")
         return
@@ -241,7 +244,7 @@ def _show_status(found: Found) -> None:
                 lines.add_row(str(row["line"]), *cells)
         out.print(lines)
     if number := waiting(found):
-        out.print(f"{number:,} wait for a person: impact corrections resolve PLAN")
+        out.print(f"Waiting for a person: {number:,} (impact corrections resolve PLAN).")
     out.print(f"What left is also in {found.file}", soft_wrap=True)
 
 

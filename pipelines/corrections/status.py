@@ -13,6 +13,7 @@ from pipelines.corrections.apply import ended
 from pipelines.corrections.calls import Call, Row
 from pipelines.corrections.columns import NAMES, WAITING, Status
 from pipelines.corrections.journal import Journal
+from pipelines.corrections.journal_file import Disagreement, JournalFile
 from pipelines.exits import Exit
 from pipelines.warehouse import beside, open_pipeline
 from sources.impact.errors import ConfigurationError
@@ -37,6 +38,8 @@ class Found:
     plans: list[PlanStatus]
     calls: list[Call]
     file: Path
+    disagreement: str | None = None
+    """What the file knows and the database does not, if anything."""
 
     @property
     def exit(self) -> Exit:
@@ -47,7 +50,7 @@ class Found:
         """All of it, as JSON takes it."""
         plans = [vars(one) for one in self.plans]
         rows = [{name: row[name] for name in NAMES} for call in self.calls for row in call.rows]
-        return {"plans": plans, "corrections": rows, "journal_file": str(self.file)}
+        return {"plans": plans, "corrections": rows, "journal_file": str(self.file), "disagreement": self.disagreement}
 
 
 def status(plan_id: str | None = None) -> Found:
@@ -55,7 +58,8 @@ def status(plan_id: str | None = None) -> Found:
     with open_pipeline(read_only=True) as pipeline:
         journal = Journal(pipeline)
         calls = journal.plan(plan_id) if plan_id else journal.calls()
-        file = beside(pipeline)
+        file = JournalFile(beside(pipeline))
+        disagreement = _disagreement(file, journal)
     if plan_id and not calls:
         msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
         raise ConfigurationError(msg)
@@ -63,7 +67,15 @@ def status(plan_id: str | None = None) -> Found:
     plans: dict[str, list[Row]] = {}
     for call in calls:
         plans.setdefault(call.first["plan_id"], []).extend(call.rows)
-    return Found([_plan(rows) for rows in plans.values()], calls if plan_id else [], file)
+    return Found([_plan(rows) for rows in plans.values()], calls if plan_id else [], file.path, disagreement)
+
+
+def _disagreement(file: JournalFile, journal: Journal) -> str | None:
+    try:
+        file.compare(journal.left())
+    except Disagreement as error:
+        return str(error)
+    return None
 
 
 def _as_known(row: Row) -> Row:

@@ -196,7 +196,8 @@ select
     case
         when kind = 'reverse' then -payout
         when resets then intended_payout - payout
-        when expected_amount is not distinct from old_amount then 0
+        when expected_amount is not distinct from old_amount
+            then case when customer_status is null and category is null then 0 end
         when old_amount <> 0 then round(cast(base_payout as double) * cast(expected_amount - old_amount as double)
             / cast(old_amount as double), 4)::decimal(20, 8)
         when intended_amount <> 0 then round(cast(intended_payout as double) * cast(expected_amount as double)

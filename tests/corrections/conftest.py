@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(account: Callable[..., Account]) -> Iterator[Callable[..., Desk]]:
+def desk(account: Callable[..., Account]) -> Callable[..., Desk]:
     """Makes accounts without actions of their own: `desk(rules...)`."""
 
     def make(**rules: Any) -> Desk:  # noqa: ANN401 - the rules

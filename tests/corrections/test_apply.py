@@ -17,6 +17,7 @@ from pipelines.corrections import resolve
 from pipelines.corrections.columns import COLUMNS
 from pipelines.corrections.journal import Journal, Taken
 from pipelines.corrections.journal_file import Disagreement
+from pipelines.corrections.status import status
 from pipelines.exits import Exit
 from pipelines.verify import verify
 from pipelines.warehouse import open_pipeline
@@ -210,7 +211,9 @@ def test_a_restored_database_does_not_send_again(desk: Make, knows: str) -> None
     with pytest.raises(Disagreement, match="Nothing is sent"):
         one.apply(plan_id)
     assert len(one.writes) == 2
+    assert "resolve --from-file" in (status().disagreement or "")
     assert resolve.from_file() == 2
+    assert status().disagreement is None
     assert one.statuses() == ["confirmed", "confirmed"]
     assert one.apply(plan_id).exit is Exit.DONE
     assert len(one.writes) == 2
