@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import signal
-import sys
-from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipelines.corrections.commands import corrections
+from pipelines.verbs import Group, verb
+
 if TYPE_CHECKING:  # help is instant
-    from collections.abc import Callable
     from datetime import datetime
-    from decimal import Decimal
 
 _INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
 
 
-class _Group(click.Group):
-    """Shows the verbs in the order in which a user meets them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the verb; an interrupt before it has begun ends it as one amid it does."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            from pipelines.failures import interrupted  # noqa: PLC0415 - help is instant
-
-            sys.exit(interrupted(error))
-
-
 @click.group(
-    cls=_Group,
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Start with no account:  impact demo
@@ -89,41 +72,8 @@ def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> 
         raise click.BadParameter(msg, param=parameter) from error
 
 
-def _money(_: click.Context, parameter: click.Parameter, text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    from decimal import Decimal, InvalidOperation  # noqa: PLC0415 - help is instant
-
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        msg = f"{text!r} is no amount such as 250 or 99.50"
-        raise click.BadParameter(msg, param=parameter)
-    return amount
-
-
-def _verb(command: Callable[..., int]) -> Callable[..., None]:
-    """Run a verb: its exit code, or one line that says what went wrong and what to do."""
-
-    @wraps(command)
-    def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
-        from pipelines.failures import guarded  # noqa: PLC0415 - help is instant
-
-        def tuned() -> int:
-            from pipelines.allocator import tune  # noqa: PLC0415 - help is instant
-
-            tune()
-            return command(**options)
-
-        sys.exit(guarded(tuned))
-
-    return run
-
-
 @main.command()
-@_verb
+@verb
 def check() -> int:
     """Try the credentials and say what to mend.
 
@@ -150,7 +100,7 @@ def check() -> int:
     help="Read items with the requests that the hour leaves, or none; default: as items_max_requests says.",
 )
 @click.option("--dry-run", is_flag=True, help="Print windows, requests and the time it would take; load nothing.")
-@_verb
+@verb
 def sync(
     campaigns: tuple[str, ...],
     since: datetime | None,
@@ -172,7 +122,7 @@ def sync(
 
 @main.command()
 @click.option("--max-requests", type=click.IntRange(min=0), metavar="N", help="Send at most so many requests.")
-@_verb
+@verb
 def items(max_requests: int | None) -> int:
     """Read the items of all actions that wait for it.
 
@@ -195,7 +145,7 @@ def items(max_requests: int | None) -> int:
 )
 @click.option("--until", callback=_instant, metavar="T", help=f"Verify events up to here ({_INSTANT}); default now.")
 @click.option("--repair", is_flag=True, help="Mend what is missing or stale; acknowledge what is gone at the source.")
-@_verb
+@verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
     """Prove that the warehouse is what the API says.
 
@@ -211,7 +161,7 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 @main.command()
 @click.argument("action_id")
 @click.option("--sku", help="Only this item, asked for by itself.")
-@_verb
+@verb
 def show(action_id: str, sku: str | None) -> int:
     """Show one action and its items, live beside the warehouse, and say whether they agree.
 
@@ -225,7 +175,7 @@ def show(action_id: str, sku: str | None) -> int:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@_verb
+@verb
 def status(*, as_json: bool) -> int:
     """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only."""
     from pipelines.status import run  # noqa: PLC0415 - help is instant
@@ -233,110 +183,7 @@ def status(*, as_json: bool) -> int:
     return run(as_json=as_json)
 
 
-@main.group(cls=_Group)
-def corrections() -> None:
-    """Send corrections from your own database to impact.com, each once: plan, apply, status, resolve.
-
-    Returns, fraud and changed orders reach impact.com before the locking date. A plan sends nothing; applying it sends
-    each call once and follows it until the action shows what was asked. The table `corrections` is the journal: who,
-    when, what, why, and what was answered.
-    """
-
-
-@corrections.command()
-@click.argument("file", required=False, metavar="[FILE.csv | FILE.parquet]")
-@click.option("--sql", metavar="SELECT", help="Take the corrections from this query in the warehouse, not from a file.")
-@click.option("--skip-invalid", is_flag=True, help="Plan what can be sent; leave out the lines that cannot.")
-@_verb
-def plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
-    """Check what is asked for, show old and new and the money it moves, and store it. Sends nothing.
-
-    Columns, in any order, as in pipelines/corrections/example.csv; an empty cell asks for nothing:
-
-    \b
-    action_id          the action; or action_tracker_id and order_id
-    kind               update or reverse
-    reason             reason code of an update, disposition code of a reversal
-    amount             new total of the order; beside a sku, of the item
-    sku                the item that is meant; lines of one action leave as one call
-    quantity           new quantity of the item
-    delta              what is added to the item's amount (below 0: taken off)
-    category           new category of the item
-    customer_status    new customer status of the action
-    currency           checked against the action's
-    disposition_code   beside an update's reason, where the account has some
-    note               why: kept in the journal
-
-    The reason RESET undoes every earlier change of an action, a reversal included, and takes no values. An amount of 0
-    reverses. CSV is UTF-8, parted by comma, semicolon or tab, with decimal points or commas; 1,234 may be either and
-    is refused. Lines that cannot be sent are listed with the reason, and nothing is stored unless --skip-invalid.
-    """  # noqa: D301 - click's mark for lines to be left as they are
-    from pipelines.corrections.show import run_plan  # noqa: PLC0415 - help is instant
-
-    return run_plan(file, sql, skip_invalid=skip_invalid)
-
-
-@corrections.command()
-@click.argument("plan_id", metavar="PLAN")
-@click.option("--yes", is_flag=True, help="Send without asking.")
-@click.option(
-    "--limit-amount",
-    callback=_money,
-    metavar="AMOUNT",
-    help="Stop before the plan touches more commission than this, in the account's currency.",
-)
-@_verb
-def apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
-    """Send a plan, each call once, and follow it until the actions show what was asked.
-
-    Asks first. An action that is no longer what the plan saw is left out. Each call is in the journal, and in a file
-    beside the database, before it leaves; one whose answer is lost is unknown and is never sent again by itself.
-    Processed calls are read back into the warehouse and compared. Exits 3 when the hour's requests are spent or calls
-    are still being processed: run it again. Exits 1 if anything was refused, diverged, left out or is unknown.
-    """
-    from pipelines.corrections.show import run_apply  # noqa: PLC0415 - help is instant
-
-    return run_apply(plan_id, limit_amount, yes=yes)
-
-
-@corrections.command("status")
-@click.argument("plan_id", required=False, metavar="[PLAN]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@_verb
-def corrections_status(plan_id: str | None, *, as_json: bool) -> int:
-    """Show all plans, or every correction of one. Reads the warehouse only.
-
-    With PLAN, exits as apply would: 0 all confirmed, 1 something is not as it was asked for, 3 work is left.
-    """
-    from pipelines.corrections.show import run_status  # noqa: PLC0415 - help is instant
-
-    return run_status(plan_id, as_json=as_json)
-
-
-@corrections.command()
-@click.argument("plan_id", required=False, metavar="[PLAN]")
-@click.option("--line", "lines", type=int, multiple=True, metavar="N", help="Only the call with this line; repeat.")
-@click.option(
-    "--as",
-    "verdict",
-    type=click.Choice(["confirmed", "refused", "planned"]),
-    help="Your word: it took effect; it did not and shall not; it did not and apply may send it again.",
-)
-@click.option("--note", default="", metavar="TEXT", help="How you know: kept in the journal.")
-@click.option("--from-file", is_flag=True, help="Take over what the file beside the database knows and it does not.")
-@click.option("--yes", is_flag=True, help="Have calls sent again without asking.")
-@_verb
-def resolve(  # noqa: PLR0913 - one for each option
-    plan_id: str | None, lines: tuple[int, ...], verdict: str | None, note: str, *, from_file: bool, yes: bool
-) -> int:
-    """Settle calls whose answer was lost, or that were turned away, by your word.
-
-    Without --as it looks at the actions once more, settles what they tell, and lists what still waits beside what
-    the action shows now. --from-file is for a database that was put back to an older copy.
-    """
-    from pipelines.corrections.show import run_resolve  # noqa: PLC0415 - help is instant
-
-    return run_resolve(plan_id, lines, verdict, note, from_file=from_file, yes=yes)
+main.add_command(corrections)
 
 
 @main.command()
@@ -352,7 +199,7 @@ def resolve(  # noqa: PLR0913 - one for each option
     metavar="RATE",
     help="Share of requests that go wrong in a way that another try mends: 0.2 is every fifth.",
 )
-@_verb
+@verb
 def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
@@ -365,7 +212,7 @@ def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int
 
 
 @main.command()
-@_verb
+@verb
 def demo() -> int:
     """Sync a sandbox account, let a month pass, sync again, and show what changed. Needs no account.
 

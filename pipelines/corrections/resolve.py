@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.corrections.apply import opened
 from pipelines.corrections.calls import Call
 from pipelines.corrections.columns import Status
+from pipelines.corrections.desk import opened
 from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile, restored
 from pipelines.corrections.live import not_as_asked

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from pipelines.console import console, progress, table
 from pipelines.corrections import resolve as resolving
 from pipelines.corrections.apply import Applied, apply, ended
-from pipelines.corrections.calls import Call, Row
+from pipelines.corrections.calls import Row
 from pipelines.corrections.columns import WAITING, Status
 from pipelines.corrections.plan import Plan, Source, plan
 from pipelines.corrections.status import Found, status, waiting
+from pipelines.corrections.tables import MOST, changes, minute, money, moves
 from pipelines.exits import Exit
 from pipelines.failures import complain
 from sources.impact import Settings
 from sources.impact.errors import ConfigurationError
-
-_MOST = 50
-"""Lines that are shown of a longer list."""
 
 
 def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
@@ -44,14 +41,14 @@ def show_plan(found: Plan) -> int:
     """Print a plan, or what kept it from being one."""
     out = console()
     if found.calls:
-        out.print(_changes("Would change", found.calls))
-        out.print(_money(found.rows, len(found.calls)))
+        out.print(changes("Would change", found.calls))
+        out.print(money(found.rows, len(found.calls)))
     if found.invalid:
         bad = table("Cannot be sent", "line", "action", "why", numbers=("line",))
-        for one in found.invalid[:_MOST]:
+        for one in found.invalid[:MOST]:
             bad.add_row(str(one.line), one.what, one.problem)
         out.print(bad)
-        _more(len(found.invalid) - _MOST, "a plan with --skip-invalid leaves them out")
+        _more(len(found.invalid) - MOST, "a plan with --skip-invalid leaves them out")
     if found.id is None:
         out.print(
             "No plan was stored. Mend the lines above"
@@ -73,8 +70,8 @@ def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
     found = status(plan_id)
     planned = [call for call in found.calls if call.status == Status.PLANNED]
     if planned and not yes:
-        console().print(_changes(f"Plan {plan_id}", planned))
-        console().print(_money([row for call in planned for row in call.rows], len(planned)))
+        console().print(changes(f"Plan {plan_id}", planned))
+        console().print(money([row for call in planned for row in call.rows], len(planned)))
         if not sys.stdin.isatty():
             msg = "nobody is there to be asked: give --yes to send these"
             raise ConfigurationError(msg)
@@ -139,12 +136,12 @@ def run_resolve(  # noqa: PLR0913 - one for each option
         return ended(status(plan_id).calls)
     rows = table(f"Plan {plan_id} waits for your word", "lines", "action", "request", "what happened", "the action now")
     rows.columns[2].overflow = "fold"  # a request has no blanks
-    for one in left[:_MOST]:
+    for one in left[:MOST]:
         first = one.call.first
         shows = one.shows or "shows what was asked"
         rows.add_row(one.call.lines, one.call.action_id, first["request"], first["outcome"] or "", shows)
     console().print(rows)
-    _more(len(left) - _MOST, f"impact corrections status {plan_id}")
+    _more(len(left) - MOST, f"impact corrections status {plan_id}")
     for name, means in resolving.VERDICTS.items():
         console().print(f"--as {name}: {means}.")
     return Exit.DRIFT
@@ -164,63 +161,15 @@ def _agreed(question: str) -> bool:
         raise KeyboardInterrupt from None
 
 
-def _changes(title: str, calls: list[Call]) -> Table:
-    columns = ("line", "action", "item", "change", "was", "becomes", "commission", "open until", "reason")
-    rows = table(title, *columns, numbers=("line", "commission"))
-    shown = [row for call in calls for row in call.rows]
-    for row in shown[:_MOST]:
-        for number, (what, was, becomes) in enumerate(_moves(row)):
-            rest = (
-                (_signed(row["commission_moved"]), _day(row["locking_date"]), row["reason"])
-                if not number
-                else ("",) * 3
-            )
-            head = (str(row["line"]), row["action_id"], row["sku"] or "") if not number else ("",) * 3
-            rows.add_row(*head, what, was, becomes, *rest)
-    if len(shown) > _MOST:
-        rows.caption = f"and {len(shown) - _MOST:,} more"
-    return rows
-
-
-def _moves(row: Row) -> list[tuple[str, str, str]]:
-    """What changes: its name, its value before and after."""
-    found = []
-    if row["kind"] == "reverse" or row["reverses"]:
-        found.append(("state", row["action_state"] or "", "REVERSED"))
-    elif row["action_state"] == "REVERSED":
-        found.append(("state", "REVERSED", "PENDING"))
-    if row["new_amount"] is not None and row["new_amount"] != row["old_amount"]:
-        name = "amount" if row["delta"] is None else f"amount ({_signed(row['delta'])})"
-        found.append((name, _number(row["old_amount"]), _number(row["new_amount"])))
-    found += [
-        (name, str(row[f"old_{name}"] or ""), str(row[f"new_{name}"]))
-        for name in ("quantity", "category", "customer_status")
-        if row[f"new_{name}"] is not None and row[f"new_{name}"] != row[f"old_{name}"]
-    ]
-    return found or [("all changes", "", "undone")]
-
-
-def _money(rows: Iterable[Row], calls: int) -> str:
-    moved, touched, unsure = defaultdict(Decimal), defaultdict(Decimal), 0  # type: ignore[var-annotated]
-    for row in rows:
-        currency = row["currency"] or ""
-        moved[currency] += row["commission_moved"] or Decimal(0)
-        touched[currency] += row["commission_touched"] or Decimal(0)
-        unsure += row["commission_moved"] is None
-    sums = ", ".join(f"{moved[c]:+,.2f} {c} (touching {touched[c]:,.2f})".strip() for c in sorted(moved))
-    told = f"{calls:,} calls; commission moves by about {sums}, at the rates that the actions have"
-    return told + (f"; of {unsure:,} it cannot be told." if unsure else ".")
-
-
 def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
     wrong = [row for row in rows if row["status"] not in (Status.CONFIRMED, Status.PLANNED)]
     if not wrong:
         return
     told = table("Not as asked, or not known yet", "line", "action", "item", "status", "outcome", numbers=("line",))
-    for row in wrong[:_MOST]:
+    for row in wrong[:MOST]:
         told.add_row(str(row["line"]), row["action_id"], row["sku"] or "", row["status"], row["outcome"] or "")
     console().print(told)
-    _more(len(wrong) - _MOST, f"impact corrections status {plan_id}")
+    _more(len(wrong) - MOST, f"impact corrections status {plan_id}")
 
 
 def _show_status(found: Found) -> None:
@@ -233,13 +182,13 @@ def _show_status(found: Found) -> None:
     plans = table("Plans", "plan", "planned", "by", "from", "corrections", "commission")
     for one in found.plans:
         moved = ", ".join(f"{value:+,.2f} {currency}".strip() for currency, value in sorted(one.moved.items()))
-        plans.add_row(one.plan_id, _minute(one.planned_at), one.actor, one.source, _list(one.counts), moved)
+        plans.add_row(one.plan_id, minute(one.planned_at), one.actor, one.source, _list(one.counts), moved)
     out.print(plans)
     if found.calls:
         lines = table("Corrections", "line", "action", "item", "change", "status", "outcome", numbers=("line",))
         for call in found.calls:
             for row in call.rows:
-                change = ", ".join(f"{what} {was} → {becomes}" for what, was, becomes in _moves(row))
+                change = ", ".join(f"{what} {was} → {becomes}" for what, was, becomes in moves(row))
                 cells = (row["action_id"], row["sku"] or "", change, row["status"], row["outcome"] or "")
                 lines.add_row(str(row["line"]), *cells)
         out.print(lines)
@@ -259,22 +208,6 @@ def _list(counts: dict[str, int] | Counter[str]) -> str:
 def _more(number: int, where: str) -> None:
     if number > 0:
         console().print(f"… and {number:,} more ({where}).")
-
-
-def _number(value: Decimal | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
-
-
-def _signed(value: Decimal | None) -> str:
-    return "?" if value is None else f"{value:+,.2f}"
-
-
-def _day(moment: datetime | None) -> str:
-    return "no known end" if moment is None else _minute(moment)
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know
