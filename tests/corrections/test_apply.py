@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.corrections import resolve
+from pipelines.corrections import resolve, sending
 from pipelines.corrections.columns import COLUMNS
 from pipelines.corrections.journal import Journal, Taken
 from pipelines.corrections.journal_file import Disagreement
@@ -22,6 +22,7 @@ from pipelines.exits import Exit
 from pipelines.verify import verify
 from pipelines.warehouse import open_pipeline
 from sources.impact.errors import ConfigurationError, ForeignWarehouse, ScopeError
+from sources.impact_sandbox import Request
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
 
@@ -165,6 +166,31 @@ def test_an_hour_that_is_spent_is_gone_on_with_later(desk: Make) -> None:
     assert set(ends[:-1]) == {Exit.EARLY}
     assert len(ends) > 3
     assert [request.form["ActionId"] for request in one.writes] == actions
+
+
+def test_a_look_at_an_action_does_not_outlast_the_wait_for_the_hour(
+    desk: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the hour has to turn between the look at an action and its call, the action is looked at once more."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
+    looks: list[Request] = []
+
+    def change(request: Request) -> None:
+        looks.extend([request] if request.path.endswith(action) else [])
+        if len(looks) == 2:
+            one.world.modify(action, Amount="29.00")
+
+    one.sandbox.on_request = change
+    monkeypatch.setattr(sending, "_FRESH", 0.5)
+    budget = one.sandbox.budget
+    budget.limit, budget.window_seconds, budget.spent, budget.opened = 2, 2, 0, None
+    assert one.apply(plan_id).exit is Exit.DRIFT
+    ((end, why),) = one.journal()
+    assert (end, why.split(";")[0]) == ("left out", "amount is 29 now, the plan saw 30")
+    assert one.writes == []
 
 
 def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 
 import pytest
 
-from sources.impact_sandbox import Reply
+from sources.impact_sandbox import Reply, Rules
 from tests.corrections.conftest import HEADER, Desk
 from tests.test_cli import IMPACT, clean, environment, impact
 
@@ -112,6 +114,26 @@ def test_a_lost_answer_is_resolved_by_a_person(one: Desk) -> None:
     clean(impact("corrections", "apply", plan_id, "--yes", env=user(one)), 0)
     assert "Nothing waits" in clean(impact("corrections", "resolve", plan_id, env=user(one)), 0)
     assert one.journal("settled_by") == [("J. Doe",), (None,)]
+
+
+def test_an_interrupted_apply_goes_on(one: Desk) -> None:
+    """Ctrl-C amid the wait for a submission ends with 130; the next apply follows it up and sends nothing again."""
+    one.world.rules = Rules(submission_polls=0)
+    plan_id = plan(one, "A1,update,ORDER_UPDATE,,12,,,,,,")
+    command = [IMPACT, "corrections", "apply", plan_id, "--yes"]
+    env = user(one, SOURCES__IMPACT__POLL_INTERVAL="1 second")
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    polled = threading.Event()
+    one.sandbox.on_request = lambda request: polled.set() if "/APISubmissions/" in request.path else None
+    assert polled.wait(60)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert one.statuses() == ["accepted"]
+    one.world.advance(seconds=30)
+    clean(impact("corrections", "apply", plan_id, "--yes", env=env), 0)
+    assert len(one.writes) == 1
 
 
 def test_what_the_user_can_mend_is_said(one: Desk) -> None:

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.corrections import validate
 from pipelines.corrections.plan import Source, plan
 from pipelines.exits import Exit
-from sources.impact.writing import DISPOSITION_CODES, REASONS
+from sources.impact.writing import DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS
 from sources.impact_sandbox import Rules
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
@@ -187,6 +188,20 @@ def test_only_open_actions_take_corrections(desk: Make) -> None:
     assert found[7].startswith("it is reversed: only RESET restores it")
     assert one.plan(f"{reversed_},update,RESET,,,,,,,,").id
     assert one.plan(f"{endless},reverse,OTHER,,,,,,,,").id
+
+
+def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API takes 1,000 modifications of an action: corrections that left are counted, refused ones are not."""
+    assert MODIFICATIONS_MAX == 1_000
+    monkeypatch.setattr(validate, "MODIFICATIONS_MAX", 1)
+    one = desk()
+    often, refused = one.create(), one.create()
+    one.sync()
+    plan_id = one.planned(f"{often},update,OTHER,,12,,,,,,", f"{refused},update,OTHER,,,,,,VIP,,")
+    assert one.apply(plan_id).exit is Exit.DRIFT
+    assert one.problems(f"{often},update,OTHER,,13,,,,,,", f"{refused},update,OTHER,,13,,,,,,") == {
+        2: "it was modified 1 times by corrections: it takes 1 at the most"
+    }
 
 
 def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Account]) -> None:
