@@ -18,6 +18,7 @@ from pipelines.corrections.columns import NAMES, Status
 from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile
 from pipelines.corrections.request import read_file, read_query, shown
+from pipelines.corrections.reread import Rereader
 from pipelines.corrections.validate import Invalid, validate
 from pipelines.warehouse import beside, open_pipeline
 from sources.impact.campaigns import list_campaigns
@@ -59,6 +60,7 @@ class Source:
 def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> Plan:
     """Check what is asked for and store it. One request lists the campaigns: it sets the clock that locks go by.
 
+    Items that are to be corrected and were never read are read now, if the hour has the requests for all of them.
     With invalid rows nothing is stored unless they are to be skipped. Raises `ConfigurationError` for a source that
     cannot be read and for a warehouse without actions.
     """
@@ -76,6 +78,10 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
         now, began = client.clock.now(), time.monotonic()
         checked = validate(requested, pipeline, journal, settings, now)
         seconds = time.monotonic() - began
+        if checked.unread and len(checked.unread) < client.budget.allowed:
+            with Rereader(client, pipeline) as rereader:
+                rereader.land_items(checked.unread)
+            checked = validate(requested, pipeline, journal, settings, now)
         plan_id = f"{now:%Y%m%d}-{uuid.uuid4().hex[:8]}"
         rows = list(_rows(checked.rows, plan_id, source, settings, now))
         stored = bool(rows) and (skip_invalid or not checked.invalid)

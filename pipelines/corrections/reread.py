@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import dlt
@@ -60,7 +60,7 @@ class Rereader:
             msg = f"action {call.action_id} cannot be typed: {found.rejected[0].reason}"
             raise InvalidAnswer(msg)
         (action,) = found.table.to_pylist()
-        return Live(action, by_sku(_rows(self._list([call])[0])) if call.items else None)
+        return Live(action, self._items_of(call) if call.items else None)
 
     def land(self, calls: Sequence[Call]) -> dict[str, Live]:
         """The actions of some calls with their items, by id, as they have landed; without those that are gone."""
@@ -70,15 +70,25 @@ class Rereader:
         for batch in self._read(calls):
             landings.append(self._actions.land(batch))
             found |= {row["id"]: row for row in batch.records.table.to_pylist()}
-        listings = self._list([call for call in calls if call.action_id in found])
+        listings = self._list({id_: row["campaign_id"] for id_, row in found.items()})
+        self._land_items(listings, landings)
+        listed = {listing.queued.action_id: by_sku(_rows(listing)) for listing in listings}
+        return {id_: Live(action, listed.get(id_)) for id_, action in found.items()}
+
+    def land_items(self, actions: Mapping[str, str]) -> None:
+        """Bring the items of actions into the warehouse; `actions` holds their campaigns by their ids."""
+        self._land_items(self._list(actions), [])
+
+    def _land_items(self, listings: Sequence[Listing], before: Sequence[Landing]) -> None:
         items = self._items.land(listings)
-        landings.append(Landing(items=items.items, rejected=items.rejected))
-        self._pipeline.run(impact(walk=_Package(landings)))
+        self._pipeline.run(impact(walk=_Package([*before, Landing(items=items.items, rejected=items.rejected)])))
         if items.fetches is not None and len(items.fetches):
             # What they vouch for has landed: each table commits on its own.
             self._pipeline.run(impact(walk=_Package([Landing(fetches=self._fingerprinted(items.fetches))])))
-        listed = {listing.queued.action_id: by_sku(_rows(listing)) for listing in listings}
-        return {id_: Live(action, listed.get(id_)) for id_, action in found.items()}
+
+    def _items_of(self, call: Call) -> dict[str, dict[str, Any]]:
+        (listing,) = self._list({call.action_id: call.first["campaign_id"]})
+        return by_sku(_rows(listing))
 
     def _read(self, calls: Iterable[Call]) -> Iterator[Batch]:
         ids: dict[str, list[str]] = defaultdict(list)
@@ -89,10 +99,9 @@ class Rereader:
                 if isinstance(event, Batch):
                     yield event
 
-    def _list(self, calls: Iterable[Call]) -> list[Listing]:
-        """The items of the actions of some calls. Raises where one of them gives no valid answer."""
-        queue = {call.action_id: Queued(call.action_id, call.first["campaign_id"], "") for call in calls}
-        listings = list(self._lists.read(queue.values()))
+    def _list(self, actions: Mapping[str, str]) -> list[Listing]:
+        """The items of actions, given by id with their campaigns. Raises where one gives no valid answer."""
+        listings = list(self._lists.read([Queued(id_, campaign_id, "") for id_, campaign_id in actions.items()]))
         if self._lists.stopped is not None:
             raise self._lists.stopped
         if failed := [one.queued.action_id for one in listings if one.status == Status.FAILED]:

@@ -25,6 +25,8 @@ _GROWTH = 1.5
 _LONGEST = timedelta(minutes=5)
 _POLLS = 12
 """How often a submission is asked for in one run at the most."""
+_POLLS_FOR_OTHERS = 4
+"""How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
 _EARLY = timedelta(minutes=5)
 """By how much a submission's date may lie before ours."""
 _MEANINGS = {
@@ -42,7 +44,7 @@ _MEANINGS = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class _Pending:
     call: Call
     due: float
@@ -71,9 +73,18 @@ class Settler:
         self._pending.append(_Pending(call, time.monotonic() + (0 if at_once else delay), delay))
 
     def poll_due(self) -> None:
-        """Ask for what is due, and conclude what has been processed once that are enough."""
-        for pending in [one for one in self._pending if one.due <= time.monotonic()]:
+        """Ask for what is due, and conclude what has been processed once that are enough.
+
+        Submissions are processed in the order they came, more or less: while one waits, later ones are not asked for.
+        """
+        for pending in list(self._pending):
+            if pending.due > time.monotonic():
+                continue
             self._poll(pending)
+            if pending in self._pending and pending.polls <= _POLLS_FOR_OTHERS:
+                later = self._pending[self._pending.index(pending) + 1 :]
+                for other in later:
+                    other.due = max(other.due, pending.due)
         if len(self._processed) >= _TOGETHER:
             self.conclude()
 

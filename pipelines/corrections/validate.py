@@ -56,6 +56,8 @@ class Checked:
 
     rows: list[dict[str, Any]]
     invalid: list[Invalid]
+    unread: dict[str, str]
+    """Actions whose items are asked to be corrected and were never read, by id, with their campaigns."""
 
 
 def validate(
@@ -77,7 +79,8 @@ def validate(
             connection.register(name, table)
         rows = connection.execute(_SQL, _parameters(settings, now)).to_arrow_table().to_pylist()
     invalid = [Invalid(row["line"], _what(row), row["problem"]) for row in rows if row["problem"]]
-    return Checked([_weighed(row) for row in rows if not row["problem"]], invalid)
+    unread = {row["action_id"]: row["campaign_id"] for row in rows if row["unread"]}
+    return Checked([_weighed(row) for row in rows if not row["problem"]], invalid, unread)
 
 
 _ACTIONS = pa.schema([(column.name, column.kind.arrow) for column in ACTION])

@@ -205,7 +205,7 @@ select
     end as commission_moved,
     customer_status is not null or category is not null or (quantity is not null and amount is null and delta is null)
         as commission_open,
-    base_payout,
+    base_payout, sku is not null and action_id is not null and not items_read as unread,
     dense_rank() over (order by min_line) as call
 from (select *, min(line) over (partition by coalesce(action_id, 'line ' || line)) as min_line from judged)
 order by line

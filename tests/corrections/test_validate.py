@@ -205,14 +205,21 @@ def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.Mon
 
 
 def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Account]) -> None:
-    """An item can be corrected once its action's items were read, and only if one line alone has its Sku."""
+    """Items that were never read are read where the hour allows; of a Sku that comes twice none can be meant."""
     one = Desk(account(days=3, per_day=0, rules=Rules()))
     twice = one.create(items=[{"Sku": "A", "SaleAmount": "5.00"}, {"Sku": "A", "SaleAmount": "6.00"}])
+    other = one.create()
     one.account.sync()
-    line = f"{twice},update,OTHER,A,1,,,,,,"
-    assert one.problems(line) == {2: "its items were never read: run `impact items` first"}
+    lines = (f"{twice},update,OTHER,A,1,,,,,,", f"{other},update,OTHER,TEE,1,,,,,,")
+    one.sandbox.budget.limit, one.sandbox.budget.spent = 3, 0
+    never = "its items were never read: run `impact items` first"
+    assert one.problems(*lines) == {2: never, 3: never}
+    one.sandbox.budget.limit, one.sandbox.budget.spent = 100_000, 0
+    assert one.problems(*lines) == {2: "the action lists the sku 2 times: which is meant cannot be told"}
+    assert sorted(one.account.item_requests()) == sorted([twice, other])
     one.account.drain()
-    assert one.problems(line) == {2: "the action lists the sku 2 times: which is meant cannot be told"}
+    assert one.account.item_requests() == []
+    one.account.assert_items_true()
 
 
 def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
