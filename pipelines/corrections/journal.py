@@ -142,6 +142,15 @@ class Journal:
             msg = f"line {call.lines} was taken by another apply"
             raise Taken(msg) from error
 
+    def rival(self, call: Call) -> str | None:
+        """The plan of another correction of the same action that may take effect yet, if there is one."""
+        ((plan_id,),) = self.query(
+            f"select min(plan_id) from {self._table} where action_id = %s and call_id <> %s "
+            f"and status in ({_marks(UNSETTLED)})",
+            *(call.action_id, call.id, *UNSETTLED),
+        )
+        return None if plan_id is None else str(plan_id)
+
     def record(self, call: Call, status: Status, outcome: str | None = None, **columns: Any) -> None:  # noqa: ANN401 - of any type
         """Note where a call stands now."""
         values = {"status": status, "outcome": outcome} | columns

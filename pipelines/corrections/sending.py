@@ -146,6 +146,11 @@ class Sender:
             raise Stale
         now = self._desk.client.clock.now()
         self._desk.journal.claim(call, self._claim, now)
+        # Asked once the claim is committed: of two who claim calls of one action, at least one sees the other.
+        if rival := self._desk.journal.rival(call):
+            outcome = f"another correction of the action is not settled: plan {rival}"
+            self._desk.journal.record(call, Status.LEFT_OUT, outcome, settled_at=now)
+            raise Taken(outcome)
         try:
             self._desk.file.leaves(call, self._claim, now)
         except ConfigurationError:

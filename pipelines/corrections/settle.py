@@ -25,6 +25,8 @@ _GROWTH = 1.5
 _LONGEST = timedelta(minutes=5)
 _POLLS = 12
 """How often a submission is asked for in one run at the most."""
+_MISSING = 5
+"""How often the API may know nothing of a submission in one run."""
 _POLLS_FOR_OTHERS = 4
 """How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
 _EARLY = timedelta(minutes=5)
@@ -50,6 +52,7 @@ class _Pending:
     due: float
     delay: float
     polls: int = 0
+    missing: int = 0
 
 
 @dataclass
@@ -149,6 +152,11 @@ class Settler:
         try:
             submission = self.client.submission(batch_id).value
         except NotFound:  # not visible yet, perhaps
+            pending.missing += 1
+            if pending.missing >= _MISSING:
+                self._pending.remove(pending)
+                self.journal.record(call, Status.UNKNOWN, f"the API does not know its submission {batch_id}")
+                return
             submission = Submission(batch_id)
         if not submission.complete:
             pending.delay = min(pending.delay * _GROWTH, _LONGEST.total_seconds())
@@ -181,7 +189,7 @@ class Settler:
             found = live.get(call.action_id)
             told = []
             for row in call.rows:
-                wrong = not_as_asked(call, row, found) if found else "the API does not know the action any more"
+                wrong = not_as_asked(call, row, found) if found else "the action is gone, or cannot be read"
                 told.append((row, Status.DIVERGED, wrong) if wrong else (row, Status.CONFIRMED, "the action shows it"))
             self.journal.record_rows(told, now)
             self.file.stands(call, max((status for _, status, _ in told), key=_gravity), now)

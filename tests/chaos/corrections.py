@@ -209,7 +209,7 @@ def main(kills: int, rate: float, seed: int) -> None:
     ):
         os.environ |= {"DLT_DATA_DIR": f"{name}/dlt", "DESTINATION__DUCKDB__CREDENTIALS": f"{name}/impact.duckdb"}
         for count in Chaos(Account(world, sandbox, Path(name)), seed, rate).rounds(kills):
-            print(f"{sum(count.kills.values())} of {kills} killed", file=sys.stderr)  # noqa: T201 - of a long run
+            print(f"{sum(count.kills.values())} of {kills} killed, {len(count.wrong)} wrong", file=sys.stderr)  # noqa: T201 - of a long run
         thrown = sum(sandbox.thrown.values())
     show(count, thrown)
     sys.exit(bool(count.wrong) or count.most_sent > 1)

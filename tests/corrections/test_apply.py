@@ -22,7 +22,7 @@ from pipelines.exits import Exit
 from pipelines.verify import verify
 from pipelines.warehouse import open_pipeline
 from sources.impact.errors import ConfigurationError, ForeignWarehouse, ScopeError
-from sources.impact_sandbox import Request
+from sources.impact_sandbox import Reply, Request
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
 
@@ -204,6 +204,39 @@ def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:
     one.world.advance(seconds=30)
     assert one.apply(plan_id).exit is Exit.DONE
     assert len(one.writes) == 1
+
+
+def test_two_plans_do_not_move_one_amount_twice(desk: Make) -> None:
+    """What is planned twice is sent once: while the first is not settled, the other is left out, and so it is after."""
+    one = desk(submission_polls=0)
+    action = one.create()
+    one.sync()
+    line = f"{action},update,OTHER,TEE,,-4,,,,,"
+    first, second, third = (one.planned(line) for _ in range(3))
+    assert one.apply(first).exit is Exit.EARLY
+    assert one.apply(second).exit is Exit.DRIFT
+    one.world.advance(seconds=30)
+    assert one.apply(first).exit is Exit.DONE
+    assert one.apply(third).exit is Exit.DRIFT
+    assert len(one.writes) == 1
+    assert one.journal() == [
+        ("confirmed", "the action shows it"),
+        ("left out", f"another correction of the action is not settled: plan {first}"),
+        ("left out", one.journal()[2][1]),
+    ]
+    assert "amount of TEE is 6 now, the plan saw 10" in one.journal()[2][1]
+
+
+def test_a_submission_that_the_api_forgets_is_unknown(desk: Make) -> None:
+    """Where the API knows nothing of what it queued, the action tells, or a person does."""
+    one = desk(submission_seconds=0)
+    absolute, relative = one.create(), one.create()
+    one.sync()
+    plan_id = one.planned(f"{absolute},update,OTHER,,12,,,,,,", f"{relative},update,OTHER,TEE,,-4,,,,,")
+    one.sandbox.on_request = lambda request: Reply(404) if "/APISubmissions/" in request.path else None
+    assert one.apply(plan_id).exit is Exit.DRIFT
+    assert one.statuses() == ["confirmed", "unknown"]
+    assert one.journal()[1][1].startswith("the API does not know its submission A-")
 
 
 def test_a_token_that_may_not_see_submissions_is_named(account: Callable[..., Account]) -> None:
