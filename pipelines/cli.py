@@ -183,6 +183,35 @@ def status(*, as_json: bool) -> int:
     return run(as_json=as_json)
 
 
+@main.command()
+@click.option(
+    "-o",
+    "--output",
+    default="impact-report.html",
+    show_default=True,
+    metavar="FILE",
+    help="Where to write it; what is there is replaced.",
+)
+@click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
+@click.option("--since", callback=_instant, metavar="T", help=f"Only conversions from here on ({_INSTANT}).")
+@click.option(
+    "--compare-to",
+    callback=_instant,
+    metavar="T",
+    help=f"Tell changes since this instant ({_INSTANT}); default: the last month end that the data has passed.",
+)
+@verb
+def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
+    """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
+
+    Accrued commission, what of it is at risk, when it locks, reversals, partners, what was restated since the month
+    end, how far items are known, freshness and verification. The file needs no network, opens from disk and prints.
+    """
+    from pipelines.report.show_report import run  # noqa: PLC0415 - help is instant
+
+    return run(output, campaigns, since, compare_to)
+
+
 main.add_command(corrections)
 
 

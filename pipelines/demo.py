@@ -47,7 +47,8 @@ def run() -> int:
     out.print(
         "\nApprovals never move an action's last-updated date: a connector that follows that date alone would have "
         "seen none of those above.\n"
-        f"The warehouse is {DATABASE}; the README has a first question to ask it.",
+        f"The warehouse is {DATABASE}; the README has a first question to ask it.\n"
+        f"As a page with charts: DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact report",
         soft_wrap=True,
     )
     return Exit.DONE

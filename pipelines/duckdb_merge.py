@@ -39,13 +39,21 @@ class MergeJob(SqlLoadJob):
         _THREAD.submit(self._merge).result()
 
     def _merge(self) -> None:
-        connection = self._job_client.sql_client.native_connection
-        statements = f"begin; {Path(self._file_path).read_text(encoding='utf-8')}; commit"
-        try:
-            with _held_to(_MEMORY, connection):
-                connection.execute(statements)
-        except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
+        _transaction(self._job_client.sql_client.native_connection, Path(self._file_path).read_text(encoding="utf-8"))
+
+
+def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+    """Execute statements, parted by semicolons, as one transaction and in little memory."""
+    _THREAD.submit(_transaction, connection, statements).result()
+
+
+def _transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+    statements = f"begin; {statements}; commit"
+    try:
+        with _held_to(_MEMORY, connection):
             connection.execute(statements)
+    except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
+        connection.execute(statements)
 
 
 @contextmanager

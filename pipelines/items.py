@@ -12,6 +12,7 @@ import dlt
 
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code
+from pipelines.history import History
 from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
@@ -65,6 +66,7 @@ def items(
             msg = "there are no actions yet whose items could be read: run `impact sync` first"
             raise ConfigurationError(msg)
         list_campaigns(client)  # sets the clock, hears the budget, tries the credentials
+        client.clock.not_before(Warehouse(pipeline).latest_run())
         run = Run(uuid.uuid4().hex, client.clock.now(), None, None, "items: running", None, 0, 0)
 
         def row(code: Exit | None, outcome: str) -> Run:
@@ -102,10 +104,12 @@ def drain(  # noqa: PLR0913 - one fact each
     """Land what the queue and the hour allow, each package with the run's `row`."""
     warehouse = Warehouse(pipeline)
     before = client.budget.spent
+    history = History(pipeline, on=client.settings.history)
     with ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk:
         while walk.waiting and not walk.finished:
-            pipeline.run([impact_items(walk=walk), runs(row)])
+            pipeline.run([impact_items(walk=walk, history=client.settings.history), runs(row)])
             walk.landed()
+    history.items(walk.earliest)
     warehouse.refresh()
     per_hour = 0 if ask.max_requests == 0 else max(1, int(client.budget.per_hour * (1 - SPARED)))
     coverage = ItemQueue(warehouse, ask.campaigns).coverage()

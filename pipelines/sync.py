@@ -13,6 +13,7 @@ import dlt
 from pipelines.allocator import release
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code
+from pipelines.history import History
 from pipelines.items import ItemSummary, drain, kept_answers
 from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
@@ -109,8 +110,10 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
 
 
 def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
+    history = History(pipeline, on=walk.settings.history)
     while not walk.finished:
-        pipeline.run([impact(walk=walk), runs(lambda: _run(walk))])
+        pipeline.run([impact(walk=walk, history=walk.settings.history), runs(lambda: _run(walk))])
+        history.actions(walk.earliest, walk.first_seen)
         release()
 
 

@@ -20,13 +20,15 @@ from pipelines.descriptions import describe
 from pipelines.exits import Exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
+from pipelines.history import History
+from pipelines.runs import Run, runs
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, impact
 from sources.impact.campaigns import list_campaigns
 from sources.impact.client import Client
 from sources.impact.errors import ConfigurationError
-from sources.impact.landing import Lander, Landing
+from sources.impact.landing import Lander, Landing, versions
 from sources.impact.passes import Bounds, Cursors, Mark, Pass
 from sources.impact.reading import WindowDone, WindowReader
 from sources.impact.walk import Progress, State, own
@@ -79,7 +81,9 @@ def verify(
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         verification.read(pipeline.state.get("sources", {}).get("impact", {}))
-        pipeline.run(impact(walk=verification))
+        kept = History(pipeline, on=settings.history)
+        pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
+        kept.actions(verification.earliest)
         describe(pipeline)
         return verification.report()
 
@@ -115,6 +119,7 @@ class Verification:
         self._scope = _Scope()
         self._windows: list[dict[str, Any]] = []
         self._planned = self._rows = 0
+        self._began: datetime | None = None
 
     def __enter__(self) -> Self:
         """The verification itself."""
@@ -132,6 +137,8 @@ class Verification:
             msg = "there is nothing to verify yet: run `impact sync` first"
             raise ConfigurationError(msg)
         self._scope = scope = self._choose(state)
+        self._client.clock.not_before(self._warehouse.latest_run())
+        self._began = self._client.clock.now()
         acknowledged = self._held.acknowledged()
         self._planned = sum(len(self._plan(id_).windows) for id_ in scope.begun)
         for id_ in scope.begun:
@@ -148,7 +155,20 @@ class Verification:
         findings = list(self._findings.rows(self.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
         for rows in self._findings.mend if self._repair else []:
-            yield Landing(actions=rows)
+            yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
+
+    @property
+    def earliest(self) -> datetime | None:
+        """When it began, if rows are mended."""
+        return self._began if self._repair and self._findings.mend else None
+
+    def ledger_row(self) -> Run:
+        """The row of `sync_runs`: when it was verified, and how that ended."""
+        drift = any(not one.acknowledged for one in self._findings.differences.values())
+        ended = ("repaired" if self._repair else "drift") if drift else "done"
+        code = Exit.DRIFT if ended == "drift" else Exit.DONE
+        now, spent = self._client.clock.now(), self._client.budget.spent
+        return Run(self.run_id, self._began, now, None, f"verify: {ended}", int(code), self._rows, spent)
 
     def report(self) -> Report:
         """What was found, and whether the warehouse now holds every row that was to be mended."""

@@ -119,6 +119,13 @@ class Account:
             connection.execute(f"attach '{self.path}' as warehouse (read_only); use warehouse; set timezone = 'UTC'")
             yield connection
 
+    @contextmanager
+    def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, to spoil something in it."""
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("use impact.impact")
+            yield connection
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows from the warehouse."""
         with self.opened() as connection:
@@ -153,6 +160,25 @@ class Account:
         }
         wrong = {action_id: columns for action_id, columns in wrong.items() if columns}
         assert not wrong, f"{len(wrong)} actions differ (warehouse, API): {dict(list(wrong.items())[:3])}"
+        self.assert_history_true("actions", "action_history", "id")
+
+    def assert_history_true(self, table: str, history: str, *key: str) -> None:
+        """Open versions are the rows as they stand; the intervals of a row neither overlap nor are empty."""
+        tables = {name for (name,) in self.query("select table_name from duckdb_tables()")}
+        if history not in tables:
+            return
+        with self.opened() as connection:
+            names = [row[0] for row in connection.execute(f"describe impact.{table}").fetchall() if row[0] != "removed"]
+            columns, keys = ", ".join(names), ", ".join(key)
+            held = f"select {columns} from impact.{table}"
+            current = f"select {columns} from impact.{history} where valid_to is null"
+            assert connection.execute(f"({held} except all {current}) limit 3").fetchall() == []
+            assert connection.execute(f"({current} except all {held}) limit 3").fetchall() == []
+            following = f"lead(valid_from) over (partition by {keys} order by valid_from)"
+            intervals = f"select {keys}, valid_from, valid_to, {following} as next from impact.{history}"
+            overlap = "valid_to <= valid_from or coalesce(valid_to > next, next is not null)"
+            wrong = f"select * from ({intervals}) where {overlap}"
+            assert connection.execute(wrong).fetchall() == []
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import duckdb
+import pytest
 
 from pipelines.cli import main
 from pipelines.corrections.request import COLUMNS
@@ -29,7 +34,7 @@ def test_the_options_in_the_readme_are_those_of_the_commands() -> None:
         command = main.commands[verb]
         if isinstance(command, click.Group):
             command = command.commands[synopsis.split()[0]]
-        synopses.setdefault(command, set()).update(re.findall(r"--[\w-]+", synopsis))
+        synopses.setdefault(command, set()).update(re.findall(r"(?<![\w-])--?[\w-]+", synopsis))
     for command, named in synopses.items():
         options = {o for p in command.params if isinstance(p, click.Option) for o in p.opts + p.secondary_opts}
         assert named == options
@@ -55,9 +60,45 @@ def test_the_views_in_the_readme_exist() -> None:
     assert set(re.findall(r"^from impact\.(\w+);", README, re.MULTILINE)) == texts().keys()
 
 
-def test_the_first_query_gives_the_result_that_is_shown() -> None:
-    """After the demo, the README's query answers what the README says."""
-    run_demo()
-    ((query, shown),) = re.findall(r"```sql\n([^`]*)```\n\n```text\n([^`]*)```", README)
-    with duckdb.connect("impact-demo.duckdb", read_only=True) as connection:
-        assert str(connection.sql(query)).strip() == shown.strip()
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the demo has run."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DLT_DATA_DIR", str(folder / "dlt"))
+        run_demo()
+    return folder
+
+
+def test_every_query_gives_the_result_that_is_shown(demo: Path) -> None:
+    """After the demo, each of the README's queries answers what the README says."""
+    pairs = re.findall(r"```sql\n([^`]*)```\n\n```text\n([^`]*)```", README)
+    assert len(pairs) > 1
+    with duckdb.connect(str(demo / "impact-demo.duckdb"), read_only=True) as connection:
+        for query, shown in pairs:
+            assert str(connection.sql(query)).strip() == shown.strip()
+
+
+def test_the_python_in_the_readme_prints_what_is_shown(demo: Path) -> None:
+    """The README's script, run beside the demo's warehouse, prints the README's result."""
+    ((script, shown),) = re.findall(r"```python\n([^`]*)```\n\n```text\n([^`]*)```", README)
+    done = subprocess.run([sys.executable, "-c", script], cwd=demo, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == shown.strip()
+
+
+def test_the_notebook_shows_what_its_cells_answer(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each cell of the notebook, run in order beside the demo's warehouse, gives the output that is kept in it."""
+    monkeypatch.chdir(demo)
+    cells = json.loads((ROOT / "pipelines/views/questions.ipynb").read_text())["cells"]
+    names: dict[str, Any] = {}
+    asked = 0
+    for cell in (cell for cell in cells if cell["cell_type"] == "code"):
+        source = "".join(cell["source"])
+        if not cell["outputs"]:
+            exec(source, names)  # noqa: S102 - the notebook is ours
+            continue
+        (output,) = cell["outputs"]
+        assert str(eval(source, names)).strip() == "".join(output["data"]["text/plain"])  # noqa: S307 - the same
+        asked += 1
+    assert asked > 1

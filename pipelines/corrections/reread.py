@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipelines.corrections.calls import Call
 from pipelines.corrections.live import Live, by_sku
+from pipelines.history import History
 from sources.impact import impact
 from sources.impact.client import Client
 from sources.impact.columns import ACTION
@@ -35,7 +36,10 @@ class Rereader:
         self._client, self._pipeline = client, pipeline
         self._warehouse = Warehouse(pipeline)
         run_id = uuid.uuid4().hex
-        self._actions, self._items = Lander(self._warehouse, run_id), ItemLander(self._warehouse, run_id)
+        self._history = client.settings.history
+        self._kept = History(pipeline, on=self._history)
+        self._actions = Lander(self._warehouse, run_id, history=self._history)
+        self._items = ItemLander(self._warehouse, run_id)
         self._windows = WindowReader(client, client.settings.page_size, self._warehouse)
         self._lists = ItemReader(client)
         self._reader = Reader(ACTION)
@@ -81,7 +85,11 @@ class Rereader:
 
     def _land_items(self, listings: Sequence[Listing], before: Sequence[Landing]) -> None:
         items = self._items.land(listings)
-        self._pipeline.run(impact(walk=_Package([*before, Landing(items=items.items, rejected=items.rejected)])))
+        landings = [*before, Landing(items=items.items, rejected=items.rejected)]
+        self._pipeline.run(impact(walk=_Package(landings), history=self._history))
+        written = [pc.min(one.actions["synced_at"]).as_py() for one in before if one.actions is not None]
+        self._kept.actions(min(written, default=None))
+        self._kept.items(min((one.read_at for one in listings), default=None))
         if items.fetches is not None and len(items.fetches):
             # What they vouch for has landed: each table commits on its own.
             self._pipeline.run(impact(walk=_Package([Landing(fetches=self._fingerprinted(items.fetches))])))

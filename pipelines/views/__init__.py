@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from graphlib import TopologicalSorter
 from importlib.resources import files
 from typing import Any
 
@@ -13,33 +16,53 @@ from dlt.destinations.sql_client import SqlClientBase
 from sources.impact.item_queue import STATE
 from sources.impact.warehouse import Warehouse, render
 
-_NEEDS_FIRST = ("actions", "item_fetches", "action_items")
 _BASE = "item_state"
 """The view that others are built on; its SQL is what the queue of items is derived from."""
+_SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
+_OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
 
+@cache
 def texts() -> dict[str, str]:
-    """The SQL of every view by its name, in DuckDB's dialect, in the order of creation."""
+    """The SQL of every view by its name, in DuckDB's dialect, each after those that it is built on."""
     folder = files(__package__)
     found = {path.name[:-4]: path.read_text() for path in folder.iterdir() if path.name.endswith(".sql")}
-    return {_BASE: STATE} | dict(sorted(found.items()))
+    found[_BASE] = STATE
+    sources = {name: [other for other in sorted(reads(text)) if other in found] for name, text in sorted(found.items())}
+    return {name: found[name] for name in TopologicalSorter(sources).static_order()}
+
+
+def reads(text: str) -> set[str]:
+    """The tables and views that a view's SQL names."""
+    code = "\n".join(line for line in text.split("\n") if not line.startswith("--"))
+    return set(_SOURCE.findall(code)) - set(_OWN.findall(code))
+
+
+def available(pipeline: dlt.Pipeline) -> dict[str, str]:
+    """The SQL of the views whose tables are there, by name, each after those that it is built on."""
+    warehouse = Warehouse(pipeline)
+    wanted: dict[str, str] = {}
+    for name, text in texts().items():
+        if all(source in wanted or warehouse.holds(source) for source in reads(text)):
+            wanted[name] = text
+    return wanted
 
 
 def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views anew: they may have changed with this version."""
-    warehouse = Warehouse(pipeline)
-    if not all(map(warehouse.holds, _NEEDS_FIRST)):
+    """Create the views anew, since they may have changed with this version: those whose tables are there."""
+    wanted = available(pipeline)
+    if not wanted:
         return
     with pipeline.sql_client() as client, _inside(client) as name_in_full:
         if name_in_full:  # not every warehouse replaces a view whose columns have changed
             for name in reversed(texts()):
                 client.execute_sql(f"drop view if exists {client.make_qualified_table_name(name)}")
-        for name, text in texts().items():
-            view = client.make_qualified_table_name(name)
-            if name_in_full:
+            for name, text in wanted.items():
+                view = client.make_qualified_table_name(name)
                 client.execute_sql(f"create view {view} as {render(text, client)}")
-            else:
-                client.execute_sql(f"create or replace view {view} as {text}")
+            return
+        views = ((client.make_qualified_table_name(name), text) for name, text in wanted.items())
+        client.execute_sql("; ".join(f"create or replace view {view} as {text}" for view, text in views))
 
 
 @contextmanager

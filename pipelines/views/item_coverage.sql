@@ -4,18 +4,24 @@
 select
     campaign_id,
     currency,
-    count(*) as actions,
-    sum(case when items = 'current' then 1 else 0 end) as actions_current,
-    sum(case when items = 'outdated' then 1 else 0 end) as actions_outdated,
-    sum(case when items = 'missing' then 1 else 0 end) as actions_missing,
-    sum(case when items = 'not found' then 1 else 0 end) as actions_not_found,
-    sum(case when items = 'current' then 1.0 else 0.0 end)
-        / nullif(sum(case when items <> 'not found' then 1 else 0 end), 0) as share_of_actions,
+    sum(actions) as actions,
+    sum(case when items = 'current' then actions else 0 end) as actions_current,
+    sum(case when items = 'outdated' then actions else 0 end) as actions_outdated,
+    sum(case when items = 'missing' then actions else 0 end) as actions_missing,
+    sum(case when items = 'not found' then actions else 0 end) as actions_not_found,
+    cast(sum(case when items = 'current' then actions else 0 end) as double precision)
+        / nullif(sum(case when items <> 'not found' then actions else 0 end), 0) as share_of_actions,
     sum(amount) as amount,
     sum(case when items = 'current' then amount end) as amount_current,
     cast(sum(case when items = 'current' then amount else 0 end) as double precision)
         / nullif(cast(sum(case when items <> 'not found' then amount end) as double precision), 0) as share_of_amount,
-    min(fetched_at) as oldest_fetch,
-    max(fetched_at) as latest_fetch
-from item_state
+    min(oldest_fetch) as oldest_fetch,
+    max(latest_fetch) as latest_fetch
+from (
+    select
+        campaign_id, currency, items, count(*) as actions, sum(amount) as amount,
+        min(fetched_at) as oldest_fetch, max(fetched_at) as latest_fetch
+    from item_state
+    group by campaign_id, currency, items
+) counted
 group by campaign_id, currency

@@ -16,20 +16,17 @@ select
     a.payout,
     i.payout as items_payout,
     coalesce(a.payout, 0) - coalesce(i.payout, 0) as payout_difference,
-    coalesce(i.low <> a.currency or i.high <> a.currency, false) as other_currency
-from item_state s
-join actions a on a.id = s.action_id
+    exists (
+        select 1
+        from action_items o
+        where o.action_id = a.id and (o.sale_amount_currency <> a.currency or o.payout_currency <> a.currency)
+    ) as other_currency
+from actions a
 left join (
-    select
-        action_id,
-        sum(sale_amount) as amount,
-        sum(payout) as payout,
-        min(least(coalesce(sale_amount_currency, payout_currency), coalesce(payout_currency, sale_amount_currency)))
-            as low,
-        max(greatest(coalesce(sale_amount_currency, payout_currency), coalesce(payout_currency, sale_amount_currency)))
-            as high
+    select action_id, sum(sale_amount) as amount, sum(payout) as payout
     from action_items
     group by action_id
 ) i on i.action_id = a.id
-where s.items = 'current'
-    and (coalesce(a.amount, 0) <> coalesce(i.amount, 0) or coalesce(a.payout, 0) <> coalesce(i.payout, 0))
+join item_state s on s.action_id = a.id
+where (coalesce(a.amount, 0) <> coalesce(i.amount, 0) or coalesce(a.payout, 0) <> coalesce(i.payout, 0))
+    and s.items = 'current'

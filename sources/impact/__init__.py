@@ -27,15 +27,18 @@ from sources.impact.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
 from sources.impact.errors import BudgetSpent, ConfigurationError
 from sources.impact.item_landing import ItemLanding
 from sources.impact.items import ItemAsk, ItemPackages, ItemWalk
-from sources.impact.landing import Landing
+from sources.impact.landing import Landing, item_versions, versions
 from sources.impact.schema import (
     FETCHES,
     FINDING_KEY,
     FINDINGS,
+    HISTORY,
+    ITEM_HISTORY,
     ITEM_KEY,
     ITEMS,
     KEY,
     REJECTED,
+    REMOVED,
     STAMP,
     WINDOW,
     WINDOW_RESULT,
@@ -53,18 +56,20 @@ _log = logging.getLogger(__name__)
 
 
 @dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
-def impact(
+def impact(  # noqa: PLR0913 - what a user may choose
     settings: Settings | None = None,
     *,
     campaigns: tuple[str, ...] = (),
     since: str | datetime | None = None,
     until: str | datetime | None = None,
     walk: Packages | None = None,
+    history: bool = False,
 ) -> tuple[DltResource, ...]:
     """Actions, campaigns, the ledger of windows and the records that could not be typed.
 
     `settings` come from dlt's configuration when not given; `since` and `until` (ISO 8601 or dates) bound the run.
     Everything goes into one load package; give a `walk` of your own to cut it into several (`Walk.package`).
+    `history` declares the tables of versions too; `impact sync` closes and completes them in SQL (`pipelines.history`).
     Raises the errors of `sources.impact.errors`; where only the hour's requests are spent it logs so, lands what was
     read and goes on from there in the next run.
     """
@@ -82,7 +87,7 @@ def impact(
             return
         yield from _whole_walk(settings or Settings.resolve(), ask, state)
 
-    return (pages, *_tables(pages))
+    return (pages, *_tables(pages), *(_history_tables(pages) if history else ()))
 
 
 def _tables(pages: DltResource) -> Iterator[DltResource]:
@@ -110,6 +115,12 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         if landing.campaigns is not None:
             yield landing.campaigns
 
+    yield from (actions, campaigns)
+    yield from _ledger_tables(pages)
+    yield from _item_tables(pages)
+
+
+def _ledger_tables(pages: DltResource) -> Iterator[DltResource]:
     @dlt.transformer(
         name="rejected_records",
         data_from=pages,
@@ -117,8 +128,10 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
         write_disposition=MERGE,
         columns=REJECTED,
     )
-    def rejected_records(landing: Landing) -> Iterator[list[dict[str, Any]]]:
+    def rejected_records(landing: Landing) -> Iterator[Any]:
         yield from [landing.rejected] if landing.rejected else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
 
     @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=WINDOW | WINDOW_RESULT)
     def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
@@ -127,16 +140,21 @@ def _tables(pages: DltResource) -> Iterator[DltResource]:
     @dlt.transformer(
         name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
     )
-    def verify_results(landing: Landing) -> Iterator[list[dict[str, Any]]]:
+    def verify_results(landing: Landing) -> Iterator[Any]:
         yield from [landing.findings] if landing.findings else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
 
-    yield from (actions, campaigns, rejected_records, sync_windows, verify_results)
-    yield from _item_tables(pages)
+    yield from (rejected_records, sync_windows, verify_results)
 
 
 @dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
 def impact_items(
-    settings: Settings | None = None, *, max_requests: int | None = None, walk: ItemPackages | None = None
+    settings: Settings | None = None,
+    *,
+    max_requests: int | None = None,
+    walk: ItemPackages | None = None,
+    history: bool = False,
 ) -> tuple[DltResource, ...]:
     """Items of the actions that the pipeline's warehouse holds and whose items are not current, most valuable first.
 
@@ -159,7 +177,8 @@ def impact_items(
     def rejected_records(landing: ItemLanding) -> Iterator[list[dict[str, Any]]]:
         yield from [landing.rejected] if landing.rejected else []
 
-    return (item_lists, *_item_tables(item_lists), rejected_records)
+    versions = [_item_history(item_lists)] if history else []
+    return (item_lists, *_item_tables(item_lists), rejected_records, *versions)
 
 
 def _item_tables(pages: DltResource) -> Iterator[DltResource]:
@@ -183,6 +202,48 @@ def _item_tables(pages: DltResource) -> Iterator[DltResource]:
             yield landing.fetches
 
     yield from (action_items, item_fetches)
+
+
+def _history_tables(pages: DltResource) -> Iterator[DltResource]:
+    known = {*HISTORY}
+
+    @dlt.transformer(
+        name="action_history",
+        data_from=pages,
+        primary_key=["id", "valid_from"],
+        write_disposition="append",
+        columns=HISTORY,
+    )
+    def action_history(landing: Landing) -> Iterator[pa.Table]:
+        if landing.actions is not None and not known.issuperset(landing.actions.column_names):
+            yield versions(landing.actions.slice(0, 0), "")  # a column that the API has added
+            known.update(landing.actions.column_names)
+        if landing.versions is not None:
+            yield landing.versions
+
+    yield from (action_history, _item_history(pages))
+
+
+def _item_history(pages: DltResource) -> DltResource:
+    known = {*ITEM_HISTORY, REMOVED}
+
+    @dlt.transformer(
+        name="action_item_history",
+        data_from=pages,
+        primary_key=[*ITEM_KEY, "valid_from"],
+        write_disposition="append",
+        columns=ITEM_HISTORY,
+    )
+    def action_item_history(landing: Landing | ItemLanding) -> Iterator[pa.Table]:
+        """No rows, only columns: they are copied from `action_items` once those have landed."""
+        if landing.items is None:
+            return
+        if isinstance(landing, Landing) or not known.issuperset(landing.items.column_names):
+            items = landing.items.slice(0, 0)
+            yield item_versions(items.drop_columns([name for name in (REMOVED,) if name in items.column_names]))
+            known.update(landing.items.column_names)
+
+    return action_item_history
 
 
 def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state

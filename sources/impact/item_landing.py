@@ -53,6 +53,8 @@ class ItemLander:
 
     def __init__(self, warehouse: Warehouse, run_id: str) -> None:
         self.tally = ItemTally()
+        self.earliest: datetime | None = None
+        """When the first list arrived."""
         self._warehouse, self._run_id = warehouse, run_id
         self._reader = item_reader()
 
@@ -60,6 +62,7 @@ class ItemLander:
         """What of the lists has to be written. All items of an action are written, or none if none changed."""
         tables, fetches, rejected, received = [], [], [], []
         for listing in listings:
+            self.earliest = min(self.earliest or listing.read_at, listing.read_at)
             queued, status, count = listing.queued, listing.status, None
             if status == Status.LISTED:
                 table, bad = self._items_of(listing)

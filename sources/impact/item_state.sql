@@ -3,19 +3,27 @@
 -- items: missing (never read), outdated (changed since they were read, or not read completely), not found (the API
 -- knows no such action), current. fingerprint: what decides about items; a mere change of state leaves it.
 -- open_until: when the action locks, '9999-12-31' if that is not known, NULL once it is paid.
--- The fingerprint stands twice, since making texts of amounts is what this costs: only where items were read.
+-- Making texts of amounts is what this costs: where only `items` is asked for, just of those written since they were read.
 select
-    a.id as action_id, a.campaign_id, a.currency, a.amount, a.event_date,
+    action_id, campaign_id, currency, amount, event_date, open_until,
+    coalesce(known, $fingerprint) as fingerprint,
+    fetched_at, fetched_fingerprint, status, item_count,
     case
-        when a.cleared_date is null then coalesce(a.locking_date, cast('9999-12-31 00:00:00+00' as timestamptz))
-    end as open_until,
-    $fingerprint as fingerprint,
-    f.fetched_at, f.fingerprint as fetched_fingerprint, f.status, f.item_count,
-    case
-        when f.fetched_at is null then 'missing'
-        when f.fingerprint is null or f.fingerprint <> $fingerprint then 'outdated'
-        when f.status = 'not found' then 'not found'
+        when fetched_at is null then 'missing'
+        when fetched_fingerprint is null or fetched_fingerprint not like '%|%' or fetched_fingerprint <> known
+            then 'outdated'
+        when status = 'not found' then 'not found'
         else 'current'
     end as items
-from actions a
-left join item_fetches f on f.action_id = a.id
+from (
+    select
+        a.id as action_id, a.campaign_id, a.currency, a.amount, a.event_date,
+        a.delta_amount, a.payout, a.delta_payout,
+        case
+            when a.cleared_date is null then coalesce(a.locking_date, cast('9999-12-31 00:00:00+00' as timestamptz))
+        end as open_until,
+        case when a.synced_at >= f.fetched_at then $fingerprint end as known,
+        f.fetched_at, f.fingerprint as fetched_fingerprint, f.status, f.item_count
+    from actions a
+    left join item_fetches f on f.action_id = a.id
+) a

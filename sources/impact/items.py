@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from typing import Protocol, Self
@@ -106,6 +107,11 @@ class ItemWalk:
     def tally(self) -> ItemTally:
         """What was read."""
         return self._lander.tally
+
+    @property
+    def earliest(self) -> datetime | None:
+        """When the first list arrived that was landed; None where none was."""
+        return self._lander.earliest
 
     @cached_property
     def waiting(self) -> int:

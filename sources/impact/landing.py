@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.impact.changes import CARRIED, Tally, changed_rows
+from sources.impact.columns import SYNCED_AT
 from sources.impact.passes import Pass
 from sources.impact.reading import Batch, WindowDone
 from sources.impact.schema import FETCH_TABLE
@@ -41,13 +42,17 @@ class Landing:
     """Actions that were updated since their items were read, as rows of `item_fetches`."""
     items: pa.Table | None = None
     """No rows, but the columns of `action_items` where that table is not there yet."""
+    declared: bool = False
+    """Whether tables are to be made that nothing is in yet."""
+    versions: pa.Table | None = None
+    """Those of `actions` that are not the first of their id, as rows of `action_history`."""
 
 
 def gathered(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
     """The same rows in fewer landings, of some `most` actions: each costs dlt as much as thousands of rows."""
     held: list[Landing] = []
     for landing in landings:
-        if landing.campaigns is not None:  # comes first: tables are declared with it
+        if landing.campaigns is not None or landing.declared:  # come first
             yield landing
             continue
         held.append(landing)
@@ -66,6 +71,7 @@ def _joined(landings: list[Landing]) -> Landing:
         findings=[row for one in landings for row in one.findings],
         fetches=_below(one.fetches for one in landings),
         items=_below(one.items for one in landings),
+        versions=_below(one.versions for one in landings),
     )
 
 
@@ -90,9 +96,17 @@ class Lander:
     """Takes the batches of one run. `on_updated` is told the ids that the updated pass returns."""
 
     def __init__(
-        self, warehouse: Warehouse, run_id: str, *, on_updated: Callable[[pa.Array], None] = lambda _: None
+        self,
+        warehouse: Warehouse,
+        run_id: str,
+        *,
+        history: bool = False,
+        on_updated: Callable[[pa.Array], None] = lambda _: None,
     ) -> None:
         self.run_id = run_id
+        self.earliest: datetime | None = None
+        """When the first answer arrived of which this load package carries a row."""
+        self._history = history
         self._on_updated = on_updated
         self.tallies: dict[str, Tally] = defaultdict(Tally)
         self.furthest: dict[str, datetime] = {}
@@ -112,15 +126,18 @@ class Lander:
         The warehouse holds it now, but is not asked of campaigns that were blank.
         """
         del self._carried[:-PAGES_MAX]
+        self.earliest = None
         self._warehouse.refresh()
 
     def land(self, batch: Batch) -> Landing:
         """What of the batch has to be written."""
         campaign_id, table = batch.reading.campaign_id, self._fresh(batch)
         held = None if campaign_id in self.blank else self._warehouse.actions(table["id"])
-        rows, tally = changed_rows(table, held, self._carried_of(table["id"]))
+        carried = self._carried_of(table["id"])
+        rows, tally = changed_rows(table, held, carried)
         self.received += tally.read + len(batch.records.rejected)
         if len(rows):
+            self.earliest = min(self.earliest or batch.read_at, batch.read_at)
             self._carried.append(rows.select(CARRIED).combine_chunks())
         if (lock := pc.max(table["locking_date"]).as_py()) is not None:
             self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))
@@ -137,6 +154,7 @@ class Lander:
             rejected=rejected + readable,
             findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
             fetches=self._outdated(batch) if batch.reading.pass_ is Pass.UPDATED else None,
+            versions=self._versions(batch, rows, carried) if self._history else None,
         )
 
     def forget(self, watch: Watch, ids: Iterable[str], read_at: datetime) -> list[dict[str, Any]]:
@@ -182,6 +200,18 @@ class Lander:
         fingerprints = pa.array([f"updated before {batch.read_at.isoformat()}"] * len(held), pa.string())
         rows = held.set_column(held.schema.get_field_index("fingerprint"), "fingerprint", fingerprints)
         return rows.select(FETCH_TABLE.names).cast(FETCH_TABLE)
+
+    def _versions(self, batch: Batch, rows: pa.Table, carried: pa.Table | None) -> pa.Table | None:
+        """The rows as versions.
+
+        The first ones of a campaign of which nothing was held are not among them: all of it would be written twice, and
+        the warehouse can copy its own.
+        """
+        if batch.reading.campaign_id in self.blank:
+            if carried is None:
+                return None
+            rows = rows.filter(pc.is_in(rows["id"], value_set=carried["id"].combine_chunks()))
+        return versions(rows, batch.reading.pass_.value) if len(rows) else None
 
     def _fresh(self, batch: Batch) -> pa.Table:
         """The batch's rows less those that another batch, landed before it, has read later.
@@ -234,6 +264,16 @@ class Lander:
 
     def _gone_row(self, campaign_id: str, action_id: str, found_at: datetime) -> dict[str, Any]:
         return finding(self.run_id, campaign_id, action_id, "gone", found_at)
+
+
+def versions(rows: pa.Table, seen_by: str) -> pa.Table:
+    """Actions as rows of `action_history` that a pass has just seen."""
+    return item_versions(rows).append_column("pass", pa.array([seen_by] * len(rows), pa.string()))
+
+
+def item_versions(rows: pa.Table) -> pa.Table:
+    """Items as rows of `action_item_history`."""
+    return rows.append_column("valid_from", rows[SYNCED_AT.name])
 
 
 def _among(ids: pa.ChunkedArray, wanted: pa.Array) -> pa.Array | None:

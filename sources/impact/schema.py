@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sources.impact.columns import ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, TIME, hints
+from sources.impact.columns import ACTION, ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, TIME, hints
 
 KEY: Any = {"nullable": False}
 STAMP: Any = {"dedup_sort": "desc"}
@@ -82,6 +82,41 @@ ITEMS: Any = {
 }
 """Columns of `action_items`; its key is `ITEM_KEY`. All items of an action are written at once."""
 ITEM_KEY = ["action_id", "sku"]
+
+_INTERVAL: Any = {
+    "valid_from": {
+        "data_type": "timestamp",
+        "nullable": False,
+        "description": "When the answer arrived that first showed this version (the server's clock)",
+    },
+    "valid_to": {
+        "data_type": "timestamp",
+        "description": "When an answer showed the next version, or that the item is gone; NULL while it is current",
+    },
+}
+_CHANGED: Any = {
+    "changed": {
+        "data_type": "text",
+        "description": "Columns that differ from the version before, parted by commas; NULL for the first version",
+    },
+}
+_CONFIRMED: Any = {"synced_at": {"description": "When the answer arrived that last wrote this version"}}
+HISTORY: Any = {
+    **hints((*ACTION, SYNCED_AT), id=KEY, **_CONFIRMED),
+    **_INTERVAL,
+    "pass": {
+        "data_type": "text",
+        "description": "What first saw it: updated, locking, unseen or verify; NULL where a run broke off",
+    },
+    **_CHANGED,
+}
+"""Columns of `action_history`; its key is `id` and `valid_from`."""
+ITEM_HISTORY: Any = {
+    **hints((ACTION_ID, *ITEM, LINE_COUNT, SYNCED_AT), action_id=KEY, sku=KEY, **_CONFIRMED),
+    **_INTERVAL,
+    **_CHANGED,
+}
+"""Columns of `action_item_history`; its key is `action_id`, `sku` and `valid_from`."""
 
 FETCHES: Any = {
     "action_id": {"data_type": "text", "nullable": False, "description": "The action whose items were asked for"},

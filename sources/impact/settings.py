@@ -64,6 +64,8 @@ class Settings:
     items_max_requests: int | None = None
     """Requests that a sync spends on items at the most; None for what the hour leaves, 0 for none."""
     item_concurrency: int = 8
+    history: bool = True
+    """Whether every version of an action and of an item is kept."""
     actor: str = ""
     """Who answers for corrections, as the journal names them; without one the user that the system knows."""
     custom_codes: tuple[str, ...] = ()
@@ -188,6 +190,15 @@ def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and env
     return tuple(str(value).strip() for value in raw if str(value).strip())
 
 
+def parse_flag(raw: Any) -> bool:  # noqa: ANN401 - TOML and environment differ
+    """Yes or no from a boolean or from text. Raises `ValueError`."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if (known := words.get(str(raw).strip().lower())) is None:
+        msg = f"neither true nor false: {raw!r}"
+        raise ValueError(msg)
+    return known
+
+
 _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "str": (str, "text"),
     "int": (int, "a whole number"),
@@ -195,6 +206,7 @@ _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "timedelta": (parse_duration, 'a duration such as "1 day"'),
     "datetime | None": (parse_instant, "a date or an ISO 8601 instant"),
     "tuple[str, ...]": (parse_ids, "a list of ids"),
+    "bool": (parse_flag, "true or false"),
 }
 
 

@@ -18,18 +18,20 @@ from sources.impact import passes
 from sources.impact.campaigns import Campaigns, list_campaigns
 from sources.impact.changes import Tally
 from sources.impact.client import Client
+from sources.impact.columns import ACTION
 from sources.impact.errors import (
     ConfigurationError,
     ForeignWarehouse,
     ImpactError,
 )
 from sources.impact.item_landing import no_items
-from sources.impact.landing import Lander, Landing, Watch, gathered
+from sources.impact.landing import Lander, Landing, Watch, gathered, versions
 from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
 from sources.impact.probe import prove_locking
 from sources.impact.reading import Batch, Events, WindowDone, WindowReader
 from sources.impact.schema import FETCH_TABLE
 from sources.impact.settings import LOCK_MAX, Settings
+from sources.impact.tables import empty
 from sources.impact.warehouse import Refused, Warehouse
 from sources.impact.windows import Window
 
@@ -100,9 +102,10 @@ class Walk:
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
-        self._lander = Lander(warehouse, run_id, on_updated=on_updated)
+        self._lander = Lander(warehouse, run_id, history=self.settings.history, on_updated=on_updated)
         self._steps: Iterator[Landing] | None = None
         self._state: State = {}
+        self._first_seen: list[str] = []
         self._windows_done = self._windows = 0
 
     def __enter__(self) -> Self:
@@ -121,6 +124,16 @@ class Walk:
     def tallies(self) -> dict[str, Tally]:
         """What was found, by campaign."""
         return self._lander.tallies
+
+    @property
+    def first_seen(self) -> list[str]:
+        """Campaigns of which the warehouse held nothing when the run began."""
+        return self._first_seen
+
+    @property
+    def earliest(self) -> datetime | None:
+        """When the first answer arrived of which the load package carries a row; None where it carries none."""
+        return self._lander.earliest
 
     @property
     def rows(self) -> int:
@@ -169,10 +182,10 @@ class Walk:
         chosen = self._choose(campaigns)
         bounds = self._begin()
         yield Landing(campaigns=campaigns.table)
-        if not self._warehouse.holds("action_items"):
-            yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
+        yield from self._new_tables()
         self._check_cursors(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
+        self._first_seen = sorted(self._lander.blank)
         for group in self._groups(chosen):
             first = {c for c in group if self._is_first(c, bounds)}
             whole = [c for c in group if passes.vouches(self._cursors(c), bounds, self.settings) and c not in first]
@@ -188,8 +201,21 @@ class Walk:
             for campaign_id in group:
                 yield from self._read_unseen(campaign_id, bounds)
 
+    def _new_tables(self) -> Iterator[Landing]:
+        """Tables that are there from the first run on, though empty; history may be turned on later."""
+        holds, history = self._warehouse.holds, self.settings.history
+        if not (holds("verify_results") and holds("rejected_records")):
+            yield Landing(declared=True)
+        if not holds("action_items"):
+            yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
+        elif history and not holds("action_item_history"):
+            yield Landing(items=no_items())
+        if history and not holds("action_history"):
+            yield Landing(versions=versions(empty(ACTION), ""))
+
     def _begin(self) -> Bounds:
         now = self.client.clock.now().replace(microsecond=0)
+        self.client.clock.not_before(self._warehouse.latest_run())  # for stamps; windows end at the server's now
         # What lies further ahead than any lock can is the same as what is not given.
         until = min(self.ask.until or now, now + LOCK_MAX)
         self.bounds = Bounds(now, until, self.ask.since)

@@ -71,6 +71,12 @@ class Warehouse:
         sql = f"select max(locking_date) from {self._table()} where campaign_id = %s"
         return _utc(self.rows(sql, campaign_id)[0][0])
 
+    def latest_run(self) -> datetime | None:
+        """When the last run ended, by its own clock."""
+        if not self.holds("sync_runs"):
+            return None
+        return _utc(self.rows(f"select max(finished) from {self._table('sync_runs')}")[0][0])
+
     def uncleared_locks(self, campaign_id: str, start: datetime, end: datetime) -> list[datetime]:
         """The distinct LockingDates from `start` up to before `end` of actions that are not cleared or reversed."""
         if not self.holds():

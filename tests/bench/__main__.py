@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import backfill, bloat, latency, memory, nothing_new, scale
+from tests.bench import answers, backfill, bloat, history, latency, memory, nothing_new, scale
 from tests.bench.report import Report, Sizes, save, show
 
 SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
@@ -17,6 +17,8 @@ SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
     "nothing-new": (nothing_new.run, nothing_new.FULL, nothing_new.QUICK),
     "latency": (latency.run, latency.FULL, latency.QUICK),
     "bloat": (bloat.run, bloat.FULL, bloat.QUICK),
+    "history": (history.run, history.FULL, history.QUICK),
+    "views": (answers.run, answers.FULL, answers.QUICK),
 }
 
 

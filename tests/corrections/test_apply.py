@@ -354,6 +354,20 @@ def test_syncs_leave_the_journal_alone(desk: Make) -> None:
     one.account.assert_items_true()
 
 
+def test_what_a_correction_changed_is_in_the_history(desk: Make) -> None:
+    """The action and its items before and after are versions, as if a sync had seen them."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    one.apply(one.planned(f"{action},update,OTHER,TEE,4,,,,,,"))
+    assert one.account.query("select amount, valid_to is null from impact.action_history order by valid_from") == [
+        (30, False),
+        (24, True),
+    ]
+    items = "select sale_amount from impact.action_item_history where sku = 'TEE' order by valid_from"
+    assert one.account.query(items) == [(10,), (4,)]
+
+
 def test_an_auditor_needs_no_help(desk: Make) -> None:
     """The journal says who, when, what and why, what was sent and what was answered; each column says what it means."""
     one = desk()

@@ -1,0 +1,55 @@
+"""The page: one HTML file that asks for nothing, with its charts' library, its styles and its data inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipelines.report import headline, words
+from pipelines.report.charts import draw
+from pipelines.report.figures import Figures
+from pipelines.report.listings import listings
+from pipelines.report.vega import COLOURS
+
+_VEGA_LITE: Final = "6.4"
+
+
+def render(figures: Figures) -> str:
+    """The report as HTML. All that comes from the warehouse is escaped, in the markup and in the embedded JSON."""
+    page = Environment(
+        loader=PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html.j2")
+    charts = draw(figures)
+    return page.render(
+        figures=figures,
+        words=words,
+        panels=headline.panels(figures),
+        compared=headline.compared_with(figures),
+        badges=headline.badges(figures),
+        charts=charts,
+        specs={one.id: one.spec for one in charts if one.spec},
+        colours=COLOURS,
+        tables=listings(figures),
+        style=Markup(files(__package__).joinpath("page.css").read_text("utf-8")),  # noqa: S704 - ours
+        script=Markup(script()),  # noqa: S704 - ours and the library's
+        script_hash=base64.b64encode(hashlib.sha256(script().encode()).digest()).decode(),
+    )
+
+
+@cache
+def script() -> str:
+    """The page's script with the chart library in it, so that it can stand in a `script` element."""
+    own = files(__package__).joinpath("page.js").read_text("utf-8")
+    bundle = str(vl_convert.javascript_bundle(own, vl_version=_VEGA_LITE))
+    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "")

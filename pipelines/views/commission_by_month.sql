@@ -1,0 +1,36 @@
+-- What commission is owed for each month? One row for each campaign, currency, month of the event and month of the lock.
+--
+-- Two calendars in one table: basis says which date the month is of, 'event' or 'locking' (month is NULL where the
+-- LockingDate is not known). Ask for one of them. accrued: owed if nothing changes, the sum of the next three. pending:
+-- neither approved nor locked. approved: approved or locked, and not paid. paid. reversed: commission that the reversed
+-- actions would have earned.
+select
+    basis, campaign_id, campaign_name, currency, month,
+    sum(actions) as actions,
+    sum(case when stage = 'reversed' then actions else 0 end) as actions_reversed,
+    sum(case when stage <> 'reversed' then amount else 0 end) as amount,
+    sum(case when stage <> 'reversed' then payout else 0 end) as accrued,
+    sum(case when stage = 'open' and not is_approved then payout else 0 end) as pending,
+    sum(case when stage = 'locked' or stage = 'open' and is_approved then payout else 0 end) as approved,
+    sum(case when stage = 'paid' then payout else 0 end) as paid,
+    sum(case when stage = 'reversed' then intended_payout else 0 end) as reversed
+from (
+    select
+        b.basis, s.campaign_id, s.campaign_name, s.currency, s.stage, s.is_approved,
+        case when b.basis = 'event' then s.event_month else s.locking_month end as month,
+        sum(s.actions) as actions, sum(s.amount) as amount, sum(s.payout) as payout,
+        sum(s.intended_payout) as intended_payout
+    from (
+        select
+            campaign_id, campaign_name, currency, stage, coalesce(state = 'APPROVED', false) as is_approved,
+            cast(date_trunc('month', event_date at time zone 'UTC') as date) as event_month,
+            cast(date_trunc('month', locking_date at time zone 'UTC') as date) as locking_month,
+            count(*) as actions, coalesce(sum(amount), 0) as amount, coalesce(sum(payout), 0) as payout,
+            coalesce(sum(intended_payout), 0) as intended_payout
+        from settlement
+        group by 1, 2, 3, 4, 5, 6, 7
+    ) s
+    cross join (values ('event'), ('locking')) as b (basis)
+    group by 1, 2, 3, 4, 5, 6, 7
+) monthly
+group by basis, campaign_id, campaign_name, currency, month

@@ -1,0 +1,34 @@
+-- How fresh is the warehouse, and was it proven? One row for each campaign.
+--
+-- as_of: every change up to this instant is here. latest_event and latest_change: the newest conversion, and when a row
+-- last changed here. verified_at: when impact verify last compared the campaign with the API; drift: actions that then
+-- differed and were not mended.
+select
+    c.id as campaign_id, c.name as campaign_name, u.as_of, a.actions, a.latest_event, a.latest_change,
+    v.verified_at,
+    case when v.verified_at is not null then coalesce(d.drift, 0) end as drift
+from campaigns c
+left join synced_until u on u.campaign_id = c.id
+left join (
+    select campaign_id, count(*) as actions, max(event_date) as latest_event, max(synced_at) as latest_change
+    from actions
+    group by campaign_id
+) a on a.campaign_id = c.id
+left join (
+    select campaign_id, run_id, verified_at
+    from (
+        select
+            w.campaign_id, w.run_id, r.finished as verified_at,
+            row_number() over (partition by w.campaign_id order by r.finished desc, w.run_id) as place
+        from sync_windows w
+        join sync_runs r on r.run_id = w.run_id
+        where w.pass = 'verify' and r.finished is not null
+    ) ranked
+    where place = 1
+) v on v.campaign_id = c.id
+left join (
+    select campaign_id, run_id, count(distinct action_id) as drift
+    from verify_results
+    where repaired is not true
+    group by campaign_id, run_id
+) d on d.campaign_id = v.campaign_id and d.run_id = v.run_id

@@ -1,0 +1,17 @@
+-- What was sold? One row for each campaign, currency, category and Sku, over the actions whose items were read.
+--
+-- actions: with the Sku in them. units, amount and payout are of actions that are not reversed. average_price: amount by
+-- unit. How much of the account this covers is told by item_coverage.
+select
+    a.campaign_id, coalesce(i.sale_amount_currency, a.currency) as currency, i.category, i.sku,
+    max(i.item_name) as item_name,
+    count(*) as actions,
+    sum(case when a.state = 'REVERSED' then 1 else 0 end) as actions_reversed,
+    sum(case when a.state = 'REVERSED' then 0 else coalesce(i.quantity, 0) end) as units,
+    sum(case when a.state = 'REVERSED' then 0 else coalesce(i.sale_amount, 0) end) as amount,
+    sum(case when a.state = 'REVERSED' then 0 else coalesce(i.payout, 0) end) as payout,
+    cast(sum(case when a.state = 'REVERSED' then 0 else coalesce(i.sale_amount, 0) end) as double precision)
+        / nullif(sum(case when a.state = 'REVERSED' then 0 else coalesce(i.quantity, 0) end), 0) as average_price
+from action_items i
+join actions a on a.id = i.action_id
+group by 1, 2, 3, 4

@@ -1,0 +1,16 @@
+-- What locks in the coming weeks? One row for each campaign, currency and week of the LockingDate.
+--
+-- Open actions only; locking_week is the Monday (UTC), NULL where the LockingDate is not known. at_risk: commission that
+-- becomes final in that week unless it is corrected before. first_lock and last_lock: within the week.
+select
+    campaign_id, campaign_name, currency,
+    cast(date_trunc('week', locking_date at time zone 'UTC') as date) as locking_week,
+    count(*) as actions,
+    sum(case when state = 'APPROVED' then 1 else 0 end) as actions_approved,
+    sum(coalesce(amount, 0)) as amount,
+    sum(at_risk) as at_risk,
+    min(locking_date) as first_lock,
+    max(locking_date) as last_lock
+from settlement
+where stage = 'open'
+group by campaign_id, campaign_name, currency, cast(date_trunc('week', locking_date at time zone 'UTC') as date)
