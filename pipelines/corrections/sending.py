@@ -55,6 +55,7 @@ class Sender:
         self._desk, self._of, self._on_progress = desk, number, on_progress
         self._claim = f"{uuid.uuid4().hex[:12]} {socket.gethostname()} {os.getpid()}"
         self._done = self._settled = self._lost = 0
+        self._lost_now = False
         self._settler = Settler(desk.client, desk.journal, desk.file, desk.rereader, on_settled=self._count)
 
     def settle_earlier(self, calls: list[Call]) -> None:
@@ -91,6 +92,8 @@ class Sender:
         """Wait for what was accepted; settle what was lost as far as can be told."""
         self._settler.poll_all()
         lost = [call for call in self._desk.journal.plan(plan_id) if call.status == Status.UNKNOWN]
+        if self._lost_now and lost:  # what has just arrived may take a moment to show
+            self._desk.client.budget.rest(self._desk.client.settings.poll_interval.total_seconds())
         self._settler.settle_lost(lost)
         self._settler.poll_all()
 
@@ -126,7 +129,7 @@ class Sender:
         match error:
             case OutcomeUnknown():
                 self._answered(call, Status.UNKNOWN, str(error), error.status)
-                self._lost += 1
+                self._lost, self._lost_now = self._lost + 1, True
                 if self._lost < _LOST_IN_A_ROW:
                     return
                 msg = f"{self._lost} calls in a row had no valid answer, nothing more is sent: {error}"
