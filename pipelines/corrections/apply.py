@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.corrections.calls import Call
-from pipelines.corrections.columns import LEFT, NOT_DONE, WAITING
+from pipelines.corrections.columns import LEFT, NOT_DONE, WAITING, Status
 from pipelines.corrections.desk import opened
 from pipelines.corrections.progress import CallProgress
 from pipelines.corrections.sending import Sender
@@ -57,6 +57,8 @@ def apply(
         if not (calls := desk.journal.plan(plan_id)):
             msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
             raise ConfigurationError(msg)
+        if any(call.status == Status.PLANNED for call in calls):
+            desk.check_home(plan_id)
         run = Sender(desk, len(calls), on_progress)
         error = None
         try:

@@ -11,7 +11,7 @@ import dlt
 
 from pipelines.corrections.columns import NEVER_LEFT, Status
 from pipelines.corrections.journal import Journal
-from pipelines.corrections.journal_file import JournalFile, Known
+from pipelines.corrections.journal_file import Disagreement, JournalFile, Known
 from pipelines.corrections.reread import Rereader
 from pipelines.warehouse import beside, open_pipeline
 from sources.impact.campaigns import list_campaigns
@@ -29,6 +29,20 @@ class Desk:
     journal: Journal
     file: JournalFile
     rereader: Rereader
+    known: Known
+    """What the file knew when it was opened."""
+
+    def check_home(self, plan_id: str) -> None:
+        """Raise `Disagreement` where the plan was made beside another file: then this database is a copy.
+
+        What was sent from where it was copied nobody knows here. Databases that are no file have several hosts.
+        """
+        if self.journal.alone and plan_id not in self.known.plans:
+            msg = (
+                f"{self.file.path} does not know plan {plan_id}: the database was copied or moved without it, and the "
+                "plan may have been sent elsewhere. Put the file beside the database, or plan anew. Nothing is sent"
+            )
+            raise Disagreement(msg)
 
 
 @contextmanager
@@ -40,7 +54,7 @@ def opened(settings: Settings) -> Iterator[Desk]:
         known = file.compare(journal.left())
         list_campaigns(client)  # sets the clock, hears the budget, tries the credentials
         _note_forsaken(journal, known, client)
-        yield Desk(pipeline, client, journal, file, rereader)
+        yield Desk(pipeline, client, journal, file, rereader, known)
 
 
 def _note_forsaken(journal: Journal, known: Known, client: Client) -> None:

@@ -54,7 +54,7 @@ class Journal:
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         self._client = pipeline.sql_client()
         self._table = self._client.make_qualified_table_name(TABLE)
-        self._alone = pipeline.destination.destination_name == "duckdb"
+        self.alone = pipeline.destination.destination_name == "duckdb"
         """Whether nobody else can be at work in this warehouse while we are."""
 
     @property
@@ -169,7 +169,7 @@ class Journal:
 
     def forsaken(self, now: datetime) -> list[Call]:
         """Calls whose sender died on the way: nobody knows whether they left."""
-        before = now + timedelta(days=1) if self._alone else now - _FORSAKEN_AFTER
+        before = now + timedelta(days=1) if self.alone else now - _FORSAKEN_AFTER
         return self.calls("status = %s and claimed_at < %s", Status.SENDING, before)
 
     def waiting(self, plan_id: str) -> list[Call]:
@@ -198,7 +198,7 @@ class Journal:
 
     def _insert(self, client: SqlClientBase[Any], rows: Sequence[Row]) -> None:
         columns = ", ".join(map(client.escape_column_name, NAMES))
-        if self._alone:  # thousands of values as parameters take it seconds
+        if self.alone:  # thousands of values as parameters take it seconds
             planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
             client.native_connection.register(_PLANNED, planned)
             try:

@@ -27,8 +27,9 @@ class Disagreement(ConfigurationError):
 
 @dataclass
 class Known:
-    """What the file knows: rows of the calls that left, how they stood, and the submissions that answered them."""
+    """What the file knows: plans, rows of the calls that left, how they stood, the submissions that answered them."""
 
+    plans: set[str] = field(default_factory=set)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     batches: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,10 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def planned(self, plan_id: str, at: datetime) -> None:
+        """Note that a plan was made here."""
+        self._append({"at": at, "event": "planned", "plan_id": plan_id})
 
     def leaves(self, call: Call, claim: str, at: datetime) -> None:
         """Note, to the disk, that a call is about to leave. Raises `ConfigurationError` where that cannot be done."""
@@ -68,6 +73,9 @@ class JournalFile:
                 continue
             try:
                 told = json.loads(line)
+                if told["event"] == "planned":
+                    known.plans.add(told["plan_id"])
+                    continue
                 call = told["call_id"]
                 if told["event"] == "leaves":
                     known.rows[call] = [_typed(row) for row in told["rows"]]

@@ -73,7 +73,8 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
         if requested is None:
             requested = read_query(pipeline, source.sql or "")
         journal = Journal(pipeline)
-        JournalFile(beside(pipeline)).compare(journal.left())
+        file = JournalFile(beside(pipeline))
+        file.compare(journal.left())
         list_campaigns(client)
         now, began = client.clock.now(), time.monotonic()
         checked = validate(requested, pipeline, journal, settings, now)
@@ -86,6 +87,7 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
         rows = list(_rows(checked.rows, plan_id, source, settings, now))
         stored = bool(rows) and (skip_invalid or not checked.invalid)
         if stored:
+            file.planned(plan_id, now)
             journal.add(rows)
         return Plan(plan_id if stored else None, calls_of(rows), checked.invalid, seconds)
 

@@ -288,17 +288,23 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
     file = one.account.path.with_name("impact.duckdb.corrections.jsonl")
+    known = file.read_text()
+    file.unlink()
     file.mkdir()
     with pytest.raises(ConfigurationError, match="without it nothing is sent"):
         one.apply(plan_id)
     file.rmdir()
+    with pytest.raises(Disagreement, match=f"does not know plan {plan_id}"):
+        one.apply(plan_id)
     file.write_text("no JSON\n")
     with pytest.raises(Disagreement, match="line 1, cannot be read"):
         one.apply(plan_id)
-    file.write_text('{"event": "leaves", "call_id": "cut o')
+    file.write_text(known + '{"event": "leaves", "call_id": "cut o')
     assert one.statuses() == ["planned"]
     assert one.apply(plan_id).exit is Exit.DONE
-    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == ["leaves", "stands", "stands"]
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == [
+        *("planned", "leaves", "stands", "stands")
+    ]
     assert one.sandbox.account_sid not in file.read_text()
 
 
