@@ -118,7 +118,7 @@ def beside(pipeline: dlt.Pipeline) -> Path:
     if pipeline.destination.destination_name == "duckdb":
         path = duckdb_path()
         return path.with_name(f"{path.name}.corrections.jsonl")
-    return _working_folder(f"{kind()}:None").with_suffix(".corrections.jsonl")
+    return _working_folder(f"{kind()}:{_address(pipeline.destination)}").with_suffix(".corrections.jsonl")
 
 
 def _wait() -> float:
