@@ -80,6 +80,14 @@ def duckdb_path() -> Path:
     return Path(str(spec.credentials.database)).absolute()
 
 
+def beside(pipeline: dlt.Pipeline) -> Path:
+    """The file that remembers which corrections left: beside a DuckDB file, else in dlt's data folder."""
+    if pipeline.destination.destination_name == "duckdb":
+        path = duckdb_path()
+        return path.with_name(f"{path.name}.corrections.jsonl")
+    return _working_folder(f"{kind()}:None").with_suffix(".corrections.jsonl")
+
+
 def _wait() -> float:
     try:
         return parse_duration(dlt.config.get("impact.warehouse_wait") or timedelta(seconds=30)).total_seconds()
