@@ -68,6 +68,8 @@ def show_plan(found: Plan) -> int:
 def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
     """Ask, apply, show what became of it, return the exit code."""
     found = status(plan_id)
+    if found.disagreement:
+        raise ConfigurationError(found.disagreement)
     planned = [call for call in found.calls if call.status == Status.PLANNED]
     if planned and not yes:
         console().print(changes(f"Plan {plan_id}", planned))
