@@ -89,7 +89,7 @@ def _address(destination: Destination[Any, Any] | None) -> str:
         section = f"destination.{kind()}"
         msg = f"the warehouse is not configured: {section} lacks {missing}; put it into .dlt/secrets.toml"
         raise ConfigurationError(msg) from None
-    credentials = getattr(found, "credentials", None)
+    credentials: Any = getattr(found, "credentials", None)
     known = credentials.to_native_representation() if hasattr(credentials, "to_native_representation") else ""
     return f"{known} {getattr(found, 'bucket_url', '')}"
 
