@@ -35,8 +35,9 @@ soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox
 bench: $(VENV)/.installed ## Measure a backfill beside a floor without dlt and beside dlt's own REST source
 	$(BIN)/python -m tests.bench
 
-chaos: $(VENV)/.installed ## Kill 200 runs, break 2,000 of 10,000 requests, compare with the truth, print what it cost
+chaos: $(VENV)/.installed ## Kill 200 runs and 300 applies, break 2,000 of 10,000 requests, print what it cost
 	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m tests.chaos.corrections
 
 audit: $(VENV)/.installed ## Look for known vulnerabilities in what the lock pins (asks PyPI)
 	$(BIN)/uv tool run pip-audit@2.10.1 --disable-pip --require-hashes --strict -r requirements.lock

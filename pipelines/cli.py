@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import signal
-import sys
-from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipelines.corrections.commands import corrections
+from pipelines.verbs import Group, verb
+
 if TYPE_CHECKING:  # help is instant
-    from collections.abc import Callable
     from datetime import datetime
 
 _INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
 
 
-class _Group(click.Group):
-    """Shows the verbs in the order in which a user meets them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the verb; an interrupt before it has begun ends it as one amid it does."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            from pipelines.failures import interrupted  # noqa: PLC0415 - help is instant
-
-            sys.exit(interrupted(error))
-
-
 @click.group(
-    cls=_Group,
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Start with no account:  impact demo
@@ -44,7 +28,8 @@ Credentials: SOURCES__IMPACT__ACCOUNT_SID and SOURCES__IMPACT__AUTH_TOKEN in the
 or .dlt/secrets.toml. The warehouse is impact.duckdb here, or what DESTINATION__DUCKDB__CREDENTIALS names.
 
 \b
-Exit codes: 0 done; 1 rejected records or drift; 2 something for you to mend; 3 stopped early, run again;
+Exit codes: 0 done; 1 rejected records, drift, or a correction that is not as it was asked for;
+2 something for you to mend; 3 stopped early, run again;
 4 the API, the warehouse or this program failed; 5 the warehouse is in use; 130, 143 interrupted.""",
 )
 @click.version_option(package_name="impact-sync")
@@ -87,26 +72,8 @@ def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> 
         raise click.BadParameter(msg, param=parameter) from error
 
 
-def _verb(command: Callable[..., int]) -> Callable[..., None]:
-    """Run a verb: its exit code, or one line that says what went wrong and what to do."""
-
-    @wraps(command)
-    def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
-        from pipelines.failures import guarded  # noqa: PLC0415 - help is instant
-
-        def tuned() -> int:
-            from pipelines.allocator import tune  # noqa: PLC0415 - help is instant
-
-            tune()
-            return command(**options)
-
-        sys.exit(guarded(tuned))
-
-    return run
-
-
 @main.command()
-@_verb
+@verb
 def check() -> int:
     """Try the credentials and say what to mend.
 
@@ -133,7 +100,7 @@ def check() -> int:
     help="Read items with the requests that the hour leaves, or none; default: as items_max_requests says.",
 )
 @click.option("--dry-run", is_flag=True, help="Print windows, requests and the time it would take; load nothing.")
-@_verb
+@verb
 def sync(
     campaigns: tuple[str, ...],
     since: datetime | None,
@@ -155,7 +122,7 @@ def sync(
 
 @main.command()
 @click.option("--max-requests", type=click.IntRange(min=0), metavar="N", help="Send at most so many requests.")
-@_verb
+@verb
 def items(max_requests: int | None) -> int:
     """Read the items of all actions that wait for it.
 
@@ -178,7 +145,7 @@ def items(max_requests: int | None) -> int:
 )
 @click.option("--until", callback=_instant, metavar="T", help=f"Verify events up to here ({_INSTANT}); default now.")
 @click.option("--repair", is_flag=True, help="Mend what is missing or stale; acknowledge what is gone at the source.")
-@_verb
+@verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
     """Prove that the warehouse is what the API says.
 
@@ -194,7 +161,7 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 @main.command()
 @click.argument("action_id")
 @click.option("--sku", help="Only this item, asked for by itself.")
-@_verb
+@verb
 def show(action_id: str, sku: str | None) -> int:
     """Show one action and its items, live beside the warehouse, and say whether they agree.
 
@@ -208,7 +175,7 @@ def show(action_id: str, sku: str | None) -> int:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@_verb
+@verb
 def status(*, as_json: bool) -> int:
     """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only."""
     from pipelines.status import run  # noqa: PLC0415 - help is instant
@@ -233,7 +200,7 @@ def status(*, as_json: bool) -> int:
     metavar="T",
     help=f"Tell changes since this instant ({_INSTANT}); default: the last month end that the data has passed.",
 )
-@_verb
+@verb
 def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
 
@@ -243,6 +210,9 @@ def report(output: str, campaigns: tuple[str, ...], since: datetime | None, comp
     from pipelines.report.show_report import run  # noqa: PLC0415 - help is instant
 
     return run(output, campaigns, since, compare_to)
+
+
+main.add_command(corrections)
 
 
 @main.command()
@@ -282,7 +252,7 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="RATE",
     help="Share of requests that go wrong in a way that another try mends: 0.2 is every fifth.",
 )
-@_verb
+@verb
 def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
@@ -295,7 +265,7 @@ def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int
 
 
 @main.command()
-@_verb
+@verb
 def demo() -> int:
     """Sync a sandbox account, let a month pass, sync again, and show what changed. Needs no account.
 

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipelines.corrections.progress import CallProgress
 from sources.impact.items import ItemProgress
-from sources.impact.walk import Progress as Step
+from sources.impact.walk import Progress as Walked
 
+Step = Walked | ItemProgress | CallProgress
 _WIDTH = 140
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger("pipelines.progress")
@@ -36,7 +38,7 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Step | ItemProgress], None]]:
+def progress() -> Iterator[Callable[[Step], None]]:
     """Something to call with each step: a bar on a terminal, else a log line every few seconds."""
     if not sys.stderr.isatty() or _logs_json():
         yield _lines()
@@ -52,7 +54,7 @@ def progress() -> Iterator[Callable[[Step | ItemProgress], None]]:
     ) as bar:
         task = bar.add_task("connecting", total=None, said="")
 
-        def show(step: Step | ItemProgress) -> None:
+        def show(step: Step) -> None:
             told = _told(step)
             bar.update(task, description=told.what, completed=told.done, total=told.of, said=told.said)
 
@@ -70,13 +72,16 @@ class _Told:
     said: str
 
 
-def _told(step: Step | ItemProgress) -> _Told:
+def _told(step: Step) -> _Told:
     if isinstance(step, ItemProgress):
         rate, left = step.per_second, duration((step.of - step.done) / max(step.per_second, 1e-3))
         said = f"{rate:,.1f} a second · {left} to go · {step.requests_left:,} requests left"
         if step.waiting > step.of:
             said += f" · {step.waiting - step.of:,} more wait for the hours to come"
         return _Told("items", "action", step.done, step.of, said)
+    if isinstance(step, CallProgress):
+        said = f"{step.settled:,} settled · {step.requests_left:,} requests left"
+        return _Told("corrections", "call", step.done, step.of, said)
     said = f"{step.rows:,} actions · {step.requests_left:,} requests left"
     return _Told(f"campaign {step.campaign_id}, {step.pass_}", "window", step.windows_done, step.windows, said)
 
@@ -93,11 +98,11 @@ def _logs_json() -> bool:
     return any(type(h.formatter).__name__ == "JsonFormatter" for h in logging.getLogger("pipelines").handlers)
 
 
-def _lines() -> Callable[[Step | ItemProgress], None]:
+def _lines() -> Callable[[Step], None]:
     """A line for the first step, the last one known, and one every few seconds between."""
     spoken = 0.0
 
-    def show(step: Step | ItemProgress) -> None:
+    def show(step: Step) -> None:
         nonlocal spoken
         now, told = time.monotonic(), _told(step)
         if now - spoken < _EVERY_SECONDS and told.done < told.of:

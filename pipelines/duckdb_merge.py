@@ -81,7 +81,7 @@ def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, 
 
 def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> list[str]:  # noqa: ANN401 - dlt's table
     """The statements that load parquet files into a table, by its hints and its write disposition."""
-    files = f"read_parquet([{', '.join(map(_literal, paths))}], union_by_name = true)"
+    files = f"read_parquet([{', '.join(map(literal, paths))}], union_by_name = true)"
     if table["write_disposition"] == "append":
         return [f"insert into {name} by name select * from {files}"]
     primary = ", ".join(_columns(table, "primary_key"))
@@ -109,7 +109,7 @@ def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[s
     The file that completes the table is about to be moved to where the others are.
     """
     now = [path if Path(path).exists() else path.replace("completed_jobs", "started_jobs") for path in paths]
-    files = f"read_parquet([{', '.join(map(_literal, now))}])"
+    files = f"read_parquet([{', '.join(map(literal, now))}])"
     return connection.execute(f"select count(*) <> count(distinct ({key})) from {files}").fetchone() == (True,)
 
 
@@ -126,7 +126,7 @@ def _quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _literal(path: str) -> str:
+def literal(path: str) -> str:
     """A path as DuckDB reads it: nothing in it stands for other files."""
     escaped = _GLOB.sub(lambda sign: f"[{sign[0]}]", path)
     return "'" + escaped.replace("'", "''") + "'"

@@ -36,7 +36,7 @@ class History:
 
     def __init__(self, pipeline: dlt.Pipeline, *, on: bool = True) -> None:
         self._pipeline, self._on = pipeline, on
-        self._complete = {name: self._matches(name) for name in _KEYS}
+        self._complete = dict.fromkeys(_KEYS, False) | (self._matching() if on else {})
 
     def actions(self, since: datetime | None, first_seen: Sequence[str] = ()) -> None:
         """Bring `action_history` up to `actions`, to which rows were written from `since` on; None if none were.
@@ -63,16 +63,20 @@ class History:
         versioned = self._versioned(table)
         return _Sql(self._pipeline, versioned, since if self._complete[table] else None) if versioned else None
 
-    def _matches(self, table: str) -> bool:
-        """Whether the open versions are the rows of the table: as many of them, written at the same instants."""
-        if (versioned := self._versioned(table)) is None:
-            return False
+    def _matching(self) -> dict[str, bool]:
+        """Of which tables the open versions are the rows: as many of them, written at the same instants."""
         warehouse = Warehouse(self._pipeline)
-        written = "count(*), sum(cast(extract(epoch from synced_at) * 1000000 as bigint)) as written"
-        rows = warehouse.rows(warehouse.render(f"select {written} from {table}"))
-        return rows == warehouse.rows(
-            warehouse.render(f"select {written} from {versioned.history} where valid_to is null")
-        )
+        written = "count(*) as number, sum(cast(extract(epoch from synced_at) * 1000000 as bigint)) as written"
+        asked = [
+            f"select '{table}' as name, {written} from {table} union all "
+            f"select '{table}' as name, {written} from {history} where valid_to is null"
+            for table, (history, _) in _KEYS.items()
+            if warehouse.holds(table) and warehouse.holds(history)
+        ]
+        if not asked:
+            return {}
+        rows = warehouse.rows(warehouse.render(" union all ".join(asked)))
+        return {name: len({row for row in rows if row[0] == name}) == 1 for name in {row[0] for row in rows}}
 
     def _versioned(self, table: str) -> _Versioned | None:
         history, key = _KEYS[table]

@@ -82,6 +82,7 @@ def items(
                 ask,
                 spool=spool,
                 row=lambda: row(None, run.outcome),
+                history=History(pipeline, on=settings.history),
                 on_progress=on_progress,
             )
             code, outcome = summary.ended
@@ -99,12 +100,12 @@ def drain(  # noqa: PLR0913 - one fact each
     *,
     spool: Spool,
     row: Callable[[], Run],
+    history: History,
     on_progress: OnProgress = lambda _: None,
 ) -> ItemSummary:
     """Land what the queue and the hour allow, each package with the run's `row`."""
     warehouse = Warehouse(pipeline)
     before = client.budget.spent
-    history = History(pipeline, on=client.settings.history)
     with ItemWalk(client, warehouse, run_id, ask, spool=spool, on_progress=on_progress) as walk:
         while walk.waiting and not walk.finished:
             pipeline.run([impact_items(walk=walk, history=client.settings.history), runs(row)])

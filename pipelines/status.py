@@ -65,6 +65,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
             }
         )
     return {
+        "contract": 1,
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
         "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,

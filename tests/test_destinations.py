@@ -14,12 +14,15 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from pipelines.report.gather import read as read_figures
+from pipelines.report.scope import Books, Scope
 from pipelines.verify import verify
 from pipelines.views import texts
 from pipelines.warehouse import open_pipeline
-from sources.impact_sandbox import Reply, Request
+from sources.impact_sandbox import Reply, Request, Rules
 from tests import postgres
 from tests.conftest import Account
+from tests.corrections.conftest import Desk
 
 Make = Callable[..., Account]
 
@@ -44,7 +47,7 @@ def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def query(sql: str) -> list[tuple[Any, ...]]:
     """Rows of whatever warehouse is configured; `{name}` is a table by its full name."""
     with open_pipeline(read_only=True) as pipeline, pipeline.sql_client() as client:
-        names = {*texts(), *pipeline.default_schema.tables}
+        names = {*texts(), *pipeline.default_schema.tables, "corrections"}
         text = sql.format_map({name: client.make_qualified_table_name(name) for name in names})
         return [tuple(row) for row in client.execute_sql(text) or []]
 
@@ -159,6 +162,40 @@ def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
     status = json.loads(runner.invoke(main, ["status", "--json"]).output)
     assert sum(one["actions"] for one in status["campaigns"]) == len(world.truth())
     assert [run["outcome"] for run in status["runs"]] == ["done"]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_corrections_are_planned_sent_once_and_confirmed(account: Make) -> None:
+    """A plan of a reversal and a new amount is sent, each call once, and the warehouse has what came of it."""
+    desk = Desk(account(days=3, per_day=0, rules=Rules()))
+    returned, cheaper = desk.create(), desk.create()
+    desk.account.sync()
+    plan_id = desk.planned(f"{returned},reverse,ITEM_RETURNED,,,,,,,,", f"{cheaper},update,ORDER_UPDATE,,15.00,,,,,,")
+    assert desk.apply(plan_id).exit == 0
+    assert query("select status, actor from {corrections} order by line") == [("confirmed", "Finance")] * 2
+    assert desk.apply(plan_id).exit == 0
+    assert len(desk.writes) == 2
+    states = dict(query("select id, state from {actions}"))
+    assert states[returned] == "REVERSED"
+    assert query(f"select amount from {{actions}} where id = '{cheaper}'") == [(15,)]
+    assert query("select count(*) from {action_history} where valid_to is not null") == [(2,)]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_report_has_the_figures_of_the_views(account: Make) -> None:
+    """The report is written from any warehouse, and its accrued commission is that of the view."""
+    world = account(days=40, per_day=5)
+    world.sync()
+    world.world.advance(days=20)
+    world.sync()
+    with open_pipeline(read_only=True) as pipeline:
+        figures = read_figures(Books(pipeline, Scope()))
+    ((accrued,),) = query("select sum(accrued) from {commission_by_month} where basis = 'event'")
+    (balance,) = figures.balances.values()
+    assert balance.accrued == accrued
+    ended = CliRunner().invoke(main, ["report", "-o", "report.html"])
+    assert ended.exit_code == 0
+    assert "</html>" in Path("report.html").read_text()
 
 
 def test_an_empty_warehouse_says_what_to_do_first(warehouse: str) -> None:

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from pipelines.cli import main
+from pipelines.corrections.request import COLUMNS
 from pipelines.demo import run as run_demo
 from pipelines.views import texts
 
@@ -28,11 +29,24 @@ def test_every_command_has_its_section_and_every_section_its_command() -> None:
 
 def test_the_options_in_the_readme_are_those_of_the_commands() -> None:
     """A synopsis lists exactly the options that its command takes."""
-    for verb, synopsis in re.findall(r"^impact (\w+) (.*\[--.*)$", README, re.MULTILINE):
-        options = {
-            o for p in main.commands[verb].params if isinstance(p, click.Option) for o in p.opts + p.secondary_opts
-        }
-        assert set(re.findall(r"(?<![\w-])--?[\w-]+", synopsis)) == options
+    synopses: dict[click.Command, set[str]] = {}
+    for verb, synopsis in re.findall(r"^impact (\w+) (.*(?:\[|--).*)$", README, re.MULTILINE):
+        command = main.commands[verb]
+        if isinstance(command, click.Group):
+            command = command.commands[synopsis.split()[0]]
+        synopses.setdefault(command, set()).update(re.findall(r"(?<![\w-])--?[\w-]+", synopsis))
+    for command, named in synopses.items():
+        options = {o for p in command.params if isinstance(p, click.Option) for o in p.opts + p.secondary_opts}
+        assert named == options
+
+
+def test_the_columns_in_the_readme_and_in_the_help_are_those_of_a_file() -> None:
+    """Every column that a file of corrections may have is explained in both places."""
+    section = README.partition("\n## impact corrections\n")[2].partition("\n## ")[0]
+    assert [column for column in COLUMNS if f"`{column}`" not in section] == []
+    group = main.commands["corrections"]
+    assert isinstance(group, click.Group)
+    assert [column for column in COLUMNS if column not in (group.commands["plan"].help or "")] == []
 
 
 def test_every_make_target_in_the_readme_exists() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from pipelines.status import run
 from sources.impact import Ask
-from tests.conftest import Account
+from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]
 
@@ -58,3 +61,34 @@ def test_a_window_missing_from_the_ledger_is_named(
     assert gaps(capsys) == [("1000", pass_)]
     run(as_json=False)
     assert f"campaign 1000, {pass_}: nothing read from" in capsys.readouterr().out
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The keys of JSON, at every depth; of a list, those of its first object."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value else None
+
+
+def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status as JSON has the keys of the README's example, at every depth."""
+    one = account(days=20, per_day=2, campaigns=CAMPAIGNS[:1])
+    one.sync()
+    one.world.advance(days=1)
+    one.sync()
+    with one.changing() as connection:  # a window that was never read
+        connection.execute(
+            "delete from sync_windows where pass = 'updated' "
+            "and window_start between date '2025-01-01' and date '2025-06-01'"
+        )
+    capsys.readouterr()
+    run(as_json=True)
+    told = shape(json.loads(capsys.readouterr().out))
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    ((example,),) = [re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+    shown = shape(json.loads(example))
+    for optional in ("cursors", "gaps"):
+        assert told["campaigns"][0][optional] is not None
+        told["campaigns"][0].pop(optional)
+        shown["campaigns"][0].pop(optional)
+    assert told == shown

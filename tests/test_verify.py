@@ -194,7 +194,7 @@ def test_what_changed_since_the_sync_is_newer_and_no_drift(synced: Make) -> None
     assert total(report)["newer"] > 20
     assert total(report)["verified"] + total(report)["newer"] == len(one.truth())
     assert everything(one) == before
-    assert one.query("select count(*) from information_schema.tables where table_name = 'verify_results'") == [(0,)]
+    assert one.query("select count(*) from impact.verify_results") == [(0,)]
 
 
 def test_rows_that_showed_up_late_are_newer(synced: Make) -> None:
@@ -304,7 +304,7 @@ def test_a_seven_day_default_on_queries_by_event_date_is_noticed(synced: Make) -
     with pytest.raises(ShortAnswers, match="EventDate"):
         check(one, repair=True)
     assert len(one.sandbox.requests) < WINDOWS + 6
-    assert one.query("select count(*) from information_schema.tables where table_name = 'verify_results'") == [(0,)]
+    assert one.query("select count(*) from impact.verify_results") == [(0,)]
 
 
 def test_a_range_and_a_campaign_verify_that_alone(synced: Make) -> None:

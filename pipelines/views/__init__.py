@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,13 @@ from sources.impact.warehouse import Warehouse, render
 
 _BASE = "item_state"
 """The view that others are built on; its SQL is what the queue of items is derived from."""
+_COMMENTS = {
+    "duckdb": "select view_name, comment from duckdb_views() where schema_name = %s and not internal "
+    "and database_name = current_database()",
+    "postgres": "select relname, obj_description(oid, 'pg_class') from pg_class where relkind = 'v' "
+    "and relnamespace = to_regnamespace(quote_ident(%s))",
+}
+"""Views and what is told of them, by dialect; elsewhere they are made anew by every run."""
 _SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
 _OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
@@ -49,20 +57,37 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
 
 
 def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views anew, since they may have changed with this version: those whose tables are there."""
-    wanted = available(pipeline)
-    if not wanted:
-        return
-    with pipeline.sql_client() as client, _inside(client) as name_in_full:
+    """Create the views whose tables are there, anew where they have changed with this version."""
+    wanted = {name: (text, _comment(text)) for name, text in available(pipeline).items()}
+    with pipeline.sql_client() as client:
+        known = _COMMENTS.get(str(client.capabilities.sqlglot_dialect))
+        found = client.execute_sql(known, pipeline.dataset_name) if known else None
+        there = {row[0]: row[1] for row in found or []}
+        if any(there.get(name) != comment for name, (_, comment) in wanted.items()):
+            _create(client, wanted, described=known is not None)
+
+
+def _create(client: SqlClientBase[Any], wanted: dict[str, tuple[str, str]], *, described: bool) -> None:
+    names = {name: client.make_qualified_table_name(name) for name in texts()}
+    with _inside(client) as name_in_full:
         if name_in_full:  # not every warehouse replaces a view whose columns have changed
             for name in reversed(texts()):
-                client.execute_sql(f"drop view if exists {client.make_qualified_table_name(name)}")
-            for name, text in wanted.items():
-                view = client.make_qualified_table_name(name)
-                client.execute_sql(f"create view {view} as {render(text, client)}")
-            return
-        views = ((client.make_qualified_table_name(name), text) for name, text in wanted.items())
-        client.execute_sql("; ".join(f"create or replace view {view} as {text}" for view, text in views))
+                client.execute_sql(f"drop view if exists {names[name]}")
+            for name, (text, _) in wanted.items():
+                client.execute_sql(f"create view {names[name]} as {render(text, client)}")
+        else:
+            views = (f"create or replace view {names[name]} as {text}" for name, (text, _) in wanted.items())
+            client.execute_sql("; ".join(views))
+        if described:
+            quote = client.capabilities.escape_literal
+            told = (f"comment on view {names[name]} is {quote(comment)}" for name, (_, comment) in wanted.items())
+            client.execute_sql("; ".join(told))
+
+
+def _comment(text: str) -> str:
+    """What a view says of itself, and a mark of its SQL."""
+    told = (line.removeprefix("--").strip() for line in text.split("\n") if line.startswith("--"))
+    return f"{' '.join(told)} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import stamina
 from sources.impact import protocol
 from sources.impact.budget import Budget
 from sources.impact.clock import Clock
-from sources.impact.connections import Connections, drop
+from sources.impact.connections import Connections, drop, http_client
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -29,8 +29,9 @@ from sources.impact.errors import (
     Unavailable,
 )
 from sources.impact.protocol import Axis, Body, Page
-from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, PAGE_SIZE_MIN, Settings
+from sources.impact.settings import PAGE_SIZE_MIN, Settings
 from sources.impact.windows import Window
+from sources.impact.writing import Submission, read_submission
 
 _BODY_MAX = 1 << 30
 """Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
@@ -69,6 +70,11 @@ class Patience:
     write: float = 30.0
     whole: float = 600.0
 
+    @property
+    def timeout(self) -> httpx.Timeout:
+        """All of them but the last, as httpx takes them."""
+        return httpx.Timeout(self.read, connect=self.connect, write=self.write, pool=None)
+
 
 class Client:
     """Reads one account. Safe between threads; close it, or use it as a context.
@@ -86,16 +92,7 @@ class Client:
         self._patience = patience
         self._connections = Connections()
         self._origin = httpx.URL(settings.base_url)
-        loopback = self._origin.scheme == "http"  # settings allow plain http for loopback alone
-        self._http = httpx.Client(
-            base_url=settings.base_url,
-            auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
-            headers={"Accept": "application/json", "IR-Version": IR_VERSION, "User-Agent": "impact-sync"},
-            timeout=httpx.Timeout(patience.read, connect=patience.connect, write=patience.write, pool=None),
-            limits=httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX),
-            follow_redirects=False,
-            trust_env=not loopback,  # a proxy has no business with credentials meant for this machine
-        )
+        self._http = http_client(settings, patience.timeout)
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -153,6 +150,18 @@ class Client:
     def item(self, action_id: str, sku: str) -> Answer[bytes]:
         """One item of an action as JSON. Raises `NotFound`."""
         return self._get(self._path("Actions", action_id, "Items", sku), None, protocol.read_object)
+
+    def submission(self, batch_id: str) -> Answer[Submission]:
+        """What has become of a change that was accepted. Raises `NotFound`."""
+
+        def read(status: int, headers: Mapping[str, str], body: Body) -> Submission:
+            return read_submission(batch_id, status, headers, body)
+
+        return self._get(self._path("APISubmissions", batch_id), None, read)
+
+    def submissions(self) -> Iterator[Answer[Page]]:
+        """All submissions, page by page: slow, and discouraged; `writing.read_submissions` reads a page."""
+        yield from self._pages(self._path("APISubmissions"), {}, "APISubmissions", "ApiSubmissions")
 
     def _path(self, *parts: str) -> str:
         return "/".join(

@@ -1,4 +1,4 @@
-"""The sockets of a client, so that a thread that waits for an answer can be told that nobody wants it any more."""
+"""How a client connects, and its sockets: a thread that waits for an answer can be told that nobody wants it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ from weakref import WeakSet
 
 import httpx
 
+from sources.impact.settings import IN_FLIGHT_MAX, IR_VERSION, Settings
+
 _OPENED = ("connect_tcp.complete", "start_tls.complete")
+
+
+def http_client(settings: Settings, timeout: httpx.Timeout, *, keepalive: int = IN_FLIGHT_MAX) -> httpx.Client:
+    """What speaks HTTP to the account's API, follows nothing, and keeps so many idle connections."""
+    loopback = httpx.URL(settings.base_url).scheme == "http"  # settings allow plain http for loopback alone
+    return httpx.Client(
+        base_url=settings.base_url,
+        auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
+        headers={"Accept": "application/json", "IR-Version": IR_VERSION, "User-Agent": "impact-sync"},
+        timeout=timeout,
+        limits=httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=keepalive),
+        follow_redirects=False,
+        trust_env=not loopback,  # a proxy has no business with credentials meant for this machine
+    )
 
 
 class Connections:

@@ -14,6 +14,7 @@ ImpactError
 ├── WindowTooFull             ask for a narrower window
 ├── RequestRefused            our request is at fault (400 with fields): a defect, report it
 ├── NotFound                  there is no such thing (404)
+├── OutcomeUnknown            a change may have taken effect: look, never just send it again
 ├── WindowNotWhole            a window could not be read completely: its cursor stays
 └── ShortAnswers              the API hides rows from a kind of query: stop before anything is wrong
 """
@@ -87,6 +88,14 @@ class RequestRefused(ImpactError, ValueError):
 
 class NotFound(ImpactError, LookupError):
     """The API knows no such object (404)."""
+
+
+class OutcomeUnknown(ImpactError, RuntimeError):
+    """A change left and no valid answer came: it may have taken effect. `status` is the answer's, None without one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class WindowNotWhole(ImpactError, RuntimeError):

@@ -10,7 +10,7 @@ select
     fetched_at, fetched_fingerprint, status, item_count,
     case
         when fetched_at is null then 'missing'
-        when fetched_fingerprint is null or fetched_fingerprint not like '%|%' or fetched_fingerprint <> known
+        when fetched_fingerprint is null or position('|' in fetched_fingerprint) = 0 or fetched_fingerprint <> known
             then 'outdated'
         when status = 'not found' then 'not found'
         else 'current'

@@ -66,6 +66,12 @@ class Settings:
     item_concurrency: int = 8
     history: bool = True
     """Whether every version of an action and of an item is kept."""
+    actor: str = ""
+    """Who answers for corrections, as the journal names them; without one the user that the system knows."""
+    custom_codes: tuple[str, ...] = ()
+    """Reason and disposition codes that the account has configured beside the documented ones."""
+    poll_interval: timedelta = timedelta(seconds=10)
+    """Until a submission is asked for, and before it is asked for again, growing from there."""
 
     def __post_init__(self) -> None:
         """Refuse what could leak credentials or what the API would refuse."""
@@ -73,7 +79,14 @@ class Settings:
         if self.page_size < PAGE_SIZE_MIN:
             msg = f"{SECTION}.page_size must be at least {PAGE_SIZE_MIN}, the API's minimum: {self.page_size}"
             raise ConfigurationError(msg)
-        for name in ("overlap", "recheck_interval", "clearing_lookback", "max_wait", "items_max_requests"):
+        for name in (
+            "overlap",
+            "recheck_interval",
+            "clearing_lookback",
+            "max_wait",
+            "poll_interval",
+            "items_max_requests",
+        ):
             if (value := getattr(self, name)) is not None and value < type(value)(0):
                 msg = f"{SECTION}.{name} must not be negative: {value}"
                 raise ConfigurationError(msg)

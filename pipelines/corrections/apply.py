@@ -1,0 +1,71 @@
+"""`impact corrections apply`: a plan is sent, each call once, and followed until its outcome is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipelines.corrections.calls import Call
+from pipelines.corrections.columns import LEFT, NOT_DONE, WAITING, Status
+from pipelines.corrections.desk import opened
+from pipelines.corrections.progress import CallProgress
+from pipelines.corrections.sending import Sender
+from pipelines.descriptions import describe
+from pipelines.exits import Exit, exit_code
+from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
+from sources.impact.settings import Settings
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How an apply ended: the plan as the journal has it now, and what stopped it early, if anything did."""
+
+    calls: list[Call]
+    error: ImpactError | None = None
+    note: str | None = None
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of the command."""
+        if self.error is not None and not isinstance(self.error, BudgetSpent):
+            return exit_code(self.error)
+        return ended(self.calls)
+
+
+def ended(calls: list[Call]) -> Exit:
+    """The exit code that a plan stands for: work is left, something is not as it was asked for, or all is well."""
+    statuses = {row["status"] for call in calls for row in call.rows}
+    if statuses & {*LEFT}:
+        return Exit.EARLY
+    return Exit.DRIFT if statuses & {*NOT_DONE, *WAITING} else Exit.DONE
+
+
+def apply(
+    settings: Settings,
+    plan_id: str,
+    *,
+    limit_amount: Decimal | None = None,
+    on_progress: Callable[[CallProgress], None] = lambda _: None,
+) -> Applied:
+    """Send what of a plan was not sent yet, and settle what was.
+
+    Raises `Disagreement` where the file beside the database knows of calls that the database does not, and other
+    `ConfigurationError`s before anything is sent; what comes later is in what it returns.
+    """
+    with opened(settings) as desk:
+        if not (calls := desk.journal.plan(plan_id)):
+            msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
+            raise ConfigurationError(msg)
+        if any(call.status == Status.PLANNED for call in calls):
+            desk.check_home(plan_id)
+        run = Sender(desk, len(calls), on_progress)
+        error = None
+        try:
+            run.settle_earlier(calls)
+            note = run.send(calls, limit_amount)
+            run.settle(plan_id)
+        except ImpactError as stopped:
+            error, note = stopped, None
+        describe(desk.pipeline)
+        return Applied(desk.journal.plan(plan_id), error, note)

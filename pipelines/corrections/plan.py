@@ -1,0 +1,125 @@
+"""`impact corrections plan`: what is asked for, checked and stored, an action's lines as one call. Nothing is sent."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+from pipelines.corrections.calls import Call, Row, calls_of, request_of
+from pipelines.corrections.columns import NAMES, Status
+from pipelines.corrections.journal import Journal
+from pipelines.corrections.journal_file import JournalFile
+from pipelines.corrections.request import read_file, read_query, shown
+from pipelines.corrections.reread import Rereader
+from pipelines.corrections.validate import Invalid, validate
+from pipelines.warehouse import beside, open_pipeline
+from sources.impact.campaigns import list_campaigns
+from sources.impact.client import Client
+from sources.impact.errors import ConfigurationError
+from sources.impact.settings import Settings
+from sources.impact.walk import own
+from sources.impact.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as it was stored: its calls, the rows that are no part of it, and the seconds that checking took."""
+
+    id: str | None
+    """None where invalid rows kept it from being stored."""
+    calls: list[Call]
+    invalid: list[Invalid]
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> list[Row]:
+        """The corrections, in the order of their lines within each call."""
+        return [row for call in self.calls for row in call.rows]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the corrections come from: a file or a query, one of them."""
+
+    file: Path | None = None
+    sql: str | None = None
+
+    def __str__(self) -> str:
+        """The source as the journal names it."""
+        return self.file.name if self.file else shown(self.sql or "")
+
+
+def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> Plan:
+    """Check what is asked for and store it. One request lists the campaigns: it sets the clock that locks go by.
+
+    Items that are to be corrected and were never read are read now, if the hour has the requests for all of them.
+    With invalid rows nothing is stored unless they are to be skipped. Raises `ConfigurationError` for a source that
+    cannot be read and for a warehouse without actions.
+    """
+    requested = read_file(source.file) if source.file else None
+    with open_pipeline() as pipeline, Client(settings) as client:
+        own(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
+        if not Warehouse(pipeline).holds():
+            msg = "there are no actions yet that could be corrected: run `impact sync` first"
+            raise ConfigurationError(msg)
+        if requested is None:
+            requested = read_query(pipeline, source.sql or "")
+        journal = Journal(pipeline)
+        file = JournalFile(beside(pipeline))
+        file.compare(journal.left())
+        list_campaigns(client)
+        now, began = client.clock.now(), time.monotonic()
+        checked = validate(requested, pipeline, journal, settings, now)
+        seconds = time.monotonic() - began
+        if checked.unread and len(checked.unread) < client.budget.allowed:
+            with Rereader(client, pipeline) as rereader:
+                rereader.land_items(checked.unread)
+            checked = validate(requested, pipeline, journal, settings, now)
+        plan_id = f"{now:%Y%m%d}-{uuid.uuid4().hex[:8]}"
+        rows = list(_rows(checked.rows, plan_id, source, settings, now))
+        stored = bool(rows) and (skip_invalid or not checked.invalid)
+        if stored:
+            file.planned(plan_id, now)
+            journal.add(rows)
+        return Plan(plan_id if stored else None, calls_of(rows), checked.invalid, seconds)
+
+
+def actor(settings: Settings) -> str:
+    """Who answers for it: as configured, else the user that the system knows."""
+    try:
+        return settings.actor or getuser()
+    except (OSError, KeyError):  # a process whose user has no name
+        return "unknown"
+
+
+def _rows(
+    checked: Iterable[dict[str, Any]], plan_id: str, source: Source, settings: Settings, now: datetime
+) -> Iterable[Row]:
+    """Rows of the journal, call by call, each with the request that it leaves with."""
+    grouped: dict[int, list[Row]] = defaultdict(list)
+    for one in checked:
+        row = dict.fromkeys(NAMES) | {name: value for name, value in one.items() if name in NAMES}
+        grouped[one["call"]].append(
+            row
+            | {
+                "correction_id": f"{plan_id}-{one['line']}",
+                "plan_id": plan_id,
+                "call_id": "",
+                "source": str(source),
+                "actor": actor(settings),
+                "status": Status.PLANNED,
+                "planned_at": now,
+            }
+        )
+    for rows in grouped.values():
+        request = request_of(Call(tuple(rows)).write())
+        for row in rows:
+            yield row | {"call_id": f"{plan_id}-call-{rows[0]['line']}", "request": request}

@@ -1,0 +1,47 @@
+"""What all verbs of `impact` share: their order in the help, and how they end."""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:  # help is instant
+    from collections.abc import Callable
+
+
+class Group(click.Group):
+    """Shows the verbs in the order in which a user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names of the verbs."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the verb; an interrupt before it has begun ends it as one amid it does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            from pipelines.failures import interrupted  # noqa: PLC0415 - help is instant
+
+            sys.exit(interrupted(error))
+
+
+def verb(command: Callable[..., int]) -> Callable[..., None]:
+    """Run a verb: its exit code, or one line that says what went wrong and what to do."""
+
+    @wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
+        from pipelines.failures import guarded  # noqa: PLC0415 - help is instant
+
+        def tuned() -> int:
+            from pipelines.allocator import tune  # noqa: PLC0415 - help is instant
+
+            tune()
+            return command(**options)
+
+        sys.exit(guarded(tuned))
+
+    return run

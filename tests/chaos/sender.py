@@ -1,0 +1,93 @@
+"""An apply in a process of its own, which kills itself, as `kill -9` does, at the step that it is told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import wraps
+from typing import Any
+
+import stamina
+
+from pipelines.corrections.apply import apply
+from pipelines.corrections.journal import Journal
+from pipelines.corrections.journal_file import JournalFile
+from pipelines.corrections.reread import Rereader
+from pipelines.exits import exit_code
+from sources.impact import Settings
+from sources.impact.client import Client
+from sources.impact.errors import ImpactError
+from sources.impact.writer import Writer
+
+_SPAN = 0.03
+"""About how long a step takes, in seconds."""
+
+
+class Step(Enum):
+    """Where to die: the method that is under way, and whether before it, after it, or some moments into it."""
+
+    UNCLAIMED = (Journal, "claim", "before")
+    CLAIMED = (Journal, "claim", "after")
+    NOTED = (JournalFile, "leaves", "after")
+    SENDING = (Writer, "_fetch", "amid")
+    ANSWERED = (Writer, "send", "after")
+    ANSWER_NOTED = (JournalFile, "stands", "after")
+    RECORDED = (Journal, "record", "after")
+    POLLING = (Client, "submission", "amid")
+    POLLED = (Client, "submission", "after")
+    LANDING = (Rereader, "land", "amid")
+    LANDED = (Rereader, "land", "after")
+    SETTLED = (Journal, "record_rows", "after")
+
+
+@dataclass(frozen=True)
+class Doom:
+    """The step to die at, when it comes for the `number`-th time; `moment` is where in it, from 0 to 1."""
+
+    step: str
+    number: int
+    moment: float
+
+
+def send(environment: Mapping[str, str], settings: Settings, plan_id: str, doom: Doom | None) -> None:
+    """Apply a plan and end with its exit code, or die."""
+    logging.disable()
+    os.environ.update(environment)
+    if doom:
+        _arm(doom)
+    with stamina.set_testing(True, attempts=8):
+        try:
+            code = apply(settings, plan_id).exit
+        except ImpactError as error:
+            code = exit_code(error)
+    os._exit(code)
+
+
+def _arm(doom: Doom) -> None:
+    owner, name, when = Step[doom.step].value
+    method, times = getattr(owner, name), 0
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @wraps(method)
+    def doomed(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - the method's
+        nonlocal times
+        times += 1
+        if times < doom.number:
+            return method(*args, **options)
+        if when == "before":
+            die()
+        if when == "amid":
+            threading.Timer(doom.moment * _SPAN, die).start()
+        result = method(*args, **options)
+        if when == "after":
+            die()
+        return result
+
+    setattr(owner, name, doomed)
