@@ -226,7 +226,7 @@ main.add_command(corrections)
     metavar="DIALECT",
     help="Publish nothing; print the SQL that makes the account's tables and views in an engine (`spark`).",
 )
-@_verb
+@verb
 def publish(url: str | None, account: str | None, *, whole: bool, views: str | None) -> int:
     """Make a lake of Delta tables at URL (s3://bucket/folder) hold what the warehouse holds.
 

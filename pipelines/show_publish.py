@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 import dlt
@@ -11,6 +12,10 @@ import dlt
 from pipelines.console import console, table
 from pipelines.exits import Exit
 from sources.impact.errors import ConfigurationError
+
+if TYPE_CHECKING:  # only whoever has a lake has what it needs
+    from pipelines.lake.place import Lake
+    from pipelines.lake.publish import Written
 
 
 def run(url: str | None, account: str | None, *, whole: bool) -> int:
@@ -21,10 +26,12 @@ def run(url: str | None, account: str | None, *, whole: bool) -> int:
 
     lake = resolve(url, account)
     counts = ("rows", "written", "removed")
-    shown = table(f"{lake.account} in {lake.url}", "table", *counts, numbers=counts)
-    for one in publish(lake, whole=whole):
+    shown = table("Published", "table", *counts, numbers=counts)
+    tables = publish(lake, whole=whole)
+    for one in tables:
         shown.add_row(one.table, *(f"{getattr(one, count):,}" for count in counts))
     console().print(shown)
+    console().print(_said(lake, tables))
     return Exit.DONE
 
 
@@ -48,10 +55,13 @@ def afterwards(code: Exit) -> Exit:
         from pipelines.lake.publish import publish  # noqa: PLC0415
 
     lake = resolve()
-    tables = publish(lake)
-    written, removed = sum(one.written for one in tables), sum(one.removed for one in tables)
-    console().print(f"Published to {lake.url} as {lake.account}: {written:,} rows written, {removed:,} removed.")
+    console().print(_said(lake, publish(lake)))
     return code
+
+
+def _said(lake: Lake, tables: list[Written]) -> str:
+    written, removed = sum(one.written for one in tables), sum(one.removed for one in tables)
+    return f"Published to {lake.url} as {lake.account}: {written:,} rows written, {removed:,} removed."
 
 
 @contextmanager

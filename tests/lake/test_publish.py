@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from pipelines.cli import main
 from pipelines.lake import delta
@@ -73,14 +75,15 @@ def test_accounts_that_run_at_once_are_all_there(
     monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "30 seconds")
     worlds = {}
     for seed, name in enumerate(("acme", "birch", "cedar", "dune"), 1):
-        worlds[name] = account(days=12, per_day=5, seed=seed)
+        worlds[name] = account(days=12, per_day=5, seed=seed, account_sid=f"IR{name}")
         worlds[name].path = tmp_path / f"{name}.duckdb"
     for turn in range(3):
         runs = []
         for name, world in worlds.items():
             world.world.advance(days=turn * 5)
             if turn:
-                world.world.modify(world.world.create(), **{f"Own{turn}{name.title()}": "x"})
+                own: Any = {f"Own{turn}{name.title()}": "x"}
+                world.world.modify(world.world.create(), **own)
             command = [IMPACT, "sync"]
             runs.append(subprocess.Popen(command, env=environment(world, Lake(url, name)), stderr=subprocess.PIPE))
         ended = [(run.communicate()[1].decode(), run.returncode) for run in runs]
@@ -104,7 +107,7 @@ def test_a_killed_publish_is_made_whole_by_the_next(account: Make, url: str) -> 
                 if told == kept:
                     run.send_signal(signal.SIGKILL)
         assert run.returncode == -signal.SIGKILL
-        with pytest.raises(AssertionError):
+        with pytest.raises((AssertionError, TableNotFoundError)):
             assert_published(world.path, lake)
         publish(lake)
         assert_published(world.path, lake)
@@ -141,7 +144,11 @@ def test_what_a_warehouse_has_no_more_leaves_the_lake(account: Make, url: str) -
 
 def test_a_name_in_the_lake_is_one_account_s(account: Make, url: str, tmp_path: Path) -> None:
     """Another account under a name that is taken is refused before anything of it is written."""
-    first, second, lake = account(days=3, per_day=3), account(days=3, per_day=3, seed=2), Lake(url, "acme")
+    first, second, lake = (
+        account(days=3, per_day=3),
+        account(days=3, per_day=3, account_sid="IRother"),
+        Lake(url, "acme"),
+    )
     first.sync()
     publish(lake)
     first.path.rename(tmp_path / "first.duckdb")
@@ -167,9 +174,9 @@ def test_many_publications_leave_few_files(account: Make, url: str, monkeypatch:
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Postgres database as the warehouse."""
-    with postgres.serving() as address, monkeypatch.context() as patch:
-        patch.setenv("IMPACT__DESTINATION", "postgres")
-        patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres.new_database(address))
+    with postgres.serving() as address:
+        monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres.new_database(address))
         yield
 
 
@@ -231,7 +238,8 @@ def test_the_command_shows_what_it_wrote(account: Make, url: str) -> None:
     world.sync()
     ended = CliRunner().invoke(main, ["publish", url, "--account", "acme"])
     assert ended.exit_code == 0, ended.output
-    assert any(line.split() == ["actions", *[str(len(world.truth()))] * 2, "0"] for line in ended.output.splitlines())
+    actions = str(len(world.truth()))
+    assert ["actions", actions, actions, "0"] in [re.findall(r"\w+", line) for line in ended.output.splitlines()]
     again = CliRunner().invoke(main, ["publish", url, "--account", "acme", "--whole"])
     assert again.exit_code == 0, again.output
     assert_published(world.path, Lake(url, "acme"))
