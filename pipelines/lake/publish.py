@@ -48,7 +48,7 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         TemporaryDirectory(prefix="impact-publish-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
-        connection.execute("set timezone = 'UTC'")
+        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
         warehouse = Warehouse(pipeline)
         if not warehouse.holds():
             msg = "there is nothing to publish yet: run `impact sync` first"
