@@ -16,8 +16,10 @@ from pipelines.lake.rows import ACCOUNT, GONE
 
 _ATTEMPTS = 20
 _LONGEST_PAUSE = 5.0
-_FILES = 32
-"""Files of one account in one table from which on they are made into fewer: a commit adds some."""
+_FILE_BYTES = 16 * 2**20
+"""A commit writes files anew that hold a changed row: small ones leave most of a large table alone."""
+_SMALL_FILES = 32
+"""Files of one account, not half as large, from which on they are made into fewer: a commit adds some."""
 Result = TypeVar("Result")
 
 
@@ -50,6 +52,7 @@ def opened(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:
         schema,
         mode="ignore",  # another account may be a moment faster
         partition_by=[ACCOUNT],
+        configuration={"delta.targetFileSize": str(_FILE_BYTES)},
         storage_options=lake.options or None,
     )
 
@@ -110,8 +113,9 @@ def emptied(lake: Lake, name: str) -> int:
 
 def tidy(table: DeltaTable, account: str) -> None:
     """Make an account's many small files into few, and drop files that no version of the past week needs."""
-    filters = [(ACCOUNT, "=", account)]
-    if len(table.file_uris(file_pruning_predicate=filters)) < _FILES:
+    files = pa.table(table.get_add_actions(flatten=True))
+    sizes = files.filter(pc.equal(files[f"partition.{ACCOUNT}"], account))["size_bytes"]
+    if (pc.sum(pc.less(sizes, _FILE_BYTES // 2)).as_py() or 0) < _SMALL_FILES:
         return
-    table.optimize.compact(partition_filters=filters)
+    table.optimize.compact(partition_filters=[(ACCOUNT, "=", account)])
     table.vacuum(dry_run=False)

@@ -160,7 +160,7 @@ def test_a_name_in_the_lake_is_one_account_s(account: Make, url: str, tmp_path: 
 
 def test_many_publications_leave_few_files(account: Make, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small files of an account are made into one from some number on, and nothing is lost."""
-    monkeypatch.setattr(delta, "_FILES", 3)
+    monkeypatch.setattr(delta, "_SMALL_FILES", 3)
     world, lake = account(days=2, per_day=2), Lake(url, "acme")
     for _ in range(5):
         world.world.advance(hours=6)
