@@ -87,7 +87,8 @@ def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBa
     # The account stands there as a value, which is what the check for conflicts understands.
     same = " and ".join([f"t.{ACCOUNT} = '{account}'", *(f't."{name}" = s."{name}"' for name in key)])
     (
-        table.merge(rows, same, source_alias="s", target_alias="t", merge_schema=True)
+        # Held in memory, the rows tell which files cannot hold any of them.
+        table.merge(rows, same, source_alias="s", target_alias="t", merge_schema=True, streamed_exec=False)
         .when_matched_delete(f"s.{GONE}")
         .when_matched_update_all(except_cols=[GONE])
         .when_not_matched_insert_all(f"not s.{GONE}", except_cols=[GONE])

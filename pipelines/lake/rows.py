@@ -1,6 +1,6 @@
 """What of a table has to be written: its rows here against keys and hashes there, found by DuckDB, on disk if it must.
 
-The rows here are streamed twice, once to be hashed and once for those that are written, so that memory stays flat.
+The rows here are streamed twice, once to be hashed and once for those that are written: memory holds no table whole.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class Difference:
         """The rows to write, and for each key to delete a row that has nothing else, `_gone` true."""
         key = ", ".join(map(_quoted, self._shape.key))
         self._connection.register("stream", self._here())
-        ours = f"select '{account}' as {ACCOUNT}, *, {_hash(self._shape)} as {HASH}, false as {GONE} from stream"
         sql = (
-            f"select * from ({ours}) semi join wanted using ({key}) union all by name "
-            f"select '{account}' as {ACCOUNT}, {key}, true as {GONE} from gone"
+            f"select '{account}' as {ACCOUNT}, stream.*, wanted.{HASH}, false as {GONE} "
+            f"from stream join wanted using ({key}) "
+            f"union all by name select '{account}' as {ACCOUNT}, {key}, true as {GONE} from gone"
         )
         return self._connection.sql(sql).to_arrow_reader(_ROWS_A_BATCH)
 
