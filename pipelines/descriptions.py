@@ -27,4 +27,5 @@ def describe(pipeline: dlt.Pipeline) -> None:
                 name = f"{client.make_qualified_table_name(table)}.{client.escape_column_name(column)}"
                 comments.append(f"comment on column {name} is '{text}'")
         if comments:  # at once: one by one they take as long as a small load
-            client.execute_sql("; ".join(comments))
+            with client.begin_transaction():
+                client.execute_sql("; ".join(comments))

@@ -286,7 +286,7 @@ def test_weeks_with_too_small_a_budget_end_true(account: Make) -> None:
     """Coverage rises with each run, what changed and is still open is never left behind, and in the end all is true."""
     world = account(days=60, per_day=5, rules=Rules(duplicate_skus=0.3))
     shares = []
-    for week in range(6):
+    for week in range(4):
         if week:
             change_some(world, week)
             world.world.advance(days=3)

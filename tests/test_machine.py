@@ -301,7 +301,7 @@ def test_the_warehouse_is_true_after_each_sync_whatever_happens() -> None:
         Machine,
         settings=settings(
             max_examples=soak or 6,
-            stateful_step_count=30 if soak else 20,
+            stateful_step_count=30 if soak else 14,
             deadline=None,
             derandomize=not soak,
             print_blob=True,

@@ -106,7 +106,7 @@ def test_a_month_that_locks_at_one_instant_is_read(
 ) -> None:
     """More actions than can be paged through lock at one instant: larger pages where accepted, else by EventDate."""
     rules = Rules(shared_locking_day=28, max_page_size=max_page_size, refusal_names_total=names_total)
-    one = account(days=45, per_day=1_000, rules=rules, campaigns=ONE)
+    one = account(days=45, per_day=800, rules=rules, campaigns=ONE)
     one.sync()
     one.world.advance(days=2)
     one.sandbox.requests.clear()

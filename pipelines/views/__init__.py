@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib.resources import files
@@ -69,7 +69,8 @@ def create_views(pipeline: dlt.Pipeline) -> None:
 
 def _create(client: SqlClientBase[Any], wanted: dict[str, tuple[str, str]], *, described: bool) -> None:
     names = {name: client.make_qualified_table_name(name) for name in texts()}
-    with _inside(client) as name_in_full:
+    # Together, they take a tenth of the time, and nobody finds half of them.
+    with _inside(client) as name_in_full, client.begin_transaction() if described else nullcontext():
         if name_in_full:  # not every warehouse replaces a view whose columns have changed
             for name in reversed(texts()):
                 client.execute_sql(f"drop view if exists {names[name]}")

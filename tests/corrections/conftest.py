@@ -53,7 +53,8 @@ class Desk:
         return self.account.settings(**({"poll_interval": timedelta(0), "actor": "Finance"} | changes))
 
     def plan(self, *lines: str, skip_invalid: bool = False, **changes: Any) -> Plan:  # noqa: ANN401 - any setting
-        """Plan these lines."""
+        """Plan these lines, a minute later: the sandbox's clock stands, and what came before took its time by ours."""
+        self.world.advance(seconds=60)
         return plan(self.settings(**changes), Source(self.ask(*lines)), skip_invalid=skip_invalid)
 
     def planned(self, *lines: str, **changes: Any) -> str:  # noqa: ANN401 - any setting
