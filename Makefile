@@ -26,11 +26,12 @@ sync: $(VENV)/.installed ## Sync the account that .dlt/secrets.toml or the envir
 	@$(BIN)/impact sync
 
 test: $(VENV)/.installed ## Run the test suite on every core
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 soak: SOAK ?= 100
 soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox, a true warehouse after each sync
 	SOAK=$(SOAK) $(BIN)/python -m pytest tests/test_machine.py
+	$(BIN)/python -m pytest -n auto -m long
 
 bench: $(VENV)/.installed ## Measure a backfill beside a floor without dlt and beside dlt's own REST source
 	$(BIN)/python -m tests.bench

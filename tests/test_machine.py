@@ -300,7 +300,7 @@ def test_the_warehouse_is_true_after_each_sync_whatever_happens() -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=soak or 6,
+            max_examples=soak or 5,
             stateful_step_count=30 if soak else 14,
             deadline=None,
             derandomize=not soak,
