@@ -49,11 +49,11 @@ class _SqlClient(DuckDbSqlClient):
         """Nothing to warn of: the names are written out."""
 
 
-class _Waiting(RunnableLoadJob, HasFollowupJobs):
-    """A file that has nothing to do until all files of its table are there."""
+class Waiting(RunnableLoadJob, HasFollowupJobs):
+    """A file with which nothing is to be done until all files of its table are there, if then."""
 
     def run(self) -> None:
-        pass
+        """Do nothing."""
 
 
 class _Client(DuckDbClient):
@@ -73,7 +73,7 @@ class _Client(DuckDbClient):
     def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:  # noqa: ANN401, FBT001, FBT002, ARG002
         if file_path.endswith(".sql"):
             return MergeJob(file_path)
-        return _Waiting(file_path)
+        return Waiting(file_path)
 
     def create_table_chain_completed_followup_jobs(
         self, table_chain: Sequence[Any], completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None

@@ -10,9 +10,10 @@ from typing import Any
 import dlt
 import pyarrow.parquet as pq
 from dlt.common.destination import Destination
-from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.common.destination.client import LoadJob
 from dlt.destinations.impl.postgres.factory import postgres as postgres_destination
 
+from pipelines.duckdb_file import Waiting
 from pipelines.exits import WarehouseBusy
 from sources.impact.errors import ConfigurationError
 
@@ -34,7 +35,7 @@ def destination() -> Destination[Any, Any]:
     class Client(PostgresClient):
         def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:  # noqa: ANN401, FBT001, FBT002 - as the base has it
             if file_path.endswith(".parquet") and not pq.read_metadata(file_path).num_rows:
-                return _Nothing(file_path)
+                return Waiting(file_path)  # of a file without rows, which ADBC does not take, there is nothing to load
             return super().create_load_job(table, file_path, load_id, restore)
 
     class postgres(postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
@@ -45,13 +46,6 @@ def destination() -> Destination[Any, Any]:
             return Client
 
     return postgres(preferred_loader_file_format="parquet")
-
-
-class _Nothing(RunnableLoadJob, HasFollowupJobs):
-    """Of a file without rows, which ADBC does not take, there is nothing to load."""
-
-    def run(self) -> None:
-        pass
 
 
 @contextmanager

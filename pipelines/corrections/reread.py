@@ -87,8 +87,7 @@ class Rereader:
         items = self._items.land(listings)
         landings = [*before, Landing(items=items.items, rejected=items.rejected)]
         self._pipeline.run(impact(walk=_Package(landings), history=self._history))
-        written = [pc.min(one.actions["synced_at"]).as_py() for one in before if one.actions is not None]
-        self._kept.actions(min(written, default=None))
+        self._kept.actions(self._actions.earliest if before else None)
         self._kept.items(min((one.read_at for one in listings), default=None))
         if items.fetches is not None and len(items.fetches):
             # What they vouch for has landed: each table commits on its own.

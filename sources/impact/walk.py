@@ -98,6 +98,8 @@ class Walk:
         self.stopped: ImpactError | None = None
         self.finished = False
         self.bounds: Bounds | None = None
+        self.first_seen: list[str] = []
+        """Campaigns of which the warehouse held nothing when the run began."""
         self._warehouse = warehouse
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
@@ -105,7 +107,6 @@ class Walk:
         self._lander = Lander(warehouse, run_id, history=self.settings.history, on_updated=on_updated)
         self._steps: Iterator[Landing] | None = None
         self._state: State = {}
-        self._first_seen: list[str] = []
         self._windows_done = self._windows = 0
 
     def __enter__(self) -> Self:
@@ -124,11 +125,6 @@ class Walk:
     def tallies(self) -> dict[str, Tally]:
         """What was found, by campaign."""
         return self._lander.tallies
-
-    @property
-    def first_seen(self) -> list[str]:
-        """Campaigns of which the warehouse held nothing when the run began."""
-        return self._first_seen
 
     @property
     def earliest(self) -> datetime | None:
@@ -185,7 +181,7 @@ class Walk:
         yield from self._new_tables()
         self._check_cursors(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
-        self._first_seen = sorted(self._lander.blank)
+        self.first_seen = sorted(self._lander.blank)
         for group in self._groups(chosen):
             first = {c for c in group if self._is_first(c, bounds)}
             whole = [c for c in group if passes.vouches(self._cursors(c), bounds, self.settings) and c not in first]
