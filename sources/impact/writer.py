@@ -11,8 +11,9 @@ import httpx
 
 from sources.impact import protocol
 from sources.impact.client import Answer, Client, Patience
-from sources.impact.connections import http_client
-from sources.impact.errors import ImpactError, OutcomeUnknown, Unavailable
+from sources.impact.connections import Connections, http_client
+from sources.impact.errors import ImpactError, InvalidAnswer, OutcomeUnknown, Unavailable
+from sources.impact.transfer import fetch
 from sources.impact.writing import Queued, Write, read_queued
 
 _BODY_MAX = 1 << 20
@@ -31,7 +32,8 @@ class Writer:
     def __init__(self, client: Client, *, patience: Patience = Patience()) -> None:  # noqa: B008 - it is immutable
         self._client, self._patience = client, patience
         settings = client.settings
-        self._http = http_client(settings, patience.timeout, keepalive=0)
+        self._connections = Connections()
+        self._http = http_client(settings, patience.timeout, self._connections, keepalive=0)
         self._path = f"/Advertisers/{quote(settings.account_sid, safe='')}/Actions"
 
     def __enter__(self) -> Self:
@@ -72,9 +74,9 @@ class Writer:
         try:
             before()
             began = time.monotonic()
-            response, body = self._fetch(request)
+            response, body = fetch(self._http, request, self._connections, seconds=self._patience.whole, most=_BODY_MAX)
             limits, refused = protocol.read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, InvalidAnswer) as error:
             msg = f"{self._http.base_url.host} gives no answer ({type(error).__name__}: {error})"
             if not left:
                 raise Unavailable(msg) from None
@@ -86,16 +88,3 @@ class Writer:
         arrived = time.monotonic()
         queued = read_queued(response.status_code, response.headers, body)
         return Answer(queued, self._client.clock.now(), arrived, seconds=arrived - began)
-
-    def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
-        until = time.monotonic() + self._patience.whole
-        response, body = self._http.send(request, stream=True), bytearray()
-        try:
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > _BODY_MAX or time.monotonic() > until:
-                    msg = "the answer does not end"
-                    raise httpx.ReadTimeout(msg)
-        finally:
-            response.close()
-        return response, body
