@@ -40,7 +40,17 @@ class Rules:
         seven_day_default_on_all: without StartDate, every query is limited to the last 7 days of updates.
         three_years_on_all: every range, not only StartDate, begins at most 1,095 days ago.
         max_page_size: a larger PageSize is refused; None for no limit.
+        most_a_page: a page holds at most so many actions whatever PageSize asks for, as its envelope says, and so ten
+            times as many are all that can be paged through; None for what PageSize asks for.
+        refusal: the form in which too many matches are refused: a 400 without Errors, one whose Errors name PageSize
+            or the bounds of the dates that were sent, or a 200 whose Status is ERROR.
         refusal_names_total: the refusal of too many matches says how many there are.
+        precision: the unit to which the bounds of dates, and the dates they are compared with, are cut.
+        exclusive_ends: the end of a range of dates is not part of it.
+        refused: campaigns whose actions are refused, and the words.
+        slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
+        total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
+        listed_twice: ids of actions; a page that holds one of them lists it twice.
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
 
@@ -84,7 +94,15 @@ class Rules:
     seven_day_default_on_all: bool = False
     three_years_on_all: bool = False
     max_page_size: int | None = None
+    most_a_page: int | None = None
+    refusal: Literal["plain", "page_size", "dates", "ok"] = "plain"
     refusal_names_total: bool = False
+    precision: Literal["millisecond", "second", "minute", "day"] = "millisecond"
+    exclusive_ends: bool = False
+    refused: tuple[tuple[str, str], ...] = ()
+    slow: tuple[Literal["updated", "event", "locking"], int] | None = None
+    total_too_high: tuple[str, ...] = ()
+    listed_twice: tuple[str, ...] = ()
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
 
