@@ -44,6 +44,8 @@ _PATIENCE = 300.0
 _REFUSALS = 5
 """How often one request waits for the hour to turn before it gives up."""
 _REDIRECTS = 3
+_SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
+"""Keys of the list of submissions: the first is published, the others are what one would expect."""
 _log = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):  # their lines carry URLs, and in these stands the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -162,7 +164,7 @@ class Client:
 
     def submissions(self) -> Iterator[Answer[Page]]:
         """All submissions, page by page: slow, and discouraged; `writing.read_submissions` reads a page."""
-        yield from self._pages(self._path("APISubmissions"), {}, "APISubmissions", "ApiSubmissions")
+        yield from self._pages(self._path("APISubmissions"), {}, *_SUBMISSIONS)
 
     def _path(self, *parts: str) -> str:
         return "/".join(

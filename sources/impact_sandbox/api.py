@@ -48,7 +48,7 @@ def write(world: World, asked: Asked, method: str, body: str, content_type: str)
         raise Refusal(405, "The method is not allowed")
     refuse_unknown(asked.parameters, frozenset())
     submission = world.submit(read_write(method, body, content_type, world.rules))
-    queued = {"Status": "QUEUED", "QueuedUri": submission.uri(world.account_sid)}
+    queued = {"Status": "QUEUED", "QueuedUri": f"{submission.uri(world.account_sid)}{world.rules.queued_uri}"}
     return Answer(200, [strings_json(queued).encode()])
 
 
@@ -168,15 +168,17 @@ def _items_of(world: World, action_id: str) -> list[Record]:
 
 def _submissions(world: World, asked: Asked) -> Answer:
     query = read_short_list_query(asked.parameters)
-    records = [submission.record(world.account_sid, world.now) for submission in reversed(world.submissions)]
-    return _short_list(world, "APISubmissions", records, query, asked)
+    records = [
+        submission.record(world.account_sid, world.now, world.rules) for submission in reversed(world.submissions)
+    ]
+    return _short_list(world, world.rules.submissions_key, records, query, asked)
 
 
 def _submission(world: World, batch_id: str) -> Answer:
     submission = world.poll(batch_id)
     if submission is None:
         raise Refusal(404, "The submission does not exist")
-    return Answer(200, [_json(world, submission.record(world.account_sid, world.now))])
+    return Answer(200, [_json(world, submission.record(world.account_sid, world.now, world.rules))])
 
 
 def _short_list(world: World, key: str, records: list[Record], query: ShortListQuery, asked: Asked) -> Answer:

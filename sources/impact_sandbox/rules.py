@@ -31,6 +31,7 @@ class Rules:
         single_as_object: a list of one is a bare object.
         null_bodies: the body of every n-th list answer is `null`; 0 for never.
         items_key: the key of the list of items.
+        submissions_key: the key of the list of submissions; the first is the published one.
         order: newest created first, or no order at all.
         unknown_fields: from this instant on, records carry fields that no document names.
         unknown_states: `LOCKED` after locking and `PAID` after clearing instead of `APPROVED`.
@@ -67,6 +68,8 @@ class Rules:
     Writes:
         submission_seconds: each stage of a submission, Queued and In Progress, lasts so long by the world's clock.
         submission_polls: or ends with the poll after so many, should the clock stand; 0 for by the clock alone.
+        queued_uri: the link to a submission ends in its BatchId, or in `.json`, a query or a slash.
+        no_error: the ErrorType and ErrorReason of a submission that was carried out.
         values_checked: invalid values are found on processing, or refused at once with a 400.
         most_modifications: an action takes so many.
         custom_codes: reasons and disposition codes that the account has configured beside the documented ones.
@@ -83,6 +86,7 @@ class Rules:
     single_as_object: bool = False
     null_bodies: int = 0
     items_key: Literal["ActionItems", "Items"] = "ActionItems"
+    submissions_key: Literal["APISubmission", "APISubmissions"] = "APISubmission"
     order: Literal["created", "shuffled"] = "created"
     unknown_fields: datetime | None = None
     unknown_states: bool = False
@@ -114,6 +118,8 @@ class Rules:
 
     submission_seconds: int = 5
     submission_polls: int = 1
+    queued_uri: Literal["", ".json", "?format=json", "/"] = ""
+    no_error: Literal["", "NONE", "None", "null"] = ""
     values_checked: Literal["processing", "at_once"] = "processing"
     most_modifications: int = 1000
     custom_codes: tuple[str, ...] = ()
