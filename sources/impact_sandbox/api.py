@@ -84,6 +84,8 @@ def _actions(world: World, asked: Asked) -> Answer:
     serial = ledger.serial(query.campaign_id)
     if serial is None:
         raise Refusal(400, "The campaign does not exist in this account", "CampaignId")
+    if query.campaign_id in rules.suspended:
+        raise Refusal(400, f"Campaign {query.campaign_id} is suspended", "CampaignId")
     condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now))}"
     total = ledger.count(f"SELECT count(*) FROM versions v WHERE {condition}")
     if total > MOST_PAGES * query.page_size:
@@ -91,8 +93,22 @@ def _actions(world: World, asked: Asked) -> Answer:
         raise Refusal(400, f"The request matches {many}: reduce the date range or increase PageSize")
     count = max(0, min(query.page_size, total - (query.page - 1) * query.page_size))
     records = _page(world, query, condition) if count else []
+    twice = _held(world, rules.listed_twice, condition)
+    if query.page == 1:
+        for n in twice:
+            records = [*records, b",", (ledger.shown_action(n, rules, now) or "").encode()]
+            count += 1
+    total += len(twice) + len(_held(world, rules.miscounted, condition))
     listing = Listing("Actions", records, count, total)
     return page_of(listing, query, asked, single_as_object=rules.single_as_object)
+
+
+def _held(world: World, action_ids: Sequence[str], condition: str) -> list[int]:
+    """Which of some actions are among the versions that meet a condition, by their numbers."""
+    numbers = [n for action_id in action_ids if (n := world.ledger.number(action_id)) is not None]
+    return [
+        n for n in numbers if world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {condition}")
+    ]
 
 
 def _page(world: World, query: ActionQuery, condition: str) -> Sequence[Buffer]:
@@ -106,6 +122,7 @@ def _page(world: World, query: ActionQuery, condition: str) -> Sequence[Buffer]:
 
 
 def _action(world: World, action_id: str) -> Answer:
+    _refuse_broken(world, action_id)
     n = world.ledger.number(action_id)
     record = None if n is None else world.ledger.shown_action(n, world.rules, world.now)
     if record is None:
@@ -125,7 +142,13 @@ def _item(world: World, action_id: str, sku: str) -> Answer:
     return Answer(200, [_json(world, record)])
 
 
+def _refuse_broken(world: World, action_id: str) -> None:
+    if action_id in world.rules.broken:
+        raise Refusal(500, "Something went wrong")
+
+
 def _items_of(world: World, action_id: str) -> list[Record]:
+    _refuse_broken(world, action_id)
     n, now = world.ledger.number(action_id), world.now
     if n is None or not world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {shown_at('v', now)}"):
         raise Refusal(404, "The action does not exist")

@@ -43,6 +43,12 @@ class Rules:
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
 
+    Trouble that stays:
+        suspended: campaigns whose actions are refused.
+        broken: actions whose own endpoints, items included, answer 500.
+        miscounted: actions that a list counts twice in its total.
+        listed_twice: actions that a list counts twice and names twice on its first page.
+
     Life of an action:
         visibility_lag: a created or changed row shows up to so many seconds late.
         lock_days: days from creation to the midnight of locking (campaigns that lock after days).
@@ -83,6 +89,11 @@ class Rules:
     refusal_names_total: bool = False
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
+
+    suspended: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    miscounted: tuple[str, ...] = ()
+    listed_twice: tuple[str, ...] = ()
 
     visibility_lag: int = 0
     lock_days: int = 30
