@@ -315,14 +315,3 @@ def test_slow(ask: Ask) -> None:
     assert client.get("/Actions", CampaignId="1000", **client.ahead()).status_code == 504
     assert client.get("/Actions", CampaignId="1000").status_code == 200
 
-
-def test_total_too_high_and_listed_twice(ask: Ask) -> None:
-    """Lists that hold some actions say one more than they hold; a page lists some actions twice."""
-    client = ask(World(days=1, per_day=0))
-    odd, other = client.world.create(), client.world.create()
-    client.world.rules = Rules(total_too_high=(odd,))
-    assert client.get("/Actions", CampaignId="1000").json()["@total"] == "3"
-    client.world.rules = Rules(listed_twice=(odd,))
-    body = client.get("/Actions", CampaignId="1000").json()
-    assert body["@total"] == "2"
-    assert sorted(row["Id"] for row in body["Actions"]) == sorted([odd, odd, other])
