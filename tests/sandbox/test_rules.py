@@ -314,4 +314,3 @@ def test_slow(ask: Ask) -> None:
     client = ask(rules=Rules(slow=("locking", 3)))
     assert client.get("/Actions", CampaignId="1000", **client.ahead()).status_code == 504
     assert client.get("/Actions", CampaignId="1000").status_code == 200
-
