@@ -47,12 +47,12 @@ def check() -> None:
     """Raise `ConfigurationError` that names a file which is not TOML, or a key that nothing will ask for."""
     from sources.impact.errors import ConfigurationError  # noqa: PLC0415 - is run before dlt is imported, for its defaults
 
-    for path in settings_files():
+    for file in settings_files():
         try:
-            _read(path)
+            _read(file)
         except (ValueError, OSError) as error:
-            hint = "; it begins with a byte order mark: save it as UTF-8 without one" if _has_mark(path) else ""
-            msg = f"the configuration {path} cannot be read: {error}{hint}"
+            hint = "; it begins with a byte order mark: save it as UTF-8 without one" if _has_mark(file) else ""
+            msg = f"the configuration {file} cannot be read: {error}{hint}"
             raise ConfigurationError(msg) from None
     known = _known()
     for where, path in (*_keys(), *_variables()):

@@ -113,7 +113,7 @@ def _try(pipeline: dlt.Pipeline) -> None:
 
 def duckdb_path() -> Path:
     """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact.duckdb` in this folder."""
-    given = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
+    given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
     if isinstance(given, str):
         _check_file(given)
     if not given:

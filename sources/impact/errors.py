@@ -14,6 +14,7 @@ ImpactError
 ├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
 ├── WindowTooFull             ask for a narrower window
 ├── RequestRefused            our request is at fault (400 with fields): a defect, report it
+│   └── UnsafeId              an id that cannot stand in a path: only what it names is not read
 ├── NotFound                  there is no such thing (404)
 ├── OutcomeUnknown            a change may have taken effect: look, never just send it again
 ├── WindowNotWhole            a window could not be read completely: its cursor stays
@@ -89,6 +90,10 @@ class RequestRefused(ImpactError, ValueError):
     def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.fields = fields
+
+
+class UnsafeId(RequestRefused):
+    """An id that would change the path it stands in, so that something else would be asked for; never sent."""
 
 
 class NotFound(ImpactError, LookupError):
