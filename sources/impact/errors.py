@@ -9,6 +9,7 @@ ImpactError
 ├── ReadingError              one window, action or list cannot be read: record it, read everything else
 │   ├── TransientError        send the same request again; recorded once the retries are used up
 │   │   ├── Unavailable       no answer, or a 5xx
+│   │   │   └── NotSent       no connection was made: the API cannot have heard of it
 │   │   ├── InvalidAnswer     a 200 that is not a valid answer
 │   │   └── RateLimited       429: again after a while
 │   ├── WindowTooFull         ask for a narrower window
@@ -61,6 +62,10 @@ class TransientError(ReadingError, ConnectionError):
 
 class Unavailable(TransientError):
     """The service could not be reached, broke off, or answered 5xx."""
+
+
+class NotSent(Unavailable):
+    """A change did not leave this machine: no connection was made, so no byte of it was sent."""
 
 
 class InvalidAnswer(TransientError):
