@@ -35,7 +35,7 @@ def show(report: Report) -> None:
         found = {month: count for (id_, month), count in report.counts.items() if id_ == campaign_id}
         for month, count in sorted(found.items(), key=lambda one: one[0] or ""):
             cells = (f"{count[name]:,}" for name in _COUNTS)
-            rows.add_row(Text(f"{campaign_id} {name}"), Text(month or "no date"), *cells)
+            rows.add_row(f"{campaign_id} {name}", month or "no date", *cells)
             total += count
     if rows.row_count > 1:
         rows.add_section()
@@ -50,9 +50,9 @@ def show(report: Report) -> None:
             "without an EventDate, or of a campaign that it does not list. They are kept."
         )
     for note in report.notes:
-        out.print(Text(f"Note: {note}."))
+        out.print(f"Note: {note}.")
     show_unread(report.failures, report.left_out)
-    out.print(Text(_verdict(report)))
+    out.print(_verdict(report))
 
 
 def _show_differences(report: Report) -> None:
