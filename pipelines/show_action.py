@@ -75,7 +75,7 @@ def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
 
 
 def _typed(records: Records) -> pa.Table:
-    for record in records.rejected:
+    for record in (*records.rejected, *records.misfits):
         console(error=True).print(f"Cannot be typed: {record.reason}: {record.raw}", soft_wrap=True)
     return records.table
 

@@ -58,7 +58,10 @@ def show(summary: Summary) -> None:
     for note in summary.notes:
         out.print(f"Note: {note}.")
     if rejected := sum(tally.rejected for tally in summary.tallies.values()):
-        out.print(f"{rejected:,} records could not be typed: see the table rejected_records for each and why.")
+        out.print(
+            f"{rejected:,} records hold a value that does not fit its column, or no usable key or date: "
+            "the table rejected_records has each as it came, and why."
+        )
     if summary.error is not None:
         complain(summary.error)
     elif summary.items is not None and summary.exit is not Exit.DONE and summary.items.error is not None:
