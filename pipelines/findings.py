@@ -30,7 +30,7 @@ class Findings:
         """The API's rows for what is missing or stale."""
         self.rejected: set[str] = set()
         """Records that could not be typed, by id or as they came."""
-        self.misfits: dict[str | None, tuple[Rejected, Batch]] = {}
+        self.misfits: dict[str, tuple[Rejected, Batch]] = {}
         """Actions that are compared without a value that does not fit its column, by id."""
         self.unexpected = 0
         """Actions from before the configured start, which no sync would load."""

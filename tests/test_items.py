@@ -226,7 +226,7 @@ def test_an_item_with_a_value_that_cannot_be_read_lands_without_it_and_is_asked_
 
 
 def test_a_quantity_with_a_fraction_takes_no_money_along(account: Make) -> None:
-    """Its item is held without the quantity, complete by its money, and not asked for again: it is what the API says."""
+    """Its item is held without the quantity, with its money, and not asked for again: it is what the API says."""
     world = account(days=5, per_day=0, campaigns=ONE)
     cloth = {"Sku": "cloth", "Quantity": "1.5", "SaleAmount": "21.50", "Payout": "2.15"}
     thread = {"Sku": "thread", "Quantity": "2.0", "SaleAmount": "10.00", "Payout": "1.000000000000002"}

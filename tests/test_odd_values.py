@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -45,11 +44,10 @@ def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return str(request.param)
 
 
-@pytest.mark.usefixtures("warehouse")
 def test_a_field_with_a_name_that_is_taken_breaks_no_later_sync(account: Make, warehouse: str, tmp_path: Path) -> None:
     """It lands in a column of its own; versions, items and the lake keep what is theirs, sync after sync."""
     one, lake = account(days=3, per_day=1, campaigns=ONE), Lake(str(tmp_path / "lake"), "acme")
-    fields = {field: "theirs" for field in TAKEN}
+    fields: dict[str, str] = dict.fromkeys(TAKEN, "theirs")
     action = one.world.create(items=[{"Sku": "A", "SaleAmount": "5.00", **fields}], **fields)
     for note in ("first", "second", "third"):
         one.world.modify(action, Note=note)
@@ -75,18 +73,20 @@ def test_a_field_with_a_name_that_is_taken_breaks_no_later_sync(account: Make, w
 
 ODD_DATES = ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-08:00", "9999-12-31T00:00:00+14:00", "0001-01-01T00:00:00Z"]
 ODD_DATES += ["0001-01-01T00:00:00+08:00", "1970-01-01T00:00:00Z", "1900-01-01T00:00:00+00:00"]
+FIELDS = ["LockingDate", "EventDate", "CreationDate", "ClearedDate", "ReferringDate"]
 
 
-@pytest.mark.parametrize("field", ["LockingDate", "EventDate", "CreationDate", "ClearedDate", "ReferringDate"])
+@pytest.mark.usefixtures("warehouse")
 def test_the_ends_of_the_calendar_stop_no_command(
-    account: Make, warehouse: str, field: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    account: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Sync, items, verify, status and report go on, and the dates are in the warehouse, as the years 1 to 9999 go."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     one = account(days=3, per_day=1, campaigns=ONE)
-    odd = {one.world.create(Amount="1.00", Payout="0.10"): date for date in ODD_DATES}
-    for action, date in odd.items():
-        one.world.modify(action, **{field: date})
+    odd = [(field, date, one.world.create(Amount="1.00", Payout="0.10")) for field in FIELDS for date in ODD_DATES]
+    for field, date, action in odd:
+        fields: dict[str, Any] = {field: date}
+        one.world.modify(action, **fields)
     for _ in range(2):
         summary = one.sync(items_max_requests=20)
         assert (summary.exit, summary.error) == (Exit.DONE, None)
@@ -97,7 +97,6 @@ def test_the_ends_of_the_calendar_stop_no_command(
     monkeypatch.setenv("SOURCES__IMPACT__ACCOUNT_SID", one.sandbox.account_sid)
     monkeypatch.setenv("SOURCES__IMPACT__AUTH_TOKEN", one.sandbox.auth_token)
     monkeypatch.setenv("SOURCES__IMPACT__BASE_URL", one.sandbox.url)
-    some = next(iter(odd))
-    for command in (["status"], ["status", "--json"], ["report", "-o", str(tmp_path / "a.html")], ["show", some]):
+    for command in (["status"], ["status", "--json"], ["report", "-o", str(tmp_path / "a.html")], ["show", odd[1][2]]):
         done = CliRunner().invoke(main, command)
         assert done.exit_code == 0, (command, done.output)

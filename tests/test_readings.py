@@ -289,7 +289,7 @@ def test_unreadable_records_are_kept_asked_for_again_and_let_go_once_readable(ac
 
 
 def test_odd_values_cost_their_cells_alone(account: Make) -> None:
-    """Their actions are held, rounded or without the value; what was left out is in `rejected_records` until it is not."""
+    """Their actions are held, rounded or without the value; what is left out is in `rejected_records`."""
     one = account(days=30, per_day=6, campaigns=ONE)
     rounded = one.world.create(Amount="1e-09", Payout="0.30000000000000004", ClientCost="12.123456789")
     unread = one.world.create(Amount="10.00", Payout="1.00")

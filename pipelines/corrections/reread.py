@@ -28,7 +28,6 @@ from sources.impact.tables import Reader
 from sources.impact.walk import State
 from sources.impact.warehouse import Warehouse
 
-
 _DECIDING = frozenset({"amount", "payout", "locking_date", "cleared_date"})
 """Columns without which nobody can say whether an action still is what a plan saw."""
 

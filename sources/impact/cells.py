@@ -21,8 +21,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _DIGITS = MONEY.precision - MONEY.scale
 _SMALLEST = Decimal(1).scaleb(-MONEY.scale)
 _COUNTS = range(-(2**63), 2**63)
-_FIRST: Final = pa.scalar(datetime.min.replace(tzinfo=UTC), TIME)
-_LAST: Final = pa.scalar(datetime.max.replace(tzinfo=UTC), TIME)
+_CALENDAR: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_FIRST, _LAST = (pa.scalar(end, TIME) for end in _CALENDAR)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _time(text: str) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        return (datetime.max if moment.year > 1 else datetime.min).replace(tzinfo=UTC)
+        return _CALENDAR[moment.year > 1]
 
 
 def _within_calendar(values: pa.Array) -> pa.Array:

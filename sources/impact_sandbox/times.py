@@ -36,7 +36,7 @@ def parse_time(text: str) -> datetime | None:
     try:
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZONE)).astimezone(UTC)
     except OverflowError:  # the first or the last day of the calendar, elsewhere
-        return (datetime.min if parsed.year == 1 else datetime.max).replace(tzinfo=UTC)
+        return datetime.min.replace(tzinfo=UTC) if parsed.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def later(instant: datetime, delay: timedelta) -> datetime:
