@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.corrections.progress import CallProgress
+from pipelines.grid import Grid
 from sources.impact.items import ItemProgress
 from sources.impact.shown import visible
 from sources.impact.walk import Progress as Walked
@@ -34,17 +35,16 @@ class _Plain(Console):
 
 
 def console(*, error: bool = False) -> Console:
-    """A console that takes text as it is, and does not wrap tables where nobody looks at a screen."""
+    """A console that takes text as it is; where nobody looks at a screen it is as wide as COLUMNS says, or wide."""
     stream = sys.stderr if error else sys.stdout
-    return _Plain(stderr=error, width=None if stream.isatty() else _WIDTH, highlight=False, markup=False, emoji=False)
+    told = os.environ.get("COLUMNS", "")
+    width = None if stream.isatty() else int(told) if told.isdigit() and int(told) else _WIDTH
+    return _Plain(stderr=error, width=width, highlight=False, markup=False, emoji=False)
 
 
-def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    """An empty table; `numbers` are the columns to align right."""
-    made = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in numbers)
-    return made
+def table(title: str, *columns: str, numbers: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Grid:
+    """An empty table; `numbers` are the columns to align right, `texts` those that may wrap."""
+    return Grid(title, columns, numbers, texts)
 
 
 @contextmanager
