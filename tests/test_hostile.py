@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 
 from pipelines.exits import Exit
-from sources.impact_sandbox import Request, Rules
+from sources.impact_sandbox import Campaign, Reply, Request, Rules
 from tests.conftest import CAMPAIGNS, Account
 from tests.test_cli import IMPACT, clean, environment, impact
 
@@ -43,6 +45,56 @@ def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: 
     assert sum(tally.new + tally.changed for tally in one.sync().tallies.values()) == 0
     for arguments in (["status"], ["verify"], ["show", f"1000.{HOSTILE['quotes']}"]):
         clean(impact(*arguments, env=environment(one)), 0)
+
+
+@pytest.mark.parametrize("options", [["-vv"], ["--log-format", "json"]])
+def test_names_and_errors_move_no_cursor(account: Make, options: list[str]) -> None:
+    """Escapes in the name of a campaign, in an action, and in an error are shown, on screen, in logs and in tables."""
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e"
+    one = account(days=2, per_day=2, campaigns=(Campaign(id="1000", name=f"Acme {evil}"),))
+    action = one.world.create(Note=evil, MediaPartnerName=evil)
+    refusal = json.dumps({"Message": f"{evil} {one.sandbox.auth_token}"}).encode()
+    env = environment(one, SOURCES__IMPACT__ITEMS_MAX_REQUESTS="50")
+    one.sandbox.on_request = lambda request: Reply(400, refusal) if request.path.endswith("/Items") else None
+    done = [impact(*options, *verb, env=env) for verb in (["sync"], ["status"], ["show", action], ["verify"])]
+    one.sandbox.on_request = lambda _: Reply(403, refusal)
+    done.append(impact(*options, "sync", env=env))
+    for result in done:
+        assert "Traceback" not in result.stderr
+        assert not set("\x1b\x07\u202e") & set(result.stdout + result.stderr)
+        assert one.sandbox.auth_token not in result.stdout + result.stderr
+    assert "\\x1b[2J" in done[0].stdout
+    outcomes = str(one.query("select outcome from impact.sync_runs"))
+    assert one.sandbox.auth_token not in outcomes
+
+
+UNSAFE = ("..", ".", "a/../b", "..\\x")
+SAFE = ("%2e%2e", "%2E", "a/b", "a?b#c", "...", " ", "/", "a//b")
+
+
+def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
+    """Ids that lead elsewhere are not asked for by themselves, their items fail, and nothing else does."""
+    one = account(days=2, per_day=2, campaigns=CAMPAIGNS[:1])
+    for id_ in (*UNSAFE, *SAFE):
+        one.world.set_item(one.world.create(Id=id_), "TEE", SaleAmount="1.00")
+    one.sync()
+    one.assert_true()
+    one.sandbox.requests.clear()
+    summary = one.drain()
+    asked = {request.path.split("/", 4)[4] for request in one.sandbox.requests if "/Actions/" in request.path}
+    assert asked == {f"{quote(id_, safe='')}/Items" for id_ in one.truth() if id_ not in UNSAFE}
+    assert summary.tally.failed == len(UNSAFE)
+    assert {row[0] for row in one.query("select distinct action_id from impact.action_items")} >= set(SAFE)
+
+
+@pytest.mark.parametrize("arguments", [[".."], ["1", "--sku", ".."], [""], ["a/../../Campaigns"]])
+def test_show_asks_for_nothing_else(account: Make, arguments: list[str]) -> None:
+    """`impact show` says that an id cannot be asked for, and asks for nothing in its place."""
+    one = account(days=1, per_day=1)
+    one.world.create(Id="1")
+    said = clean(impact("show", *arguments, env=environment(one)), Exit.USAGE)
+    assert "would change the path" in said
+    assert all(request.path.endswith("/Actions/1") for request in one.sandbox.requests)
 
 
 def test_very_long_texts_land(account: Make) -> None:

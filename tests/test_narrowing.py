@@ -171,7 +171,7 @@ def test_narrowing_that_leads_nowhere_ends_with_the_words_of_the_api(account: Ma
 def test_a_total_that_is_too_high_names_the_window(account: Make) -> None:
     """A page that holds one row less than the API says is not vouched for; other pages of the window are."""
     one = crowded(account)
-    one.world.rules = Rules(shared_locking_day=28, miscounted=(min(one.truth()),))
+    one.world.rules = Rules(shared_locking_day=28, total_too_high=(min(one.truth()),))
     (error,) = Read(one).errors
     assert isinstance(error, WindowNotWhole)
     assert "campaign 1000, locking" in str(error)

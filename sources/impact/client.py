@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Generic, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
+import msgspec
 import stamina
 
 from sources.impact import protocol
@@ -22,13 +24,13 @@ from sources.impact.connections import Connections, drop, http_client
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
-    ImpactError,
     InvalidAnswer,
     RateLimited,
     ReadingError,
     TooSlow,
     TransientError,
     Unavailable,
+    UnsafeId,
 )
 from sources.impact.protocol import Axis, Body, Page
 from sources.impact.settings import PAGE_SIZE_MIN, Settings
@@ -169,7 +171,12 @@ class Client:
         """What has become of a change that was accepted. Raises `NotFound`."""
 
         def read(status: int, headers: Mapping[str, str], body: Body) -> Submission:
-            return read_submission(batch_id, status, headers, body)
+            with self.settings.masked.errors():
+                found = read_submission(batch_id, status, headers, body)
+            masked = self.settings.masked
+            return msgspec.structs.replace(
+                found, error_type=masked(found.error_type), error_reason=masked(found.error_reason)
+            )
 
         return self._get(self._path("APISubmissions", batch_id), None, read)
 
@@ -178,9 +185,7 @@ class Client:
         yield from self._pages(self._path("APISubmissions"), {}, *_SUBMISSIONS)
 
     def _path(self, *parts: str) -> str:
-        return "/".join(
-            ["/Advertisers", quote(self.settings.account_sid, safe=""), *(quote(p, safe="") for p in parts)]
-        )
+        return "/".join(["/Advertisers", *map(segment, (self.settings.account_sid, *parts))])
 
     def _pages(self, path: str, params: dict[str, str], *keys: str) -> Iterator[Answer[Page]]:
         """A list by its links. A page that contradicts those before it, so that it never ends, is asked for again."""
@@ -209,13 +214,9 @@ class Client:
         read: Callable[[int, Mapping[str, str], Body], T],
         attempts: int = ATTEMPTS,
     ) -> Answer[T]:
-        """One request, sent again while that can help; an error names the AccountSID nowhere."""
-        sid, masked = self.settings.account_sid, self.settings.masked_sid
-        try:
+        """One request, sent again while that can help; an error shows no credentials."""
+        with self.settings.masked.errors():
             return self._persist(self._own(link), params, read, attempts)
-        except ImpactError as error:
-            error.args = tuple(str(part).replace(sid, masked) for part in error.args)
-            raise
 
     def _persist(
         self,
@@ -233,7 +234,8 @@ class Client:
                         self.budget.rest(_backoff(attempt.num))
                         requests = next(sent)
                         try:
-                            return replace(self._send(url, params, read), requests=requests)
+                            with self.settings.masked.errors():  # before it is logged, as what is tried again is
+                                return replace(self._send(url, params, read), requests=requests)
                         except ReadingError as error:
                             error.requests = requests
                             raise
@@ -288,6 +290,17 @@ class Client:
             msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
             raise ConfigurationError(msg)
         return url
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path. Raises `UnsafeId` for one that clients or gateways would resolve.
+
+    A dot stays a dot however it is encoded, so `..` leads a level up, also next to a slash that a gateway decodes.
+    """
+    if not text or not {".", ".."}.isdisjoint(re.split(r"[/\\]", text)):
+        msg = f"the id {text[:80]!r} would change the path that is asked for: it cannot be asked for by itself"
+        raise UnsafeId(msg)
+    return quote(text, safe="")
 
 
 def _actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:

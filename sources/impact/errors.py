@@ -15,7 +15,8 @@ ImpactError
 │   │   └── RateLimited       429: again after a while
 │   ├── WindowNotWhole        a window could not be read completely: its cursor stays
 │   ├── RequestRefused        the API refuses the parameters, in its own words
-│   │   └── WindowTooFull     it may mean that too many rows match: ask for a narrower window
+│   │   ├── WindowTooFull     it may mean that too many rows match: ask for a narrower window
+│   │   └── UnsafeId          an id that cannot stand in a path; never sent
 │   ├── NotFound              there is no such thing (404)
 │   └── ScopeError            (403) of one campaign
 ├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
@@ -106,6 +107,10 @@ class WindowTooFull(RequestRefused):
     def __init__(self, message: str, fields: tuple[str, ...] = (), said: str = "", total: int | None = None) -> None:
         super().__init__(message, fields, said)
         self.total = total
+
+
+class UnsafeId(RequestRefused):
+    """An id that would change the path it stands in, so that something else would be asked for; never sent."""
 
 
 class NotFound(ReadingError, LookupError):

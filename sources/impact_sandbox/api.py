@@ -87,8 +87,6 @@ def _actions(world: World, asked: Asked) -> Answer:
         raise Refusal(400, "The campaign does not exist in this account", "CampaignId")
     if words := dict(rules.refused).get(query.campaign_id):
         raise Refusal(400, words)
-    if query.campaign_id in rules.suspended:
-        raise Refusal(400, f"Campaign {query.campaign_id} is suspended", "CampaignId")
     condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now), rules)}"
     total = ledger.count(f"SELECT count(*) FROM versions v WHERE {condition}")
     if rules.slow and rules.slow[0] in {name for name, *_ in query.ranges} and total > rules.slow[1]:
@@ -96,13 +94,13 @@ def _actions(world: World, asked: Asked) -> Answer:
     if total > MOST_PAGES * query.page_size:
         raise _too_many(asked, total, rules)
     count = max(0, min(query.page_size, total - (query.page - 1) * query.page_size))
-    records = _page(world, query, condition) if count else []
-    twice = _held(world, rules.listed_twice, condition)
-    if query.page == 1:
-        for n in twice:
-            records = [*records, b",", (ledger.shown_action(n, rules, now) or "").encode()]
-            count += 1
-    total += len(twice) + len(_held(world, rules.miscounted, condition))
+    picked = _pick(world, query, condition)
+    records = _page(world, picked) if count else []
+    if rules.listed_twice:
+        count = ledger.count(f"SELECT count(*) FROM {picked}")
+    if rules.total_too_high:
+        odd = f"{condition} AND {_among(world, *rules.total_too_high)}"
+        total += min(1, ledger.count(f"SELECT count(*) FROM versions v WHERE {odd}"))
     listing = Listing("Actions", records, count, total)
     return page_of(listing, query, asked, single_as_object=rules.single_as_object)
 
@@ -116,22 +114,29 @@ def _too_many(asked: Asked, total: int, rules: Rules) -> Refusal:
     return Refusal(status, message, *fields.get(rules.refusal, []))
 
 
-def _held(world: World, action_ids: Sequence[str], condition: str) -> list[int]:
-    """Which of some actions are among the versions that meet a condition, by their numbers."""
-    numbers = [n for action_id in action_ids if (n := world.ledger.number(action_id)) is not None]
-    return [
-        n for n in numbers if world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {condition}")
-    ]
+def _order(world: World) -> str:
+    return "hash(v.n, 'order')" if world.rules.order == "shuffled" else "v.created DESC, v.n DESC"
 
 
-def _page(world: World, query: ActionQuery, condition: str) -> Sequence[Buffer]:
-    """Pick the page's versions before their records are written: writing is what costs."""
-    order = "hash(v.n, 'order')" if world.rules.order == "shuffled" else "v.created DESC, v.n DESC"
-    offset = (query.page - 1) * query.page_size
-    picked = f"(SELECT * FROM versions v WHERE {condition} ORDER BY {order} LIMIT {query.page_size} OFFSET {offset})"
+def _pick(world: World, query: ActionQuery, condition: str) -> str:
+    """Pick the page's versions, as SQL, before their records are written: writing is what costs."""
+    size, offset = query.page_size, (query.page - 1) * query.page_size
+    page = f"SELECT * FROM versions v WHERE {condition} ORDER BY {_order(world)} LIMIT {size} OFFSET {offset}"
+    if not world.rules.listed_twice:
+        return f"({page})"
+    return f"(WITH page AS ({page}) FROM page UNION ALL FROM page v WHERE {_among(world, *world.rules.listed_twice)})"
+
+
+def _page(world: World, picked: str) -> Sequence[Buffer]:
     record = action_json(world.rules, world.now, typed=world.rules.wire == "typed")
-    pieces = world.ledger.text(f"SELECT concat({record}, ',') {action_tables(picked)} ORDER BY {order}")
+    pieces = world.ledger.text(f"SELECT concat({record}, ',') {action_tables(picked)} ORDER BY {_order(world)}")
     return [*pieces[:-1], pieces[-1][:-1]]
+
+
+def _among(world: World, *ids: str) -> str:
+    """Give the SQL condition that a version `v` is of one of these actions."""
+    numbers = [n for id_ in ids if (n := world.ledger.number(id_)) is not None]
+    return f"v.n IN ({', '.join(map(str, numbers)) or 'NULL'})"
 
 
 def _action(world: World, action_id: str) -> Answer:

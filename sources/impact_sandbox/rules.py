@@ -47,16 +47,13 @@ class Rules:
         refusal_names_total: the refusal of too many matches says how many there are.
         precision: the unit to which the bounds of dates, and the dates they are compared with, are cut.
         exclusive_ends: the end of a range of dates is not part of it.
-        refused: campaigns whose actions are refused with a 400 without Errors, and its words.
+        refused: campaigns whose actions are refused, and the words.
         slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
+        total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
+        broken: ids of actions whose own endpoints, items included, answer 500.
+        listed_twice: ids of actions; a page that holds one of them lists it twice.
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
-
-    Trouble that stays:
-        suspended: campaigns whose actions are refused.
-        broken: actions whose own endpoints, items included, answer 500.
-        miscounted: actions that a list counts twice in its total.
-        listed_twice: actions that a list counts twice and names twice on its first page.
 
     Life of an action:
         visibility_lag: a created or changed row shows up to so many seconds late.
@@ -105,13 +102,11 @@ class Rules:
     exclusive_ends: bool = False
     refused: tuple[tuple[str, str], ...] = ()
     slow: tuple[Literal["updated", "event", "locking"], int] | None = None
+    total_too_high: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    listed_twice: tuple[str, ...] = ()
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
-
-    suspended: tuple[str, ...] = ()
-    broken: tuple[str, ...] = ()
-    miscounted: tuple[str, ...] = ()
-    listed_twice: tuple[str, ...] = ()
 
     visibility_lag: int = 0
     lock_days: int = 30
