@@ -62,12 +62,12 @@ class Read:
             if pass_ is Pass.UPDATED or window.start <= row[dates[pass_]] <= window.end  # type: ignore[operator]
         }
 
-    def assert_whole(self) -> None:
+    def assert_whole(self, size: int = SIZE) -> None:
         """All of it was read, and within the bound."""
         assert not self.errors
         assert self.ids >= self.truth
         assert self.done[-1].whole
-        assert self.sent <= allowed(len(self.ids), SIZE), (self.sent, len(self.ids))
+        assert self.sent <= allowed(len(self.ids), size), (self.sent, len(self.ids))
 
 
 def crowded(account: Make, **rules: Any) -> Account:  # noqa: ANN401 - rules of the sandbox
@@ -91,7 +91,8 @@ def test_bounds_of_any_precision_are_narrowed_within_the_bound(
 ) -> None:
     """A cut that does not narrow is given up at once, whatever unit the API compares to, and nothing is lost."""
     rules = {"precision": precision, "exclusive_ends": ends, "refusal_names_total": names_total}
-    Read(crowded(account, **rules)).assert_whole()
+    size = 40 if precision == "day" else SIZE  # three days must fit: two neighbours share one
+    Read(crowded(account, most_a_page=size, **rules)).assert_whole(size)
 
 
 @pytest.mark.parametrize("pass_", [Pass.UPDATED, Pass.VERIFY])
@@ -130,7 +131,6 @@ def test_a_refusal_for_another_reason_reaches_the_user_after_two_requests(accoun
     (error,) = read.errors
     assert isinstance(error, RequestRefused)
     assert words in str(error)
-    assert "campaign 1000, locking" in str(error)
     assert read.sent == 2
 
 
@@ -177,10 +177,10 @@ def test_a_total_that_is_too_high_names_the_window(account: Make) -> None:
     assert "campaign 1000, locking" in str(error)
 
 
-def test_an_action_listed_twice_is_named(account: Make) -> None:
-    """Where a page names an action twice, the message says which."""
+def test_an_action_listed_twice_is_read_once(account: Make) -> None:
+    """Where a page names an action twice and the total counts it once, nothing is missing."""
     one = crowded(account)
-    odd = min(one.truth())
-    one.world.rules = Rules(shared_locking_day=28, listed_twice=(odd,))
-    (error,) = Read(one).errors
-    assert odd in str(error)
+    one.world.rules = Rules(shared_locking_day=28, listed_twice=(min(one.truth()),))
+    read = Read(one)
+    assert not read.errors
+    assert read.ids >= read.truth

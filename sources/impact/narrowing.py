@@ -28,6 +28,7 @@ _BEYOND = 30
 _A_PAGE = 2
 _MARGIN = 1.1
 """Known counts are a little old."""
+_DAY = timedelta(days=1)
 _QUIET = timedelta(days=10)
 """From the API's horizon: an account has next to nothing there, and it is not yet out of reach while a run lasts."""
 
@@ -190,8 +191,10 @@ def _by_event(case: Case, known: Known) -> list[Reading]:
     if reading.event:
         windows = parts(reading.event, case.fit, case.total, counts)
     else:
-        inside = [(at, count) for at, count in counts if known.horizon.start <= at <= known.horizon.end]
-        wide = parts(known.horizon, case.fit, case.total, inside) if inside else [known.horizon]
+        # The end of a range may not count, and today may be the finest that the API knows.
+        horizon = Window(known.horizon.start, known.horizon.end + _DAY)
+        inside = [(at, count) for at, count in counts if horizon.start <= at <= horizon.end]
+        wide = parts(horizon, case.fit, case.total, inside) if inside else [horizon]
         windows = [window for one in wide for window in cut_to_length(*one.ends)]
     near = min(reading.window.end, known.horizon.end)
 

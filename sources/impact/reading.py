@@ -336,7 +336,6 @@ class WindowReader:
         total = error.total if isinstance(error, WindowTooFull) else None
         sentence = re.sub(r"\d+", "", error.said)
         if not (total and total > self._size(reading) * PAGES_MAX) and sentence not in self._of_many:
-            error.args = (f"{reading}: {error}",)
             if not isinstance(error, WindowTooFull) and error.fields:
                 raise error  # it names what could not make the rows fewer
             try:
@@ -459,7 +458,7 @@ class _Spent:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._requests = 1
+        self._requests = 2  # the window itself, and the question whether it was too much
         self._ids: list[pa.Array] = []
 
     def count(self, event: Batch | WindowDone) -> None:
