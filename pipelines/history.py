@@ -58,7 +58,7 @@ class History:
         ]
 
     def repair(self, now: datetime) -> None:
-        """Make the versions fit together and end in the rows as they are; what no row stands for any more ends `now`."""
+        """Make the versions fit together and agree with the rows; those whose row is not there end `now`."""
         for table in _KEYS:
             if versioned := self._versioned(table):
                 sql = _Sql(self._pipeline, versioned, None)

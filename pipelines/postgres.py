@@ -64,7 +64,7 @@ class _CopyJob(PostgresParquetCopyJob):
 
     def _connect(self) -> Connection:
         connection = super()._connect()
-        proof = self._job_client.sql_client._lock.proof  # type: ignore[attr-defined]  # noqa: SLF001 - its own
+        proof = self._job_client.sql_client._lock.proof  # noqa: SLF001 - its own
         try:
             if proof is not None:
                 with connection.cursor() as cursor:

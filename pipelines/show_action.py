@@ -15,7 +15,7 @@ from sources.impact import Settings
 from sources.impact.changes import differing_columns
 from sources.impact.client import Client
 from sources.impact.columns import ACTION, LINE_COUNT, SYNCED_AT
-from sources.impact.errors import ConfigurationError, NotFound
+from sources.impact.errors import ConfigurationError, NotFound, UnsafeId
 from sources.impact.item_landing import item_reader, one_a_sku
 from sources.impact.schema import REMOVED
 from sources.impact.tables import Reader, Records
@@ -35,7 +35,10 @@ class Found:
 
 def run(action_id: str, sku: str | None) -> int:
     """Print both sides; 0 if they agree, 1 if not."""
-    there = _ask(Settings.resolve(), action_id, sku)
+    try:
+        there = _ask(Settings.resolve(), action_id, sku)
+    except UnsafeId as error:
+        raise ConfigurationError(str(error)) from None
     here = _look_up(action_id, sku)
     if here.action is None and there.action is None:
         msg = f"neither the API nor the warehouse knows the action {action_id}"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipelines.compare import Cell, Kind
 from pipelines.console import console, progress, table
+from pipelines.failures import show_unread
 from pipelines.show_publish import afterwards
 from pipelines.verify import Report, verify
 from sources.impact import Ask, Settings
@@ -53,6 +54,7 @@ def show(report: Report) -> None:
         out.print(Text(f"Damaged: {fault}."), soft_wrap=True)
     for note in report.notes:
         out.print(Text(f"Note: {note}."))
+    show_unread(report.failures, report.left_out)
     out.print(Text(_verdict(report)))
 
 
@@ -85,6 +87,8 @@ def _verdict_of_history(report: Report) -> Iterator[str]:
 
 def _verdict_of_actions(report: Report) -> str:
     number = len(report.drift)
+    if not number and report.failures:
+        return "No drift in what could be read."
     if not number:
         return "No drift: the warehouse is what the API says."
     actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"

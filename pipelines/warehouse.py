@@ -155,11 +155,30 @@ def duckdb_path() -> Path:
 
     An `impact.duckdb` of an earlier version that is there goes on being used.
     """
-    if not (dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")):
+    given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
+    if isinstance(given, str):
+        _check_file(given)
+    if not given:
         usual, earlier = Path(DEFAULT_FILE).absolute(), Path("impact.duckdb").absolute()
         return earlier if earlier.exists() and not usual.exists() else usual
     spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
     return Path(str(spec.credentials.database)).absolute()
+
+
+def _check_file(given: str) -> None:
+    """Raise where what should name a DuckDB file names a server, or nothing that stays."""
+    scheme = given.strip().partition(":")[0].lower()
+    servers = {"postgresql": "postgres", "postgres": "postgres", "md": "motherduck", "mssql": "mssql"}
+    if ("://" in given and scheme != "duckdb") or scheme == "md":
+        kind = servers.get(scheme, scheme)
+        msg = (
+            f"destination.duckdb.credentials is an address of {scheme}, not of a DuckDB file: "
+            f"set IMPACT__DESTINATION={kind} and put the address into DESTINATION__{kind.upper()}__CREDENTIALS"
+        )
+        raise ConfigurationError(msg)
+    if given.strip().endswith(":memory:"):
+        msg = "destination.duckdb.credentials is :memory:, which is gone when the command ends: name a file"
+        raise ConfigurationError(msg)
 
 
 def beside(pipeline: dlt.Pipeline) -> Path:

@@ -296,7 +296,8 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
     world.sync()
     world.world.advance(days=2)
     world.world.modify(changing, Payout="5.00")
-    ended, codes = [], []
+    ended: list[Any] = []
+    codes: list[int] = []
 
     def end_the_session(request: Request) -> Reply | None:
         if request.path.endswith("/Actions") and not ended:

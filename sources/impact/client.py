@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,9 +28,11 @@ from sources.impact.errors import (
     RateLimited,
     TransientError,
     Unavailable,
+    UnsafeId,
 )
 from sources.impact.protocol import Axis, Body, Page
 from sources.impact.settings import PAGE_SIZE_MIN, Settings
+from sources.impact.transfer import fetch
 from sources.impact.windows import Window
 from sources.impact.writing import Submission, read_submission
 
@@ -43,6 +46,8 @@ _PATIENCE = 300.0
 _REFUSALS = 5
 """How often one request waits for the hour to turn before it gives up."""
 _REDIRECTS = 3
+_SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
+"""Keys of the list of submissions: the first is published, the others are what one would expect."""
 _log = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):  # their lines carry URLs, and in these stands the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -92,7 +97,7 @@ class Client:
         self._patience = patience
         self._connections = Connections()
         self._origin = httpx.URL(settings.base_url)
-        self._http = http_client(settings, patience.timeout)
+        self._http = http_client(settings, patience.timeout, self._connections)
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -161,12 +166,10 @@ class Client:
 
     def submissions(self) -> Iterator[Answer[Page]]:
         """All submissions, page by page: slow, and discouraged; `writing.read_submissions` reads a page."""
-        yield from self._pages(self._path("APISubmissions"), {}, "APISubmissions", "ApiSubmissions")
+        yield from self._pages(self._path("APISubmissions"), {}, *_SUBMISSIONS)
 
     def _path(self, *parts: str) -> str:
-        return "/".join(
-            ["/Advertisers", quote(self.settings.account_sid, safe=""), *(quote(p, safe="") for p in parts)]
-        )
+        return "/".join(["/Advertisers", *map(segment, (self.settings.account_sid, *parts))])
 
     def _pages(self, path: str, params: dict[str, str], *keys: str) -> Iterator[Answer[Page]]:
         """A list by its links. A page that contradicts those before it, so that it never ends, is asked for again."""
@@ -219,11 +222,13 @@ class Client:
     def _send(
         self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
     ) -> Answer[T]:
-        request = self._http.build_request("GET", url, params=params, extensions={"trace": self._connections.watch})
+        request = self._http.build_request("GET", url, params=params)
         for _ in range(_REDIRECTS):
             self.budget.take()
             try:
-                response, body = self._fetch(request)
+                response, body = fetch(
+                    self._http, request, self._connections, seconds=self._patience.whole, most=_BODY_MAX
+                )
             except (httpx.TransportError, httpx.DecodingError) as error:
                 self.budget.hear()
                 _log.info("no answer: %s", type(error).__name__)
@@ -249,24 +254,6 @@ class Client:
         msg = "the API redirects in a circle: check base_url"
         raise ConfigurationError(msg)
 
-    def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
-        """An answer and its body, read in pieces: a server that drips, or sends a bomb, is not listened to for ever."""
-        until = time.monotonic() + self._patience.whole
-        response = self._http.send(request, stream=True)
-        body = bytearray()  # grows in place: a list of parts, joined, would take a page's memory twice
-        try:
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > _BODY_MAX:
-                    msg = f"the answer is larger than {_BODY_MAX:,} bytes"
-                    raise InvalidAnswer(msg)
-                if time.monotonic() > until:
-                    msg = f"the answer is not there after {self._patience.whole:.0f} s"
-                    raise httpx.ReadTimeout(msg)
-        finally:
-            response.close()
-        return response, body
-
     def _own(self, link: str) -> httpx.URL:
         """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""
         try:
@@ -278,6 +265,17 @@ class Client:
             msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
             raise ConfigurationError(msg)
         return url
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path. Raises `UnsafeId` for one that clients or gateways would resolve.
+
+    A dot stays a dot however it is encoded, so `..` leads a level up, also next to a slash that a gateway decodes.
+    """
+    if not text or not {".", ".."}.isdisjoint(re.split(r"[/\\]", text)):
+        msg = f"the id {text[:80]!r} would change the path that is asked for: it cannot be asked for by itself"
+        raise UnsafeId(msg)
+    return quote(text, safe="")
 
 
 def _actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:

@@ -1,6 +1,7 @@
 """Faults: each is on the wire what its name says, and the same seed throws the same ones."""
 
 import contextlib
+import gzip
 import json
 import socket
 import time
@@ -28,7 +29,12 @@ def always(ask: Ask, kind: Kind, *, most_in_a_row: int | None = None, hang: floa
 def talk(client: Client, timeout: float = 5.0) -> tuple[bytes, bytes, type[Exception] | None]:
     """Ask for the campaigns over a bare socket; the head and the body that came, and what ended them if not a close."""
     secret = b64encode(f"{client.sandbox.account_sid}:{client.sandbox.auth_token}".encode()).decode()
-    wanted = [f"GET {client.base}/Campaigns HTTP/1.1", "Host: x", f"Authorization: Basic {secret}", "IR-Version: 14"]
+    wanted = [
+        f"GET {client.base}/Campaigns HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Basic {secret}",
+        "IR-Version: 14",
+    ]
     answer, error = b"", None
     with socket.create_connection(("127.0.0.1", urlsplit(client.sandbox.url).port), timeout) as line:
         line.sendall("\r\n".join([*wanted, "Accept: application/json", "Connection: close", "", ""]).encode())
@@ -110,6 +116,34 @@ def test_gzip_damage(ask: Ask) -> None:
     unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
     assert unpacking.decompress(body).startswith(b'{"@')
     assert not unpacking.eof
+
+
+def test_gzip_bombs(ask: Ask) -> None:
+    """Kilobytes unpack to megabytes; an answer is packed twice and says so."""
+    _, body, _ = talk(always(ask, Kind.GZIP_BOMB))
+    assert len(body) < 100_000
+    assert len(gzip.decompress(body)) > 10_000_000
+    head, body, _ = talk(always(ask, Kind.GZIP_TWICE))
+    assert b"content-encoding: gzip, gzip" in head.lower()
+    assert json.loads(gzip.decompress(gzip.decompress(body)))["Campaigns"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "starts", "goes_on"),
+    [
+        (Kind.DRIP_HEAD, b"HTTP/1.1 200 OK\r\n", b"xxx"),
+        (Kind.DRIP_INFORM, b"HTTP/1.1 103 Early Hints\r\n\r\n", b"103 Early Hints"),
+        (Kind.DRIP_GZIP, b"HTTP/1.1 200 OK\r\n", b"5\r\n\0\0\0\xff\xff\r\n"),
+        (Kind.DRIP_TRAILER, b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"),
+    ],
+)
+def test_drips_without_end(ask: Ask, kind: Kind, starts: bytes, goes_on: bytes) -> None:
+    """Something keeps coming that is no end of the answer, until the client leaves or the connection is reset."""
+    head, body, ended = talk(always(ask, kind, hang=0.3))
+    assert ended is ConnectionResetError
+    answer = head + b"\r\n\r\n" + body
+    assert answer.startswith(starts)
+    assert answer.count(goes_on) > 2
 
 
 def test_next_links(ask: Ask) -> None:
