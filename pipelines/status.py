@@ -17,7 +17,7 @@ from pipelines.show_items import covered, said
 from pipelines.warehouse import open_pipeline
 from sources.impact.item_queue import ItemQueue
 from sources.impact.passes import Mark
-from sources.impact.settings import REQUESTS_PER_HOUR, SPARED, parse_ids
+from sources.impact.settings import REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids
 from sources.impact.warehouse import Warehouse
 
 _RUNS = (
@@ -91,6 +91,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
         "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,
+        "history_ends": _history_ends(pipeline, warehouse),
         "runs": _runs(pipeline) if warehouse.holds("sync_runs") else [],
     }
 
@@ -132,7 +133,21 @@ def show(found: dict[str, Any]) -> None:
         numbers = (str(one[key]) for key in ("exit_code", "rows", "requests"))
         runs.add_row(*times, one["outcome"], *numbers)
     out.print(runs)
+    if found["history_ends"]:
+        out.print(
+            f"The history is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC, "
+            "and what it calls current may have changed since."
+        )
     out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _history_ends(pipeline: dlt.Pipeline, warehouse: Warehouse) -> datetime | None:
+    """Up to when versions were kept, where they no longer are; None where they are, or never were."""
+    on = dlt.config.get("sources.impact.history")
+    if on is None or parse_flag(on) or not warehouse.holds("action_history"):
+        return None
+    ended: datetime | None = _query(pipeline, "select max(synced_at) from {t}", "action_history")[0][0]
+    return ended
 
 
 def _requests_for_items() -> float:

@@ -24,6 +24,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 
 from pipelines import duckdb_file
+from pipelines.dropped import recreate_dropped, refuse_dropped
 from pipelines.exits import WarehouseBusy, WarehouseLost, root_cause
 from sources.impact.errors import ConfigurationError
 from sources.impact.settings import parse_duration
@@ -78,6 +79,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         if read_only and not pipeline.default_schema_name:
             raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
         pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
+        (refuse_dropped if read_only else recreate_dropped)(pipeline)
         yield pipeline
 
 

@@ -322,6 +322,69 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
     assert_true(world)
 
 
+@pytest.mark.usefixtures("warehouse")
+def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
+    """A table or a column that is gone is named to who only reads; the next sync has all of it again."""
+    world = account(days=3, per_day=2)
+    world.sync(items_max_requests=100)
+    for dropped in (
+        "table {actions} cascade",
+        "table {action_items} cascade",
+        "table {action_history} cascade",
+        "column {actions} payout",
+        "column {action_items} quantity",
+        "table {sync_windows} cascade",
+    ):
+        kind, name, *column = dropped.split(maxsplit=2)
+        with open_pipeline() as pipeline, pipeline.sql_client() as client:
+            table = client.make_qualified_table_name(name.strip("{}"))
+            rest = f"alter table {table} drop column {column[0]} cascade"
+            client.execute_sql(f"drop table {table} cascade" if kind == "table" else rest)
+        read = CliRunner().invoke(main, ["status"])
+        assert (read.exit_code, "run `impact sync`" in read.output) == (2, True), read.output
+        assert world.sync(items_max_requests=100).exit == 0
+        assert_true(world)
+    assert query("select count(*) from {action_items}") == [(len(world.item_truth()),)]
+    assert verify(world.settings()).exit == 0
+
+
+def test_views_that_change_keep_grants_and_what_is_built_on_them(
+    account: Make, server: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A view is replaced in place, or again with its grants; a view of somebody else on it is named, and no failure."""
+    address = postgres.new_database(server)
+    monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    world = account(days=2, per_day=2)
+    world.sync()
+
+    def execute(sql: str) -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    execute("create role bi; grant usage on schema impact to bi; grant select on all tables in schema impact to bi")
+    execute("create schema bi; create view bi.ours as select * from impact.settlement")
+    execute("create view bi.freshness as select * from impact.freshness")
+    # Earlier versions: one with the same columns, one with others, and one with others that somebody has built on.
+    execute("comment on view impact.settlement is 'earlier'")
+    execute("drop view impact.lock_calendar; create view impact.lock_calendar as select 1 as other")
+    execute("grant select on impact.lock_calendar to bi")
+    execute("create view bi.calendar as select 1")
+    execute("drop view impact.reversal_rates; create view impact.reversal_rates as select 1 as other")
+    execute("create view bi.rates as select * from impact.reversal_rates")
+    assert world.sync().exit == 0
+    granted = "select has_table_privilege('bi', 'impact.{}', 'select')"
+    for name in ("settlement", "lock_calendar", "commission_by_month"):
+        assert execute(granted.format(name)) == [(True,)], name
+    assert execute("select count(*) from bi.ours") == execute("select count(*) from impact.actions")
+    assert query("select count(*) from {lock_calendar} where locking_week is not null")[0][0] > 0
+    assert "bi.rates depends on it" in caplog.text
+    execute("drop view bi.rates")
+    world.sync()
+    assert query("select count(*) from {reversal_rates} where media_partner_id is null")[0][0] >= 0
+
+
 def test_text_is_utf_8_whatever_the_environment_says(
     account: Make, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,3 +121,13 @@ def test_status_is_a_check_for_a_monitor(account: Make, monkeypatch: pytest.Monk
     monkeypatch.setenv("SOURCES__IMPACT__CAMPAIGN_IDS", "1000")
     assert runner.invoke(main, ["status", "--max-age", "1h"]).output.count("is out of date") == 1
     assert runner.invoke(main, ["status", "--max-age", "soon"]).exit_code == 2
+
+
+def test_a_history_that_was_turned_off_is_said_to_end(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With history = false after true, status says up to when the versions are there; with it on, nothing."""
+    account(days=2, per_day=2).sync()
+    runner = CliRunner()
+    assert "action_history" not in runner.invoke(main, ["status"]).output
+    monkeypatch.setenv("SOURCES__IMPACT__HISTORY", "false")
+    assert "action_history ends at 20" in runner.invoke(main, ["status"]).output
+    assert json.loads(runner.invoke(main, ["status", "--json"]).output)["history_ends"].startswith("20")
