@@ -256,7 +256,7 @@ def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConn
     give_up = time.monotonic() + wait
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
+            connection = duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
         except duckdb.Error as error:
             text = str(error)
             if "Conflicting lock" not in text and "different configuration" not in text:
@@ -269,3 +269,7 @@ def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConn
                 raise WarehouseBusy(msg) from None
             _log.info("the warehouse is in use elsewhere, trying again")
             time.sleep(_RETRY_SECONDS)
+            continue
+        # Elsewhere the last day of the year 9999 is in a year that Python does not know.
+        connection.execute("set global timezone = 'UTC'")
+        return connection

@@ -56,7 +56,7 @@ def test_the_lake_is_the_warehouse_after_each_sync(account: Make, url: str) -> N
     removed = 0
     for days in (0, 4, 20):
         world.world.advance(days=days)
-        world.sync(items_max_requests=30)
+        world.sync(items_max_requests=60)
         removed += count(publish(lake), "removed", "action_items")
         assert_published(world.path, lake)
         if days == 4:
@@ -188,12 +188,12 @@ def test_a_warehouse_in_postgres_is_published_just_so(account: Make, url: str, m
     world = account(days=10, per_day=5)
     for days in (2, 9):
         world.world.advance(days=days)
-        world.sync(items_max_requests=30)
+        world.sync(items_max_requests=60)
         publish(Lake(url, "postgres"))
     assert count(publish(Lake(url, "postgres")), "written") == 0
     assert_actions_are_true(world, Lake(url, "postgres"))
     monkeypatch.setenv("IMPACT__DESTINATION", "duckdb")
-    world.sync(items_max_requests=30)
+    world.sync(items_max_requests=60)
     publish(Lake(url, "duckdb"))
     assert_published(world.path, Lake(url, "duckdb"))
     assert_actions_are_true(world, Lake(url, "duckdb"))
