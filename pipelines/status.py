@@ -145,7 +145,7 @@ def show(found: dict[str, Any]) -> None:
 
 def _history_ends(pipeline: dlt.Pipeline, warehouse: Warehouse) -> datetime | None:
     """Up to when versions were kept, where they no longer are; None where they are, or never were."""
-    on = dlt.config.get("sources.impact.history")
+    on: Any = dlt.config.get("sources.impact.history")
     if on is None or parse_flag(on) or not warehouse.holds("action_history"):
         return None
     ended: datetime | None = _query(pipeline, "select max(synced_at) from {t}", "action_history")[0][0]
