@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from rich.text import Text
-
 from pipelines.compare import Cell, Kind
 from pipelines.console import console, progress, table
 from pipelines.failures import show_unread
@@ -53,9 +51,9 @@ def show(report: Report) -> None:
     for fault in report.history:
         out.print(Text(f"Damaged: {fault}."), soft_wrap=True)
     for note in report.notes:
-        out.print(Text(f"Note: {note}."))
+        out.print(f"Note: {note}.")
     show_unread(report.failures, report.left_out)
-    out.print(Text(_verdict(report)))
+    out.print(_verdict(report))
 
 
 def _show_differences(report: Report) -> None:
