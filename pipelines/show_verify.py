@@ -49,7 +49,7 @@ def show(report: Report) -> None:
             "without an EventDate, or of a campaign that it does not list. They are kept."
         )
     for fault in report.history:
-        out.print(Text(f"Damaged: {fault}."), soft_wrap=True)
+        out.print(f"Damaged: {fault}.", soft_wrap=True)
     for note in report.notes:
         out.print(f"Note: {note}.")
     show_unread(report.failures, report.left_out)
