@@ -132,6 +132,13 @@ class Walk:
         return self._lander.earliest
 
     @property
+    def until(self) -> datetime | None:
+        """Up to when changes are read: never past the server's now when the run began, as all its answers tell it."""
+        if self.bounds is None:
+            return None
+        return min(self.bounds.until, self.bounds.now - self.client.clock.excess)
+
+    @property
     def rows(self) -> int:
         """Actions received so far."""
         return sum(tally.read for tally in self.tallies.values())
@@ -163,7 +170,7 @@ class Walk:
         """The windows that a run would read as things stand, without reading them."""
         own(state, self.settings)
         self._state = state
-        chosen = self._choose(list_campaigns(self.client))
+        chosen = self._choose(list_campaigns(self.client, self._warehouse.latest_run()))
         bounds = self._begin()
         return [
             reading
@@ -174,7 +181,7 @@ class Walk:
         ]
 
     def _walk(self) -> Iterator[Landing]:
-        campaigns = list_campaigns(self.client)
+        campaigns = list_campaigns(self.client, self._warehouse.latest_run())
         chosen = self._choose(campaigns)
         bounds = self._begin()
         yield Landing(campaigns=campaigns.table)
@@ -319,9 +326,10 @@ class Walk:
             if isinstance(event, Batch):
                 yield self._lander.land(event)
                 continue
-            if event.whole:
+            if event.whole and self.bounds:
+                credible = self.bounds.now - self.client.clock.excess
                 for mark, to in event.reading.marks:
-                    self._cursors(event.reading.campaign_id).move(mark, to)
+                    self._cursors(event.reading.campaign_id).move(mark, min(to, credible))
             yield Landing(windows=[self._lander.window_row(event)])
             self._report(event)
 
