@@ -122,7 +122,7 @@ class Client:
         yield from self._pages(self._path("Campaigns"), {}, "Campaigns")
 
     def settle_clock(self, reached: datetime | None = None) -> None:
-        """Set the clock by the answers so far; ask for more where they are in doubt, given what was `reached` before."""
+        """Set the clock by the answers so far; ask for more where in doubt, given what was `reached` before."""
         for _ in range(_CLOCKS):
             if not self.clock.in_doubt(reached):
                 break

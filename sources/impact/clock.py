@@ -25,7 +25,7 @@ _HEARD = 99
 
 
 def local() -> datetime:
-    """This machine's clock, UTC."""
+    """What this machine's clock says, UTC."""
     return datetime.now(UTC)
 
 
@@ -118,7 +118,8 @@ class Clock:
 
     def describe(self) -> str:
         """The difference in words."""
-        return f"this machine's clock is {_words(self.skew)} {'behind' if self.skew > _NONE else 'ahead of'} the server's"
+        side = "behind" if self.skew > _NONE else "ahead of"
+        return f"this machine's clock is {_words(self.skew)} {side} the server's"
 
     def describe_odd(self) -> str:
         """The answers that are not believed, in words; nothing where there are none."""
