@@ -203,6 +203,10 @@ def _notes(walk: Walk) -> tuple[str, ...]:
     bounds = walk.bounds
     if bounds and bounds.since and bounds.since < bounds.earliest:
         notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")
+    notes += [
+        f"campaign {campaign_id}: start_date is earlier than where reading began; read from {_day(start)} on as well"
+        for campaign_id, start in walk.reaching_back.items()
+    ]
     if bounds and bounds.until > bounds.now:
         notes.append(f"--until lies ahead of the server's clock: cursors stand at {bounds.now.isoformat()}")
     if walk.client.clock.skew:
