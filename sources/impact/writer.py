@@ -11,8 +11,9 @@ import httpx
 
 from sources.impact import protocol
 from sources.impact.client import Answer, Client, Patience
-from sources.impact.connections import http_client
+from sources.impact.connections import Connections, http_client
 from sources.impact.errors import ImpactError, NotSent, OutcomeUnknown
+from sources.impact.transfer import fetch
 from sources.impact.writing import FORM, Queued, Request, read_queued
 
 _BODY_MAX = 1 << 20
@@ -31,7 +32,8 @@ class Writer:
     def __init__(self, client: Client, *, patience: Patience = Patience()) -> None:  # noqa: B008 - it is immutable
         self._client, self._patience = client, patience
         settings = client.settings
-        self._http = http_client(settings, patience.timeout, keepalive=0)
+        self._connections = Connections()
+        self._http = http_client(settings, patience.timeout, self._connections, keepalive=0)
         self._path = f"/Advertisers/{quote(settings.account_sid, safe='')}/Actions"
 
     def __enter__(self) -> Self:
@@ -80,7 +82,7 @@ class Writer:
     def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
         """The answer to a change, with its body. Raises `NotSent`, or `OutcomeUnknown` for all that is not certain."""
         try:
-            return self._receive(request)
+            return fetch(self._http, request, self._connections, seconds=self._patience.whole, most=_BODY_MAX)
         except _NOT_SENT as error:
             raise NotSent(self._no_answer(error)) from None
         except Exception as error:  # noqa: BLE001 - an error that nobody thought of may come after it left, too
@@ -88,16 +90,3 @@ class Writer:
 
     def _no_answer(self, error: Exception) -> str:
         return f"{self._http.base_url.host} gives no answer ({type(error).__name__}: {error})"
-
-    def _receive(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
-        until = time.monotonic() + self._patience.whole
-        response, body = self._http.send(request, stream=True), bytearray()
-        try:
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > _BODY_MAX or time.monotonic() > until:
-                    msg = "the answer does not end"
-                    raise httpx.ReadTimeout(msg)
-        finally:
-            response.close()
-        return response, body
