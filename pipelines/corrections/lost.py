@@ -20,7 +20,7 @@ def settle_lost(settler: Settler, calls: Sequence[Call]) -> None:
 
     A relative change cannot be told by its action, nor one that the action showed before: they wait for a person.
     """
-    shown = [call for call in calls if not call.first["relative"] and tells(call) and _shown(settler, call)]
+    shown = [call for call in calls if not call.first["relative"] and tells(call) and settler.shown(call)]
     landed = settler.rereader.land(shown) if shown else {}
     confirmed = set()
     for call in shown:
@@ -28,10 +28,6 @@ def settle_lost(settler: Settler, calls: Sequence[Call]) -> None:
             settler.settle(call, Status.CONFIRMED, "the answer was lost; the action shows what was asked")
             confirmed.add(call.id)
     _search(settler, [call for call in calls if call.id not in confirmed and call.first["searched_at"] is None])
-
-
-def _shown(settler: Settler, call: Call) -> bool:
-    return shows(call, settler.rereader.look(call))
 
 
 def _search(settler: Settler, calls: Sequence[Call]) -> None:

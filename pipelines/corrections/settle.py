@@ -16,7 +16,7 @@ from pipelines.corrections.live import Live, not_as_asked, shows
 from pipelines.corrections.reasons import explained
 from pipelines.corrections.reread import Rereader
 from sources.impact.client import Client
-from sources.impact.errors import NotFound
+from sources.impact.errors import InvalidAnswer, NotFound, UnsafeId
 from sources.impact.writing import Submission
 
 _TOGETHER = 50
@@ -117,7 +117,7 @@ class Settler:
         pending.polls += 1
         try:
             submission = self.client.submission(batch_id).value
-        except NotFound:  # not visible yet, perhaps
+        except (NotFound, UnsafeId):  # not visible yet, perhaps; or no batch that can be asked for
             pending.missing += 1
             if pending.missing >= _MISSING:
                 self._pending.remove(pending)
@@ -170,10 +170,17 @@ class Settler:
         self._looks[call.id] += 1
 
     def _look_again(self, call: Call) -> None:
-        if shows(call, self.rereader.look(call)) or self.client.clock.now() >= _shows_until(call):
+        if self.shown(call) or self.client.clock.now() >= _shows_until(call):
             self._processed.append(call)
         else:
             self._look_later(call)
+
+    def shown(self, call: Call) -> bool:
+        """Whether the action shows all that was asked for; what cannot be read shows nothing, and stops nothing."""
+        try:
+            return shows(call, self.rereader.look(call))
+        except InvalidAnswer:
+            return False
 
     def settle(self, call: Call, status: Status, outcome: str) -> None:
         """Note how a call ended."""
