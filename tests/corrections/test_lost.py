@@ -137,9 +137,9 @@ def test_an_equal_earlier_submission_is_not_taken_for_a_lost_one(desk: Make, who
         assert one.apply(one.planned(line)).exit is Exit.DONE
     else:
         form = {"ActionId": action, "Reason": "OTHER", "Amount": "12"}
-        path = f"/Advertisers/{one.sandbox.account_sid}/Actions"
+        url = f"{one.sandbox.url}/Advertisers/{one.sandbox.account_sid}/Actions"
         credentials = (one.sandbox.account_sid, one.sandbox.auth_token)
-        httpx.put(one.sandbox.url + path, data=form, auth=credentials).raise_for_status()
+        httpx.put(url, data=form, auth=credentials, headers={"IR-Version": "14"}).raise_for_status()
         one.world.advance(seconds=360)
     one.world.modify(action, Amount="30.00", Payout="2.50")
     one.sync()
