@@ -201,7 +201,7 @@ def _is_true(call: Call, number: int, submission: Submission | None) -> bool:
 def main(kills: int, rate: float, seed: int) -> None:
     """Kill applies, break their requests, and count what the API received. Exits 1 if anything was sent twice."""
     logging.basicConfig(level=logging.CRITICAL)
-    world = World(seed=seed, days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules(visibility_lag=90))
+    world = World(seed=seed, days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules(visibility_lag=30))
     count = Count()
     with (
         tempfile.TemporaryDirectory() as name,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sources.impact_sandbox import Campaign, Rules
+from sources.impact_sandbox import Campaign
 from tests.chaos.corrections import Chaos, Count
 from tests.conftest import Account
 
 
 def test_an_apply_that_is_killed_anywhere_sends_nothing_twice(account: Callable[..., Account]) -> None:
     """Killed at every step, through faults, with databases put back: no call is received twice."""
-    world = {"days": 3, "per_day": 0, "campaigns": (Campaign("1000", "Acme"),), "rules": Rules(visibility_lag=90)}
-    one = account(**world, requests_per_hour=10_000_000)
+    one = account(days=3, per_day=0, campaigns=(Campaign("1000", "Acme"),), requests_per_hour=10_000_000)
     count = Count()
     for count in Chaos(one, seed=2, rate=0.1, lines=5).rounds(5):
         assert count.wrong == []
