@@ -328,7 +328,7 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
     action = one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
-    file = one.account.path.with_name("impact.duckdb.corrections.jsonl")
+    file = one.account.path.with_name("impact_warehouse.duckdb.corrections.jsonl")
     known = file.read_text()
     file.unlink()
     file.mkdir()

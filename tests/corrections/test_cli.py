@@ -68,7 +68,7 @@ def test_from_a_file_to_confirmed_corrections(one: Desk) -> None:
     told = json.loads(impact("corrections", "status", plan_id, "--json", env=user(one)).stdout)
     assert [row["status"] for row in told["corrections"]] == ["confirmed", "confirmed"]
     assert told["plans"][0]["counts"] == {"confirmed": 2}
-    assert told["journal_file"].endswith("impact.duckdb.corrections.jsonl")
+    assert told["journal_file"].endswith("impact_warehouse.duckdb.corrections.jsonl")
     clean(impact("corrections", "apply", plan_id, "--yes", env=user(one)), 0)
     assert len(one.writes) == 2
 
