@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from dlt.extract import DltResource
 
-from pipelines.exits import Exit, WarehouseBusy
+from pipelines.exits import Exit, WarehouseBusy, WarehouseLost
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask
 from sources.impact.errors import ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign
@@ -366,3 +366,34 @@ def test_a_start_date_that_is_moved_earlier_takes_effect(account: Make, *, old: 
     assert not any("start_date" in note for note in summary.notes)
     mine = f"run_id = '{summary.run.run_id}' and pass = 'updated'"
     assert one.query(f"select count(*) from impact.sync_windows where {mine}") == [(2,)]
+
+
+def test_the_default_file_answers_queries_by_the_names_of_the_readme(
+    account: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a setting the warehouse is a file in which `impact.actions` is not ambiguous."""
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    world = account(days=2, per_day=2)
+    world.sync()
+    with duckdb.connect("impact_warehouse.duckdb", read_only=True) as connection:
+        assert connection.execute("select count(*) from impact.actions").fetchone() == (len(world.truth()),)
+    Path("impact_warehouse.duckdb").rename("impact.duckdb")
+    world.world.advance(days=1)
+    world.sync()
+    assert not Path("impact_warehouse.duckdb").exists()
+
+
+def test_a_warehouse_that_is_replaced_amid_a_run_is_no_success(account: Make) -> None:
+    """Where somebody moves the file away while a run is at work, the run fails and says so."""
+    world = account(days=2, per_day=2)
+    world.sync()
+    moved = world.path.with_name("moved.duckdb")
+
+    def move(_: Request) -> Reply | None:
+        if not moved.exists():
+            world.path.rename(moved)
+        return None
+
+    world.sandbox.on_request = move
+    with pytest.raises(WarehouseLost):
+        world.sync()
