@@ -221,7 +221,7 @@ class Verification:
 
     def _choose(self, state: State) -> _Scope:
         """The campaigns to verify. Raises `UnknownCampaign` where one was asked for that there is not."""
-        campaigns = list_campaigns(self._client)
+        campaigns = list_campaigns(self._client, self._warehouse.latest_run())
         ids = campaigns.choose(self._ask.campaigns or self._client.settings.campaign_ids)
         chosen = {id_: campaigns.names[id_] for id_ in ids}
         cursors = {id_: Cursors(state, id_).get(Mark.UPDATED) for id_ in chosen}
