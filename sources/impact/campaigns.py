@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -29,11 +30,15 @@ class Campaigns:
         return list(dict.fromkeys(asked)) or list(self.names)
 
 
-def list_campaigns(client: Client) -> Campaigns:
-    """The account's campaigns. Raises `InvalidAnswer` if the list is not whole: none may be silently left out."""
+def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns:
+    """The account's campaigns. Every command begins with them: it sets the clock, given what runs before `reached`.
+
+    Raises `InvalidAnswer` if the list is not whole: none may be silently left out.
+    """
     answers = list(client.campaigns())
+    client.settle_clock(reached)
     reader = Reader(CAMPAIGN)
-    pages = [reader.read(answer.value.records, answer.read_at) for answer in answers]
+    pages = [reader.read(answer.value.records, client.clock.now()) for answer in answers]
     table = pa.concat_tables([page.table for page in pages], promote_options="default")
     names = {id_: name or "" for id_, name in zip(*(table[c].to_pylist() for c in ("id", "name")), strict=True)}
     total = answers[-1].value.total
