@@ -119,6 +119,14 @@ class Client:
         """The account's campaigns, page by page."""
         yield from self._pages(self._path("Campaigns"), {}, "Campaigns")
 
+    def campaign(self, campaign_id: str) -> Answer[bytes]:
+        """One campaign as JSON. Raises `NotFound`."""
+
+        def read(status: int, headers: Mapping[str, str], body: Body) -> bytes:
+            return protocol.read_object(status, headers, body, Id=campaign_id)
+
+        return self._get(self._path("Campaigns", campaign_id), None, read)
+
     def actions(
         self, campaign_id: str, windows: Mapping[Axis, Window], page_size: int, state: str | None = None
     ) -> Answer[Page]:
