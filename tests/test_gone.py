@@ -67,7 +67,7 @@ def test_an_action_that_is_gone_for_weeks_is_met_when_it_is_back(account: Make) 
     for _ in range(2):
         one.sync()
         one.world.advance(days=4)
-    one.assert_true()
+    assert one.held()[action_id] == one.truth()[action_id]
     assert found(one, action_id) == ["gone"] * 3 + ["back"]
 
 
