@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from pipelines.compare import Compared, Difference, months, only
 from sources.impact.landing import back, finding
+from sources.impact.reading import Batch
+from sources.impact.tables import Rejected
 
 Count = Counter[str]
 """How many actions are verified, missing, stale, gone, newer."""
@@ -32,6 +34,8 @@ class Findings:
         """Actions that were gone and are met again, with their campaign."""
         self.asked_again: set[str] = set()
         """Actions that are acknowledged to be gone, and were asked for once more."""
+        self.misfits: dict[str, tuple[Rejected, Batch]] = {}
+        """Actions that are compared without a value that does not fit its column, by id."""
         self.unexpected = 0
         """Actions from before the configured start, which no sync would load."""
 

@@ -17,11 +17,11 @@ import dlt
 
 from pipelines.compare import LAG, Difference, compare
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, worst_exit
+from pipelines.exits import Exit, exit_code, worst_exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
 from pipelines.history import History
-from pipelines.runs import Run, runs
+from pipelines.runs import Run, recording, runs
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, impact
@@ -88,10 +88,11 @@ def verify(
         Client(settings) as client,
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
-        verification.read(pipeline.state.get("sources", {}).get("impact", {}))
-        kept = History(pipeline, on=settings.history)
-        pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
-        kept.actions(verification.earliest)
+        with recording(pipeline, verification.failed_row):
+            verification.read(pipeline.state.get("sources", {}).get("impact", {}))
+            kept = History(pipeline, on=settings.history)
+            pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
+            kept.actions(verification.earliest)
         describe(pipeline)
         return verification.report()
 
@@ -165,7 +166,11 @@ class Verification:
         own(state, self._client.settings)
         findings = list(self._findings.rows(self.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
-        for rows in self._findings.mend if self._repair else []:
+        if not self._repair:
+            return
+        mended = self._findings.misfits.keys() & self._findings.differences.keys()
+        yield Landing(rejected=[self._lander.rejected_row(*self._findings.misfits[id_]) for id_ in sorted(mended)])
+        for rows in self._findings.mend:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
 
     @property
@@ -182,6 +187,12 @@ class Verification:
             code, ended = worst_exit(failures), type(failures[0].error).__name__
         now, spent = self._client.clock.now(), self._client.budget.spent
         return Run(self.run_id, self._began, now, None, f"verify: {ended}", int(code), self._rows, spent)
+
+    def failed_row(self, cause: BaseException) -> Run:
+        """The row of `sync_runs` of a verification that failed."""
+        now, spent = self._client.clock.now(), self._client.budget.spent
+        code, outcome = int(exit_code(cause)), f"verify: {type(cause).__name__}"
+        return Run(self.run_id, self._began or now, now, None, outcome, code, self._rows, spent)
 
     def report(self) -> Report:
         """What was found, and whether the warehouse now holds every row that was to be mended."""

@@ -243,6 +243,7 @@ class CampaignCheck:
             self._findings.rejected |= {record.id or record.raw for record in event.records.rejected}
             if self._gone:
                 self._findings.back |= dict.fromkeys(self._gone.keys() & set(event.ids.to_pylist()), self._id)
+            self._findings.misfits |= {record.id or "": (record, event) for record in event.records.misfits}
             yield event
 
     def _compare(self, rows: pa.Table) -> Compared:
