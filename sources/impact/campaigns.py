@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -43,7 +44,7 @@ def find_campaigns(client: Client, warehouse: Warehouse, asked: Sequence[str]) -
 
     What the list lacks is asked for by itself. What the warehouse holds is among them whatever the answer is.
     """
-    listed, held = list_campaigns(client), warehouse.campaign_names()
+    listed, held = list_campaigns(client, warehouse.latest_run()), warehouse.campaign_names()
     names, tables = dict(listed.names), [listed.table]
     unlisted: dict[str, ReadingError | None] = {}
     for campaign_id in sorted({*(asked or held)} - names.keys()):
@@ -80,11 +81,15 @@ def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
             yield f"the API's list of campaigns lacks {who} ({error}): its actions were asked for all the same"
 
 
-def list_campaigns(client: Client) -> Campaigns:
-    """The account's campaigns. Raises `InvalidAnswer` if the list is not whole: none may be silently left out."""
+def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns:
+    """The account's campaigns. Every command begins with them: it sets the clock, given what runs before `reached`.
+
+    Raises `InvalidAnswer` if the list is not whole: none may be silently left out.
+    """
     answers = list(client.campaigns())
+    client.settle_clock(reached)
     reader = Reader(CAMPAIGN)
-    pages = [reader.read(answer.value.records, answer.read_at) for answer in answers]
+    pages = [reader.read(answer.value.records, client.clock.now()) for answer in answers]
     table = pa.concat_tables([page.table for page in pages], promote_options="default")
     names = {id_: name or "" for id_, name in zip(*(table[c].to_pylist() for c in ("id", "name")), strict=True)}
     total = answers[-1].value.total

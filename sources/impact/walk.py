@@ -103,6 +103,8 @@ class Walk:
         self.bounds: Bounds | None = None
         self.first_seen: list[str] = []
         """Campaigns of which the warehouse held nothing when the run began."""
+        self.reaching_back: dict[str, datetime] = {}
+        """From where on campaigns are read that were begun later, as `start_date` says so now."""
         self._warehouse = warehouse
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
@@ -140,6 +142,13 @@ class Walk:
         return self._lander.earliest
 
     @property
+    def until(self) -> datetime | None:
+        """Up to when changes are read: never past the server's now when the run began, as all its answers tell it."""
+        if self.bounds is None:
+            return None
+        return min(self.bounds.until, self.bounds.now - self.client.clock.excess)
+
+    @property
     def rows(self) -> int:
         """Actions received so far."""
         return sum(tally.read for tally in self.tallies.values())
@@ -175,6 +184,7 @@ class Walk:
         self._state = state
         _, chosen = self._choose()
         bounds = self._begin()
+        self._check_marks(chosen, bounds)
         return [
             reading
             for campaigns in self._groups(chosen)
@@ -189,6 +199,7 @@ class Walk:
         yield Landing(campaigns=campaigns.table)
         yield from self._new_tables()
         self._check_cursors(chosen, bounds)
+        self._check_marks(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
         self.first_seen = sorted(self._lander.blank)
         for group in self._groups(chosen):
@@ -259,6 +270,22 @@ class Walk:
             if bounds.since:
                 cursors.pull_back(bounds.now)
 
+    def _check_marks(self, campaigns: list[str], bounds: Bounds) -> None:
+        """Forget marks that vouch for rows which are gone; note where a state of an older release was read from."""
+        held = self._warehouse.campaigns()
+        for campaign_id in campaigns:
+            cursors = self._cursors(campaign_id)
+            if (updated := cursors.get(Mark.UPDATED)) is None:
+                continue
+            if campaign_id not in held and not self._warehouse.is_empty_rightly(campaign_id):
+                _log.warning("campaign %s: its actions are gone from the warehouse and read anew", campaign_id)
+                cursors.forget()
+                continue
+            if cursors.get(Mark.BEGUN) is None:
+                cursors.move(Mark.BEGUN, passes.adjoining(self._warehouse.read_windows(campaign_id), updated))
+            if earlier := passes.plan_earlier(campaign_id, cursors, bounds, self.settings):
+                self.reaching_back[campaign_id] = earlier[-1].window.start
+
     def _cursors(self, campaign_id: str) -> Cursors:
         return Cursors(self._state, campaign_id)
 
@@ -275,9 +302,12 @@ class Walk:
             yield from self._plan_updated(campaign_id, replace(bounds, spent=spent))
 
     def _plan_updated(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
-        return passes.plan_updated(
-            campaign_id, self._cursors(campaign_id), bounds, self.settings, apart=self._warehouse.any("item_fetches")
-        )
+        cursors = self._cursors(campaign_id)
+        apart = self._warehouse.any("item_fetches")
+        return [
+            *passes.plan_updated(campaign_id, cursors, bounds, self.settings, apart=apart),
+            *passes.plan_earlier(campaign_id, cursors, bounds, self.settings),
+        ]
 
     def _plan_locking(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
         known = (self._warehouse.furthest_lock(campaign_id), self._lander.furthest.get(campaign_id))
@@ -347,12 +377,13 @@ class Walk:
     def _move_cursors(self, done: WindowDone) -> WindowDone:
         """Move what a window vouches for; not after one of the same pass that could not be read."""
         reading = done.reading
-        if not done.whole or reading.pass_ is Pass.UNSEEN:
+        if not done.whole or reading.pass_ is Pass.UNSEEN or self.bounds is None:
             return done
         if self.unread.windows(reading.campaign_id, reading.pass_):
             return replace(done, outcome=AHEAD)
+        credible = self.bounds.now - self.client.clock.excess
         for mark, to in reading.marks:
-            self._cursors(reading.campaign_id).move(mark, to)
+            self._cursors(reading.campaign_id).move(mark, min(to, credible))
         return done
 
     def _report(self, done: WindowDone) -> None:

@@ -46,8 +46,10 @@ class Refused:
 class Warehouse:
     """The actions that a dlt pipeline has landed so far; empty before its first load."""
 
-    def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact") -> None:
+    def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact", *, emptied: bool = False) -> None:
+        """`emptied`: the load package at hand drops or truncates the tables, which are still full meanwhile."""
         self._pipeline = pipeline
+        self._emptied = emptied
         self._schema = schema
         # Making a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
         self._sql: SqlClientBase[Any] | None = None
@@ -86,6 +88,26 @@ class Warehouse:
         if self.holds("campaigns"):
             names |= dict(self.rows(f"select id, name from {self._table('campaigns')}"))
         return {str(id_): str(name or "") for id_, name in names.items()}
+
+    def is_empty_rightly(self, campaign_id: str) -> bool:
+        """Whether a campaign of which no actions are held has none: its windows were read and held nothing."""
+        if not self.holds("sync_windows"):
+            return False
+        received = self._client().escape_column_name("rows")
+        sql = f"select count(*), coalesce(sum({received}), 0) from {self._table('sync_windows')} where campaign_id = %s"
+        ((windows, rows),) = self.rows(sql, campaign_id)
+        return bool(windows) and (not rows or bool(self.rejected(campaign_id)))
+
+    def read_windows(self, campaign_id: str) -> list[Window]:
+        """The windows of the updated pass that were received completely."""
+        if not self.holds("sync_windows"):
+            return []
+        sql = (
+            f"select window_start, window_end from {self._table('sync_windows')} where campaign_id = %s "
+            "and pass = 'updated' and outcome in ('whole', 'parted') and event_start is null"
+        )
+        bounds = ((_utc(start), _utc(end)) for start, end in self.rows(sql, campaign_id))
+        return [Window(start, end) for start, end in bounds if start and end]
 
     def furthest_lock(self, campaign_id: str) -> datetime | None:
         """The latest LockingDate of a campaign's actions."""
@@ -266,6 +288,8 @@ class Warehouse:
 
     def _columns(self, table: str) -> set[str]:
         """Our columns of a table that is there; none if it is not."""
+        if self._emptied:
+            return set()
         if not self._known and self._schema in self._pipeline.schemas:
             tables = self._pipeline.schemas[self._schema].data_tables(seen_data_only=True)
             self._known = {str(t["name"]): {str(c) for c in t["columns"] if not c.startswith("_dlt")} for t in tables}

@@ -58,6 +58,8 @@ class Rules:
         listed_twice: ids of actions; a page that holds one of them lists it twice.
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
+        wrong_date_every: the Date of every n-th answer, the first included, is that of a wrong clock; 0 for none.
+        wrong_date_seconds: which is so many seconds ahead.
 
     Life of an action:
         visibility_lag: a created or changed row shows up to so many seconds late.
@@ -115,6 +117,8 @@ class Rules:
     listed_twice: tuple[str, ...] = ()
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
+    wrong_date_every: int = 0
+    wrong_date_seconds: int = 108_000
 
     visibility_lag: int = 0
     lock_days: int = 30
