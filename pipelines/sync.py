@@ -20,6 +20,7 @@ from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, Walk, impact
+from sources.impact.campaigns import explain
 from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.errors import ImpactError
@@ -122,7 +123,8 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
         state = pipeline.state.get("sources", {}).get("impact", {})
         readings = walk.plan(state)
         left, seconds = client.budget.remaining, client.seconds_a_request
-        wait = ItemQueue(Warehouse(pipeline)).length() if _most(settings, items) != 0 else 0
+        now = client.clock.now()
+        wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(settings, items) != 0 else 0
         return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
 
 
@@ -201,7 +203,7 @@ def _failed(walk: Walk, cause: BaseException) -> Run:
 
 
 def _notes(walk: Walk) -> tuple[str, ...]:
-    notes = []
+    notes = list(explain(walk.campaigns, walk.unread.refused)) if walk.campaigns else []
     bounds = walk.bounds
     if bounds and bounds.since and bounds.since < bounds.earliest:
         notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")

@@ -128,6 +128,14 @@ class Client:
         """The account's campaigns, page by page."""
         yield from self._pages(self._path("Campaigns"), {}, "Campaigns")
 
+    def campaign(self, campaign_id: str) -> Answer[bytes]:
+        """One campaign as JSON. Raises `NotFound`."""
+
+        def read(status: int, headers: Mapping[str, str], body: Body) -> bytes:
+            return protocol.read_object(status, headers, body, Id=campaign_id)
+
+        return self._get(self._path("Campaigns", campaign_id), None, read)
+
     def settle_clock(self, reached: datetime | None = None) -> None:
         """Set the clock by the answers so far; ask for more where in doubt, given what was `reached` before."""
         for _ in range(_CLOCKS):
@@ -279,7 +287,7 @@ class Client:
             if response.status_code == protocol.HTTP_OK:  # an error may come from a gateway with a clock of its own
                 self.clock.hear(protocol.read_date(response.headers))
             read_at, arrived = self.clock.now(), time.monotonic()
-            self.seconds_a_request = response.elapsed.total_seconds()
+            self.seconds_a_request = seconds = response.elapsed.total_seconds()
             self.budget.hear(protocol.read_limits(response.headers), refused=response.status_code == 429)  # noqa: PLR2004
             if response.next_request is None:
                 try:
@@ -287,7 +295,7 @@ class Client:
                 except InvalidAnswer:
                     drop(response)
                     raise
-                return Answer(value, read_at, arrived, seconds=self.seconds_a_request)
+                return Answer(value, read_at, arrived, seconds=seconds)
             request = response.next_request
             self._own(str(request.url))
         msg = "the API redirects in a circle: check base_url"

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from sources.impact import passes
-from sources.impact.campaigns import Campaigns, list_campaigns
+from sources.impact.campaigns import Campaigns, find_campaigns
 from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.columns import ACTION
@@ -96,6 +96,8 @@ class Walk:
     ) -> None:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
         self.names: dict[str, str] = {}
+        self.campaigns: Campaigns | None = None
+        """The account's campaigns, once they were listed."""
         self.stopped: ImpactError | None = None
         self.finished = False
         self.bounds: Bounds | None = None
@@ -180,7 +182,7 @@ class Walk:
         """The windows that a run would read as things stand, without reading them."""
         own(state, self.settings)
         self._state = state
-        chosen = self._choose(list_campaigns(self.client, self._warehouse.latest_run()))
+        _, chosen = self._choose()
         bounds = self._begin()
         self._check_marks(chosen, bounds)
         return [
@@ -192,8 +194,7 @@ class Walk:
         ]
 
     def _walk(self) -> Iterator[Landing]:
-        campaigns = list_campaigns(self.client, self._warehouse.latest_run())
-        chosen = self._choose(campaigns)
+        campaigns, chosen = self._choose()
         bounds = self._begin()
         yield Landing(campaigns=campaigns.table)
         yield from self._new_tables()
@@ -244,9 +245,11 @@ class Walk:
         self._reader.horizon = Window(self.bounds.earliest, max(now, self.bounds.until))
         return self.bounds
 
-    def _choose(self, campaigns: Campaigns) -> list[str]:
-        self.names = campaigns.names
-        return campaigns.choose(self.ask.campaigns or self.settings.campaign_ids)
+    def _choose(self) -> tuple[Campaigns, list[str]]:
+        asked = self.ask.campaigns or self.settings.campaign_ids
+        self.campaigns = campaigns = find_campaigns(self.client, self._warehouse, asked)
+        self.names, self.unread.lost = campaigns.names, campaigns.lost
+        return campaigns, campaigns.choose(asked)
 
     def _groups(self, campaigns: list[str]) -> list[list[str]]:
         """Campaigns that are kept up to date before those whose backfill may spend the hour's requests."""
@@ -326,7 +329,9 @@ class Walk:
                 lookback = passes.lookback_start(cursors, bounds, self.settings)
                 locked = min(cursors.get(Mark.LOCKING) or bounds.until, bounds.until)
                 opened = self._warehouse.open_actions(campaign_id, locked, lookback)
-            self._lander.watches[campaign_id] = Watch(opened, self._warehouse.rejected(campaign_id))
+            gone = self._warehouse.gone(campaign_id)
+            opened = {id_: at for id_, at in opened.items() if id_ not in gone or gone[id_].is_due(bounds.now)}
+            self._lander.watches[campaign_id] = Watch(opened, self._warehouse.rejected(campaign_id), gone=gone)
 
     def _read_unseen(self, campaign_id: str, bounds: Bounds) -> Iterator[Landing]:
         """Re-read what can still change, or could not be read before, and was in no window of this run."""
@@ -343,7 +348,9 @@ class Walk:
         # An action that its window did not return has another date now, or is gone: only its id can tell.
         unread = [reading.window for reading in self.unread.windows(campaign_id, Pass.UNSEEN)]
         unmet = {id_ for id_, at in watch.open.items() if not (at and any(w.start <= at <= w.end for w in unread))}
-        singles += sorted(unmet - set(singles))
+        # Of one that was gone before, its window says enough most of the time: there may be many.
+        known = {id_ for id_, gone in watch.gone.items() if not gone.is_news(bounds.now)}
+        singles += sorted(unmet - set(singles) - known)
         yield from self._land_all(self._reader.read_singly(campaign_id, singles))
         met = [key for key in missing if key in watch.rejected and key not in watch.rejected_now]
         if met and not self.unread.concerns(campaign_id):
