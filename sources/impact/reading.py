@@ -22,7 +22,15 @@ from sources.impact import narrowing
 from sources.impact.ahead import Ahead, Listed
 from sources.impact.client import ATTEMPTS, Answer, Client
 from sources.impact.columns import ACTION
-from sources.impact.errors import NotFound, ReadingError, RequestRefused, TooSlow, WindowNotWhole, WindowTooFull
+from sources.impact.errors import (
+    NotFound,
+    ReadingError,
+    RequestRefused,
+    TooSlow,
+    Unavailable,
+    WindowNotWhole,
+    WindowTooFull,
+)
 from sources.impact.narrowing import Case, Cuts, Known, Way, Why
 from sources.impact.parting import Counts
 from sources.impact.passes import Pass, Reading
@@ -140,6 +148,8 @@ class WindowReader:
         self._reader = Reader(ACTION)
         self._pages_may_grow = page_size < PAGE_SIZE_MAX
         self._most_a_page = max(PAGE_SIZE_MAX, page_size)
+        self._silent = False
+        """Whether the API answered neither a window nor a small question since it last answered anything."""
         self._of_many: set[str] = set()
         """Sentences, without numbers, by which the API refuses too many rows."""
         self._most_ahead = max(_IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
@@ -350,10 +360,13 @@ class WindowReader:
 
     def _too_slow(self, reading: Reading, error: TooSlow) -> Case:
         """A time-out as a window that is too large. Raises it where the API does not answer a small question either."""
-        try:
-            self._ask_little(reading, Why.TOO_SLOW, PAGE_SIZE_MIN)
-        except ReadingError:
-            raise error from None
+        if not self._silent:  # where it did not answer the last time, it is down until it answers anything
+            try:
+                self._ask_little(reading, Why.TOO_SLOW, PAGE_SIZE_MIN)
+            except ReadingError:
+                self._silent = True
+        if self._silent:
+            raise Unavailable(str(error)) from None
         return Case(reading, Why.TOO_SLOW, str(error), self._size(reading))
 
     def _ask_little(self, reading: Reading, why: Why, size: int) -> Answer[Page]:
@@ -373,6 +386,7 @@ class WindowReader:
         return min(reading.page_size or self._page_size, self._most_a_page)
 
     def _learn_size(self, page: Page, asked: int) -> None:
+        self._silent = False
         if page.size and page.size < asked:
             self._most_a_page = min(self._most_a_page, page.size)
             self._pages_may_grow = False
