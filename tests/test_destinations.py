@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from pipelines.postgres_lock import LockLost
 from pipelines.report.gather import read as read_figures
 from pipelines.report.scope import Books, Scope
 from pipelines.sync import sync
+from pipelines.user_query import run_query
 from pipelines.verify import verify
 from pipelines.views import texts
 from pipelines.warehouse import open_pipeline
+from sources.impact.errors import ConfigurationError
 from sources.impact_sandbox import Reply, Request, Rules
 from tests import postgres
 from tests.conftest import Account
@@ -180,10 +183,58 @@ def test_corrections_are_planned_sent_once_and_confirmed(account: Make) -> None:
     assert query("select status, actor from {corrections} order by line") == [("confirmed", "Finance")] * 2
     assert desk.apply(plan_id).exit == 0
     assert len(desk.writes) == 2
+    with open_pipeline() as pipeline, pipeline.sql_client() as client:
+        journal = client.make_qualified_table_name("corrections")
+        client.execute_sql(f"update {journal} set status = 'diverged' where line = 3")
+    desk.account.sync()
+    assert query("select status from {corrections} order by line") == [("confirmed",)] * 2, "by what the sync has"
     states = dict(query("select id, state from {actions}"))
     assert states[returned] == "REVERSED"
     assert query(f"select amount from {{actions}} where id = '{cheaper}'") == [(15,)]
     assert query("select count(*) from {action_history} where valid_to is not null") == [(2,)]
+
+
+WICKED = (
+    "delete from actions",
+    "commit; delete from actions; select 1 as x",
+    "select 1 as x; commit; delete from actions",
+    "select 'a\\'; commit; delete from actions; --' as x",
+    "select 1 as x /* /* */ */; delete from actions",
+    "with gone as (delete from actions returning id) select * from gone",
+    "select * into taken from actions",
+    "create table taken as select * from actions",
+    "copy actions to 'taken.csv'",
+    "copy (select * from actions) to 'taken.csv'",
+    "attach 'taken.duckdb' as taken",
+    "install httpfs",
+    "export database 'taken'",
+    "set search_path = public",
+    "begin read write",
+    "vacuum",
+    "",
+    ";",
+)
+
+
+def test_a_users_query_reads_and_does_nothing_else(warehouse: str, account: Make, tmp_path: Path) -> None:
+    """A query is one select that cannot write, whatever stands around it or within it, on every warehouse."""
+    world = account(days=3, per_day=3)
+    world.sync()
+    before, files = query("select count(*), sum(payout) from {actions}"), sorted(tmp_path.iterdir())
+    asked = "select id, amount - 10.125 as amount, '%s; --' as text from {} order by id; -- that is all"
+    with open_pipeline() as pipeline:
+        for wicked in WICKED:
+            with pytest.raises(ConfigurationError, match="the query cannot be used: "):
+                run_query(pipeline, wicked)
+        found = run_query(pipeline, asked.format("actions"))
+        if warehouse == "postgres":
+            with pytest.raises(ConfigurationError, match="read-only transaction"):
+                run_query(pipeline, "select lo_create(0)")
+    assert {type(value) for value in found["amount"].to_pylist()} == {Decimal}
+    assert set(found["text"].to_pylist()) == {"%s; --"}
+    assert found["id"].to_pylist() == [row[0] for row in query("select id from {actions} order by id")]
+    assert query("select count(*), sum(payout) from {actions}") == before
+    assert sorted(tmp_path.iterdir()) == files
 
 
 @pytest.mark.usefixtures("warehouse")
