@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.corrections.commands import corrections
+from pipelines.ending import watchdog
 from pipelines.verbs import Group, verb
 
 if TYPE_CHECKING:  # help is instant
@@ -45,19 +45,10 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that is not as it
 )
 def main(verbose: int, log_format: str) -> None:
     """Keep every impact.com action, and every later change to it, true in your warehouse."""
-    signal.signal(signal.SIGTERM, _terminated)
-    # A shell starts background jobs with SIGINT ignored; whoever sends one all the same means it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    watchdog.stacks = verbose > 1
     from pipelines.logs import configure  # noqa: PLC0415 - help is instant
 
     configure(verbose, json=log_format == "json")
-
-
-def _terminated(number: int, _: object) -> NoReturn:
-    """End as an interrupt does, cleanly and with a word; the number tells the exit code."""
-    error = KeyboardInterrupt()
-    error.signal_code = number  # type: ignore[attr-defined]
-    raise error
 
 
 def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:

@@ -12,7 +12,7 @@ import dlt
 
 from pipelines.allocator import release
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code
+from pipelines.exits import Exit, exit_code, outcome_of
 from pipelines.history import History
 from pipelines.items import ItemSummary, drain, kept_answers
 from pipelines.runs import Run, recording, runs
@@ -177,7 +177,7 @@ def _failed(walk: Walk, cause: BaseException) -> Run:
         started,
         now,
         until,
-        type(cause).__name__,
+        outcome_of(cause),
         int(exit_code(cause)),
         walk.rows,
         walk.client.budget.spent,

@@ -94,6 +94,11 @@ class Client:
         self._origin = httpx.URL(settings.base_url)
         self._http = http_client(settings, patience.timeout)
 
+    @property
+    def longest(self) -> float:
+        """Seconds after which a request has ended, repeated and refused as often as may be, with some to spare."""
+        return _REFUSALS * self.settings.max_wait.total_seconds() + 2 * (_PATIENCE + self._patience.whole)
+
     def __enter__(self) -> Self:
         """The client itself."""
         return self
@@ -226,6 +231,7 @@ class Client:
                 response, body = self._fetch(request)
             except (httpx.TransportError, httpx.DecodingError) as error:
                 self.budget.hear()
+                self.budget.rest(0)  # shut by ourselves, for good
                 _log.info("no answer: %s", type(error).__name__)
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
                 raise Unavailable(msg) from None

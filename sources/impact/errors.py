@@ -10,6 +10,7 @@ ImpactError
 │   ├── Unavailable           no answer, or a 5xx
 │   ├── InvalidAnswer         a 200 that is no valid answer
 │   └── RateLimited           429: again after a while
+├── Stuck                     what was waited for never came: run again
 ├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
 ├── WindowTooFull             ask for a narrower window
 ├── RequestRefused            our request is at fault (400 with fields): a defect, report it
@@ -64,6 +65,10 @@ class RateLimited(TransientError):
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class Stuck(ImpactError, TimeoutError):
+    """Something that was waited for did not come, although all that it waits for itself has a limit."""
 
 
 class BudgetSpent(ImpactError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -25,6 +24,7 @@ from sources.impact.passes import Pass, Reading
 from sources.impact.protocol import Axis, Page
 from sources.impact.settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
 from sources.impact.tables import Reader, Records
+from sources.impact.waiting import Pool
 from sources.impact.windows import Window, cut
 
 _IN_FLIGHT = 4
@@ -113,12 +113,12 @@ class WindowReader:
         self._most_ahead = max(_IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
         # One core is for the thread that writes, which all others wait for in the end.
         self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
-        self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="impact-read")
+        self._pool = Pool(_IN_FLIGHT, "impact-read", "a page of actions", client.longest)
 
     def close(self) -> None:
         """Abandon what is not fetched yet and end the threads; the client then sends no more requests."""
         self._client.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.end()
 
     def read(self, readings: Iterable[Reading]) -> Events:
         """Batches of each window in order, each window (or the parts it had to be cut into) ended by `WindowDone`.
@@ -134,7 +134,8 @@ class WindowReader:
         reading = Reading(campaign_id, Pass.UNSEEN, Window(now, now))
         for start in range(0, len(ids), _SINGLES):
             some = ids[start : start + _SINGLES]
-            answers = list(zip(some, self._pool.map(self._single, some), strict=True))
+            asked = [(id_, self._pool.submit(self._single, id_)) for id_ in some]
+            answers = [(id_, self._pool.result(answer)) for id_, answer in asked]
             found = [answer for _, answer in answers if answer is not None]
             gone = tuple(id_ for id_, answer in answers if answer is None)
             records = [self._reader.read(b"[" + answer.value + b"]", answer.read_at) for answer in found]
