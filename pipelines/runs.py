@@ -17,7 +17,7 @@ from sources.impact import MERGE
 from sources.impact.errors import ImpactError
 from sources.impact.warehouse import Warehouse
 
-_COLUMNS: Any = {
+COLUMNS: Any = {
     "run_id": {"data_type": "text", "nullable": False, "description": "The run; joins sync_windows"},
     "started": {"data_type": "timestamp", "description": "When the run began (the server's clock)"},
     "finished": {"data_type": "timestamp", "description": "When it ended; NULL while it runs, or if it was killed"},
@@ -71,7 +71,7 @@ def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) ->
 def runs(current: Callable[[], Run]) -> DltResource:
     """The run as `current` tells it once everything before it in the package was extracted."""
 
-    @dlt.resource(name="sync_runs", primary_key="run_id", write_disposition=MERGE, columns=_COLUMNS)
+    @dlt.resource(name="sync_runs", primary_key="run_id", write_disposition=MERGE, columns=COLUMNS)
     def sync_runs() -> Iterator[dict[str, Any]]:
         yield asdict(current())
 

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -41,9 +42,13 @@ from tests.conftest import Account
 
 Make = Callable[..., Account]
 BRIEF = Patience(read=0.3)
+SHORT = Patience(read=60, whole=0.3)
+DRIPS = tuple(kind for kind in Kind if kind.name.startswith("DRIP_"))
 ONE = (Campaign(id="1000", name="Acme"),)
 MENDED = tuple(kind for kind in PASSING if kind is not Kind.REFUSED)
 """What the next request finds gone; a door that is shut stays shut for a while, however often one knocks."""
+UNPACKED = (Kind.GZIP_DAMAGED, Kind.GZIP_TWICE)
+"""What cannot be unpacked, so that there is no answer."""
 LIMITS = tuple(kind for kind in MENDED if kind.startswith("429"))
 ERRORS = tuple(kind for kind in MENDED if kind.startswith("5"))
 ALIKE = (LIMITS, ERRORS, *((kind,) for kind in MENDED if kind not in LIMITS + ERRORS))
@@ -103,8 +108,8 @@ def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) ->
     [
         *((kind, BudgetSpent, Exit.EARLY) for kind in Kind if kind.startswith("429")),
         *((kind, Unavailable, Exit.FAILED) for kind in Kind if kind.startswith("5")),
-        *((kind, InvalidAnswer, Exit.FAILED) for kind in Kind if kind.startswith("200") and kind != Kind.GZIP_DAMAGED),
-        (Kind.GZIP_DAMAGED, Unavailable, Exit.FAILED),
+        *((kind, InvalidAnswer, Exit.FAILED) for kind in Kind if kind.startswith("200") and kind not in UNPACKED),
+        *((kind, Unavailable, Exit.FAILED) for kind in UNPACKED),
         (Kind.NEXT_SELF, InvalidAnswer, Exit.FAILED),
         (Kind.NEXT_ELSEWHERE, ConfigurationError, Exit.USAGE),
         (Kind.NEXT_ENDLESS, InvalidAnswer, Exit.FAILED),
@@ -114,7 +119,7 @@ def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) ->
         (Kind.CLOSED_AMID, Unavailable, Exit.FAILED),
         (Kind.LENGTH_LONG, Unavailable, Exit.FAILED),
         (Kind.LENGTH_SHORT, InvalidAnswer, Exit.FAILED),
-        (Kind.HANG, Unavailable, Exit.FAILED),
+        *((kind, Unavailable, Exit.FAILED) for kind in (Kind.HANG, *DRIPS)),
     ],
 )
 def test_a_fault_that_stays_is_an_error(account: Make, kind: Kind, error: type[ImpactError], code: Exit) -> None:
@@ -122,7 +127,7 @@ def test_a_fault_that_stays_is_an_error(account: Make, kind: Kind, error: type[I
     one = account(days=1, per_day=1, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=60)
     with pytest.raises(error) as caught:
-        ids(one, BRIEF if kind is Kind.HANG else None)
+        ids(one, BRIEF if kind is Kind.HANG else SHORT if kind in DRIPS else None)
     assert exit_code(caught.value) is code
     assert len(one.sandbox.requests) <= 5
     assert one.sandbox.account_sid not in str(caught.value)
@@ -194,6 +199,81 @@ def test_an_answer_that_drips_is_not_waited_for_for_ever(account: Make) -> None:
     one.sandbox.faults = Faults(1.0, kinds=(Kind.DRIP,), slowly=2)
     with pytest.raises(Unavailable, match="ReadTimeout"):
         ids(one, Patience(read=1.0, whole=0.2))
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_whatever_comes_without_end_is_given_up_at_the_deadline(account: Make, kind: Kind) -> None:
+    """A head, interim answers, a trailer, or packed nothing, byte after byte: the request ends at its deadline."""
+    one = account(days=1, per_day=1, campaigns=ONE)
+    one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=10)
+    with pytest.raises(Unavailable, match=r"not there after 0\.3 s"):
+        ids(one, SHORT)
+    assert one.sandbox.thrown[kind] == 3
+
+
+def test_a_proxy_that_answers_without_end_is_given_up_at_the_deadline(
+    account: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way through a proxy belongs to the request, and so does the time it takes."""
+    one = account(days=1, per_day=1, campaigns=ONE)
+    with _dripping(b"HTTP/1.1 200 Connection established\r\nX-Slow: ") as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        with (
+            Client(one.settings(base_url="https://api.invalid"), patience=SHORT) as made,
+            pytest.raises(Unavailable, match=r"not there after 0\.3 s"),
+        ):
+            list(made.campaigns())
+
+
+def test_a_handshake_without_end_is_given_up(account: Make) -> None:
+    """A server that never gets to the end of the TLS handshake is as good as none."""
+    one = account(days=1, per_day=1, campaigns=ONE)
+    record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"  # a ServerHello of 16 KB begins
+    with (
+        _dripping(record) as port,
+        Client(one.settings(base_url=f"https://127.0.0.1:{port}"), patience=Patience(connect=0.3)) as made,
+        pytest.raises(Unavailable, match="handshake operation timed out"),
+    ):
+        list(made.campaigns())
+
+
+@contextlib.contextmanager
+def _dripping(start: bytes) -> Iterator[int]:
+    """The port of a server that answers everybody with a start and then with a byte now and then."""
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(start)
+            while not ended.wait(0.02):
+                connection.sendall(b"x")
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ended.set()
+
+
+def test_a_bomb_is_not_unpacked_beyond_what_a_page_can_be(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of kilobytes that unpack to megabytes in one piece, no more is unpacked than is allowed."""
+    one = account(days=1, per_day=1, campaigns=ONE)
+    one.sandbox.faults = faults(1.0, Kind.GZIP_BOMB, most_in_a_row=None)
+    monkeypatch.setattr(client, "_BODY_MAX", 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidAnswer, match="larger than 1,000,000 bytes"):
+            ids(one)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_answer_that_unpacks_to_more_than_any_page_is_refused(

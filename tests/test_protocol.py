@@ -109,10 +109,19 @@ def test_a_refusal_that_names_the_total_hands_it_on() -> None:
         ({"Retry-After": "Wed, 31 Dec 2025 00:00:00 GMT"}, Limits(None, None, 0)),
         ({"X-RateLimit-Remaining": "soon"}, Limits()),
         ({"X-RateLimit-Limit": "inf", "X-RateLimit-Remaining": "nan", "Retry-After": "1e999"}, Limits()),
+        ({"X-RateLimit-Reset": "1767225660000"}, Limits(None, None, 60)),
+        ({"X-RateLimit-Reset": "1767225660000000000"}, Limits(None, None, 60)),
+        ({"X-RateLimit-Reset": "1800000"}, Limits(None, None, 1800)),
+        ({"Retry-After": "-5", "X-RateLimit-Reset": "42"}, Limits(None, None, 42)),
+        ({"Retry-After": "nan"}, Limits()),
+        ({"Retry-After": "31536000"}, Limits()),
+        ({"X-RateLimit-Reset": "1e300"}, Limits()),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, Limits()),
+        ({"X-RateLimit-Limit": "-1", "X-RateLimit-Remaining": "-7"}, Limits(None, 0, None)),
     ],
 )
 def test_the_budget_is_read_from_every_known_header(headers: dict[str, str], limits: Limits) -> None:
-    """Seconds to wait and epoch seconds are told apart by size."""
+    """Waits and instants, in seconds or less, are told apart by size; what cannot be meant is not believed."""
     assert protocol.read_limits(headers, datetime(2026, 1, 1, tzinfo=UTC)) == limits
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,18 +18,34 @@ from sources.impact.errors import (
     CredentialsError,
     ImpactError,
     NotFound,
+    NotSent,
     OutcomeUnknown,
     RateLimited,
     RequestRefused,
     ScopeError,
-    Unavailable,
 )
 from sources.impact.writer import Writer
-from sources.impact.writing import ItemChange, Reversal, Target, Update, plain, read_queued, read_submission
-from sources.impact_sandbox import Reply
+from sources.impact.writing import (
+    ItemChange,
+    Request,
+    Reversal,
+    Target,
+    Update,
+    plain,
+    read_queued,
+    read_submission,
+)
+from sources.impact_sandbox import Reply, Rules
 from tests.conftest import Account
 
 ACTION = Target("A1")
+REVERSAL = Request.of(Reversal(ACTION, "OTHER"))
+ERRORS = [
+    kind
+    for kind in vars(httpx).values()
+    if isinstance(kind, type) and issubclass(kind, httpx.HTTPError) and kind is not httpx.HTTPStatusError
+]
+NOT_SENT = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout}
 Make = Callable[..., Account]
 
 
@@ -94,6 +111,10 @@ def test_numbers_are_written_plainly(number: Decimal) -> None:
         *((code, b"", OutcomeUnknown) for code in (301, 303, 307, 408, 425, 500, 502, 503, 504, 599)),
         *((200, body, OutcomeUnknown) for body in (b"", b"null", b"[]", b"<html>", b"{}", b'{"QueuedUri":""}')),
         *((200, body, OutcomeUnknown) for body in (b'{"QueuedUri":5}', b'{"Status":"QUEUED","QueuedU')),
+        *(
+            (200, json.dumps({"QueuedUri": uri}).encode(), OutcomeUnknown)
+            for uri in ("/", "/IR/APISubmissions/", "//[")
+        ),
     ],
 )
 def test_what_an_answer_says_of_a_change(status: int, body: bytes, error: type[ImpactError]) -> None:
@@ -103,10 +124,12 @@ def test_what_an_answer_says_of_a_change(status: int, body: bytes, error: type[I
     assert type(raised.value) is error
 
 
-def test_a_queued_change_names_its_submission() -> None:
-    """The last part of the link is the batch id, however successful the status."""
-    body = json.dumps({"Status": "QUEUED", "QueuedUri": "/Advertisers/IR/APISubmissions/A-46/"}).encode()
-    assert [read_queued(status, {}, body).batch_id for status in (200, 201, 202)] == ["A-46"] * 3
+@pytest.mark.parametrize("end", ["", "/", ".json", ".json/", "?x=1", ".json?x=/y", "/?x#y"])
+def test_a_queued_change_names_its_submission(end: str) -> None:
+    """The last part of the link's path is the batch id, however the link ends and however successful the status."""
+    for link in ("/Advertisers/IR/APISubmissions/A-46", "https://api.impact.com/Advertisers/IR/APISubmissions/A%2D46"):
+        body = json.dumps({"Status": "QUEUED", "QueuedUri": link + end}).encode()
+        assert [read_queued(status, {}, body).batch_id for status in (200, 201, 202)] == ["A-46"] * 3
 
 
 @pytest.mark.parametrize(
@@ -117,6 +140,10 @@ def test_a_queued_change_names_its_submission() -> None:
         ({"Status": "Complete", "ErrorType": "", "ErrorReason": "", "AccountId": 5}, True, ()),
         ({"Status": "COMPLETE", "ErrorType": "Validation", "ErrorReason": "MALFORMED X"}, True, ("MALFORMED", "X")),
         ({"Status": "Complete", "ErrorType": "Contract Error"}, True, ("Contract Error",)),
+        ({"Status": "Complete", "ErrorType": "NONE", "ErrorReason": "NONE"}, True, ()),
+        ({"Status": "Complete", "ErrorType": " None ", "ErrorReason": " "}, True, ()),
+        ({"Status": "Complete", "ErrorType": None, "ErrorReason": "null"}, True, ()),
+        ({"Status": "Complete", "ErrorType": "NONE", "ErrorReason": "MALFORMED"}, True, ("MALFORMED",)),
     ],
 )
 def test_a_submission_tells_where_it_stands(fields: dict[str, Any], complete: bool, errors: tuple[str, ...]) -> None:  # noqa: FBT001
@@ -130,7 +157,7 @@ def test_changes_leave_from_python_alone(account: Make) -> None:
     one = account(days=1, per_day=0)
     action = one.world.create(Amount="20.00")
     with Client(one.settings()) as client, Writer(client) as writer:
-        queued = writer.send(Update(Target(action), "OTHER", amount=Decimal(5))).value
+        queued = writer.send(Request.of(Update(Target(action), "OTHER", amount=Decimal(5)))).value
         while not (told := client.submission(queued.batch_id).value).complete:
             pass
         assert dict(parse_qsl(told.payload)) == {"ActionId": action, "Reason": "OTHER", "Amount": "5"}
@@ -150,7 +177,7 @@ def test_a_change_is_never_sent_twice(account: Make) -> None:
             one.sandbox.on_request = lambda _, reply=reply: reply
             before = len(one.sandbox.writes)
             with pytest.raises(OutcomeUnknown):
-                writer.send(Reversal(Target(action), "OTHER"))
+                writer.send(Request.of(Reversal(Target(action), "OTHER")))
             assert len(one.sandbox.writes) == before + 1
 
 
@@ -164,12 +191,57 @@ def test_what_stops_a_change_before_it_leaves_is_told_apart(account: Make) -> No
         raise NotFound
 
     with Client(one.settings()) as client, Writer(client) as writer, pytest.raises(NotFound):
-        writer.send(Reversal(ACTION, "OTHER"), before=stop)
+        writer.send(REVERSAL, before=stop)
     with (
         Client(one.settings(base_url="http://127.0.0.1:9")) as client,
         Writer(client) as writer,
-        pytest.raises(Unavailable, match="gives no answer"),
+        pytest.raises(NotSent, match="gives no answer"),
     ):
-        writer.send(Reversal(ACTION, "OTHER"), before=lambda: asked.append(2))
+        writer.send(REVERSAL, before=lambda: asked.append(2))
     assert asked == [1, 2]
     assert one.sandbox.writes == []
+
+
+@pytest.mark.parametrize("kind", [*ERRORS, ValueError, OSError], ids=lambda kind: kind.__name__)
+def test_only_a_connection_that_was_never_made_means_that_nothing_left(
+    account: Make, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """Of all that can go wrong, three errors say that no byte was sent; after any other a change may count."""
+    one, went_wrong = account(days=1, per_day=0), "it went wrong"
+
+    def fail(*_: object) -> httpx.Response:
+        raise kind(went_wrong)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", fail)
+    with Client(one.settings()) as client, Writer(client) as writer, pytest.raises(Exception, match="went") as raised:
+        writer.send(REVERSAL)
+    assert type(raised.value) is (NotSent if kind in NOT_SENT else OutcomeUnknown)
+
+
+def test_a_connection_that_cannot_be_encrypted_carries_no_change(account: Make) -> None:
+    """Where the other side speaks no TLS the change did not leave."""
+    one = account(days=1, per_day=0)
+    url = one.sandbox.url.replace("http:", "https:")
+    with Client(one.settings(base_url=url)) as client, Writer(client) as writer, pytest.raises(NotSent):
+        writer.send(REVERSAL)
+    assert one.sandbox.writes == []
+
+
+def test_two_changes_never_share_a_connection(account: Make) -> None:
+    """A connection that was kept may be dead, and a change could be lost with it: each has one of its own."""
+    one = account(days=1, per_day=0)
+    peers = []
+    one.sandbox.on_request = lambda request: peers.append(request.peer)
+    with Client(one.settings()) as client, Writer(client) as writer:
+        for _ in range(3):
+            writer.send(REVERSAL)
+    assert len(set(peers)) == 3
+
+
+@pytest.mark.parametrize("key", ["APISubmission", "APISubmissions"])
+def test_the_list_of_submissions_is_read_by_either_key(account: Make, key: Any) -> None:  # noqa: ANN401 - a rule
+    """The published key and the one that is like the path's name the same list."""
+    one = account(days=1, per_day=0, rules=Rules(submissions_key=key))
+    with Client(one.settings()) as client, Writer(client) as writer:
+        writer.send(REVERSAL)
+        assert [page.value.total for page in client.submissions()] == [1]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
-from sources.impact.writing import RESET, ItemChange, Reversal, Target, Update, Write
+from sources.impact.writing import RESET, ItemChange, Request, Reversal, Target, Update, Write
 
 Row = dict[str, Any]
 """A row of the journal by column."""
@@ -65,8 +65,13 @@ class Call:
         """The call with other values in all of its rows."""
         return Call(tuple(row | columns for row in self.rows))
 
-    def write(self) -> Write:
-        """The change to send."""
+    @property
+    def request(self) -> Request:
+        """The request as it was shown and stored: what leaves."""
+        return Request.parse(str(self.first["request"]))
+
+    def change(self) -> Write:
+        """The change that its rows ask for; its `request` is made of it when it is planned."""
         target, first = Target(self.action_id), self.first
         if first["kind"] == "reverse":
             return Reversal(target, first["reason"])
@@ -92,14 +97,8 @@ def _item(row: Row) -> ItemChange:
     )
 
 
-def request_of(write: Write) -> str:
-    """Method and form as the journal holds them."""
-    return f"{write.method} {urlencode(write.form())}"
-
-
-def same_form(request: str, payload: str) -> bool:
+def same_form(form: str, payload: str) -> bool:
     """Whether a submission's payload is the form of a request."""
-    _, _, form = request.partition(" ")
     return sorted(parse_qsl(form, keep_blank_values=True)) == sorted(parse_qsl(payload, keep_blank_values=True))
 
 

@@ -13,7 +13,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from pipelines.corrections.calls import Call, Row, calls_of, request_of
+from pipelines.corrections.calls import Call, Row, calls_of
 from pipelines.corrections.columns import NAMES, Status
 from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile
@@ -27,6 +27,7 @@ from sources.impact.errors import ConfigurationError
 from sources.impact.settings import Settings
 from sources.impact.walk import own
 from sources.impact.warehouse import Warehouse
+from sources.impact.writing import Request
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,6 @@ def _rows(
             }
         )
     for rows in grouped.values():
-        request = request_of(Call(tuple(rows)).write())
+        request = str(Request.of(Call(tuple(rows)).change()))
         for row in rows:
             yield row | {"call_id": f"{plan_id}-call-{rows[0]['line']}", "request": request}

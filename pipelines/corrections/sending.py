@@ -12,7 +12,7 @@ import socket
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
@@ -30,6 +30,7 @@ from sources.impact.errors import (
     CredentialsError,
     ImpactError,
     NotFound,
+    NotSent,
     OutcomeUnknown,
     RateLimited,
     RequestRefused,
@@ -37,11 +38,26 @@ from sources.impact.errors import (
     Unavailable,
 )
 from sources.impact.writer import Writer
+from sources.impact.writing import Request
 
 _FRESH = 60.0
 """Seconds for which a look at an action holds: the wait for the hour to turn may come between it and the call."""
 _LOST_IN_A_ROW = 3
 """Calls without a valid answer after which no more are sent."""
+
+
+def check_requests(calls: Iterable[Call]) -> None:
+    """Raise `ConfigurationError` where this version would render a call otherwise than the plan did.
+
+    What was shown and agreed to is what leaves: a release that writes it in another way may also mean another thing.
+    """
+    for call in calls:
+        if (now := Request.of(call.change())) != call.request:
+            msg = (
+                f"line {call.lines} was planned as {str(call.request)!r}, and this version of impact-sync would send "
+                f"{str(now)!r}. Nothing is sent: plan the corrections again"
+            )
+            raise ConfigurationError(msg)
 
 
 class Stale(ImpactError):
@@ -73,8 +89,10 @@ class Sender:
         for call in calls:
             if call.status not in (*NEVER_LEFT, Status.RETURNED, Status.REFUSED):
                 touched[call.first["currency"]] += call.touched
+        planned = [call for call in calls if call.status == Status.PLANNED]
+        check_requests(planned)
         with Writer(self._desk.client) as writer:
-            for call in (one for one in calls if one.status == Status.PLANNED):
+            for call in planned:
                 currency = call.first["currency"]
                 if limit is not None and touched[currency] + call.touched > limit:
                     return (
@@ -106,7 +124,7 @@ class Sender:
             journal.record(call, Status.LEFT_OUT, changed, settled_at=now())
             return False
         try:
-            answer = writer.send(call.write(), before=partial(self._leave, call, time.monotonic()))
+            answer = writer.send(call.request, before=partial(self._leave, call, time.monotonic()))
         except Taken:
             return False
         except Stale:
@@ -115,7 +133,7 @@ class Sender:
             self._answered(call, Status.REFUSED, str(error), settled_at=now())
             self._lost = 0
             return False
-        except (CredentialsError, ScopeError, RateLimited, OutcomeUnknown, Unavailable) as error:
+        except (CredentialsError, ScopeError, RateLimited, OutcomeUnknown, NotSent) as error:
             self._failed(call, error)
             return True
         batch_id = answer.value.batch_id
@@ -137,7 +155,7 @@ class Sender:
             case RateLimited():
                 self._answered(call, Status.RETURNED, str(error), HTTPStatus.TOO_MANY_REQUESTS)
                 raise BudgetSpent(str(error))
-            case Unavailable():  # nothing left this machine
+            case NotSent():
                 self._answered(call, Status.PLANNED, str(error))
             case _:
                 self._answered(call, Status.RETURNED, str(error))

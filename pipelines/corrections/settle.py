@@ -12,6 +12,7 @@ from pipelines.corrections.columns import Status
 from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile
 from pipelines.corrections.live import not_as_asked
+from pipelines.corrections.reasons import explained
 from pipelines.corrections.reread import Rereader
 from sources.impact.client import Client
 from sources.impact.errors import NotFound
@@ -31,19 +32,6 @@ _POLLS_FOR_OTHERS = 4
 """How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
 _EARLY = timedelta(minutes=5)
 """By how much a submission's date may lie before ours."""
-_MEANINGS = {
-    "ACTION_LOCKED": "the action has locked",
-    "ACTION_REVERSED": "the action is reversed",
-    "ACTION_REF_NOT_FOUND": "the API does not find the action",
-    "ACTION_REF_NOT_UNIQUE": "several actions are meant",
-    "SKU_NOT_FOUND": "the action has no such item",
-    "MALFORMED": "a value is not of its kind",
-    "INVALID_AMOUNT": "the amount is not possible",
-    "INVALID_REASON": "the account does not know the reason",
-    "INVALID_DISPOSITION_CODE": "the account does not know the disposition code",
-    "INVALID_CUSTOMER_STATUS": "the account does not know the customer status",
-    "MODIFICATION_LIMIT_REACHED": "the action was modified too often",
-}
 
 
 @dataclass(eq=False)
@@ -132,7 +120,7 @@ class Settler:
             mine = [
                 one
                 for one in free
-                if same_form(call.first["request"], one.payload) and (one.submitted is None or one.submitted >= since)
+                if same_form(call.request.form, one.payload) and (one.submitted is None or one.submitted >= since)
             ]
             said = call.first["outcome"] or "no valid answer came"
             if len(mine) == 1 and not call.first["relative"]:
@@ -166,10 +154,7 @@ class Settler:
             return
         self._pending.remove(pending)
         if submission.errors:
-            codes = submission.errors
-            meaning = "; ".join(_MEANINGS[code] for code in codes if code in _MEANINGS)
-            told = f"{submission.error_type} {' '.join(codes)}".strip()
-            self._settle(call, Status.REFUSED, f"{meaning} ({told})" if meaning else told)
+            self._settle(call, Status.REFUSED, explained(submission))
             return
         # Noted, so that an apply that stops here need not ask again.
         self.journal.record(call, Status.ACCEPTED, processed_at=self.client.clock.now())

@@ -30,6 +30,7 @@ from sources.impact.errors import (
 )
 from sources.impact.protocol import Axis, Body, Page
 from sources.impact.settings import PAGE_SIZE_MIN, Settings
+from sources.impact.transfer import fetch
 from sources.impact.windows import Window
 from sources.impact.writing import Submission, read_submission
 
@@ -43,6 +44,8 @@ _PATIENCE = 300.0
 _REFUSALS = 5
 """How often one request waits for the hour to turn before it gives up."""
 _REDIRECTS = 3
+_SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
+"""Keys of the list of submissions: the first is published, the others are what one would expect."""
 _log = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):  # their lines carry URLs, and in these stands the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -92,7 +95,7 @@ class Client:
         self._patience = patience
         self._connections = Connections()
         self._origin = httpx.URL(settings.base_url)
-        self._http = http_client(settings, patience.timeout)
+        self._http = http_client(settings, patience.timeout, self._connections)
 
     @property
     def longest(self) -> float:
@@ -166,7 +169,7 @@ class Client:
 
     def submissions(self) -> Iterator[Answer[Page]]:
         """All submissions, page by page: slow, and discouraged; `writing.read_submissions` reads a page."""
-        yield from self._pages(self._path("APISubmissions"), {}, "APISubmissions", "ApiSubmissions")
+        yield from self._pages(self._path("APISubmissions"), {}, *_SUBMISSIONS)
 
     def _path(self, *parts: str) -> str:
         return "/".join(
@@ -224,11 +227,13 @@ class Client:
     def _send(
         self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
     ) -> Answer[T]:
-        request = self._http.build_request("GET", url, params=params, extensions={"trace": self._connections.watch})
+        request = self._http.build_request("GET", url, params=params)
         for _ in range(_REDIRECTS):
             self.budget.take()
             try:
-                response, body = self._fetch(request)
+                response, body = fetch(
+                    self._http, request, self._connections, seconds=self._patience.whole, most=_BODY_MAX
+                )
             except (httpx.TransportError, httpx.DecodingError) as error:
                 self.budget.hear()
                 self.budget.rest(0)  # shut by ourselves, for good
@@ -254,24 +259,6 @@ class Client:
             self._own(str(request.url))
         msg = "the API redirects in a circle: check base_url"
         raise ConfigurationError(msg)
-
-    def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
-        """An answer and its body, read in pieces: a server that drips, or sends a bomb, is not listened to for ever."""
-        until = time.monotonic() + self._patience.whole
-        response = self._http.send(request, stream=True)
-        body = bytearray()  # grows in place: a list of parts, joined, would take a page's memory twice
-        try:
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > _BODY_MAX:
-                    msg = f"the answer is larger than {_BODY_MAX:,} bytes"
-                    raise InvalidAnswer(msg)
-                if time.monotonic() > until:
-                    msg = f"the answer is not there after {self._patience.whole:.0f} s"
-                    raise httpx.ReadTimeout(msg)
-        finally:
-            response.close()
-        return response, body
 
     def _own(self, link: str) -> httpx.URL:
         """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""

@@ -8,6 +8,7 @@ ImpactError
 │   └── ForeignWarehouse      the warehouse holds another account
 ├── TransientError            send the same request again
 │   ├── Unavailable           no answer, or a 5xx
+│   │   └── NotSent           no connection was made: the API cannot have heard of it
 │   ├── InvalidAnswer         a 200 that is no valid answer
 │   └── RateLimited           429: again after a while
 ├── Stuck                     what was waited for never came: run again
@@ -53,6 +54,10 @@ class TransientError(ImpactError, ConnectionError):
 
 class Unavailable(TransientError):
     """The service could not be reached, broke off, or answered 5xx."""
+
+
+class NotSent(Unavailable):
+    """A change did not leave this machine: no connection was made, so no byte of it was sent."""
 
 
 class InvalidAnswer(TransientError):

@@ -35,6 +35,12 @@ _LIST = 3
 """Levels down to the values of a record in a list: the answer, the list, the record."""
 _EPOCH_FROM = 1_000_000_000
 """A reset above this is an epoch second; below it is a number of seconds to wait. Both are in use."""
+_EPOCH_UNTIL = 100_000_000_000
+"""An epoch above this counts milliseconds, or less: as seconds it would be the year 5138."""
+_HOUR = 3_600.0
+_WAIT_MAX = 24 * _HOUR
+"""Seconds: a longer wait is not meant where requests are counted by the hour, unless in milliseconds."""
+_RESETS = ("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
 
 
 class Axis(Enum):
@@ -151,20 +157,28 @@ def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limi
                 return value
         return None
 
+    now = now or read_date(headers) or datetime.now(UTC)
     until = _instant(lower.get("retry-after"))  # HTTP allows a date there
-    reset = until.timestamp() if until else None
-    if reset is None:
-        reset = number("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
-    if reset is not None and reset >= _EPOCH_FROM:
-        now = now or read_date(headers) or datetime.now(UTC)
-        reset -= now.timestamp()
+    waits = [until.timestamp() - now.timestamp()] if until else [_wait(number(name), now) for name in _RESETS]
+    reset = next((max(0.0, wait) for wait in waits if wait is not None and wait <= _WAIT_MAX), None)
     limit = number("x-ratelimit-limit", "x-ratelimit-limit-hour", "ratelimit-limit")
     remaining = number("x-ratelimit-remaining", "x-ratelimit-remaining-hour", "ratelimit-remaining")
     return Limits(
-        limit=None if limit is None else int(limit),
-        remaining=None if remaining is None else int(remaining),
-        reset=None if reset is None else max(0.0, reset),
+        limit=None if limit is None or limit < 1 else int(limit),
+        remaining=None if remaining is None else max(0, int(remaining)),
+        reset=reset,
     )
+
+
+def _wait(told: float | None, now: datetime) -> float | None:
+    """The seconds that a number in whichever unit tells to wait; None for one that cannot be meant."""
+    if told is None or told < 0:
+        return None
+    if told < _EPOCH_FROM:
+        return told / 1000 if _WAIT_MAX < told <= 1000 * _HOUR else told
+    in_seconds = (told / unit for unit in (1, 10**3, 10**6, 10**9))  # as it stands, milliseconds, or less
+    epoch = next((seconds for seconds in in_seconds if seconds < _EPOCH_UNTIL), None)
+    return None if epoch is None else max(0.0, epoch - now.timestamp())
 
 
 def read_date(headers: Mapping[str, str]) -> datetime | None:

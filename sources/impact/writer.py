@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Final, Self
 from urllib.parse import quote
 
 import httpx
 
 from sources.impact import protocol
 from sources.impact.client import Answer, Client, Patience
-from sources.impact.connections import http_client
-from sources.impact.errors import ImpactError, OutcomeUnknown, Unavailable
-from sources.impact.writing import Queued, Write, read_queued
+from sources.impact.connections import Connections, http_client
+from sources.impact.errors import ImpactError, NotSent, OutcomeUnknown
+from sources.impact.transfer import fetch
+from sources.impact.writing import FORM, Queued, Request, read_queued
 
 _BODY_MAX = 1 << 20
 """Bytes: an answer to a change is a few lines."""
-_LEAVES = "send_request_headers.started"
-"""The event from which on the API may have heard of a request."""
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""The errors that cannot come after a byte of a change was sent. Whatever else goes wrong, it may have left."""
 
 
 class Writer:
@@ -31,7 +32,8 @@ class Writer:
     def __init__(self, client: Client, *, patience: Patience = Patience()) -> None:  # noqa: B008 - it is immutable
         self._client, self._patience = client, patience
         settings = client.settings
-        self._http = http_client(settings, patience.timeout, keepalive=0)
+        self._connections = Connections()
+        self._http = http_client(settings, patience.timeout, self._connections, keepalive=0)
         self._path = f"/Advertisers/{quote(settings.account_sid, safe='')}/Actions"
 
     def __enter__(self) -> Self:
@@ -46,56 +48,45 @@ class Writer:
         """Close the connections."""
         self._http.close()
 
-    def send(self, write: Write, *, before: Callable[[], None] = lambda: None) -> Answer[Queued]:
+    def send(self, change: Request, *, before: Callable[[], None] = lambda: None) -> Answer[Queued]:
         """Send a change, once. `before` is called when nothing is left to do but to send it: what it raises stops that.
 
-        Raises `BudgetSpent` before `before`; `Unavailable` if it never left this machine; `OutcomeUnknown` if it may
+        Raises `BudgetSpent` before `before`; `NotSent` if it never left this machine; `OutcomeUnknown` if it may
         have taken effect; and what says that it was turned away: see `read_queued`.
         """
         sid, masked = self._client.settings.account_sid, self._client.settings.masked_sid
         try:
             self._client.budget.take()
-            return self._send_once(write, before)
+            return self._send_once(change, before)
         except ImpactError as error:
             error.args = tuple(str(part).replace(sid, masked) for part in error.args)
             raise
 
-    def _send_once(self, write: Write, before: Callable[[], None]) -> Answer[Queued]:
-        left = False
-
-        def watch(event: str, _: dict[str, Any]) -> None:
-            nonlocal left
-            left = left or event.endswith(_LEAVES)
-
+    def _send_once(self, change: Request, before: Callable[[], None]) -> Answer[Queued]:
         limits, refused = protocol.Limits(), False
-        request = self._http.build_request(write.method, self._path, data=write.form(), extensions={"trace": watch})
+        body = change.form.encode()
+        request = self._http.build_request(change.method, self._path, content=body, headers={"Content-Type": FORM})
         try:
             before()
             began = time.monotonic()
-            response, body = self._fetch(request)
+            response, answer = self._fetch(request)
             limits, refused = protocol.read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
-        except httpx.HTTPError as error:
-            msg = f"{self._http.base_url.host} gives no answer ({type(error).__name__}: {error})"
-            if not left:
-                raise Unavailable(msg) from None
-            raise OutcomeUnknown(msg) from None
         finally:
             self._client.budget.hear(limits, refused=refused)
         if response.status_code == protocol.HTTP_OK:
             self._client.clock.hear(protocol.read_date(response.headers))
         arrived = time.monotonic()
-        queued = read_queued(response.status_code, response.headers, body)
+        queued = read_queued(response.status_code, response.headers, answer)
         return Answer(queued, self._client.clock.now(), arrived, seconds=arrived - began)
 
     def _fetch(self, request: httpx.Request) -> tuple[httpx.Response, bytearray]:
-        until = time.monotonic() + self._patience.whole
-        response, body = self._http.send(request, stream=True), bytearray()
+        """The answer to a change, with its body. Raises `NotSent`, or `OutcomeUnknown` for all that is not certain."""
         try:
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > _BODY_MAX or time.monotonic() > until:
-                    msg = "the answer does not end"
-                    raise httpx.ReadTimeout(msg)
-        finally:
-            response.close()
-        return response, body
+            return fetch(self._http, request, self._connections, seconds=self._patience.whole, most=_BODY_MAX)
+        except _NOT_SENT as error:
+            raise NotSent(self._no_answer(error)) from None
+        except Exception as error:  # noqa: BLE001 - an error that nobody thought of may come after it left, too
+            raise OutcomeUnknown(self._no_answer(error)) from None
+
+    def _no_answer(self, error: Exception) -> str:
+        return f"{self._http.base_url.host} gives no answer ({type(error).__name__}: {error})"

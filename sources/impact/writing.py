@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, Self, TypeAlias
+from urllib.parse import unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -41,6 +42,11 @@ DISPOSITION_CODES: Final = (  # reference: what a reversal may be explained with
 MODIFICATIONS_MAX: Final = 1_000  # reference: an action takes no more
 CATEGORY_MAX: Final = 255  # reference: characters
 
+FORM: Final = "application/x-www-form-urlencoded"
+"""What the body of a change is."""
+_LIST: Final = "APISubmissions"
+_NO_ERROR: Final = frozenset({"", "none", "null"})
+"""How an API says that there was no error, beside saying nothing."""
 _SUCCESS = range(200, 300)
 _ERRORS_FROM = 400
 
@@ -146,6 +152,29 @@ Write: TypeAlias = Update | Reversal
 
 
 @dataclass(frozen=True)
+class Request:
+    """A change exactly as it leaves: its method, and the form that is its body. As text, `PUT ActionId=…&Reason=…`."""
+
+    method: str
+    form: str
+
+    @classmethod
+    def of(cls, write: Write) -> Self:
+        """The request that a change is sent as."""
+        return cls(write.method, urlencode(write.form()))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The request that a text stands for."""
+        method, _, form = text.partition(" ")
+        return cls(method, form)
+
+    def __str__(self) -> str:
+        """Method and form."""
+        return f"{self.method} {self.form}"
+
+
+@dataclass(frozen=True)
 class Queued:
     """A change that was accepted for processing: `batch_id` is what its submission is asked for by."""
 
@@ -173,8 +202,10 @@ class Submission(msgspec.Struct, frozen=True, rename="pascal"):
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """The codes of what kept it from taking effect; none if nothing did."""
-        return tuple(self.error_reason.split()) or ((self.error_type,) if self.error_type else ())
+        """The codes of what kept it from taking effect; none if nothing did, which some say with the word NONE."""
+        codes = tuple(word for word in self.error_reason.split() if word.lower() not in _NO_ERROR)
+        kind = self.error_type.strip()
+        return codes or (() if kind.lower() in _NO_ERROR else (kind,))
 
     @property
     def submitted(self) -> datetime | None:
@@ -204,7 +235,7 @@ def read_queued(status: int, headers: Mapping[str, str], body: Body) -> Queued:
             msg = f"the answer to the change is none ({error}): it begins with {bytes(body[:40])!r}"
             raise OutcomeUnknown(msg, status) from None
         uri = queued.get("QueuedUri")
-        if not isinstance(uri, str) or not (batch_id := uri.rstrip("/").rpartition("/")[2]):
+        if not isinstance(uri, str) or not (batch_id := _batch_id(uri)):
             msg = f"the answer to the change names no submission: {bytes(body[:200])!r}"
             raise OutcomeUnknown(msg, status)
         return Queued(batch_id, status)
@@ -224,6 +255,16 @@ def read_queued(status: int, headers: Mapping[str, str], body: Body) -> Queued:
         raise RequestRefused(str(error).replace("the window", "the change")) from None
     msg = f"the API answers the change with {status}"
     raise OutcomeUnknown(msg, status)
+
+
+def _batch_id(uri: str) -> str:
+    """The submission that a link leads to, whatever the link is written like; empty if it leads to none."""
+    try:
+        path = urlsplit(uri.strip()).path
+    except ValueError:
+        return ""
+    last = unquote(path.rstrip("/").rpartition("/")[2].removesuffix(".json"))
+    return "" if last == _LIST else last
 
 
 def read_submission(batch_id: str, status: int, headers: Mapping[str, str], body: Body) -> Submission:

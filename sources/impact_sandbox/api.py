@@ -14,6 +14,7 @@ from sources.impact_sandbox.query import (
 )
 from sources.impact_sandbox.records import Record, strings_json, typed_json
 from sources.impact_sandbox.render import action_json, action_tables, new_fields, shown_state
+from sources.impact_sandbox.rules import Rules
 from sources.impact_sandbox.world import World
 from sources.impact_sandbox.writes import read_write
 
@@ -47,7 +48,7 @@ def write(world: World, asked: Asked, method: str, body: str, content_type: str)
         raise Refusal(405, "The method is not allowed")
     refuse_unknown(asked.parameters, frozenset())
     submission = world.submit(read_write(method, body, content_type, world.rules))
-    queued = {"Status": "QUEUED", "QueuedUri": submission.uri(world.account_sid)}
+    queued = {"Status": "QUEUED", "QueuedUri": f"{submission.uri(world.account_sid)}{world.rules.queued_uri}"}
     return Answer(200, [strings_json(queued).encode()])
 
 
@@ -84,25 +85,58 @@ def _actions(world: World, asked: Asked) -> Answer:
     serial = ledger.serial(query.campaign_id)
     if serial is None:
         raise Refusal(400, "The campaign does not exist in this account", "CampaignId")
-    condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now))}"
+    if words := dict(rules.refused).get(query.campaign_id):
+        raise Refusal(400, words)
+    condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now), rules)}"
     total = ledger.count(f"SELECT count(*) FROM versions v WHERE {condition}")
+    if rules.slow and rules.slow[0] in {name for name, *_ in query.ranges} and total > rules.slow[1]:
+        raise Refusal(504, "The request took too long")
     if total > MOST_PAGES * query.page_size:
-        many = f"{total} records" if rules.refusal_names_total else "too many records"
-        raise Refusal(400, f"The request matches {many}: reduce the date range or increase PageSize")
+        raise _too_many(asked, total, rules)
     count = max(0, min(query.page_size, total - (query.page - 1) * query.page_size))
-    records = _page(world, query, condition) if count else []
+    picked = _pick(world, query, condition)
+    records = _page(world, picked) if count else []
+    if rules.listed_twice:
+        count = ledger.count(f"SELECT count(*) FROM {picked}")
+    if rules.total_too_high:
+        odd = f"{condition} AND {_among(world, *rules.total_too_high)}"
+        total += min(1, ledger.count(f"SELECT count(*) FROM versions v WHERE {odd}"))
     listing = Listing("Actions", records, count, total)
     return page_of(listing, query, asked, single_as_object=rules.single_as_object)
 
 
-def _page(world: World, query: ActionQuery, condition: str) -> Sequence[Buffer]:
-    """Pick the page's versions before their records are written: writing is what costs."""
-    order = "hash(v.n, 'order')" if world.rules.order == "shuffled" else "v.created DESC, v.n DESC"
-    offset = (query.page - 1) * query.page_size
-    picked = f"(SELECT * FROM versions v WHERE {condition} ORDER BY {order} LIMIT {query.page_size} OFFSET {offset})"
+def _too_many(asked: Asked, total: int, rules: Rules) -> Refusal:
+    """Say that a request matches more than can be paged through, in the form that the rules name."""
+    many = f"{total} records" if rules.refusal_names_total else "too many records"
+    fields = {"page_size": ["PageSize"], "dates": [name for name in asked.parameters if "Date" in name]}
+    status = 200 if rules.refusal == "ok" else 400
+    message = f"The request matches {many}: reduce the date range or increase PageSize"
+    return Refusal(status, message, *fields.get(rules.refusal, []))
+
+
+def _order(world: World) -> str:
+    return "hash(v.n, 'order')" if world.rules.order == "shuffled" else "v.created DESC, v.n DESC"
+
+
+def _pick(world: World, query: ActionQuery, condition: str) -> str:
+    """Pick the page's versions, as SQL, before their records are written: writing is what costs."""
+    size, offset = query.page_size, (query.page - 1) * query.page_size
+    page = f"SELECT * FROM versions v WHERE {condition} ORDER BY {_order(world)} LIMIT {size} OFFSET {offset}"
+    if not world.rules.listed_twice:
+        return f"({page})"
+    return f"(WITH page AS ({page}) FROM page UNION ALL FROM page v WHERE {_among(world, *world.rules.listed_twice)})"
+
+
+def _page(world: World, picked: str) -> Sequence[Buffer]:
     record = action_json(world.rules, world.now, typed=world.rules.wire == "typed")
-    pieces = world.ledger.text(f"SELECT concat({record}, ',') {action_tables(picked)} ORDER BY {order}")
+    pieces = world.ledger.text(f"SELECT concat({record}, ',') {action_tables(picked)} ORDER BY {_order(world)}")
     return [*pieces[:-1], pieces[-1][:-1]]
+
+
+def _among(world: World, *ids: str) -> str:
+    """Give the SQL condition that a version `v` is of one of these actions."""
+    numbers = [n for id_ in ids if (n := world.ledger.number(id_)) is not None]
+    return f"v.n IN ({', '.join(map(str, numbers)) or 'NULL'})"
 
 
 def _action(world: World, action_id: str) -> Answer:
@@ -134,15 +168,17 @@ def _items_of(world: World, action_id: str) -> list[Record]:
 
 def _submissions(world: World, asked: Asked) -> Answer:
     query = read_short_list_query(asked.parameters)
-    records = [submission.record(world.account_sid, world.now) for submission in reversed(world.submissions)]
-    return _short_list(world, "APISubmissions", records, query, asked)
+    records = [
+        submission.record(world.account_sid, world.now, world.rules) for submission in reversed(world.submissions)
+    ]
+    return _short_list(world, world.rules.submissions_key, records, query, asked)
 
 
 def _submission(world: World, batch_id: str) -> Answer:
     submission = world.poll(batch_id)
     if submission is None:
         raise Refusal(404, "The submission does not exist")
-    return Answer(200, [_json(world, submission.record(world.account_sid, world.now))])
+    return Answer(200, [_json(world, submission.record(world.account_sid, world.now, world.rules))])
 
 
 def _short_list(world: World, key: str, records: list[Record], query: ShortListQuery, asked: Asked) -> Answer:

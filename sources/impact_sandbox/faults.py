@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from enum import StrEnum
+from functools import cache
 from http import HTTPStatus
 from random import Random
 from urllib.parse import urlencode, urlsplit
@@ -25,11 +26,13 @@ class Kind(StrEnum):
 
     LIMIT = "429, X-RateLimit"
     LIMIT_EPOCH = "429, X-RateLimit, epoch"
+    LIMIT_EPOCH_MS = "429, X-RateLimit, epoch in milliseconds"
     LIMIT_HOUR = "429, X-RateLimit-hour"
     LIMIT_HOUR_EPOCH = "429, X-RateLimit-hour, epoch"
     LIMIT_RETRY_AFTER = "429, Retry-After"
     LIMIT_RETRY_DATE = "429, Retry-After, date"
     LIMIT_BARE = "429, no header"
+    LIMIT_ABSURD = "429, a wait that cannot be meant"
     ERROR_500 = "500"
     ERROR_502 = "502"
     ERROR_503 = "503"
@@ -41,6 +44,8 @@ class Kind(StrEnum):
     CUT = "200, cut"
     GZIP_DAMAGED = "200, gzip damaged"
     GZIP_CUT = "200, gzip cut"
+    GZIP_BOMB = "200, gzip bomb"
+    GZIP_TWICE = "200, gzip within gzip"
     NEXT_SELF = "next page is this one"
     NEXT_ELSEWHERE = "next page on another host"
     NEXT_ENDLESS = "next pages without end"
@@ -51,10 +56,14 @@ class Kind(StrEnum):
     LENGTH_LONG = "Content-Length too long"
     LENGTH_SHORT = "Content-Length too short"
     DRIP = "slow drip"
+    DRIP_HEAD = "head without end"
+    DRIP_INFORM = "1xx without end"
+    DRIP_GZIP = "gzip that yields nothing, without end"
+    DRIP_TRAILER = "trailer without end"
     HANG = "no answer"
 
 
-STAYING = frozenset({Kind.LIMIT_BARE, Kind.NEXT_ELSEWHERE})
+STAYING = frozenset({Kind.LIMIT_BARE, Kind.LIMIT_ABSURD, Kind.NEXT_ELSEWHERE})
 """What ends a run: an hour to wait, and a link that must not be followed."""
 PASSING = tuple(kind for kind in Kind if kind not in STAYING)
 """What another try mends."""
@@ -77,7 +86,8 @@ class Faults:
     Severity:
         wait: the seconds to wait that a 429 tells.
         slowly: the seconds over which a body drips.
-        hang: the seconds after which a request that got no answer is dropped, unless its client leaves before.
+        hang: the seconds after which a request that got no answer, or one without end, is dropped, unless its client
+            leaves before.
         closed: the seconds for which connections are refused.
     """
 
@@ -161,10 +171,21 @@ class _Hit:
         return str(int(self.now.timestamp()) + self.faults.wait)
 
     @property
+    def epoch_ms(self) -> str:
+        return f"{self.epoch}000"
+
+    @property
+    def absurd(self) -> str:
+        return _ABSURD[self.number % len(_ABSURD)]
+
+    @property
     def date(self) -> str:
         return format_datetime(self.now + timedelta(seconds=self.faults.wait), usegmt=True)
 
 
+_ABSURD = ("-5", "1e300", "nan", "99999999999999999999", "31536000", "Fri, 31 Dec 9999 23:59:59 GMT")
+_BOMB = 16 << 20
+"""Bytes that some kilobytes unpack to."""
 _Parts = Mapping[str, msgspec.Raw | str]
 """An answer's envelope and its list, the latter untouched as JSON."""
 _PAGE = b"<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n"
@@ -206,10 +227,10 @@ def _error(status: int) -> Callable[[_Hit], Reply]:
     return reply
 
 
-def _gzipped(damage: Callable[[bytes], bytes]) -> Callable[[_Hit], Reply]:
+def _gzipped(damage: Callable[[bytes], bytes], encoding: str = "gzip") -> Callable[[_Hit], Reply]:
     def reply(hit: _Hit) -> Reply:
         packed = damage(gzip.compress(hit.reply.body, mtime=0))
-        return replace(hit.reply, body=packed, headers={**hit.reply.headers, "Content-Encoding": "gzip"})
+        return replace(hit.reply, body=packed, headers={**hit.reply.headers, "Content-Encoding": encoding})
 
     return reply
 
@@ -217,6 +238,11 @@ def _gzipped(damage: Callable[[bytes], bytes]) -> Callable[[_Hit], Reply]:
 def _damaged(packed: bytes) -> bytes:
     middle = len(packed) // 2
     return packed[:middle] + bytes(byte ^ 0xFF for byte in packed[middle : middle + 8]) + packed[middle + 8 :]
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(bytes(_BOMB), mtime=0)
 
 
 def _ok(body: Callable[[bytes], bytes]) -> Callable[[_Hit], Reply | None]:
@@ -261,11 +287,13 @@ def _text(value: msgspec.Raw | str) -> str:
 _CHANGES: dict[Kind, Callable[[_Hit], Reply | None]] = {
     Kind.LIMIT: _limit(lambda hit: _standard(hit.reset)),
     Kind.LIMIT_EPOCH: _limit(lambda hit: _standard(hit.epoch)),
+    Kind.LIMIT_EPOCH_MS: _limit(lambda hit: _standard(hit.epoch_ms)),
     Kind.LIMIT_HOUR: _limit(lambda hit: _hour(hit.reset)),
     Kind.LIMIT_HOUR_EPOCH: _limit(lambda hit: _hour(hit.epoch)),
     Kind.LIMIT_RETRY_AFTER: _limit(lambda hit: {"Retry-After": hit.reset}),
     Kind.LIMIT_RETRY_DATE: _limit(lambda hit: {"Retry-After": hit.date}),
     Kind.LIMIT_BARE: _limit(lambda _: {}),
+    Kind.LIMIT_ABSURD: _limit(lambda hit: {"Retry-After": hit.absurd, **_standard(hit.absurd)}),
     Kind.ERROR_500: _error(500),
     Kind.ERROR_502: _error(502),
     Kind.ERROR_503: _error(503),
@@ -277,6 +305,8 @@ _CHANGES: dict[Kind, Callable[[_Hit], Reply | None]] = {
     Kind.CUT: _ok(lambda body: body[: len(body) // 2]),
     Kind.GZIP_DAMAGED: _gzipped(_damaged),
     Kind.GZIP_CUT: _gzipped(lambda packed: packed[: len(packed) // 2]),
+    Kind.GZIP_BOMB: _gzipped(lambda _: _bomb()),
+    Kind.GZIP_TWICE: _gzipped(lambda packed: gzip.compress(packed, mtime=0), "gzip, gzip"),
     Kind.NEXT_SELF: _listing(_next_self),
     Kind.NEXT_ELSEWHERE: _listing(_next_elsewhere),
     Kind.NEXT_ENDLESS: _listing(_next_endless),

@@ -62,7 +62,7 @@ class Gate:
         raw_query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1")
         query, form = (dict(parse_qsl(raw, keep_blank_values=True)) for raw in (raw_query, body))
-        request = Request(scope["method"], path, query, form=form)
+        request = Request(scope["method"], path, query, form=form, peer=(scope["client"] or ("", 0))[1])
         kind, reply = await run_in_threadpool(self._answer, request, raw_query, body, Headers(scope=scope))
         if kind is None or not await Line.of(scope, receive, send).breaks(kind, reply, self.thrower.faults):
             await _send(reply, send)

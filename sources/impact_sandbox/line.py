@@ -7,10 +7,12 @@ one request from the next, and httptools or hypercorn offer no more than h11 doe
 
 import asyncio
 import contextlib
+import gzip
 import socket
 import struct
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
@@ -19,10 +21,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sources.impact_sandbox.faults import Faults, Kind
 from sources.impact_sandbox.replies import Reply
 
-SILENT = frozenset({Kind.REFUSED, Kind.RESET, Kind.HANG})
+SILENT = frozenset({Kind.REFUSED, Kind.RESET, Kind.HANG, Kind.DRIP_INFORM})
 """The faults after which not even a status was sent."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER for no time at all: what closes a socket resets its connection."""
+_GZIP_HEAD = gzip.compress(b"", mtime=0)[:10]
+_GZIP_NOTHING = b"\x00\x00\x00\xff\xff"
+"""A block of no bytes that is not the last one."""
 _PIECES = 20
 _MOMENT = 0.02
 """Seconds in which what was written reaches a client on the same machine."""
@@ -77,10 +82,21 @@ class Line:
             case Kind.DRIP:
                 await self._drip(reply, faults.slowly / _PIECES)
                 return True
+            case _ if kind in _ENDLESS:
+                await self._go_on(*_ENDLESS[kind](reply), faults.hang)
             case _:
                 return False
         await self._gone()
         return True
+
+    async def _go_on(self, start: bytes, piece: bytes, seconds: float) -> None:
+        """Send what goes on and on, until the client leaves or the time is over; then reset."""
+        self.transport.write(start)
+        until = time.monotonic() + seconds
+        while not self.transport.is_closing() and time.monotonic() < until:
+            self.transport.write(piece)
+            await asyncio.sleep(_MOMENT)
+        self._reset()
 
     async def _drip(self, reply: Reply, pause: float) -> None:
         """Send an answer, right in itself, piece by piece."""
@@ -112,8 +128,34 @@ class Line:
             pass
 
 
-def _head(reply: Reply, length: int) -> bytes:
-    """The head of an answer, written by hand: h11 would not promise a length other than it then sends."""
-    headers = {**reply.headers, "Content-Length": str(length)}
+def _head(reply: Reply, length: int | None = None) -> bytes:
+    """The head of an answer, written by hand: h11 would not promise a length other than it then sends.
+
+    Without a length the body comes in chunks.
+    """
+    told = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
+    headers = {**reply.headers, **told}
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _packed_nothing(reply: Reply) -> tuple[bytes, bytes]:
+    headers = {**reply.headers, "Content-Encoding": "gzip"}
+    return _head(replace(reply, headers=headers)) + _chunk(_GZIP_HEAD), _chunk(_GZIP_NOTHING)
+
+
+def _trailers(reply: Reply) -> tuple[bytes, bytes]:
+    return _head(reply) + (_chunk(reply.body) if reply.body else b"") + b"0\r\n", b"X: x\r\n"
+
+
+_ENDLESS: dict[Kind, Callable[[Reply], tuple[bytes, bytes]]] = {
+    Kind.DRIP_HEAD: lambda reply: (f"HTTP/1.1 {reply.status} OK\r\nX-Slow: ".encode(), b"x"),
+    Kind.DRIP_INFORM: lambda _: (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    Kind.DRIP_GZIP: _packed_nothing,
+    Kind.DRIP_TRAILER: _trailers,
+}
+"""How an answer without end begins, and what then comes again and again."""

@@ -1,11 +1,14 @@
 """What becomes of a write once its submission is processed: a change of the action, or codes that say why not.
 
+Codes that begin with SANDBOX_ are in no published list: what the API says in their place is not known.
+
 A write takes effect whole or not at all. Decisions where the documents leave room:
 
-- Every identifier sent must fit the action; two actions of one order are ACTION_REF_NOT_UNIQUE.
-- Nothing changes an action that is approved or past its LockingDate, whenever the write was sent: ACTION_LOCKED.
+- Every identifier sent must fit the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
+- Nothing changes an action that is approved or past its LockingDate, whenever the write was sent:
+  SANDBOX_ACTION_LOCKED.
 - An action whose amount comes to 0 is reversed, be it by Amount or by its items. One that had no amount is not.
-- Payouts follow amounts at the rate they had; amounts are rounded to cents; an item below 0 is INVALID_AMOUNT.
+- Payouts follow amounts at the rate they had; amounts are rounded to cents; an item below 0 is SANDBOX_INVALID_AMOUNT.
 - RESET gives the action and its items what they were recorded with, reversed or not.
 - Of a Sku that an action lists twice, the first is meant.
 - Each effect counts as one of the action's modifications and has its own deltas, 0 when no amount moves. Nothing
@@ -52,7 +55,7 @@ def process(editor: Editor, write: Write) -> Outcome:
     codes = [fault.code for fault in value_faults(write, editor.rules)]
     found = editor.find(write.action_id, write.tracker_id, write.order_id)
     if len(found) != 1:
-        codes.append("ACTION_REF_NOT_UNIQUE" if found else "ACTION_REF_NOT_FOUND")
+        codes.append("SANDBOX_ACTION_REF_NOT_UNIQUE" if found else "ACTION_REF_NOT_FOUND")
         return Outcome(tuple(dict.fromkeys(codes)))
     action, items = editor.look(found[0])
     codes += _obstacles(editor, write, action, items)
@@ -67,16 +70,16 @@ def process(editor: Editor, write: Write) -> Outcome:
 def _obstacles(editor: Editor, write: Write, action: Record, items: Sequence[Record]) -> Iterator[str]:
     lock = parse_time(action["LockingDate"])
     if action["State"] == "APPROVED" or (lock and lock <= editor.now):
-        yield "ACTION_LOCKED"
+        yield "SANDBOX_ACTION_LOCKED"
     if editor.memory.modifications[action["Id"]] >= editor.rules.most_modifications:
-        yield "MODIFICATION_LIMIT_REACHED"
+        yield "SANDBOX_MODIFICATION_LIMIT_REACHED"
     if action["State"] == "REVERSED" and not write.resets:
         again = write.kind == "Reversal" and editor.rules.second_reversal == "nothing"
         revives = write.kind == "Modification" and editor.rules.reversed_takes_updates
         if not (again or revives):
-            yield "ACTION_REVERSED"
+            yield "SANDBOX_ACTION_REVERSED"
     if {change.sku for change in write.items} - {item["Sku"] for item in items}:
-        yield "SKU_NOT_FOUND"
+        yield "SANDBOX_SKU_NOT_FOUND"
 
 
 def _carry_out(editor: Editor, write: Write, action: Record, items: list[Record]) -> None:
@@ -154,7 +157,7 @@ def _new_item(item: Record, change: ItemChange, action: Record, rules: Rules) ->
     elif has is not None and had and rules.quantity_scales_amount:
         sold = sold * has / had
     if sold < 0:
-        raise ImpossibleError("INVALID_AMOUNT")  # noqa: EM101 - a code
+        raise ImpossibleError("SANDBOX_INVALID_AMOUNT")  # noqa: EM101 - a code
     new = _at_rate(Decimal(cents(sold)), old, action) if sold != old.sold else old
     fields = {"SaleAmount": _told(item["SaleAmount"], new.sold), "Payout": _told(item["Payout"], new.paid)}
     if has is not None:

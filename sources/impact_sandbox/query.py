@@ -35,7 +35,7 @@ class ShortListQuery:
 
 @dataclass(frozen=True)
 class ActionQuery:
-    """Which page of which actions is asked for; `ranges` bound columns of the ledger at both ends, inclusively."""
+    """Which page of which actions is asked for; `ranges` bound columns of the ledger at both ends."""
 
     campaign_id: str
     state: str | None
@@ -43,12 +43,21 @@ class ActionQuery:
     page: int
     page_size: int
 
-    def condition(self, shown_state: str) -> str:
+    def condition(self, shown_state: str, rules: Rules) -> str:
         """Give the SQL condition on a version `v`, whose shown state is the SQL given."""
-        terms = [f"v.{name} BETWEEN {sql_time(low)} AND {sql_time(high)}" for name, low, high in self.ranges]
+        below = "<" if rules.exclusive_ends else "<="
+        terms = []
+        for name, low, high in self.ranges:
+            value, start, end = (_cut(sql, rules) for sql in (f"v.{name}", sql_time(low), sql_time(high)))
+            terms.append(f"{value} >= {start} AND {value} {below} {end}")
         if self.state:
             terms.append(f"({shown_state}) = '{self.state}'")
         return " AND ".join(terms)
+
+
+def _cut(instant: str, rules: Rules) -> str:
+    """Give the SQL for an instant as it is compared. The finest precision is the ledger's own."""
+    return instant if rules.precision == "millisecond" else f"date_trunc('{rules.precision}', {instant})"
 
 
 def read_parameters(query: str) -> dict[str, str]:
@@ -80,6 +89,7 @@ def read_action_query(parameters: dict[str, str], now: datetime, rules: Rules) -
     page_size = _number(parameters, "PageSize", DEFAULT_PAGE_SIZE, least=SMALLEST_PAGE_SIZE)
     if rules.max_page_size is not None and page_size > rules.max_page_size:
         raise Refusal(400, f"PageSize must be at most {rules.max_page_size}", "PageSize")
+    page_size = min(page_size, rules.most_a_page or page_size)
     page = _number(parameters, "Page", 1, least=1)
     return ActionQuery(campaign_id, state, tuple(_ranges(parameters, now, rules)), page, page_size)
 

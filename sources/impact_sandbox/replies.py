@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Request:
     """A request to the API: its path as sent, its parameters, and the status it was answered with (0 for none).
 
-    `form` holds the parameters in the body of a write.
+    `form` holds the parameters in the body of a write, `peer` the port it came from: one for each connection.
     """
 
     method: str
@@ -16,6 +16,7 @@ class Request:
     query: dict[str, str]
     status: int = 0
     form: dict[str, str] = field(default_factory=dict)
+    peer: int = 0
 
 
 @dataclass(frozen=True)

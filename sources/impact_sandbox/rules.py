@@ -31,6 +31,7 @@ class Rules:
         single_as_object: a list of one is a bare object.
         null_bodies: the body of every n-th list answer is `null`; 0 for never.
         items_key: the key of the list of items.
+        submissions_key: the key of the list of submissions; the first is the published one.
         order: newest created first, or no order at all.
         unknown_fields: from this instant on, records carry fields that no document names.
         unknown_states: `LOCKED` after locking and `PAID` after clearing instead of `APPROVED`.
@@ -39,7 +40,17 @@ class Rules:
         seven_day_default_on_all: without StartDate, every query is limited to the last 7 days of updates.
         three_years_on_all: every range, not only StartDate, begins at most 1,095 days ago.
         max_page_size: a larger PageSize is refused; None for no limit.
+        most_a_page: a page holds at most so many actions whatever PageSize asks for, as its envelope says, and so ten
+            times as many are all that can be paged through; None for what PageSize asks for.
+        refusal: the form in which too many matches are refused: a 400 without Errors, one whose Errors name PageSize
+            or the bounds of the dates that were sent, or a 200 whose Status is ERROR.
         refusal_names_total: the refusal of too many matches says how many there are.
+        precision: the unit to which the bounds of dates, and the dates they are compared with, are cut.
+        exclusive_ends: the end of a range of dates is not part of it.
+        refused: campaigns whose actions are refused, and the words.
+        slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
+        total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
+        listed_twice: ids of actions; a page that holds one of them lists it twice.
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
 
@@ -57,6 +68,8 @@ class Rules:
     Writes:
         submission_seconds: each stage of a submission, Queued and In Progress, lasts so long by the world's clock.
         submission_polls: or ends with the poll after so many, should the clock stand; 0 for by the clock alone.
+        queued_uri: the link to a submission ends in its BatchId, or in `.json`, a query or a slash.
+        no_error: the ErrorType and ErrorReason of a submission that was carried out.
         values_checked: invalid values are found on processing, or refused at once with a 400.
         most_modifications: an action takes so many.
         custom_codes: reasons and disposition codes that the account has configured beside the documented ones.
@@ -73,6 +86,7 @@ class Rules:
     single_as_object: bool = False
     null_bodies: int = 0
     items_key: Literal["ActionItems", "Items"] = "ActionItems"
+    submissions_key: Literal["APISubmission", "APISubmissions"] = "APISubmission"
     order: Literal["created", "shuffled"] = "created"
     unknown_fields: datetime | None = None
     unknown_states: bool = False
@@ -80,7 +94,15 @@ class Rules:
     seven_day_default_on_all: bool = False
     three_years_on_all: bool = False
     max_page_size: int | None = None
+    most_a_page: int | None = None
+    refusal: Literal["plain", "page_size", "dates", "ok"] = "plain"
     refusal_names_total: bool = False
+    precision: Literal["millisecond", "second", "minute", "day"] = "millisecond"
+    exclusive_ends: bool = False
+    refused: tuple[tuple[str, str], ...] = ()
+    slow: tuple[Literal["updated", "event", "locking"], int] | None = None
+    total_too_high: tuple[str, ...] = ()
+    listed_twice: tuple[str, ...] = ()
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
 
@@ -96,6 +118,8 @@ class Rules:
 
     submission_seconds: int = 5
     submission_polls: int = 1
+    queued_uri: Literal["", ".json", "?format=json", "/"] = ""
+    no_error: Literal["", "NONE", "None", "null"] = ""
     values_checked: Literal["processing", "at_once"] = "processing"
     most_modifications: int = 1000
     custom_codes: tuple[str, ...] = ()

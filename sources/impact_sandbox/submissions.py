@@ -17,8 +17,10 @@ from sources.impact_sandbox.times import wire_time
 from sources.impact_sandbox.writes import Write
 
 ACCOUNT_ID = "2026001"
-DATA_ERRORS = frozenset({"MALFORMED", "ACTION_REF_NOT_FOUND", "ACTION_REF_NOT_UNIQUE", "SKU_NOT_FOUND"})
-"""What is wrong with the data sent, beside codes that begin with INVALID; all else lies with the action's state."""
+OURS = "SANDBOX_"
+"""What an error code begins with that is in no published list: what the API says in that case is not known."""
+DATA_ERRORS = frozenset({"MALFORMED", "ACTION_REF_NOT_FOUND", "SANDBOX_ACTION_REF_NOT_UNIQUE", "SANDBOX_SKU_NOT_FOUND"})
+"""What is wrong with the data sent, beside codes of invalid values; all else lies with the action's state."""
 
 
 @dataclass
@@ -58,11 +60,12 @@ class Submission:
             self.started = now
         return None
 
-    def record(self, account_sid: str, now: datetime) -> Record:
+    def record(self, account_sid: str, now: datetime, rules: Rules) -> Record:
         """Give the submission as the API tells it; what the action adds is known once it was found."""
         complete = self.status(now) == "Complete"
         outcome = self.outcome if complete and self.outcome else Outcome(())
         action = outcome.action or {}
+        nothing = rules.no_error if complete else ""
         return {
             "BatchId": self.batch_id,
             "AccountId": ACCOUNT_ID,
@@ -76,8 +79,8 @@ class Submission:
             "Type": self.write.kind,
             "Status": self.status(now),
             "CompletionDate": wire_time(self.completed) if complete and self.completed else "",
-            "ErrorType": _error_type(outcome.errors),
-            "ErrorReason": " ".join(outcome.errors),
+            "ErrorType": _error_type(outcome.errors) or nothing,
+            "ErrorReason": " ".join(outcome.errors) or nothing,
             "Uri": self.uri(account_sid),
         }
 
@@ -109,5 +112,5 @@ class Queue:
 def _error_type(errors: tuple[str, ...]) -> str:
     if not errors:
         return ""
-    data = any(code in DATA_ERRORS or code.startswith("INVALID_") for code in errors)
-    return "Validation" if data else "Action Error"
+    data = any(code in DATA_ERRORS or code.startswith(f"{OURS}INVALID_") for code in errors)
+    return "Validation" if data else "Sandbox Error"

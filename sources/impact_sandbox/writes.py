@@ -99,15 +99,15 @@ def value_faults(write: Write, rules: Rules) -> Iterator[Fault]:
     """Give what is wrong with the values of a write, as far as that shows without its action."""
     if write.kind == "Reversal":
         if write.reason not in {*DISPOSITION_CODES, *rules.custom_codes}:
-            yield Fault("INVALID_DISPOSITION_CODE", "DispositionCode")
+            yield Fault("SANDBOX_INVALID_DISPOSITION_CODE", "DispositionCode")
     else:
         codes = {*REASONS, *rules.custom_codes}
         if not write.resets and write.reason not in codes:
-            yield Fault("INVALID_REASON", "Reason")
+            yield Fault("SANDBOX_INVALID_REASON", "Reason")
         if write.disposition_code is not None and write.disposition_code not in codes:
-            yield Fault("INVALID_DISPOSITION_CODE", "DispositionCode")
+            yield Fault("SANDBOX_INVALID_DISPOSITION_CODE", "DispositionCode")
     if write.customer_status is not None and write.customer_status not in rules.customer_statuses:
-        yield Fault("INVALID_CUSTOMER_STATUS", "CustomerStatus")
+        yield Fault("SANDBOX_INVALID_CUSTOMER_STATUS", "CustomerStatus")
     yield from _malformed(write)
 
 

@@ -135,6 +135,27 @@ def test_what_comes_out_otherwise_has_diverged(desk: Make) -> None:
     one.account.assert_true()
 
 
+def test_what_was_shown_is_what_leaves(desk: Make) -> None:
+    """The stored request is sent byte for byte; where another release would write it otherwise, nothing is sent."""
+    one = desk()
+    first, second = one.create(), one.create(items=[{"Sku": "Ä/1 +&", "SaleAmount": "20.00"}])
+    one.sync()
+    plan_id = one.planned(f"{first},update,OTHER,,12,,,,,,", f"{second},update,OTHER,Ä/1 +&,5,,,,NEW,,")
+    with one.account.changing() as connection:  # as a release before may have planned it
+        connection.execute("update corrections set request = replace(request, 'Amount=12', 'Amount=12.00')")
+    applied = one.apply(plan_id)
+    assert applied.exit is Exit.USAGE
+    assert "plan the corrections again" in str(applied.error)
+    assert "Amount=12.00" in str(applied.error)
+    assert one.statuses() == ["planned", "planned"]
+    assert one.writes == []
+    with one.account.changing() as connection:
+        connection.execute("update corrections set request = replace(request, 'Amount=12.00', 'Amount=12')")
+    assert one.apply(plan_id).exit is Exit.DONE
+    sent = [f"PUT {submission.write.payload}" for submission in one.world.submissions]
+    assert [request for (request,) in one.journal("request")] == sent
+
+
 def test_a_limit_stops_before_it_is_passed(desk: Make) -> None:
     """--limit-amount counts the commission that the plan touches, over all applies of it."""
     one = desk()

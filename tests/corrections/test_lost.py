@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -224,7 +226,7 @@ def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
 
 
 def test_the_api_tells_why_a_correction_failed(desk: Make) -> None:
-    """Each code of a submission that failed is told in words, with what was sent by its side."""
+    """Each code of a submission that failed is reported: in words where it is published, else as it is."""
     one = desk(most_modifications=1)
     world = one.world
     locked, reversed_, removed, often, item, vip = (one.create() for _ in range(6))
@@ -256,10 +258,53 @@ def test_the_api_tells_why_a_correction_failed(desk: Make) -> None:
     assert one.apply(plan_id).exit is Exit.DRIFT
     outcomes = [outcome for _, outcome in one.journal(where=f"plan_id = '{plan_id}'")]
     assert outcomes == [
-        "the action has locked (Action Error ACTION_LOCKED)",
-        "the action is reversed (Action Error ACTION_REVERSED)",
+        "Sandbox Error SANDBOX_ACTION_LOCKED",
+        "Sandbox Error SANDBOX_ACTION_REVERSED",
         "the API does not find the action (Validation ACTION_REF_NOT_FOUND)",
-        "the action was modified too often (Action Error MODIFICATION_LIMIT_REACHED)",
-        "the action has no such item (Validation SKU_NOT_FOUND)",
-        "the account does not know the customer status (Validation INVALID_CUSTOMER_STATUS)",
+        "Sandbox Error SANDBOX_MODIFICATION_LIMIT_REACHED",
+        "Validation SANDBOX_SKU_NOT_FOUND",
+        "Validation SANDBOX_INVALID_CUSTOMER_STATUS",
     ]
+
+
+def test_a_published_code_has_words(desk: Make) -> None:
+    """What the API's published codes mean is in the outcome, with the codes beside it."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
+
+    def refuse(request: Request) -> Reply | None:
+        if "/APISubmissions/" not in request.path:
+            return None
+        told = {"BatchId": request.path.rpartition("/")[2], "Status": "Complete"}
+        told |= {"ErrorType": "Contract Error", "ErrorReason": "CONTRACT_NOT_FOUND RESTRICTED_PROMOCODE"}
+        return Reply(200, json.dumps(told).encode())
+
+    one.sandbox.on_request = refuse
+    assert one.apply(plan_id).exit is Exit.DRIFT
+    ((end, why),) = one.journal()
+    assert end == "refused"
+    assert why.startswith("the partner had no contract at that time; the promo code belongs to another partner (")
+    assert why.endswith("(Contract Error CONTRACT_NOT_FOUND RESTRICTED_PROMOCODE)")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        *({"no_error": word} for word in ("NONE", "None", "null")),
+        *({"queued_uri": end} for end in (".json", "?format=json", "/")),
+        {"submissions_key": "APISubmissions"},
+    ],
+    ids=str,
+)
+def test_a_lost_and_an_answered_change_settle_however_the_api_writes_it(desk: Make, rules: dict[str, Any]) -> None:
+    """Links and lists in other forms, and words for no error, lead to the same end."""
+    one = desk(**rules)
+    lost, answered = one.create(), one.create()
+    one.sync()
+    plan_id = one.planned(*(f"{action},update,OTHER,TEE,4,,,,,," for action in (lost, answered)))
+    cut = Reply(cut_after=0, after=True)
+    one.sandbox.on_request = lambda request: cut if request.form.get("ActionId") == lost else None
+    assert one.apply(plan_id).exit is Exit.DONE, one.journal()
+    assert one.statuses() == ["confirmed", "confirmed"]

@@ -9,11 +9,14 @@ import httpx
 import pytest
 
 from sources.impact_sandbox import Rules, Sandbox, World
+from sources.impact_sandbox.submissions import OURS
 
 TLS = ssl.create_default_context()
 """Never used for a plain socket, yet slow to make for each client."""
 
 Row = dict[str, Any]
+PUBLISHED = {"MALFORMED", "ACTION_REF_NOT_FOUND"}
+"""The published error codes that the sandbox gives."""
 
 
 class Client:
@@ -47,9 +50,11 @@ class Client:
         return row
 
     def complete(self, queued: httpx.Response) -> Row:
-        """Poll for what was queued until it is complete."""
+        """Poll for what was queued until it is complete; an error code that no list publishes is marked as ours."""
         while (row := self.submission(queued))["Status"] != "Complete":
             pass
+        codes = {code for code in row["ErrorReason"].split() if not code.startswith(OURS)}
+        assert codes - {self.world.rules.no_error} <= PUBLISHED
         return row
 
     def errors(self, queued: httpx.Response) -> str:

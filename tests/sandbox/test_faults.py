@@ -1,6 +1,7 @@
 """Faults: each is on the wire what its name says, and the same seed throws the same ones."""
 
 import contextlib
+import gzip
 import json
 import socket
 import time
@@ -110,6 +111,34 @@ def test_gzip_damage(ask: Ask) -> None:
     unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
     assert unpacking.decompress(body).startswith(b'{"@')
     assert not unpacking.eof
+
+
+def test_gzip_bombs(ask: Ask) -> None:
+    """Kilobytes unpack to megabytes; an answer is packed twice and says so."""
+    _, body, _ = talk(always(ask, Kind.GZIP_BOMB))
+    assert len(body) < 100_000
+    assert len(gzip.decompress(body)) > 10_000_000
+    head, body, _ = talk(always(ask, Kind.GZIP_TWICE))
+    assert b"content-encoding: gzip, gzip" in head.lower()
+    assert json.loads(gzip.decompress(gzip.decompress(body)))["Campaigns"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "starts", "goes_on"),
+    [
+        (Kind.DRIP_HEAD, b"HTTP/1.1 200 OK\r\n", b"xxx"),
+        (Kind.DRIP_INFORM, b"HTTP/1.1 103 Early Hints\r\n\r\n", b"103 Early Hints"),
+        (Kind.DRIP_GZIP, b"HTTP/1.1 200 OK\r\n", b"5\r\n\0\0\0\xff\xff\r\n"),
+        (Kind.DRIP_TRAILER, b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"),
+    ],
+)
+def test_drips_without_end(ask: Ask, kind: Kind, starts: bytes, goes_on: bytes) -> None:
+    """Something keeps coming that is no end of the answer, until the client leaves or the connection is reset."""
+    head, body, ended = talk(always(ask, kind, hang=0.3))
+    assert ended is ConnectionResetError
+    answer = head + b"\r\n\r\n" + body
+    assert answer.startswith(starts)
+    assert answer.count(goes_on) > 2
 
 
 def test_next_links(ask: Ask) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sources.impact_sandbox import Rules, World
-from tests.sandbox.conftest import Ask, Row
+from tests.sandbox.conftest import Ask, Client, Row
 
 
 def approvals(world: World, days: int) -> dict[str, Row]:
@@ -236,3 +236,93 @@ def test_rules_retell(ask: Ask) -> None:
     assert not client.world.truth().equals(before)
     client.world.rules = Rules()
     assert client.world.truth().equals(before)
+
+
+def instants(client: Client, start: datetime, end: datetime) -> set[str]:
+    """Give the LockingDates of the actions that lock between two instants."""
+    bounds = {"LockingDateStart": f"{start:%Y-%m-%dT%H:%M:%SZ}", "LockingDateEnd": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+    return {row["LockingDate"] for row in client.actions(**bounds)}
+
+
+@pytest.mark.parametrize(
+    ("precision", "reach"), [("millisecond", 0), ("second", 1), ("minute", 60), ("day", 24 * 3600)]
+)
+def test_precision(ask: Ask, precision: str, reach: int) -> None:
+    """Bounds, and the dates compared with them, are cut to a unit: a window returns all of the units it touches."""
+    client = ask(World(days=1, per_day=0, rules=Rules(precision=precision)))  # type: ignore[arg-type]
+    start = datetime(2026, 2, 3, tzinfo=UTC)
+    last = (start + timedelta(seconds=reach, milliseconds=-1)).isoformat(timespec="milliseconds")
+    client.world.create(LockingDate=last)
+    client.world.create(LockingDate=(start + timedelta(seconds=reach + 1)).isoformat())
+    assert instants(client, start, start) == ({last} if reach else set())
+
+
+def test_exclusive_ends(ask: Ask) -> None:
+    """The end of a range is no part of it, its start is."""
+    client = ask(World(days=1, per_day=0, rules=Rules(exclusive_ends=True)))
+    lock = datetime(2026, 2, 3, tzinfo=UTC)
+    client.world.create(LockingDate=lock.isoformat())
+    assert instants(client, lock, lock + timedelta(seconds=1)) == {lock.isoformat()}
+    assert instants(client, lock - timedelta(seconds=1), lock) == set()
+    assert instants(client, lock, lock) == set()
+
+
+def test_most_a_page(ask: Ask) -> None:
+    """Pages hold fewer actions than asked for, as the envelope says, and ten such pages are all that can be read."""
+    client = ask(World(days=1, per_day=0, rules=Rules(most_a_page=3)))
+    for _ in range(30):
+        client.world.create()
+    body = client.get("/Actions", CampaignId="1000", PageSize="20000").json()
+    assert (len(body["Actions"]), body["@pagesize"], body["@numpages"], body["@total"]) == (3, "3", "10", "30")
+    client.world.create()
+    assert client.get("/Actions", CampaignId="1000", PageSize="20000").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "fields"),
+    [
+        ("plain", 400, []),
+        ("page_size", 400, ["PageSize"]),
+        ("dates", 400, ["LockingDateStart", "LockingDateEnd"]),
+        ("ok", 200, []),
+    ],
+)
+@pytest.mark.parametrize("total", [True, False])
+def test_refusal(ask: Ask, refusal: str, status: int, fields: list[str], *, total: bool) -> None:
+    """Too many matches are refused in four forms, each with and without their number."""
+    rules = Rules(most_a_page=1, refusal=refusal, refusal_names_total=total)  # type: ignore[arg-type]
+    client = ask(World(days=1, per_day=0, rules=rules))
+    for _ in range(11):
+        client.world.create()
+    answer = client.get("/Actions", CampaignId="1000", **client.ahead())
+    body = answer.json()
+    assert (answer.status_code, body["Status"]) == (status, "ERROR")
+    assert [error["Field"] for error in body.get("Errors", [])] == fields
+    assert ("11" in body["Message"]) is total
+
+
+def test_refused(ask: Ask) -> None:
+    """A campaign is refused for a reason that has nothing to do with what is asked of it."""
+    client = ask(rules=Rules(refused=(("1000", "Campaign 1000 is suspended"),)))
+    answer = client.get("/Actions", CampaignId="1000")
+    assert (answer.status_code, answer.json()["Message"]) == (400, "Campaign 1000 is suspended")
+    assert client.get("/Actions", CampaignId="2000").status_code == 200
+
+
+def test_slow(ask: Ask) -> None:
+    """Lists by one date with many matches end in a 504, those by another are answered."""
+    client = ask(rules=Rules(slow=("locking", 3)))
+    assert client.get("/Actions", CampaignId="1000", **client.ahead()).status_code == 504
+    assert client.get("/Actions", CampaignId="1000").status_code == 200
+
+
+def test_total_too_high_and_listed_twice(ask: Ask) -> None:
+    """Lists that hold some actions say one more than they hold; a page lists some actions twice."""
+    client = ask(World(days=1, per_day=0))
+    odd, other = client.world.create(), client.world.create()
+    client.world.rules = Rules(total_too_high=(odd,))
+    assert client.get("/Actions", CampaignId="1000").json()["@total"] == "3"
+    client.world.rules = Rules(listed_twice=(odd,))
+    body = client.get("/Actions", CampaignId="1000").json()
+    assert body["@total"] == "2"
+    assert sorted(row["Id"] for row in body["Actions"]) == sorted([odd, odd, other])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,27 @@ def test_queued(fresh: Client) -> None:
     submission = fresh.world.submissions[0]
     assert response.json() == {"Status": "QUEUED", "QueuedUri": f"{fresh.base}/APISubmissions/{submission.batch_id}"}
     assert submission.batch_id == World(days=1, per_day=0).submit(submission.write).batch_id
+
+
+@pytest.mark.parametrize("end", [".json", "?format=json", "/"])
+def test_queued_uri(fresh: Client, end: Any) -> None:  # noqa: ANN401 - a rule
+    """Other forms of the link to a submission are rules; one that ends in .json leads there as well."""
+    fresh.world.rules = Rules(queued_uri=end)
+    uri = fresh.put(ActionId="x", **UPDATE).json()["QueuedUri"]
+    assert uri == f"{fresh.base}/APISubmissions/{fresh.world.submissions[0].batch_id}{end}"
+    assert end == "/" or fresh.http.get(uri.partition("?")[0]).status_code == 200
+
+
+@pytest.mark.parametrize("word", ["NONE", "None", "null"])
+def test_no_error(fresh: Client, word: Any) -> None:  # noqa: ANN401 - a rule
+    """That there was no error may be said in a word, once it is known."""
+    fresh.world.rules = Rules(no_error=word)
+    queued = fresh.put(ActionId=fresh.world.create(), **UPDATE)
+    assert fresh.submission(queued)["ErrorType"] == ""
+    row = fresh.complete(queued)
+    assert (row["ErrorType"], row["ErrorReason"]) == (word, word)
+    row = fresh.complete(fresh.put(ActionId="x", **UPDATE))
+    assert (row["ErrorType"], row["ErrorReason"]) == ("Validation", "ACTION_REF_NOT_FOUND")
 
 
 def test_stages_by_polls(fresh: Client) -> None:
@@ -147,8 +169,11 @@ def test_list(fresh: Client) -> None:
             (order, "Queued", "Modification") for order in ("2", "1", "0")
         ]
     assert rows == [fresh.submission(each) for each in reversed(queued)]
+    fresh.world.rules = Rules(submissions_key="APISubmissions")
+    assert fresh.rows("/APISubmissions") == fresh.get("/APISubmissions").json()["APISubmissions"]
+    fresh.world.rules = Rules()
     page = fresh.get("/APISubmissions", PageSize="2", Page="2").json()
-    assert (page["@total"], len(page["APISubmissions"])) == ("3", 1)
+    assert (page["@total"], len(page["APISubmission"])) == ("3", 1)
 
 
 def test_unknown_submission(fresh: Client) -> None:
@@ -193,14 +218,14 @@ def test_malformed(desk: Client, values: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("values", "code"),
     [
-        ({"Reason": "BECAUSE"}, "INVALID_REASON"),
-        ({"Reason": "REJECTED"}, "INVALID_REASON"),
-        ({"DispositionCode": "BECAUSE"}, "INVALID_DISPOSITION_CODE"),
-        ({"CustomerStatus": "VIP"}, "INVALID_CUSTOMER_STATUS"),
-        ({"CustomerStatus": ""}, "INVALID_CUSTOMER_STATUS"),
-        ({"Sku": "12345", "ItemSubTotalDelta": "-22"}, "INVALID_AMOUNT"),
-        ({"Sku": "none", "Quantity": "1"}, "SKU_NOT_FOUND"),
-        ({"Sku": "12345", "Amount": "1", "Sku2": "none", "Quantity2": "1"}, "SKU_NOT_FOUND"),
+        ({"Reason": "BECAUSE"}, "SANDBOX_INVALID_REASON"),
+        ({"Reason": "REJECTED"}, "SANDBOX_INVALID_REASON"),
+        ({"DispositionCode": "BECAUSE"}, "SANDBOX_INVALID_DISPOSITION_CODE"),
+        ({"CustomerStatus": "VIP"}, "SANDBOX_INVALID_CUSTOMER_STATUS"),
+        ({"CustomerStatus": ""}, "SANDBOX_INVALID_CUSTOMER_STATUS"),
+        ({"Sku": "12345", "ItemSubTotalDelta": "-22"}, "SANDBOX_INVALID_AMOUNT"),
+        ({"Sku": "none", "Quantity": "1"}, "SANDBOX_SKU_NOT_FOUND"),
+        ({"Sku": "12345", "Amount": "1", "Sku2": "none", "Quantity2": "1"}, "SANDBOX_SKU_NOT_FOUND"),
     ],
 )
 def test_invalid(desk: Client, values: dict[str, str], code: str) -> None:
@@ -218,14 +243,17 @@ def test_invalid_disposition_code(desk: Client) -> None:
     action_id = desk.world.create()
     for code in ("BECAUSE", "ORDER_UPDATE", "PARTNER_NOT_ACTIVE"):
         queued = desk.delete(ActionId=action_id, DispositionCode=code)
-        assert desk.errors(queued) == "INVALID_DISPOSITION_CODE"
+        assert desk.errors(queued) == "SANDBOX_INVALID_DISPOSITION_CODE"
     assert desk.action(action_id)["State"] == "PENDING"
 
 
 def test_unknown_action(desk: Client) -> None:
     """An action that does not exist is reported by the submission, with all else that is wrong."""
     row = desk.complete(desk.put(ActionId="1000.4636.1", Reason="BECAUSE", Amount="x"))
-    assert (row["ErrorType"], row["ErrorReason"]) == ("Validation", "INVALID_REASON MALFORMED ACTION_REF_NOT_FOUND")
+    assert (row["ErrorType"], row["ErrorReason"]) == (
+        "Validation",
+        "SANDBOX_INVALID_REASON MALFORMED ACTION_REF_NOT_FOUND",
+    )
     for form in ({"ActionId": "?"}, {"ActionTrackerId": "2240", "OrderId": "?"}):
         assert desk.errors(desk.delete(**form, DispositionCode="OTHER")) == "ACTION_REF_NOT_FOUND"
 
@@ -235,7 +263,7 @@ def test_ambiguous_order(desk: Client) -> None:
     for _ in range(2):
         desk.world.create(Oid="twice")
     queued = desk.put(ActionTrackerId="2240", OrderId="twice", **UPDATE)
-    assert desk.errors(queued) == "ACTION_REF_NOT_UNIQUE"
+    assert desk.errors(queued) == "SANDBOX_ACTION_REF_NOT_UNIQUE"
 
 
 @pytest.mark.parametrize(
@@ -254,8 +282,8 @@ def test_locked(fresh: Client, lock: Callable[[World, str], None]) -> None:
     writes = [fresh.put(ActionId=action_id, Reason="RESET"), fresh.delete(ActionId=action_id, DispositionCode="OTHER")]
     for queued in writes:
         row = fresh.complete(queued)
-        assert row["ErrorType"] == "Action Error"
-        assert "ACTION_LOCKED" in row["ErrorReason"].split()
+        assert row["ErrorType"] == "Sandbox Error"
+        assert "SANDBOX_ACTION_LOCKED" in row["ErrorReason"].split()
     assert fresh.action(action_id) == before
 
 
@@ -265,7 +293,7 @@ def test_locks_while_queued(ask: Ask) -> None:
     early, late = (client.world.create(LockingDate=f"2026-01-15T04:0{minute}:00-08:00") for minute in (3, 2))
     queued = [client.put(ActionId=key, Amount="1", **UPDATE) for key in (early, late)]
     client.world.advance(days=1)
-    assert [client.errors(each) for each in queued] == ["", "ACTION_LOCKED"]
+    assert [client.errors(each) for each in queued] == ["", "SANDBOX_ACTION_LOCKED"]
 
 
 def test_open_ended(fresh: Client) -> None:
@@ -286,7 +314,7 @@ def test_most_modifications(ask: Ask) -> None:
     assert not client.errors(client.delete(ActionId=action_id, DispositionCode="OTHER"))
     assert not client.errors(client.put(ActionId=action_id, Reason="RESET"))
     row = client.complete(client.put(ActionId=action_id, Amount="2", **UPDATE))
-    assert (row["ErrorType"], row["ErrorReason"]) == ("Action Error", "MODIFICATION_LIMIT_REACHED")
+    assert (row["ErrorType"], row["ErrorReason"]) == ("Sandbox Error", "SANDBOX_MODIFICATION_LIMIT_REACHED")
 
 
 def test_outlives_rules(ask: Ask) -> None:
@@ -300,7 +328,7 @@ def test_outlives_rules(ask: Ask) -> None:
     assert client.action(row["Id"])["Amount"] == "5.00"
     assert not client.errors(queued)
     assert not client.errors(client.put(ActionId=row["Id"], Amount="6", **UPDATE))
-    assert client.errors(client.put(ActionId=row["Id"], Amount="7", **UPDATE)) == "MODIFICATION_LIMIT_REACHED"
+    assert client.errors(client.put(ActionId=row["Id"], Amount="7", **UPDATE)) == "SANDBOX_MODIFICATION_LIMIT_REACHED"
 
 
 def test_real_time(ask: Ask) -> None:

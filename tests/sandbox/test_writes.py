@@ -370,7 +370,7 @@ def test_reset_what_the_world_changed(ask: Ask) -> None:
     assert sum(Decimal(line[2]) for line in lines(client, action_id)) == Decimal(row["Amount"])
 
 
-@pytest.mark.parametrize(("reading", "code"), [("nothing", ""), ("refused", "ACTION_REVERSED")])
+@pytest.mark.parametrize(("reading", "code"), [("nothing", ""), ("refused", "SANDBOX_ACTION_REVERSED")])
 def test_second_reversal(fresh: Client, reading: str, code: str) -> None:
     """Reversing a reversed action does nothing, or is an error; either way nothing changes."""
     ruled(fresh, second_reversal=reading)
@@ -387,7 +387,7 @@ def test_update_of_a_reversed_action(fresh: Client) -> None:
     """A reversed action takes no updates, unless ruled that an amount restores it at its intended rate."""
     action_id = two_items(fresh)
     fresh.complete(fresh.delete(ActionId=action_id, DispositionCode="OTHER"))
-    assert fresh.errors(fresh.put(ActionId=action_id, **UPDATE, Amount="12")) == "ACTION_REVERSED"
+    assert fresh.errors(fresh.put(ActionId=action_id, **UPDATE, Amount="12")) == "SANDBOX_ACTION_REVERSED"
     ruled(fresh, reversed_takes_updates=True)
     assert not fresh.errors(fresh.put(ActionId=action_id, **UPDATE, Amount="12"))
     row = fresh.action(action_id)
@@ -406,7 +406,7 @@ def test_unchanged(fresh: Client, *, touches: bool) -> None:
     row = fresh.action(action_id)
     assert money(row) == (money(before) if not touches else ("30.00", "0.00", "2.50", "0.00"))
     assert fresh.updated(action_id) == touches
-    code = "MODIFICATION_LIMIT_REACHED" if touches else ""
+    code = "SANDBOX_MODIFICATION_LIMIT_REACHED" if touches else ""
     assert fresh.errors(fresh.put(ActionId=action_id, Amount="5", **UPDATE)) == code
 
 
