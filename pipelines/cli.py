@@ -156,8 +156,8 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 def show(action_id: str, sku: str | None) -> int:
     """Show one action and its items, live beside the warehouse, and say whether they agree.
 
-    Asks the API for the action and its items and writes nothing. Exits 1 if anything differs, 2 if neither the API nor
-    the warehouse knows the action.
+    Asks the API for the action and its items and writes nothing. Exits 1 unless both agree on all of it, 2 if neither
+    the API nor the warehouse knows the action.
     """
     from pipelines.show_action import run  # noqa: PLC0415 - help is instant
 

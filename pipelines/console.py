@@ -41,7 +41,8 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 def progress() -> Iterator[Callable[[Step], None]]:
     """Something to call with each step: a bar on a terminal, else a log line every few seconds."""
     if not sys.stderr.isatty() or _logs_json():
-        yield _lines()
+        with _lines() as show_line:
+            yield show_line
         return
     with Progress(
         TextColumn("{task.description}", style="bold", markup=False),
@@ -98,20 +99,28 @@ def _logs_json() -> bool:
     return any(type(h.formatter).__name__ == "JsonFormatter" for h in logging.getLogger("pipelines").handlers)
 
 
-def _lines() -> Callable[[Step], None]:
-    """A line for the first step, the last one known, and one every few seconds between."""
-    spoken = 0.0
+@contextmanager
+def _lines() -> Iterator[Callable[[Step], None]]:
+    """A line for the first step, one every few seconds, and one for the last: how many there are is not known before."""
+    spoken, left = 0.0, None
 
-    def show(step: Step) -> None:
-        nonlocal spoken
-        now, told = time.monotonic(), _told(step)
-        if now - spoken < _EVERY_SECONDS and told.done < told.of:
-            return
-        spoken = now
+    def say(step: Step) -> None:
+        told = _told(step)
         text = f"{told.what}: {told.unit} {told.done:,} of {told.of:,}, {told.said.replace(' · ', ', ')}"
         if _logs_json():
             _log.info(text, extra={"event": "progress", **vars(step)})
         else:
             print(text, file=sys.stderr)  # noqa: T201 - this is the console
 
-    return show
+    def show(step: Step) -> None:
+        nonlocal spoken, left
+        left = step
+        if (now := time.monotonic()) - spoken >= _EVERY_SECONDS:
+            spoken, left = now, None
+            say(step)
+
+    try:
+        yield show
+    finally:
+        if left is not None:
+            say(left)

@@ -17,7 +17,7 @@ from pipelines.history import History
 from pipelines.items import ItemSummary, drain, kept_answers
 from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
-from pipelines.warehouse import open_pipeline
+from pipelines.warehouse import open_pipeline, where
 from sources.impact import Ask, Settings, Walk, impact
 from sources.impact.changes import Tally
 from sources.impact.client import Client
@@ -42,6 +42,8 @@ class Summary:
     notes: tuple[str, ...] = ()
     error: ImpactError | None = None
     items: ItemSummary | None = None
+    warehouse: str = ""
+    """Where it is."""
 
     @property
     def exit(self) -> Exit:
@@ -97,7 +99,7 @@ def sync(
                 items_ = _drain(pipeline, walk, spool, history, wanted=items, on_progress=on_progress)
         create_views(pipeline)
         describe(pipeline)
-        return Summary(_run(walk, items_), dict(walk.tallies), walk.names, _notes(walk), walk.stopped, items_)
+        return Summary(_run(walk, items_), dict(walk.tallies), walk.names, _notes(walk), walk.stopped, items_, where(pipeline))
 
 
 def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) -> DryRun:  # noqa: B008 - immutable

@@ -151,6 +151,14 @@ def duckdb_path() -> Path:
     return Path(str(spec.credentials.database)).absolute()
 
 
+def where(pipeline: dlt.Pipeline) -> str:
+    """The warehouse as a user knows it, without its credentials: the file, or the server and the dataset."""
+    if pipeline.destination.destination_name == "duckdb":
+        return str(duckdb_path())
+    with pipeline.destination_client() as client:
+        return f"{client.config}, dataset {pipeline.dataset_name}"
+
+
 def beside(pipeline: dlt.Pipeline) -> Path:
     """The file that remembers which corrections left: beside a DuckDB file, else in dlt's data folder."""
     if pipeline.destination.destination_name == "duckdb":

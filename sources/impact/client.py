@@ -98,6 +98,11 @@ class Client:
         self._http = http_client(settings, patience.timeout, self._connections)
 
     @property
+    def answered(self) -> bool:
+        """Whether any answer came."""
+        return self.seconds_a_request > 0
+
+    @property
     def longest(self) -> float:
         """Seconds after which a request has ended, repeated and refused as often as may be, with some to spare."""
         return _REFUSALS * self.settings.max_wait.total_seconds() + 2 * (_PATIENCE + self._patience.whole)
