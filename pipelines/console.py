@@ -101,7 +101,7 @@ def _logs_json() -> bool:
 
 @contextmanager
 def _lines() -> Iterator[Callable[[Step], None]]:
-    """A line for the first step, one every few seconds, and one for the last: how many there are is not known before."""
+    """A line for the first step, one every few seconds, and one for the last, which is known only in the end."""
     spoken, left = 0.0, None
 
     def say(step: Step) -> None:

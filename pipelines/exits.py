@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from enum import IntEnum
 
 from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
+from sources.impact.unread import Failure
 
 
 class Exit(IntEnum):
@@ -43,6 +45,11 @@ def exit_code(error: BaseException) -> Exit:
             return Exit.EARLY
         case _:
             return Exit.FAILED
+
+
+def worst_exit(failures: Sequence[Failure]) -> Exit:
+    """The exit code of a run that went on although some readings failed."""
+    return max(exit_code(failure.error) for failure in failures)
 
 
 def chain(error: BaseException) -> list[BaseException]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from tomllib import TOMLDecodeError
 
 import click
+from rich.text import Text
 
+from pipelines.console import console
 from pipelines.ending import interruption, watchdog
 from pipelines.exits import Exit, chain, exit_code, root_cause
 from sources.impact.errors import ImpactError
+from sources.impact.unread import Failure
 
+_SHOWN = 20
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +47,21 @@ def complain(error: ImpactError) -> Exit:
     """Say an error of ours and return its exit code."""
     click.echo(f"impact: {error}", err=True)
     return exit_code(error)
+
+
+def show_unread(failures: Sequence[Failure], left_out: int) -> None:
+    """Print what could not be read, each with its reason; nothing if there is none."""
+    if not failures:
+        return
+    out = console()
+    out.print("Could not be read; the next run asks again:")
+    for failure in failures[:_SHOWN]:
+        out.print(Text(f"- {failure}"))
+    if (more := len(failures) - _SHOWN) > 0:
+        out.print(f"and {more:,} more: select * from impact.sync_windows where outcome = 'failed'")
+    if left_out:
+        out.print(f"{left_out:,} more windows or actions were not asked for, as so many before them failed.")
+    click.echo(f"impact: {failures[0].error}", err=True)
 
 
 def interrupted(error: BaseException) -> Exit:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from pipelines.console import console, duration, progress, table
 from pipelines.exits import Exit
-from pipelines.failures import complain
+from pipelines.failures import complain, show_unread
 from pipelines.show_items import show as show_items
 from pipelines.show_publish import afterwards
 from pipelines.sync import DryRun, Summary, dry_run, sync
@@ -60,6 +60,7 @@ def show(summary: Summary) -> None:
         out.print(f"Note: {note}.")
     if rejected := sum(tally.rejected for tally in summary.tallies.values()):
         out.print(f"{rejected:,} records could not be typed: see the table rejected_records for each and why.")
+    show_unread(summary.failures, summary.left_out)
     if summary.error is not None:
         complain(summary.error)
     elif summary.items is not None and summary.exit is not Exit.DONE and summary.items.error is not None:

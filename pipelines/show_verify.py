@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pipelines.compare import Cell, Kind
 from pipelines.console import console, progress, table
+from pipelines.failures import show_unread
 from pipelines.show_publish import afterwards
 from pipelines.verify import Report, verify
 from sources.impact import Ask, Settings
@@ -50,6 +51,7 @@ def show(report: Report) -> None:
         )
     for note in report.notes:
         out.print(Text(f"Note: {note}."))
+    show_unread(report.failures, report.left_out)
     out.print(Text(_verdict(report)))
 
 
@@ -71,6 +73,8 @@ def _show_differences(report: Report) -> None:
 
 def _verdict(report: Report) -> str:
     number = len(report.drift)
+    if not number and report.failures:
+        return "No drift in what could be read."
     if not number:
         return "No drift: the warehouse is what the API says."
     actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"

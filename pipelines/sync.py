@@ -12,7 +12,7 @@ import dlt
 
 from pipelines.allocator import release
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code, outcome_of
+from pipelines.exits import Exit, exit_code, outcome_of, worst_exit
 from pipelines.history import History
 from pipelines.items import ItemSummary, drain, kept_answers
 from pipelines.runs import Run, recording, runs
@@ -26,6 +26,7 @@ from sources.impact.item_queue import ItemQueue
 from sources.impact.items import ItemAsk, ItemProgress
 from sources.impact.passes import Reading
 from sources.impact.spool import Spool
+from sources.impact.unread import Failure
 from sources.impact.walk import Progress
 from sources.impact.warehouse import Warehouse
 
@@ -42,6 +43,10 @@ class Summary:
     notes: tuple[str, ...] = ()
     error: ImpactError | None = None
     items: ItemSummary | None = None
+    failures: tuple[Failure, ...] = ()
+    """What could not be read although the run went on: the cursors of those passes stay."""
+    left_out: int = 0
+    """Windows and actions that were not asked for, since so many before them could not be read."""
     warehouse: str = ""
     """Where it is."""
 
@@ -99,7 +104,17 @@ def sync(
                 items_ = _drain(pipeline, walk, spool, history, wanted=items, on_progress=on_progress)
         create_views(pipeline)
         describe(pipeline)
-        return Summary(_run(walk, items_), dict(walk.tallies), walk.names, _notes(walk), walk.stopped, items_, where(pipeline))
+        return Summary(
+            _run(walk, items_),
+            dict(walk.tallies),
+            walk.names,
+            _notes(walk),
+            walk.stopped,
+            items_,
+            tuple(walk.unread.failures),
+            len(walk.unread.left_out) + walk.unread.actions_left_out.total(),
+            where(pipeline),
+        )
 
 
 def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) -> DryRun:  # noqa: B008 - immutable
@@ -161,6 +176,8 @@ def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
     if walk.stopped is not None:
         code = exit_code(walk.stopped)
         outcome = "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
+    elif failures := walk.unread.failures:
+        code, outcome = worst_exit(failures), type(failures[0].error).__name__
     elif any(tally.rejected for tally in walk.tallies.values()):
         code, outcome = Exit.DRIFT, "rejected records"
     elif items is not None and (ended := items.ended)[0] is not Exit.EARLY:

@@ -17,7 +17,7 @@ import dlt
 
 from pipelines.compare import LAG, Difference, compare
 from pipelines.descriptions import describe
-from pipelines.exits import Exit
+from pipelines.exits import Exit, worst_exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
 from pipelines.history import History
@@ -31,6 +31,7 @@ from sources.impact.errors import ConfigurationError
 from sources.impact.landing import Lander, Landing, versions
 from sources.impact.passes import Bounds, Cursors, Mark, Pass
 from sources.impact.reading import WindowDone, WindowReader
+from sources.impact.unread import Failure
 from sources.impact.walk import Progress, State, own
 from sources.impact.warehouse import Warehouse
 from sources.impact.windows import Window, cut
@@ -52,6 +53,10 @@ class Report:
     repaired: bool = False
     """Whether everything that differed was mended, and what is gone taken note of."""
     notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    """What could not be read, and so was not compared."""
+    left_out: int = 0
+    """Windows and actions that were not asked for, since so many before them could not be read."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:
@@ -61,6 +66,8 @@ class Report:
     @property
     def exit(self) -> Exit:
         """The exit code of the command."""
+        if self.failures:
+            return worst_exit(self.failures)
         return Exit.DRIFT if self.drift and not self.repaired else Exit.DONE
 
 
@@ -73,7 +80,8 @@ def verify(
 ) -> Report:
     """Compare the warehouse with the API, note what differs in `verify_results`, and with `repair` mend it.
 
-    Raises an `ImpactError`, nothing written, where the API could not be read to the end.
+    What cannot be read is in the report; everything else is compared. Raises an `ImpactError`, no finding written,
+    where nothing could be read.
     """
     with (
         open_pipeline() as pipeline,
@@ -148,6 +156,8 @@ class Verification:
                 plan, self._client, self._reader, self._held, self._findings, on_window=self._window_done
             )
             check.run(acknowledged)
+        if error := self._reader.unread.unanswered:
+            raise error
 
     def package(self, state: State) -> Iterator[Landing]:
         """What is to be written: the windows that were read, the findings, and the rows to mend."""
@@ -167,6 +177,8 @@ class Verification:
         drift = any(not one.acknowledged for one in self._findings.differences.values())
         ended = ("repaired" if self._repair else "drift") if drift else "done"
         code = Exit.DRIFT if ended == "drift" else Exit.DONE
+        if failures := self._reader.unread.failures:
+            code, ended = worst_exit(failures), type(failures[0].error).__name__
         now, spent = self._client.clock.now(), self._client.budget.spent
         return Run(self.run_id, self._began, now, None, f"verify: {ended}", int(code), self._rows, spent)
 
@@ -183,6 +195,8 @@ class Verification:
             self._held.unverifiable(counted, self._bounds().earliest, strays=all_),
             self._repair and self._is_mended(),
             tuple(self._notes()),
+            tuple(self._reader.unread.failures),
+            len(self._reader.unread.left_out) + self._reader.unread.actions_left_out.total(),
         )
 
     def _is_mended(self) -> bool:

@@ -21,7 +21,7 @@ from sources.impact.client import Client
 from sources.impact.errors import ShortAnswers
 from sources.impact.passes import Bounds, Pass, Reading, plan_unseen
 from sources.impact.protocol import Axis
-from sources.impact.reading import Batch, WindowDone, WindowReader
+from sources.impact.reading import FAILED, LEFT_OUT, Batch, WindowDone, WindowReader
 from sources.impact.windows import Window, cut
 
 _PROBES = 2
@@ -75,13 +75,16 @@ class CampaignCheck:
         """EventDate here of the actions that no window returned, by id."""
         self._newer: set[str] = set()
         """Actions that changed since the last sync, as far as they were in question."""
+        self._unread: set[Window] = set()
+        """Windows that could not be read: nothing is missing there that may be in them."""
 
     def run(self, acknowledged: set[str]) -> None:
         """Verify. Actions that are `acknowledged` to be gone are not asked for by id."""
         readings = [_Planned(self._id, Pass.VERIFY, window, planned=window) for window in self._plan.windows]
         for window, events in groupby(self._reader.read(readings), key=_planned):
             seen = self._compare_window(window, events)
-            self._look_who_is_missing_there(window, seen)
+            if window not in self._unread:
+                self._look_who_is_missing_there(window, seen)
         gone = sorted(acknowledged & self._unreturned.keys())
         dated = [(id_, self._unreturned.pop(id_)) for id_ in gone]
         self._findings.report([Difference(self._id, id_, Kind.GONE, at, acknowledged=True) for id_, at in dated])
@@ -208,6 +211,8 @@ class CampaignCheck:
         instant = Reading(self._id, Pass.VERIFY, Window(at, at + timedelta(milliseconds=1)))
         if any(id_ in batch.ids.to_pylist() for batch in list(self._batches(self._reader.read([instant])))):
             return  # it came back in the meantime
+        if instant.window in self._unread:
+            return
         msg = (
             f"the API hides action {id_} from a query by its EventDate, as if that covered the past seven days only: "
             "nothing can be verified like this. Nothing was written; please report it"
@@ -218,6 +223,8 @@ class CampaignCheck:
         for event in events:
             if isinstance(event, WindowDone):
                 self._on_window(event)
+                if event.outcome in {FAILED, LEFT_OUT}:
+                    self._unread.add(_planned(event))
                 continue
             self._findings.rejected |= {record.id or record.raw for record in event.records.rejected}
             yield event

@@ -105,6 +105,8 @@ class Rereader:
             for event in self._windows.read_singly(campaign_id, list(dict.fromkeys(some))):
                 if isinstance(event, Batch):
                     yield event
+            if failures := self._windows.unread.failures:
+                raise failures[0].error
 
     def _list(self, actions: Mapping[str, str]) -> list[Listing]:
         """The items of actions, given by id with their campaigns. Raises where one gives no valid answer."""

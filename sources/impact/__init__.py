@@ -71,7 +71,8 @@ def impact(  # noqa: PLR0913 - what a user may choose
     Everything goes into one load package; give a `walk` of your own to cut it into several (`Walk.package`).
     `history` declares the tables of versions too; `impact sync` closes and completes them in SQL (`pipelines.history`).
     Raises the errors of `sources.impact.errors`; where only the hour's requests are spent it logs so, lands what was
-    read and goes on from there in the next run.
+    read and goes on from there in the next run. A window or an action that cannot be read is logged as an error and
+    recorded in `sync_windows` (`outcome` failed); everything else lands, and the next run asks for it again.
     """
     ask = Ask(tuple(campaigns), _instant(since), _instant(until))
 
@@ -257,6 +258,8 @@ def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]: 
             yield from walk.package(state)
         if walk.stopped is not None:
             raise walk.stopped
+        for failure in walk.unread.failures:
+            _log.error("could not be read, the next run asks again: %s", failure)
     except BudgetSpent as error:
         _log.warning("stopped early, run again: %s", error)
 

@@ -6,6 +6,7 @@ that is wanted sooner goes first.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,8 @@ from typing import Generic, TypeVar
 
 from sources.impact.waiting import Pool
 
+_NO_MORE = sys.maxsize
+"""The next page of a list of which no more are wanted."""
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -36,6 +39,10 @@ class Listed(Generic[A, T]):
             return self._ahead.take(self)
         return self.head.result()
 
+    def drop(self) -> None:
+        """Take no more pages of this list; those on their way make room for others."""
+        self._ahead.drop(self)
+
     def following(self, last: int) -> Iterator[T]:
         """Pages 2 to `last`, once each, after the first."""
         for _ in range(2, last + 1):
@@ -51,7 +58,8 @@ class Ahead(Generic[A, T]):
     """Fetches lists: `first(wanted)`, `length(first page)`, `following(wanted, first page, number)`.
 
     At most `waiting` pages are fetched, or being fetched, and not taken; at most `unknown` of them are first pages on
-    their way. `wanted` is drawn from by the thread that takes pages, never by those that fetch.
+    their way. `wanted` is drawn from by the thread that takes pages, never by those that fetch. What is `skipped` when
+    its turn comes is not fetched and not listed.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know
@@ -62,10 +70,11 @@ class Ahead(Generic[A, T]):
         first: Callable[[A], T],
         length: Callable[[T], int],
         following: Callable[[A, T, int], T],
+        skipped: Callable[[A], bool] = lambda _: False,
     ) -> None:
         self.length = length
         self._pool, self._waiting, self._unknown = pool, waiting, unknown
-        self._first, self._following = first, following
+        self._first, self._following, self._skipped = first, following, skipped
         self._lock = threading.RLock()
         self._out = 0
         self._wanted: Iterator[A] = iter(())
@@ -96,11 +105,23 @@ class Ahead(Generic[A, T]):
             with self._lock:
                 self._out -= 1
 
-    def _draw(self) -> None:
-        drawn = list(islice(self._wanted, self._waiting - len(self._drawn)))
+    def drop(self, listed: Listed[A, T]) -> None:
+        """Give up the pages of a list that were sent for and not taken."""
         with self._lock:
-            self._drawn.extend(drawn)
-            self._fill()
+            for page in listed.coming:
+                page.cancel()
+            self._out -= len(listed.coming)
+            listed.coming.clear()
+            listed.next = _NO_MORE
+
+    def _draw(self) -> None:
+        while True:
+            drawn = list(islice(self._wanted, self._waiting - len(self._drawn)))
+            with self._lock:
+                self._drawn.extend(drawn)
+                self._fill()
+                if self._opened or not drawn:  # else all that was drawn is skipped
+                    return
 
     def _arrived(self, page: Future[T]) -> None:
         """A first page tells how many follow; called by the thread that fetched it, or by the end of all of them."""
@@ -120,6 +141,8 @@ class Ahead(Generic[A, T]):
                 self._submit_following(listed)
         while self._drawn and self._may_open():
             wanted = self._drawn.popleft()
+            if self._skipped(wanted):
+                continue
             listed = Listed(self, wanted, self._submit(self._first, wanted))
             self._opened.append(listed)
             listed.head.add_done_callback(self._arrived)

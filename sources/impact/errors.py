@@ -1,24 +1,29 @@
 """What can go wrong, named by what the caller does next.
 
 ImpactError
-├── ConfigurationError        mend the settings, then run again
+├── ConfigurationError        fix the settings, then run again
 │   ├── CredentialsError      AccountSID or AuthToken is wrong (401)
-│   ├── ScopeError            the token may not read this (403)
+│   ├── ScopeError            the token may not read this (403); concerns one reading, see below
 │   ├── UnknownCampaign       the account has no such campaign
 │   └── ForeignWarehouse      the warehouse holds another account
-├── TransientError            send the same request again
-│   ├── Unavailable           no answer, or a 5xx
-│   │   └── NotSent           no connection was made: the API cannot have heard of it
-│   ├── InvalidAnswer         a 200 that is no valid answer
-│   └── RateLimited           429: again after a while
+├── ReadingError              one window, action or list cannot be read: record it, read everything else
+│   ├── TransientError        send the same request again; recorded once the retries are used up
+│   │   ├── Unavailable       no answer, or a 5xx
+│   │   │   └── NotSent       no connection was made: the API cannot have heard of it
+│   │   ├── InvalidAnswer     a 200 that is not a valid answer
+│   │   └── RateLimited       429: again after a while
+│   ├── WindowTooFull         ask for a narrower window
+│   ├── WindowNotWhole        a window could not be read completely: its cursor stays
+│   ├── RequestRefused        the API refuses the parameters, in its own words
+│   ├── NotFound              there is no such thing (404)
+│   └── ScopeError            (403) of one campaign
 ├── Stuck                     what was waited for never came: run again
 ├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
-├── WindowTooFull             ask for a narrower window
-├── RequestRefused            our request is at fault (400 with fields): a defect, report it
-├── NotFound                  there is no such thing (404)
 ├── OutcomeUnknown            a change may have taken effect: look, never just send it again
-├── WindowNotWhole            a window could not be read completely: its cursor stays
 └── ShortAnswers              the API hides rows from a kind of query: stop before anything is wrong
+
+A `ReadingError` ends a run only where nothing can be read: where the campaigns cannot be listed, and where so many
+readings in a row get no valid answer that the API must be down (`unread.Unread`). Every other error ends the run.
 """
 
 from __future__ import annotations
@@ -26,6 +31,10 @@ from __future__ import annotations
 
 class ImpactError(Exception):
     """Base of every error that this source raises; its text says what to do."""
+
+
+class ReadingError(ImpactError):
+    """One window, action or list could not be read; nothing else is affected."""
 
 
 class ConfigurationError(ImpactError, ValueError):
@@ -36,7 +45,7 @@ class CredentialsError(ConfigurationError):
     """The API does not know this AccountSID and AuthToken (401)."""
 
 
-class ScopeError(ConfigurationError):
+class ScopeError(ReadingError, ConfigurationError):
     """The token's scope lacks the endpoint (403)."""
 
 
@@ -48,7 +57,7 @@ class ForeignWarehouse(ConfigurationError):
     """The warehouse was filled from another AccountSID."""
 
 
-class TransientError(ImpactError, ConnectionError):
+class TransientError(ReadingError, ConnectionError):
     """The same request may succeed when it is sent again."""
 
 
@@ -80,7 +89,7 @@ class BudgetSpent(ImpactError):
     """No request is left and the wait for more is longer than `max_wait`."""
 
 
-class WindowTooFull(ImpactError, ValueError):
+class WindowTooFull(ReadingError, ValueError):
     """More rows match than the API pages through; `total` is their number where the answer names it."""
 
     def __init__(self, message: str, total: int | None = None) -> None:
@@ -88,7 +97,7 @@ class WindowTooFull(ImpactError, ValueError):
         self.total = total
 
 
-class RequestRefused(ImpactError, ValueError):
+class RequestRefused(ReadingError, ValueError):
     """The API refuses the parameters (400) and names the fields at fault in `fields`."""
 
     def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
@@ -96,7 +105,7 @@ class RequestRefused(ImpactError, ValueError):
         self.fields = fields
 
 
-class NotFound(ImpactError, LookupError):
+class NotFound(ReadingError, LookupError):
     """The API knows no such object (404)."""
 
 
@@ -108,7 +117,7 @@ class OutcomeUnknown(ImpactError, RuntimeError):
         self.status = status
 
 
-class WindowNotWhole(ImpactError, RuntimeError):
+class WindowNotWhole(ReadingError, RuntimeError):
     """A window kept changing, or cannot be cut any finer; nothing of it is skipped and no cursor moves."""
 
 

@@ -182,6 +182,7 @@ class Lander:
             "requests": done.requests,
             "seconds": round(done.seconds, 3),
             "outcome": done.outcome,
+            "reason": done.reason,
         }
 
     def _outdated(self, batch: Batch) -> pa.Table | None:

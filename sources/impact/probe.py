@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from sources.impact.client import Client
-from sources.impact.errors import NotFound, ShortAnswers, WindowTooFull
-from sources.impact.passes import Bounds
+from sources.impact.errors import NotFound, ReadingError, ShortAnswers, WindowTooFull
+from sources.impact.passes import Bounds, Pass, Reading
 from sources.impact.protocol import Axis
 from sources.impact.settings import PAGE_SIZE_MIN
+from sources.impact.unread import Failure
 from sources.impact.warehouse import Warehouse
 from sources.impact.windows import Window
 
@@ -34,29 +35,37 @@ def prove_locking(
     state: MutableMapping[str, Any],
     campaigns: Iterable[str],
     bounds: Bounds,
-) -> None:
+) -> list[Failure]:
     """Raise `ShortAnswers` if a query by LockingDate hides actions that were not updated lately.
 
     Nothing is asked where a proof is recent or the warehouse holds no action that locked long ago: then nothing can
-    have been hidden yet.
+    have been hidden yet. Returns what could not be read where no campaign could prove it: these are not to be read by
+    LockingDate.
     """
     proven = state.get(_PROVEN)
     if proven and bounds.now - datetime.fromisoformat(proven) < _VALID:
-        return
+        return []
+    failed = []
     for campaign_id in campaigns:
         known = warehouse.long_locked(campaign_id, bounds.earliest + _OLD, bounds.now - _OLD)
         if known is None:
             continue
         action_id, lock = known
         window = Window(lock, lock + timedelta(milliseconds=1))
-        if not _any_locks(client, campaign_id, window) and _still_locks(client, action_id, lock):
+        try:
+            hidden = not _any_locks(client, campaign_id, window) and _still_locks(client, action_id, lock)
+        except ReadingError as error:
+            failed.append(Failure(Reading(campaign_id, Pass.LOCKING, window), error))
+            continue
+        if hidden:
             msg = (
                 f"the API hides action {action_id} from a query by its LockingDate, as if that covered the past seven "
                 "days only: approvals cannot be followed like this. Nothing was read by LockingDate; please report it"
             )
             raise ShortAnswers(msg)
         state[_PROVEN] = bounds.now.isoformat()
-        return
+        return []
+    return failed
 
 
 def _any_locks(client: Client, campaign_id: str, window: Window) -> bool:

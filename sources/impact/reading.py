@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from threading import BoundedSemaphore
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +21,13 @@ from sources.impact import parting
 from sources.impact.ahead import Ahead, Listed
 from sources.impact.client import Answer, Client
 from sources.impact.columns import ACTION
-from sources.impact.errors import NotFound, RequestRefused, WindowNotWhole, WindowTooFull
+from sources.impact.errors import NotFound, ReadingError, RequestRefused, WindowNotWhole, WindowTooFull
 from sources.impact.parting import Counts
 from sources.impact.passes import Pass, Reading
 from sources.impact.protocol import Axis, Page
 from sources.impact.settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
 from sources.impact.tables import Reader, Records
+from sources.impact.unread import Failure, Unread
 from sources.impact.waiting import Pool
 from sources.impact.windows import Window, cut
 
@@ -34,6 +38,12 @@ _ROWS_AHEAD = 100_000
 _AHEAD_MAX = 16
 _SINGLES = 200
 """Actions read one by one that make a batch."""
+FAILED = "failed"
+"""The outcome of a window, or of an action, that could not be read."""
+LEFT_OUT = "left out"
+"""The outcome of a window that was not asked for, since those before it could not be read."""
+AHEAD = "ahead"
+"""The outcome of a window that was read whole after one that could not be: its cursor stays before both."""
 _TRIES = 3
 """How often a page that contradicts its own total is read."""
 _log = logging.getLogger(__name__)
@@ -61,7 +71,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class WindowDone:
-    """One window was read, or refused: what `sync_windows` says of it."""
+    """One window was read, or not: what `sync_windows` says of it; `reason` is why it could not be read."""
 
     reading: Reading
     outcome: str
@@ -70,6 +80,7 @@ class WindowDone:
     pages: int = 0
     requests: int = 0
     seconds: float = 0.0
+    reason: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -92,7 +103,14 @@ class _Fetched:
     seconds: float
 
 
+def failed(reading: Reading, error: ReadingError) -> WindowDone:
+    """A window that could not be read."""
+    return WindowDone(reading, FAILED, reason=str(error))
+
+
 Events = Iterator[Batch | WindowDone]
+Single: TypeAlias = Answer[bytes] | ReadingError | None
+"""What the API says of one id: the action, None if it knows no such action, or why it could not be asked."""
 _Reads = Generator[Batch | WindowDone, None, list[pa.Array]]
 """Events, and at the end the ids that were received."""
 
@@ -105,6 +123,8 @@ class WindowReader:
 
     def __init__(self, client: Client, page_size: int, known: Known) -> None:
         self.horizon: Window | None = None
+        self.unread = Unread()
+        """What could not be read."""
         self._client = client
         self._page_size = page_size
         self._known = known
@@ -123,21 +143,34 @@ class WindowReader:
     def read(self, readings: Iterable[Reading]) -> Events:
         """Batches of each window in order, each window (or the parts it had to be cut into) ended by `WindowDone`.
 
-        Raises `WindowNotWhole` for what can be cut no further, and whatever the client raises.
+        A window that cannot be read ends as `failed`, and the next one is read. Raises what ends a run.
         """
-        for window in self._ahead(readings):
-            yield from self._window(window)
+        skipped = self.unread.left_out
+        before = len(skipped)
+        for window in self._ahead(readings, self._skip):
+            try:
+                yield from self._window(window)
+            except ReadingError as error:
+                window.drop()
+                yield failed(window.wanted, error)
+                self.unread.fail(Failure(window.wanted, error))
+            else:
+                self.unread.succeed(window.wanted)
+        for reading in skipped[before:]:
+            yield WindowDone(reading, LEFT_OUT, reason="too many windows before it could not be read")
 
     def read_singly(self, campaign_id: str, ids: Sequence[str]) -> Events:
-        """Batches of the actions with these ids, one request each; ids that the API does not know are in `gone`."""
+        """Batches of the actions with these ids, one request each; ids that the API does not know are in `gone`.
+
+        An action that cannot be read ends as `failed`, and the next one is read.
+        """
         now = self._client.clock.now().replace(microsecond=0)
         reading = Reading(campaign_id, Pass.UNSEEN, Window(now, now))
-        for start in range(0, len(ids), _SINGLES):
-            some = ids[start : start + _SINGLES]
-            asked = [(id_, self._pool.submit(self._single, id_)) for id_ in some]
-            answers = [(id_, self._pool.result(answer)) for id_, answer in asked]
-            found = [answer for _, answer in answers if answer is not None]
-            gone = tuple(id_ for id_, answer in answers if answer is None)
+        answers = self._singles(reading, ids)
+        while some := list(islice(answers, _SINGLES)):
+            found = [answer for _, answer in some if isinstance(answer, Answer)]
+            errors = [(id_, error) for id_, error in some if isinstance(error, ReadingError)]
+            gone = tuple(id_ for id_, answer in some if answer is None)
             records = [self._reader.read(b"[" + answer.value + b"]", answer.read_at) for answer in found]
             table = pa.concat_tables([r.table for r in records], promote_options="default") if records else None
             rejected = tuple(rejected for r in records for rejected in r.rejected)
@@ -148,6 +181,26 @@ class WindowReader:
             requests = sum(answer.requests for answer in found) + len(gone)
             seconds = sum(answer.seconds for answer in found)
             yield WindowDone(reading, "one by one", len(some), len(found), len(some), requests, seconds)
+            for id_, error in errors:
+                yield WindowDone(reading, FAILED, reason=f"action {id_}: {error}")
+
+    def _singles(self, reading: Reading, ids: Sequence[str]) -> Iterator[tuple[str, Single]]:
+        """What the API says of each id, in order, until so many in a row failed that the rest is not asked for."""
+        coming, waiting = iter(ids), deque[tuple[str, Future[Single]]]()
+        while True:
+            if not self.unread.gave_up(reading, one_by_one=True):
+                more = islice(coming, _IN_FLIGHT * 2 - len(waiting))
+                waiting.extend((id_, self._pool.submit(self._single, id_)) for id_ in more)
+            if not waiting:
+                break
+            id_, future = waiting.popleft()
+            answer = self._pool.result(future)
+            if isinstance(answer, ReadingError):
+                self.unread.fail(Failure(reading, answer, id_))
+            else:
+                self.unread.succeed(reading, one_by_one=True)
+            yield id_, answer
+        self.unread.actions_left_out[reading.campaign_id] += sum(1 for _ in coming)
 
     def _window(self, window: Listed[Reading, _Fetched], tries: int = 1) -> _Reads:
         reading = window.wanted
@@ -264,11 +317,20 @@ class WindowReader:
     def _following(self, reading: Reading, first: _Fetched, number: int) -> _Fetched:
         return self._parse(reading, self._client.actions_page(first.page, number))
 
-    def _single(self, action_id: str) -> Answer[bytes] | None:
+    def _single(self, action_id: str) -> Single:
         try:
             return self._client.action(action_id)
         except NotFound:
             return None
+        except ReadingError as error:
+            return error
+
+    def _skip(self, reading: Reading) -> bool:
+        """Whether a window is not worth asking for, since so many of its pass could not be read."""
+        skip = self.unread.gave_up(reading)
+        if skip:
+            self.unread.left_out.append(reading)
+        return skip
 
     def _parse(self, reading: Reading, answer: Answer[Page]) -> _Fetched:
         page = answer.value
@@ -281,8 +343,10 @@ class WindowReader:
             answer.seconds,
         )
 
-    def _ahead(self, readings: Iterable[Reading]) -> Iterator[Listed[Reading, _Fetched]]:
-        ahead = Ahead(self._pool, self._most_ahead, _IN_FLIGHT, self._first, _length, self._following)
+    def _ahead(
+        self, readings: Iterable[Reading], skipped: Callable[[Reading], bool] = lambda _: False
+    ) -> Iterator[Listed[Reading, _Fetched]]:
+        ahead = Ahead(self._pool, self._most_ahead, _IN_FLIGHT, self._first, _length, self._following, skipped)
         return ahead.lists(readings)
 
 

@@ -32,8 +32,10 @@ WINDOW_RESULT: Any = {
     "seconds": {"data_type": "double", "description": "Time its requests took, added up"},
     "outcome": {
         "data_type": "text",
-        "description": "whole, parted (in parts that add up), or why not: too full, moved",
+        "description": "whole, parted (in parts that add up), one by one; ahead (whole, but after a failed one, so the "
+        "cursor stays); or why not: too full, moved, failed, left out (after several that failed)",
     },
+    "reason": {"data_type": "text", "description": "Why it failed, in the API's words; NULL where it did not"},
 }
 _READ_IN: Any = {name: hint | {"nullable": True} for name, hint in WINDOW.items()}
 _READ_IN["pass"] = _READ_IN["pass"] | {"description": "The pass that read it, or items"}

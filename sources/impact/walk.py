@@ -28,10 +28,11 @@ from sources.impact.item_landing import no_items
 from sources.impact.landing import Lander, Landing, Watch, gathered, versions
 from sources.impact.passes import Bounds, Cursors, Mark, Pass, Reading
 from sources.impact.probe import prove_locking
-from sources.impact.reading import Batch, Events, WindowDone, WindowReader
+from sources.impact.reading import AHEAD, Batch, Events, WindowDone, WindowReader, failed
 from sources.impact.schema import FETCH_TABLE
 from sources.impact.settings import LOCK_MAX, Settings
 from sources.impact.tables import empty
+from sources.impact.unread import Unread
 from sources.impact.warehouse import Refused, Warehouse
 from sources.impact.windows import Window
 
@@ -79,7 +80,7 @@ class Walk:
     """Reads an account once, in as many packages as it takes. Close it, or use it as a context.
 
     After the last package `stopped` is None, or the error that ended the walk early with everything read before it
-    landed.
+    landed. What could not be read although the walk went on is in `unread`: the cursors of those passes stay.
     """
 
     def __init__(  # noqa: PLR0913 - what a run is made of
@@ -122,6 +123,11 @@ class Walk:
         self._reader.close()
 
     @property
+    def unread(self) -> Unread:
+        """What could not be read."""
+        return self._reader.unread
+
+    @property
     def tallies(self) -> dict[str, Tally]:
         """What was found, by campaign."""
         return self._lander.tallies
@@ -154,9 +160,11 @@ class Walk:
                 if self._lander.received >= enough:
                     return
         except ImpactError as error:
-            if not self._windows_done and not self._lander.received:
+            if not self.unread.any_read and not self._lander.received:
                 raise  # nothing to land
             self.stopped = error
+        if self.stopped is None and (error_ := self.unread.unanswered):
+            raise error_
         self.finished = True
 
     def plan(self, state: State) -> list[Reading]:
@@ -191,8 +199,12 @@ class Walk:
             self._lander.blank -= set(group)
             # What a first run has just read from end to end need not be read again by another date.
             rest = [c for c in group if c not in first]
-            prove_locking(self.client, self._warehouse, self._state, rest, bounds)
-            locking = [r for c in rest for r in self._plan_locking(c, bounds)]
+            unproven = prove_locking(self.client, self._warehouse, self._state, rest, bounds)
+            for failure in unproven:
+                yield Landing(windows=[self._lander.window_row(failed(failure.reading, failure.error))])
+                self.unread.fail(failure)
+            by_lock = [c for c in rest if c not in {failure.reading.campaign_id for failure in unproven}]
+            locking = [r for c in by_lock for r in self._plan_locking(c, bounds)]
             yield from self._read(locking, len(locking))
             for campaign_id in group:
                 yield from self._read_unseen(campaign_id, bounds)
@@ -299,10 +311,12 @@ class Walk:
         readings += self._windows_of(campaign_id, missing)
         yield from self._read(readings, len(readings))
         # An action that its window did not return has another date now, or is gone: only its id can tell.
-        singles += sorted(watch.open.keys() - set(singles))
+        unread = [reading.window for reading in self.unread.windows(campaign_id, Pass.UNSEEN)]
+        unmet = {id_ for id_, at in watch.open.items() if not (at and any(w.start <= at <= w.end for w in unread))}
+        singles += sorted(unmet - set(singles))
         yield from self._land_all(self._reader.read_singly(campaign_id, singles))
         met = [key for key in missing if key in watch.rejected and key not in watch.rejected_now]
-        if met:
+        if met and not self.unread.concerns(campaign_id):
             yield Landing(rejected=self._lander.forget(watch, met, self.client.clock.now()))
 
     def _windows_of(self, campaign_id: str, missing: dict[str, Refused]) -> list[Reading]:
@@ -319,11 +333,20 @@ class Walk:
             if isinstance(event, Batch):
                 yield self._lander.land(event)
                 continue
-            if event.whole:
-                for mark, to in event.reading.marks:
-                    self._cursors(event.reading.campaign_id).move(mark, to)
-            yield Landing(windows=[self._lander.window_row(event)])
-            self._report(event)
+            done = self._move_cursors(event)
+            yield Landing(windows=[self._lander.window_row(done)])
+            self._report(done)
+
+    def _move_cursors(self, done: WindowDone) -> WindowDone:
+        """Move what a window vouches for; not after one of the same pass that could not be read."""
+        reading = done.reading
+        if not done.whole or reading.pass_ is Pass.UNSEEN:
+            return done
+        if self.unread.windows(reading.campaign_id, reading.pass_):
+            return replace(done, outcome=AHEAD)
+        for mark, to in reading.marks:
+            self._cursors(reading.campaign_id).move(mark, to)
+        return done
 
     def _report(self, done: WindowDone) -> None:
         self._windows_done += 1

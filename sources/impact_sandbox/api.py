@@ -140,6 +140,7 @@ def _among(world: World, *ids: str) -> str:
 
 
 def _action(world: World, action_id: str) -> Answer:
+    _refuse_broken(world, action_id)
     n = world.ledger.number(action_id)
     record = None if n is None else world.ledger.shown_action(n, world.rules, world.now)
     if record is None:
@@ -159,7 +160,13 @@ def _item(world: World, action_id: str, sku: str) -> Answer:
     return Answer(200, [_json(world, record)])
 
 
+def _refuse_broken(world: World, action_id: str) -> None:
+    if action_id in world.rules.broken:
+        raise Refusal(500, "Something went wrong")
+
+
 def _items_of(world: World, action_id: str) -> list[Record]:
+    _refuse_broken(world, action_id)
     n, now = world.ledger.number(action_id), world.now
     if n is None or not world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {shown_at('v', now)}"):
         raise Refusal(404, "The action does not exist")

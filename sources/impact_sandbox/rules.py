@@ -50,6 +50,7 @@ class Rules:
         refused: campaigns whose actions are refused, and the words.
         slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
         total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
+        broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
@@ -102,6 +103,7 @@ class Rules:
     refused: tuple[tuple[str, str], ...] = ()
     slow: tuple[Literal["updated", "event", "locking"], int] | None = None
     total_too_high: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     listed_twice: tuple[str, ...] = ()
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
