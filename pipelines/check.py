@@ -26,7 +26,7 @@ class _Findings:
     """What was tried, and how it went; the worst exit code so far."""
 
     def __init__(self) -> None:
-        self.rows = table("impact check", "what", "", "")
+        self.rows = table("impact check", "what", "", "", texts=("what", ""))
         self.exit: Exit = Exit.DONE
 
     def try_(self, what: str, attempt: Callable[[], str]) -> bool:

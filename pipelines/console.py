@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from pipelines.corrections.progress import CallProgress
+from pipelines.grid import Grid
 from sources.impact.items import ItemProgress
 from sources.impact.walk import Progress as Walked
 
@@ -24,17 +25,16 @@ _log = logging.getLogger("pipelines.progress")
 
 
 def console(*, error: bool = False) -> Console:
-    """A console that takes text as it is, and does not wrap tables where nobody looks at a screen."""
+    """A console that takes text as it is; where nobody looks at a screen it is as wide as COLUMNS says, or wide."""
     stream = sys.stderr if error else sys.stdout
-    return Console(stderr=error, width=None if stream.isatty() else _WIDTH, highlight=False, markup=False)
+    told = os.environ.get("COLUMNS", "")
+    width = None if stream.isatty() else int(told) if told.isdigit() and int(told) else _WIDTH
+    return Console(stderr=error, width=width, highlight=False, markup=False)
 
 
-def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    """An empty table; `numbers` are the columns to align right."""
-    made = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in numbers)
-    return made
+def table(title: str, *columns: str, numbers: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Grid:
+    """An empty table; `numbers` are the columns to align right, `texts` those that may wrap."""
+    return Grid(title, columns, numbers, texts)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from pipelines.compare import Compared, Difference, months, only
 from sources.impact.landing import finding
+from sources.impact.reading import Batch
+from sources.impact.tables import Rejected
 
 Count = Counter[str]
 """How many actions are verified, missing, stale, gone, newer."""
@@ -28,6 +30,8 @@ class Findings:
         """The API's rows for what is missing or stale."""
         self.rejected: set[str] = set()
         """Records that could not be typed, by id or as they came."""
+        self.misfits: dict[str, tuple[Rejected, Batch]] = {}
+        """Actions that are compared without a value that does not fit its column, by id."""
         self.unexpected = 0
         """Actions from before the configured start, which no sync would load."""
 

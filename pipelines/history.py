@@ -15,6 +15,7 @@ from datetime import datetime
 import dlt
 
 from pipelines.duckdb_merge import transaction
+from sources.impact.naming import HISTORY
 from sources.impact.schema import REMOVED
 from sources.impact.warehouse import Warehouse
 
@@ -84,7 +85,8 @@ class History:
             return None
         tables = self._pipeline.default_schema.tables
         both = [name for name in tables[table]["columns"] if name in tables[history]["columns"]]
-        columns = tuple(name for name in both if name not in ("synced_at", REMOVED) and not name.startswith("_dlt"))
+        ours = HISTORY | {"synced_at", REMOVED}  # the API's fields may have had such names in an older release
+        columns = tuple(name for name in both if name not in ours and not name.startswith("_dlt"))
         return _Versioned(table, history, key, columns)
 
     def _execute(self, statements: Sequence[str]) -> None:

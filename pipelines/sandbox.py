@@ -26,7 +26,7 @@ def run(port: int, days: int, per_day: int, seed: int, rate: float) -> int:
             f"  export SOURCES__IMPACT__AUTH_TOKEN={AUTH_TOKEN}\n"
             "  impact check && impact sync\n\n"
             "A month passes with:\n\n"
-            f"  curl -X POST {url}/sandbox/clock -d '{{\"advance_days\": 30}}'\n",
+            f"  curl {url}/sandbox/clock -H 'Content-Type: application/json' -d '{{\"advance_days\": 30}}'\n",
             soft_wrap=True,
         )
 

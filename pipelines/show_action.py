@@ -15,7 +15,7 @@ from sources.impact import Settings
 from sources.impact.changes import differing_columns
 from sources.impact.client import Client
 from sources.impact.columns import ACTION, LINE_COUNT, SYNCED_AT
-from sources.impact.errors import ConfigurationError, NotFound
+from sources.impact.errors import ConfigurationError, NotFound, UnsafeId
 from sources.impact.item_landing import item_reader, one_a_sku
 from sources.impact.schema import REMOVED
 from sources.impact.tables import Reader, Records
@@ -39,7 +39,10 @@ class Found:
 
 def run(action_id: str, sku: str | None) -> int:
     """Print both sides; 0 if they agree, 1 if not, or if there is nothing to compare with."""
-    there = _ask(Settings.resolve(), action_id, sku)
+    try:
+        there = _ask(Settings.resolve(), action_id, sku)
+    except UnsafeId as error:
+        raise ConfigurationError(str(error)) from None
     here = _look_up(action_id, sku)
     if here.action is None and there.action is None:
         msg = f"neither the API nor the warehouse knows the action {action_id}"
@@ -82,7 +85,7 @@ def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
 
 
 def _typed(records: Records) -> pa.Table:
-    for record in records.rejected:
+    for record in (*records.rejected, *records.misfits):
         console(error=True).print(f"Cannot be typed: {record.reason}: {record.raw}", soft_wrap=True)
     return records.table
 
@@ -105,7 +108,7 @@ def _look_up(action_id: str, sku: str | None) -> Found:
 def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bool) -> bool:
     """Print the action field by field, what differs marked; whether all agrees."""
     names = dict.fromkeys(name for side in (here, there) if side is not None for name in side.column_names)
-    rows = table("Action", "column", "warehouse", "API", "")
+    rows = table("Action", "column", "warehouse", "API", "", texts=("warehouse", "API"))
     differing = _differing(here, there)
     for name in names:
         if name != SYNCED_AT.name:
@@ -120,7 +123,7 @@ def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bo
 
 def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
     """Print the items side by side; whether they agree."""
-    rows = table("Items", "sku", "column", "warehouse", "API", "")
+    rows = table("Items", "sku", "column", "warehouse", "API", "", texts=("warehouse", "API"))
     skus = sorted({sku for side in (here, there) if side is not None for sku in side["sku"].to_pylist()})
     agree = True
     for sku in skus:

@@ -36,7 +36,10 @@ def show(summary: ItemSummary) -> None:
     if tally.failed:
         out.print(f"{tally.failed:,} actions gave no valid answer: they are asked for again by the next run.")
     if tally.rejected:
-        out.print(f"Items of {tally.rejected:,} actions could not be typed: see the table rejected_records.")
+        out.print(
+            f"Items of {tally.rejected:,} actions hold a value that does not fit its column: "
+            "the table rejected_records has each as it came, and why."
+        )
     if summary.error is not None and not isinstance(summary.error, BudgetSpent):
         out.print("Reading items stopped early; what was read has landed.")
 

@@ -44,7 +44,9 @@ def show(summary: Summary) -> None:
         if summary.error is None
         else "Stopped early; what was read has landed"
     )
-    rows = table(title, "campaign", *_COUNTS, "commission moved", numbers=(*_COUNTS, "commission moved"))
+    rows = table(
+        title, "campaign", *_COUNTS, "commission moved", numbers=(*_COUNTS, "commission moved"), texts=("campaign",)
+    )
     for campaign_id, name in summary.names.items():
         if (tally := summary.tallies.get(campaign_id)) is not None:
             rows.add_row(f"{campaign_id} {name}", *(f"{getattr(tally, count):,}" for count in _COUNTS), _money(tally))
@@ -59,7 +61,10 @@ def show(summary: Summary) -> None:
     for note in summary.notes:
         out.print(f"Note: {note}.")
     if rejected := sum(tally.rejected for tally in summary.tallies.values()):
-        out.print(f"{rejected:,} records could not be typed: see the table rejected_records for each and why.")
+        out.print(
+            f"{rejected:,} records hold a value that does not fit its column, or no usable key or date: "
+            "the table rejected_records has each as it came, and why."
+        )
     show_unread(summary.failures, summary.left_out)
     if summary.error is not None:
         complain(summary.error)
@@ -70,7 +75,7 @@ def show(summary: Summary) -> None:
 def show_dry(plan: DryRun) -> None:
     """Print the windows that would be read, and what they cost at the least."""
     out = console()
-    rows = table("Would read", "campaign", "pass", "from", "to", "windows", numbers=("windows",))
+    rows = table("Would read", "campaign", "pass", "from", "to", "windows", numbers=("windows",), texts=("campaign",))
     for (campaign_id, pass_), group in groupby(plan.readings, key=lambda r: (r.campaign_id, r.pass_)):
         windows = [reading.window for reading in group]
         name = f"{campaign_id} {plan.names.get(campaign_id, '')}".rstrip()

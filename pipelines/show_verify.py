@@ -29,13 +29,13 @@ def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | No
 def show(report: Report) -> None:
     """Print what a verification found. Names and values come from elsewhere: they are shown as they are."""
     out = console()
-    rows = table("Verified by EventDate", "campaign", "month", *_COUNTS, numbers=_COUNTS)
+    rows = table("Verified by EventDate", "campaign", "month", *_COUNTS, numbers=_COUNTS, texts=("campaign",))
     total: Counter[str] = Counter()
     for campaign_id, name in report.names.items():
         found = {month: count for (id_, month), count in report.counts.items() if id_ == campaign_id}
         for month, count in sorted(found.items(), key=lambda one: one[0] or ""):
             cells = (f"{count[name]:,}" for name in _COUNTS)
-            rows.add_row(Text(f"{campaign_id} {name}"), Text(month or "no date"), *cells)
+            rows.add_row(f"{campaign_id} {name}", month or "no date", *cells)
             total += count
     if rows.row_count > 1:
         rows.add_section()
@@ -59,11 +59,11 @@ def _show_differences(report: Report) -> None:
     lines = [(one, cell) for one in report.differences for cell in one.cells or (Cell("", "", ""),)]
     if not lines:
         return
-    rows = table("Differences", "action", "finding", "column", "here", "there")
+    rows = table("Differences", "action", "finding", "column", "here", "there", texts=("finding", "here", "there"))
     for one, cell in lines[:_SHOWN]:
         what = f"{one.kind.value}, acknowledged" if one.acknowledged else one.kind.value
         values = ("-" if value is None else value for value in (cell.here, cell.there))
-        rows.add_row(*map(Text, (one.action_id, what, cell.column, *values)))
+        rows.add_row(one.action_id, what, cell.column, *values)
     console().print(rows)
     if len(lines) > _SHOWN:
         console().print(

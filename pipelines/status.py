@@ -85,7 +85,7 @@ def show(found: dict[str, Any]) -> None:
         "locks to come re-read",
         "windows",
     )
-    campaigns = table("Campaigns", *columns, numbers=("actions",))
+    campaigns = table("Campaigns", *columns, numbers=("actions",), texts=("campaign",))
     for one in found["campaigns"]:
         cursors = one["cursors"]
         campaigns.add_row(
@@ -104,7 +104,9 @@ def show(found: dict[str, Any]) -> None:
                 f"impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z reads it."
             )
     out.print(said(found["items"]))
-    runs = table("Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests")
+    runs = table(
+        "Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests", texts=("outcome",)
+    )
     for one in found["runs"]:
         times = (_short(one[key]) for key in ("started", "finished", "until"))
         numbers = (str(one[key]) for key in ("exit_code", "rows", "requests"))

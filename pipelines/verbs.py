@@ -25,6 +25,13 @@ class Group(click.Group):
         """Names of the verbs."""
         return list(self.commands)
 
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command, to which an output that fails is no reason to fail."""
+        from pipelines.streams import guard  # noqa: PLC0415 - as the others
+
+        guard()
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the verb; an interrupt before it has begun ends it as one amid it does."""
         try:
@@ -43,8 +50,10 @@ def verb(command: Callable[..., int]) -> Callable[..., None]:
         from pipelines.failures import guarded  # noqa: PLC0415 - help is instant
 
         def tuned() -> int:
+            from pipelines import configuration  # noqa: PLC0415 - help is instant
             from pipelines.allocator import tune  # noqa: PLC0415 - help is instant
 
+            configuration.check()
             tune()
             return command(**options)
 

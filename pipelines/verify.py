@@ -164,7 +164,11 @@ class Verification:
         own(state, self._client.settings)
         findings = list(self._findings.rows(self.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
-        for rows in self._findings.mend if self._repair else []:
+        if not self._repair:
+            return
+        mended = self._findings.misfits.keys() & self._findings.differences.keys()
+        yield Landing(rejected=[self._lander.rejected_row(*self._findings.misfits[id_]) for id_ in sorted(mended)])
+        for rows in self._findings.mend:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
 
     @property

@@ -227,6 +227,7 @@ class CampaignCheck:
                     self._unread.add(_planned(event))
                 continue
             self._findings.rejected |= {record.id or record.raw for record in event.records.rejected}
+            self._findings.misfits |= {record.id or "": (record, event) for record in event.records.misfits}
             yield event
 
     def _compare(self, rows: pa.Table) -> Compared:

@@ -145,7 +145,10 @@ def _try(pipeline: dlt.Pipeline) -> None:
 
 def duckdb_path() -> Path:
     """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact.duckdb` in this folder."""
-    if not (dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")):
+    given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
+    if isinstance(given, str):
+        _check_file(given)
+    if not given:
         return Path("impact.duckdb").absolute()
     spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
     return Path(str(spec.credentials.database)).absolute()
@@ -157,6 +160,22 @@ def where(pipeline: dlt.Pipeline) -> str:
         return str(duckdb_path())
     with pipeline.destination_client() as client:
         return f"{client.config}, dataset {pipeline.dataset_name}"
+
+
+def _check_file(given: str) -> None:
+    """Raise where what should name a DuckDB file names a server, or nothing that stays."""
+    scheme = given.strip().partition(":")[0].lower()
+    servers = {"postgresql": "postgres", "postgres": "postgres", "md": "motherduck", "mssql": "mssql"}
+    if ("://" in given and scheme != "duckdb") or scheme == "md":
+        kind = servers.get(scheme, scheme)
+        msg = (
+            f"destination.duckdb.credentials is an address of {scheme}, not of a DuckDB file: "
+            f"set IMPACT__DESTINATION={kind} and put the address into DESTINATION__{kind.upper()}__CREDENTIALS"
+        )
+        raise ConfigurationError(msg)
+    if given.strip().endswith(":memory:"):
+        msg = "destination.duckdb.credentials is :memory:, which is gone when the command ends: name a file"
+        raise ConfigurationError(msg)
 
 
 def beside(pipeline: dlt.Pipeline) -> Path:
@@ -225,7 +244,7 @@ def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConn
     give_up = time.monotonic() + wait
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
+            connection = duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
         except duckdb.Error as error:
             text = str(error)
             if "Conflicting lock" not in text and "different configuration" not in text:
@@ -238,3 +257,7 @@ def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConn
                 raise WarehouseBusy(msg) from None
             _log.info("the warehouse is in use elsewhere, trying again")
             time.sleep(_RETRY_SECONDS)
+            continue
+        # Elsewhere the last day of the year 9999 is in a year that Python does not know.
+        connection.execute("set global timezone = 'UTC'")
+        return connection

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 
@@ -43,6 +44,35 @@ def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: 
     assert sum(tally.new + tally.changed for tally in one.sync().tallies.values()) == 0
     for arguments in (["status"], ["verify"], ["show", f"1000.{HOSTILE['quotes']}"]):
         clean(impact(*arguments, env=environment(one)), 0)
+
+
+UNSAFE = ("..", ".", "a/../b", "..\\x")
+SAFE = ("%2e%2e", "%2E", "a/b", "a?b#c", "...", " ", "/", "a//b")
+
+
+def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
+    """Ids that lead elsewhere are not asked for by themselves, their items fail, and nothing else does."""
+    one = account(days=2, per_day=2, campaigns=CAMPAIGNS[:1])
+    for id_ in (*UNSAFE, *SAFE):
+        one.world.set_item(one.world.create(Id=id_), "TEE", SaleAmount="1.00")
+    one.sync()
+    one.assert_true()
+    one.sandbox.requests.clear()
+    summary = one.drain()
+    asked = {request.path.split("/", 4)[4] for request in one.sandbox.requests if "/Actions/" in request.path}
+    assert asked == {f"{quote(id_, safe='')}/Items" for id_ in one.truth() if id_ not in UNSAFE}
+    assert summary.tally.failed == len(UNSAFE)
+    assert {row[0] for row in one.query("select distinct action_id from impact.action_items")} >= set(SAFE)
+
+
+@pytest.mark.parametrize("arguments", [[".."], ["1", "--sku", ".."], [""], ["a/../../Campaigns"]])
+def test_show_asks_for_nothing_else(account: Make, arguments: list[str]) -> None:
+    """`impact show` says that an id cannot be asked for, and asks for nothing in its place."""
+    one = account(days=1, per_day=1)
+    one.world.create(Id="1")
+    said = clean(impact("show", *arguments, env=environment(one)), Exit.USAGE)
+    assert "would change the path" in said
+    assert all(request.path.endswith("/Actions/1") for request in one.sandbox.requests)
 
 
 def test_very_long_texts_land(account: Make) -> None:

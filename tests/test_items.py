@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -201,16 +202,18 @@ def test_an_action_that_the_api_does_not_know_is_noted_and_left_alone(account: M
     world.assert_items_true()
 
 
-def test_an_item_that_cannot_be_typed_is_set_aside_and_asked_for_again(account: Make) -> None:
-    """It goes to `rejected_records` with its JSON; the rest of the action lands; once it can be typed it is mended."""
+def test_an_item_with_a_value_that_cannot_be_read_lands_without_it_and_is_asked_for_again(account: Make) -> None:
+    """It also goes to `rejected_records` with its JSON; once the value can be read nothing of that is left."""
     world = account(days=5, per_day=2, campaigns=ONE)
     action = with_items(world, "A1", "A2")
     world.world.set_item(action, "A2", Quantity="a dozen")
     world.sync()
     assert world.drain().ended[0] is Exit.DRIFT
-    assert [key for key in world.held_items() if key[0] == action] == [(action, "A1")]
-    rejected = "select action_id, pass, reason, raw like '%a dozen%' from impact.rejected_records"
-    assert world.query(rejected) == [(action, "items", "Quantity is no bigint: 'a dozen'", True)]
+    held = f"select sku, quantity, sale_amount from impact.action_items where action_id = '{action}' order by sku"
+    assert world.query(held) == [("A1", 1, Decimal(10)), ("A2", None, Decimal(10))]
+    rejected = "select action_id, pass, reason, null_columns, raw like '%a dozen%' from impact.rejected_records"
+    reason = "Quantity is not a number: 'a dozen'"
+    assert world.query(rejected) == [(action, "items", reason, "quantity", True)]
     world.sync()
     world.item_requests()
     assert world.drain().ended[0] is Exit.DONE, "it is known by now, and running again would not help"
@@ -220,6 +223,49 @@ def test_an_item_that_cannot_be_typed_is_set_aside_and_asked_for_again(account: 
     assert world.drain().ended[0] is Exit.DONE
     assert world.query(rejected) == []
     world.assert_items_true()
+
+
+def test_a_quantity_with_a_fraction_takes_no_money_along(account: Make) -> None:
+    """Its item is held without the quantity, with its money, and not asked for again: it is what the API says."""
+    world = account(days=5, per_day=0, campaigns=ONE)
+    cloth = {"Sku": "cloth", "Quantity": "1.5", "SaleAmount": "21.50", "Payout": "2.15"}
+    thread = {"Sku": "thread", "Quantity": "2.0", "SaleAmount": "10.00", "Payout": "1.000000000000002"}
+    action = world.world.create(items=[cloth, thread], Payout="3.15", Amount="31.50")
+    world.sync()
+    assert world.drain().ended[0] is Exit.DRIFT
+    held = "select sku, quantity, sale_amount, payout from impact.action_items order by sku"
+    assert world.query(held) == [
+        ("cloth", None, Decimal("21.5"), Decimal("2.15")),
+        ("thread", 2, Decimal(10), Decimal(1)),
+    ]
+    rejected = "select null_columns, reason, ask_again from impact.rejected_records"
+    assert world.query(rejected) == [("quantity", "Quantity is not a whole number: '1.5'", False)]
+    world.item_requests()
+    world.sync()
+    assert world.drain().ended[0] is Exit.DONE
+    assert world.item_requests() == []
+    assert world.query("select * from impact.item_reconciliation") == []
+    world.world.set_item(action, "cloth", Quantity="2")
+    world.world.advance(hours=1)
+    world.sync()
+    assert world.drain().ended[0] is Exit.DONE
+    assert world.query(rejected) == []
+
+
+def test_money_that_could_not_be_read_is_missing_in_item_reconciliation(account: Make) -> None:
+    """An item that lacks its money, or is no item at all, leaves a difference there."""
+    world = account(days=5, per_day=0, campaigns=ONE)
+    unread, broken = (world.world.create(Amount="30.00", Payout="3.00") for _ in range(2))
+    first = b'{"ActionItems": [{"Sku": "A1", "SaleAmount": 10, "Payout": 1}, '
+    answers = {
+        f"/{unread}/Items": Reply(200, first + b'{"Sku": "A2", "SaleAmount": "20,00", "Payout": 2}]}'),
+        f"/{broken}/Items": Reply(200, first + b"7]}"),
+    }
+    world.sandbox.on_request = lambda request: answers.get(request.path.rpartition("/Actions")[2])
+    world.sync()
+    assert world.drain().ended[0] is Exit.DRIFT
+    sql = "select action_id, amount_difference, payout_difference from impact.item_reconciliation order by 3"
+    assert world.query(sql) == [(unread, Decimal(20), Decimal(0)), (broken, Decimal(20), Decimal(2))]
 
 
 def test_lines_that_cannot_be_added_up_are_set_aside(account: Make) -> None:

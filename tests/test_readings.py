@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from pipelines.exits import Exit
+from pipelines.verify import verify
 from sources.impact import Ask
 from sources.impact.errors import ShortAnswers, WindowNotWhole
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
@@ -263,26 +265,59 @@ def test_an_action_gone_at_the_source_is_kept_and_flagged_and_not_asked_for_agai
 
 
 def test_unreadable_records_are_kept_asked_for_again_and_let_go_once_readable(account: Make) -> None:
-    """A bad cell costs one record, which is counted, kept with its JSON, re-asked, and leaves when it can be read."""
+    """A record without a usable date is counted, kept with its JSON, re-asked, and leaves when it can be read."""
     one = account(days=30, per_day=6, campaigns=ONE)
     bad = one.world.create(campaign_id="1000", Amount="10.00", Payout="1.00")
-    one.world.modify(bad, Payout="1,234.50")
+    date = next(row["EventDate"] for row in one.world.truth().to_pylist() if row["Id"] == bad)
+    one.world.modify(bad, EventDate="yesterday")
     first = one.sync()
     assert first.exit is Exit.DRIFT
     assert first.tallies["1000"].rejected == 1
     ((key, raw, reason),) = one.query("select id, raw, reason from impact.rejected_records")
     assert key == bad
-    assert json.loads(raw)["Payout"] == "1,234.50"
-    assert "Payout is no decimal" in reason
+    assert json.loads(raw)["EventDate"] == "yesterday"
+    assert reason == "EventDate is not a date and time: 'yesterday'"
     assert one.held().keys() == one.truth_but(bad).keys()
     one.world.advance(days=40)
     again = one.sync()
     assert again.exit is Exit.DONE, "it is not newly rejected"
     assert one.query("select id from impact.rejected_records") == [(bad,)]
-    one.world.modify(bad, touches=False, Payout="1234.50")
+    one.world.modify(bad, touches=False, EventDate=date)
     assert one.sync().exit is Exit.DONE
     assert one.query("select count(*) from impact.rejected_records") == [(0,)]
     one.assert_true()
+
+
+def test_odd_values_cost_their_cells_alone(account: Make) -> None:
+    """Their actions are held, rounded or without the value; what is left out is in `rejected_records`."""
+    one = account(days=30, per_day=6, campaigns=ONE)
+    rounded = one.world.create(Amount="1e-09", Payout="0.30000000000000004", ClientCost="12.123456789")
+    unread = one.world.create(Amount="10.00", Payout="1.00")
+    one.world.modify(unread, Payout="1,234.50", DeltaPayout="0.00", ClientCost="0.00")
+    too_large = one.world.create(IntendedPayout="1234567890123", ReferringDate="2026-01-01T00:00:00")
+    assert one.sync().exit is Exit.DRIFT
+    held = one.held()
+    assert held.keys() == {row["Id"] for row in one.world.truth().to_pylist()}
+    assert [held[rounded][name] for name in ("amount", "payout", "client_cost")] == [
+        Decimal(0),
+        Decimal("0.3"),
+        Decimal("12.12345679"),
+    ]
+    assert (held[unread]["payout"], held[unread]["amount"]) == (None, Decimal(10))
+    assert (held[too_large]["intended_payout"], held[too_large]["referring_date"]) == (None, None)
+    rejected = "select id, null_columns, ask_again from impact.rejected_records order by ask_again"
+    left_out = [(too_large, "intended_payout, referring_date", False), (unread, "payout", True)]
+    assert one.query(rejected) == left_out
+    one.world.advance(days=40)
+    one.sandbox.requests.clear()
+    assert one.sync().exit is Exit.DONE, "it is not newly rejected"
+    assert one.query(rejected) == left_out
+    assert verify(one.settings()).exit is Exit.DONE
+    one.world.modify(unread, touches=False, Payout="1234.50")
+    one.world.modify(too_large, IntendedPayout="12", ReferringDate="")
+    assert one.sync().exit is Exit.DONE
+    assert one.query(rejected) == []
+    assert one.held()[unread]["payout"] == Decimal("1234.5")
 
 
 def test_a_record_without_an_id_is_let_go_once_its_window_holds_it_no_more(account: Make) -> None:

@@ -28,6 +28,9 @@ from sources.impact.tables import Reader
 from sources.impact.walk import State
 from sources.impact.warehouse import Warehouse
 
+_DECIDING = frozenset({"amount", "payout", "locking_date", "cleared_date"})
+"""Columns without which nobody can say whether an action still is what a plan saw."""
+
 
 class Rereader:
     """Reads actions that corrections are about. Close it, or use it as a context; the client then sends no more."""
@@ -60,9 +63,10 @@ class Rereader:
         except NotFound:
             return None
         found = self._reader.read(b"[" + answer.value + b"]", answer.read_at)
-        if found.rejected:
-            msg = f"action {call.action_id} cannot be typed: {found.rejected[0].reason}"
-            raise InvalidAnswer(msg)
+        for record in (*found.rejected, *found.misfits):
+            if not record.null_columns or _DECIDING.intersection(record.null_columns):
+                msg = f"action {call.action_id} cannot be typed: {record.reason}"
+                raise InvalidAnswer(msg)
         (action,) = found.table.to_pylist()
         return Live(action, self._items_of(call) if call.items else None)
 

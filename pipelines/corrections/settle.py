@@ -15,7 +15,7 @@ from pipelines.corrections.live import not_as_asked
 from pipelines.corrections.reasons import explained
 from pipelines.corrections.reread import Rereader
 from sources.impact.client import Client
-from sources.impact.errors import NotFound
+from sources.impact.errors import NotFound, UnsafeId
 from sources.impact.writing import Submission, read_submissions
 
 _TOGETHER = 50
@@ -139,7 +139,7 @@ class Settler:
         pending.polls += 1
         try:
             submission = self.client.submission(batch_id).value
-        except NotFound:  # not visible yet, perhaps
+        except (NotFound, UnsafeId):  # not visible yet, perhaps; or no batch that can be asked for
             pending.missing += 1
             if pending.missing >= _MISSING:
                 self._pending.remove(pending)

@@ -44,7 +44,7 @@ def show_plan(found: Plan) -> int:
         out.print(changes("Would change", found.calls))
         out.print(money(found.rows, len(found.calls)))
     if found.invalid:
-        bad = table("Cannot be sent", "line", "action", "why", numbers=("line",))
+        bad = table("Cannot be sent", "line", "action", "why", numbers=("line",), texts=("why",))
         for one in found.invalid[:MOST]:
             bad.add_row(str(one.line), one.what, one.problem)
         out.print(bad)
@@ -136,8 +136,15 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     if not left:
         console().print("Nothing waits for a person.")
         return ended(status(plan_id).calls)
-    rows = table(f"Plan {plan_id} waits for your word", "lines", "action", "request", "what happened", "the action now")
-    rows.columns[2].overflow = "fold"  # a request has no blanks
+    rows = table(
+        f"Plan {plan_id} waits for your word",
+        "lines",
+        "action",
+        "request",
+        "what happened",
+        "the action now",
+        texts=("request", "what happened", "the action now"),
+    )
     for one in left[:MOST]:
         first = one.call.first
         shows = one.shows or "shows what was asked"
@@ -167,7 +174,16 @@ def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
     wrong = [row for row in rows if row["status"] not in (Status.CONFIRMED, Status.PLANNED)]
     if not wrong:
         return
-    told = table("Not as asked, or not known yet", "line", "action", "item", "status", "outcome", numbers=("line",))
+    told = table(
+        "Not as asked, or not known yet",
+        "line",
+        "action",
+        "item",
+        "status",
+        "outcome",
+        numbers=("line",),
+        texts=("outcome",),
+    )
     for row in wrong[:MOST]:
         told.add_row(str(row["line"]), row["action_id"], row["sku"] or "", row["status"], row["outcome"] or "")
     console().print(told)
@@ -181,13 +197,25 @@ def _show_status(found: Found) -> None:
     if not found.plans:
         out.print("No corrections were ever planned.")
         return
-    plans = table("Plans", "plan", "planned", "by", "from", "corrections", "commission")
+    plans = table(
+        "Plans", "plan", "planned", "by", "from", "corrections", "commission", texts=("by", "from", "corrections")
+    )
     for one in found.plans:
         moved = ", ".join(f"{value:+,.2f} {currency}".strip() for currency, value in sorted(one.moved.items()))
         plans.add_row(one.plan_id, minute(one.planned_at), one.actor, one.source, _list(one.counts), moved)
     out.print(plans)
     if found.calls:
-        lines = table("Corrections", "line", "action", "item", "change", "status", "outcome", numbers=("line",))
+        lines = table(
+            "Corrections",
+            "line",
+            "action",
+            "item",
+            "change",
+            "status",
+            "outcome",
+            numbers=("line",),
+            texts=("change", "outcome"),
+        )
         for call in found.calls:
             for row in call.rows:
                 change = ", ".join(f"{what} {was} → {becomes}" for what, was, becomes in moves(row))

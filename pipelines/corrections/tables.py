@@ -7,19 +7,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rich.table import Table
-
 from pipelines.console import table
 from pipelines.corrections.calls import Call, Row
+from pipelines.grid import Grid
 
 MOST = 50
 """Lines that are shown of a longer list."""
 
 
-def changes(title: str, calls: list[Call]) -> Table:
+def changes(title: str, calls: list[Call]) -> Grid:
     """Old and new values of the first corrections."""
     columns = ("line", "action", "item", "change", "was", "becomes", "commission", "open until", "reason")
-    rows = table(title, *columns, numbers=("line", "commission"))
+    rows = table(title, *columns, numbers=("line", "commission"), texts=("change",))
     shown = [row for call in calls for row in call.rows]
     for row in shown[:MOST]:
         head = (str(row["line"]), row["action_id"], row["sku"] or "")

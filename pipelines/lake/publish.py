@@ -21,6 +21,7 @@ from pipelines.lake.place import Lake
 from pipelines.lake.rows import HASH, Difference, Shape
 from pipelines.warehouse import open_pipeline
 from sources.impact.errors import ConfigurationError
+from sources.impact.naming import LAKE
 from sources.impact.warehouse import Warehouse
 
 _LAST = ("sync_windows", "sync_runs")
@@ -89,7 +90,10 @@ def _published(
 
 
 def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
-    """Our tables: without what dlt keeps in them for itself, and without the column that marks what is removed."""
+    """Our tables: without what dlt keeps in them for itself, and without the column that marks what is removed.
+
+    A field of the API that an older release gave a name which the lake needs is left out too.
+    """
     tables = pipeline.default_schema.data_tables(seen_data_only=True)
     for table in sorted(tables, key=lambda one: (one["name"] in _LAST, str(one["name"]))):
         columns = {str(name): hint for name, hint in table["columns"].items()}
@@ -97,6 +101,6 @@ def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
         names = [
             name
             for name, hint in columns.items()
-            if name in key or not (name.startswith("_dlt") or hint.get("hard_delete"))
+            if name in key or not (name.startswith("_dlt") or hint.get("hard_delete") or name in LAKE)
         ]
         yield Shape(str(table["name"]), key, warehouse.schema(str(table["name"]), names))

@@ -76,11 +76,15 @@ class Difference:
 def _hash(shape: Shape) -> str:
     """Of every value with the name of its column, less those that are NULL: a new column changes no old row.
 
-    DuckDB's own, since making texts for a digest would cost more than all the rest. Should another version hash
-    otherwise, every row is written once more.
+    DuckDB's own, since making texts for a digest would cost more than all the rest. It combines several values such
+    that their order does not matter, so each is hashed once more with its column's name in it: two columns that trade
+    their values are a change. Should another version hash otherwise, every row is written once more.
     """
     names = ((_quoted(field.name), field.name.replace("'", "''")) for field in shape.columns)
-    parts = (f"case when {name} is null then 0::ubigint else hash({name}, '{salt}') end" for name, salt in names)
+    parts = (
+        f"case when {name} is null then 0::ubigint else hash(xor(hash({name}), hash('{salt}'))) end"
+        for name, salt in names
+    )
     return f"cast({reduce('xor({}, {})'.format, parts)} >> 1 as bigint)"
 
 

@@ -131,8 +131,8 @@ def _by_stage(unit: str, cells: dict[tuple[date, str], Cell]) -> Table:
 def _locks(figures: Figures, currency: Currency) -> Chart:
     locks = [one for one in figures.locks if one.currency == currency]
     known = [one for one in locks if one.week]
-    last = min((one.week for one in known if one.week), default=date.min) + timedelta(weeks=_WEEKS)
-    near = [one for one in known if one.week and one.week < last]
+    first = min((one.week for one in known if one.week), default=date.min)
+    near = [one for one in known if one.week and one.week - first < timedelta(weeks=_WEEKS)]
     bars = [(words.day(one.week), one.at_risk, one.actions) for one in near]
     for name, rest in (("later", known[len(near) :]), ("not known", [one for one in locks if not one.week])):
         if rest:

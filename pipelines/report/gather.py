@@ -105,7 +105,7 @@ def _daily(books: Books, as_of: datetime | None) -> tuple[str, tuple[Daily, ...]
     start, end = utc(first), utc(last)
     if start is None or end is None:
         return "day", ()
-    if books.scope.since is None:
+    if books.scope.since is None and end - start >= _DAYS:
         midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
         start = max(start, midnight - _DAYS + timedelta(days=1))
     unit = next((unit for span, unit in _UNITS if end - start <= span), "month")

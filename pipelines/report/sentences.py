@@ -54,7 +54,7 @@ def locks(found: Sequence[Lock], code: str, as_of: datetime | None) -> str:
     if not found or as_of is None:
         return f"Nothing in {code} is open: no commission is at risk."
     end = (as_of + _TWO_WEEKS).date()
-    soon = _sum(one.at_risk for one in found if one.week and one.week + timedelta(days=6) <= end)
+    soon = _sum(one.at_risk for one in found if one.week and one.week <= end - timedelta(days=6))
     text = (
         f"{code} {words.money(total)} can still be reversed; {words.money(soon)} of it locks in weeks that end by "
         f"{words.day(end)}: correct it before."

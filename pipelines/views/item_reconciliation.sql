@@ -1,4 +1,5 @@
--- Which actions' items do not add up to the action? One row for each such action whose items are current.
+-- Which actions' items do not add up to the action? One row for each such action whose items are current, or were read
+-- and hold a value that could not be (see rejected_records).
 --
 -- The differences are the action's value less the sum over its items. other_currency: an item is in another currency
 -- than the action, so that the difference says nothing.
@@ -29,4 +30,4 @@ left join (
 ) i on i.action_id = a.id
 join item_state s on s.action_id = a.id
 where (coalesce(a.amount, 0) <> coalesce(i.amount, 0) or coalesce(a.payout, 0) <> coalesce(i.payout, 0))
-    and s.items = 'current'
+    and (s.items = 'current' or s.fetched_fingerprint like 'rejected %')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from sources.impact.errors import (
     RateLimited,
     TransientError,
     Unavailable,
+    UnsafeId,
 )
 from sources.impact.protocol import Axis, Body, Page
 from sources.impact.settings import PAGE_SIZE_MIN, Settings
@@ -177,9 +179,7 @@ class Client:
         yield from self._pages(self._path("APISubmissions"), {}, *_SUBMISSIONS)
 
     def _path(self, *parts: str) -> str:
-        return "/".join(
-            ["/Advertisers", quote(self.settings.account_sid, safe=""), *(quote(p, safe="") for p in parts)]
-        )
+        return "/".join(["/Advertisers", *map(segment, (self.settings.account_sid, *parts))])
 
     def _pages(self, path: str, params: dict[str, str], *keys: str) -> Iterator[Answer[Page]]:
         """A list by its links. A page that contradicts those before it, so that it never ends, is asked for again."""
@@ -276,6 +276,17 @@ class Client:
             msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
             raise ConfigurationError(msg)
         return url
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path. Raises `UnsafeId` for one that clients or gateways would resolve.
+
+    A dot stays a dot however it is encoded, so `..` leads a level up, also next to a slash that a gateway decodes.
+    """
+    if not text or not {".", ".."}.isdisjoint(re.split(r"[/\\]", text)):
+        msg = f"the id {text[:80]!r} would change the path that is asked for: it cannot be asked for by itself"
+        raise UnsafeId(msg)
+    return quote(text, safe="")
 
 
 def _actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:

@@ -38,6 +38,8 @@ class Column:
     name: str
     kind: Kind
     description: str
+    needed: bool = False
+    """Whether a record with a value here that cannot be read is of no use."""
 
 
 def _text(field: str, name: str, description: str) -> Column:
@@ -52,8 +54,8 @@ def _count(field: str, name: str, description: str) -> Column:
     return Column(field, name, Kind.COUNT, description)
 
 
-def _time(field: str, name: str, description: str) -> Column:
-    return Column(field, name, Kind.TIME, description)
+def _time(field: str, name: str, description: str, *, needed: bool = False) -> Column:
+    return Column(field, name, Kind.TIME, description, needed)
 
 
 ACTION: tuple[Column, ...] = (
@@ -76,7 +78,7 @@ ACTION: tuple[Column, ...] = (
     _money("IntendedAmount", "intended_amount", "Revenue before any modification"),
     _text("Currency", "currency", "ISO 4217 code of all money here: the account's currency, not the order's"),
     _time("ReferringDate", "referring_date", "When the winning click happened"),
-    _time("EventDate", "event_date", "When the conversion happened"),
+    _time("EventDate", "event_date", "When the conversion happened", needed=True),
     _time("CreationDate", "creation_date", "When impact.com recorded the action"),
     _time("LockingDate", "locking_date", "When the action locks: from then on nothing about it can be modified"),
     _time("ClearedDate", "cleared_date", "When the commission was paid out of the account; NULL until then"),

@@ -15,6 +15,7 @@ ImpactError
 │   ├── WindowTooFull         ask for a narrower window
 │   ├── WindowNotWhole        a window could not be read completely: its cursor stays
 │   ├── RequestRefused        the API refuses the parameters, in its own words
+│   │   └── UnsafeId          an id that cannot stand in a path; never sent
 │   ├── NotFound              there is no such thing (404)
 │   └── ScopeError            (403) of one campaign
 ├── Stuck                     what was waited for never came: run again
@@ -103,6 +104,10 @@ class RequestRefused(ReadingError, ValueError):
     def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.fields = fields
+
+
+class UnsafeId(RequestRefused):
+    """An id that would change the path it stands in, so that something else would be asked for; never sent."""
 
 
 class NotFound(ReadingError, LookupError):

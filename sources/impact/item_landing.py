@@ -69,9 +69,9 @@ class ItemLander:
                 tables.append(table)
                 received.append(queued)
                 count = len(table)
-                if bad:
+                rejected += [self._rejected_row(listing, record) for record in bad]
+                if any(record.ask_again for record in bad):
                     status = Status.REJECTED
-                    rejected += [self._rejected_row(listing, record) for record in bad]
             fetches.append(_fetch(listing, status, count))
             self._count(status, count or 0)
         asked = pa.chunked_array([[listing.queued.action_id for listing in listings]], pa.string())
@@ -84,12 +84,12 @@ class ItemLander:
         return ItemLanding(_changed(tables, received, held), _fetches(fetches), rejected)
 
     def _items_of(self, listing: Listing) -> tuple[pa.Table, tuple[Rejected, ...]]:
-        """An action's items, one row a Sku, and those that could not be typed."""
+        """An action's items, one row a Sku, and those that could not be typed, or not all of them."""
         pages = [self._reader.read(page, listing.read_at) for page in listing.pages]
         table = pa.concat_tables([page.table for page in pages], promote_options="default")
         if not self._warehouse.takes_nul:
             table = without_nul(table)
-        rejected = tuple(record for page in pages for record in page.rejected)
+        rejected = tuple(record for page in pages for record in (*page.rejected, *page.misfits))
         try:
             table = one_a_sku(table)
         except pa.ArrowInvalid:
@@ -121,6 +121,8 @@ class ItemLander:
             "campaign_id": listing.queued.campaign_id,
             "raw": record.raw,
             "reason": record.reason,
+            "null_columns": ", ".join(record.null_columns) or None,
+            "ask_again": record.ask_again,
             "run_id": self._run_id,
             "pass": "items",
             "rejected_at": listing.read_at,
@@ -129,8 +131,8 @@ class ItemLander:
 
 
 def item_reader() -> Reader:
-    """A reader of items. A field that is not declared gets no name of a column of ours."""
-    return Reader(ITEM, keyed=False, taken=(ACTION_ID.name, LINE_COUNT.name, REMOVED))
+    """A reader of items."""
+    return Reader(ITEM, keyed=False)
 
 
 def no_items() -> pa.Table:

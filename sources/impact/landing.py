@@ -144,8 +144,9 @@ class Lander:
         if (lock := pc.max(table["locking_date"]).as_py()) is not None:
             self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))
         watch = self.watches[campaign_id]
-        readable = self._readable(watch, table, batch.read_at)
-        rejected = [self._rejected_row(record, batch) for record in batch.records.rejected]
+        misfits = self._landing(batch.records.misfits, table)
+        readable = self._readable(watch, table, {record.id for record in misfits}, batch.read_at)
+        rejected = [self.rejected_row(record, batch) for record in (*batch.records.rejected, *misfits)]
         ids = {row["id"] for row in rejected}
         tally.rejected = len(ids - watch.rejected.keys() - watch.rejected_now)
         watch.rejected_now |= ids
@@ -237,17 +238,28 @@ class Lander:
         where = pc.indices_nonzero(pc.is_in(all_ids, value_set=ids.combine_chunks()))
         return pa.concat_tables(reversed(self._carried)).take(where) if len(where) else None
 
-    def _readable(self, watch: Watch, table: pa.Table, read_at: datetime) -> list[dict[str, Any]]:
-        """Cross off what was met; tombstones for records that were rejected before and can be read now."""
+    def _landing(self, misfits: tuple[Rejected, ...], table: pa.Table) -> list[Rejected]:
+        """Those of the records whose rows are not left out because a later answer had them."""
+        if not misfits:
+            return []
+        ids = pa.array([record.id for record in misfits], pa.string())
+        known = pc.is_in(ids, value_set=table["id"].combine_chunks()).to_pylist()
+        return [record for record, lands in zip(misfits, known, strict=True) if lands]
+
+    def _readable(
+        self, watch: Watch, table: pa.Table, misfits: set[str | None], read_at: datetime
+    ) -> list[dict[str, Any]]:
+        """Cross off what was met; tombstones for records that were rejected before and can all be read now."""
         if not watch.open and not watch.rejected and not watch.rejected_now:
             return []
         ids = table["id"].to_pylist()
         for id_ in ids:
             watch.open.pop(id_, None)
-        refused = [id_ for id_ in ids if id_ in watch.rejected or id_ in watch.rejected_now]
+        refused = [id_ for id_ in ids if (id_ in watch.rejected or id_ in watch.rejected_now) and id_ not in misfits]
         return self.forget(watch, refused, read_at)
 
-    def _rejected_row(self, record: Rejected, batch: Batch) -> dict[str, Any]:
+    def rejected_row(self, record: Rejected, batch: Batch) -> dict[str, Any]:
+        """The row of `rejected_records` for a record of a batch."""
         watch = self.watches[batch.reading.campaign_id]
         if record.id:
             watch.open.pop(record.id, None)
@@ -257,6 +269,8 @@ class Lander:
             "campaign_id": batch.reading.campaign_id,
             "raw": record.raw,
             "reason": record.reason,
+            "null_columns": ", ".join(record.null_columns) or None,
+            "ask_again": record.ask_again,
             "run_id": self.run_id,
             "pass": batch.reading.pass_.value,
             "window_start": batch.reading.window.start,

@@ -174,9 +174,10 @@ class WindowReader:
             records = [self._reader.read(b"[" + answer.value + b"]", answer.read_at) for answer in found]
             table = pa.concat_tables([r.table for r in records], promote_options="default") if records else None
             rejected = tuple(rejected for r in records for rejected in r.rejected)
+            misfits = tuple(misfit for r in records for misfit in r.misfits)
             empty = self._reader.read(b"[]", now).table
             arrived = min((answer.arrived for answer in found), default=0.0)
-            singles = Records(empty if table is None else table.combine_chunks(), rejected)
+            singles = Records(empty if table is None else table.combine_chunks(), rejected, misfits)
             yield Batch(reading, singles, now, arrived, gone)
             requests = sum(answer.requests for answer in found) + len(gone)
             seconds = sum(answer.seconds for answer in found)

@@ -42,7 +42,15 @@ _READ_IN["pass"] = _READ_IN["pass"] | {"description": "The pass that read it, or
 REJECTED: Any = {
     "id": {"data_type": "text", "nullable": False, "description": "The action's id, else a hash of the record"},
     "raw": {"data_type": "text", "description": "The record as JSON, as it came"},
-    "reason": {"data_type": "text", "description": "Why it could not be typed"},
+    "reason": {"data_type": "text", "description": "Why it, or which value of it, could not be typed"},
+    "null_columns": {
+        "data_type": "text",
+        "description": "Columns that are NULL in its row, separated by commas; NULL where it has no row",
+    },
+    "ask_again": {
+        "data_type": "bool",
+        "description": "Whether the next run asks for it again; not where the value is clear and no column holds it",
+    },
     "action_id": {"data_type": "text", "description": "The action's id, NULL where the record has none"},
     "rejected_at": {
         "data_type": "timestamp",

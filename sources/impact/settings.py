@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ import dlt
 import pendulum
 
 from sources.impact.errors import ConfigurationError
+from sources.impact.lookup import not_set
 
 WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
 HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
@@ -37,6 +38,8 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock
 SECTION: Final = "sources.impact"
 _CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_BLANK: Final = " \t\r\n\u00a0\u200b\ufeff"
+"""What comes along when a value is copied or read from a file."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(\D|$)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?")
 
@@ -121,13 +124,11 @@ class Settings:
                 # Values got as secrets stay out of dlt's traces, which are written to disk.
                 accessor = dlt.secrets if item.name in _CREDENTIALS else dlt.config
                 raw = accessor.get(f"{SECTION}.{item.name}")
+            if isinstance(raw, str):
+                raw = raw.strip(_BLANK)
             if raw is None or raw == "":
                 if item.name in _CREDENTIALS:
-                    msg = (
-                        f"{SECTION}.{item.name} is not set: put it into .dlt/secrets.toml under [{SECTION}] "
-                        f"or set {SECTION.upper().replace('.', '__')}__{item.name.upper()}"
-                    )
-                    raise ConfigurationError(msg)
+                    raise ConfigurationError(not_set(SECTION, item.name))
                 continue
             values[item.name] = _convert(item.name, str(item.type), raw)
         return cls(**values)
@@ -212,6 +213,8 @@ _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
 
 def _convert(name: str, kind: str, raw: Any) -> Any:  # noqa: ANN401 - the field's type decides
     reader, wanted = _READERS[kind]
+    if isinstance(raw, date) and not isinstance(raw, datetime):  # as TOML has it without quotes
+        raw = raw.isoformat()
     try:
         return reader(raw)
     except (ValueError, TypeError) as error:

@@ -3,12 +3,16 @@
 The fast way reads all records at once with an explicit schema of strings and casts column by column. Whatever it
 does not fit (numbers instead of strings, fields not yet known, records that are no objects) goes the exact way:
 record by record, number by number as written, which also teaches the reader the new fields.
+
+A value that does not fit its column costs that cell alone: it is NULL, and the record is also kept as it came. Only
+records without a usable key, or whose needed date cannot be read, do not become rows.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,45 +22,58 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
-from dlt.common.normalizers.naming.snake_case import NamingConvention
 
+from sources.impact import cells
+from sources.impact.cells import Misfit
 from sources.impact.columns import SYNCED_AT, Column, Kind
+from sources.impact.naming import column_name
 from sources.impact.nesting import flatten
 
 _Record = dict[str, msgspec.Raw]
 _VALUES = 2
 """Levels down to the values of a record: the list, the record."""
-_naming = NamingConvention()
+_Misfits = dict[str, Misfit]
+"""By the field's name."""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that could not be typed: its id if it has one, its JSON as it came, and why."""
+    """A record that could not be typed, or not all of it: its id if it has one, its JSON as it came, and why.
+
+    `null_columns` are those that are NULL in the row that it became all the same; none where it became no row.
+    `ask_again` is false where the value is clear and its column cannot hold it: the next answer would be no other.
+    """
 
     id: str | None
     raw: str
     reason: str
+    null_columns: tuple[str, ...] = ()
+    ask_again: bool = True
 
 
 @dataclass(frozen=True)
 class Records:
-    """What the records of one page became: `table` and `rejected` together hold every one of them."""
+    """What the records of one page became: `table` and `rejected` together hold every one of them.
+
+    `misfits` are those of the rows in `table` that lack a value which did not fit.
+    """
 
     table: pa.Table
     rejected: tuple[Rejected, ...] = ()
+    misfits: tuple[Rejected, ...] = ()
 
 
 class Reader:
     """Turns JSON lists of one kind of object into tables; remembers fields that the declaration lacks.
 
-    `columns` are those declared, the first of them the key, which no record may lack unless `keyed` is false. Fields
-    that are not declared get none of the names in `taken`. Safe to share between threads.
+    `columns` are those declared, the first of them the key, which no record may lack unless `keyed` is false. Safe to
+    share between threads.
     """
 
-    def __init__(self, columns: tuple[Column, ...], *, keyed: bool = True, taken: Iterable[str] = ()) -> None:
+    def __init__(self, columns: tuple[Column, ...], *, keyed: bool = True) -> None:
         self._key, self._keyed = columns[0], keyed
         self._columns = columns
-        self._names = {column.name for column in columns} | {SYNCED_AT.name, *taken}
+        self._names = {column.name for column in columns}
         self._strings_only = True
         self._lock = threading.Lock()
         self._spaces: list[bytearray] = []
@@ -77,23 +94,30 @@ class Reader:
         if self._strings_only:
             with self._copied(b'{"rows":', records, b"}") as body:
                 texts = _parse_strings(body, columns)
-        rejected: dict[int, str] = {}
+        broken: dict[int, str] = {}
         if texts is None:
             raws = msgspec.json.decode(records, type=list[msgspec.Raw])
-            rows, rejected = _parse_exactly(raws)
+            rows, broken = _parse_exactly(raws)
             columns = self._learn(rows)
             texts = _texts(rows, columns)
-        typed, bad = _cast(texts, columns, self._key if self._keyed else None)
-        rejected = bad | rejected
-        if not rejected:
+        typed, misfits = _cast(texts, columns)
+        if self._keyed and texts[self._key.name].null_count:
+            keyless = pc.indices_nonzero(pc.is_null(texts[self._key.name])).to_pylist()
+            broken = dict.fromkeys(keyless, f"it has no {self._key.field}") | broken
+        if not broken and not misfits:
             return Records(self._finish(typed, columns, read_at))
         raws = msgspec.json.decode(records, type=list[msgspec.Raw])
-        keep = pa.array([row not in rejected for row in range(len(raws))])
-        aside = tuple(
-            Rejected(texts[self._key.name][row].as_py(), bytes(raws[row]).decode(errors="replace"), rejected[row])
-            for row in sorted(rejected)
+        odd = [
+            (row, _rejected(texts[self._key.name][row].as_py(), raws[row], broken.get(row), misfits[row], columns))
+            for row in sorted(broken | misfits)
+        ]
+        left_out = {row for row, record in odd if not record.null_columns}
+        keep = pa.array([row not in left_out for row in range(len(raws))])
+        return Records(
+            self._finish([values.filter(keep) for values in typed], columns, read_at),
+            tuple(record for row, record in odd if row in left_out),
+            tuple(record for row, record in odd if row not in left_out),
         )
-        return Records(self._finish([values.filter(keep) for values in typed], columns, read_at), aside)
 
     @contextmanager
     def _copied(self, *parts: bytes | memoryview) -> Iterator[pa.Buffer]:
@@ -117,9 +141,7 @@ class Reader:
         with self._lock:
             known = {column.field for column in self._columns}
             for field in dict.fromkeys(field for row in rows for field in row if field not in known):
-                name = _naming.normalize_identifier(field) if field.strip() else "unnamed"
-                while name in self._names:
-                    name += "_x"
+                name = column_name(field, self._names)
                 self._names.add(name)
                 self._columns += (Column(field, name, Kind.TEXT, f"{field}, as the API sends it; not documented"),)
             self._strings_only = all(_is_text(value) for row in rows[:10] for value in row.values())
@@ -216,42 +238,25 @@ def _empty_is_null(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
-def _cast(
-    texts: dict[str, pa.Array], columns: tuple[Column, ...], key: Column | None
-) -> tuple[list[pa.Array], dict[int, str]]:
-    """Columns cast to their types, NULL where a cell does not fit, and the reason by row for those rows."""
-    bad: dict[int, str] = {}
+def _cast(texts: dict[str, pa.Array], columns: tuple[Column, ...]) -> tuple[list[pa.Array], dict[int, _Misfits]]:
+    """Columns cast to their types, NULL where a cell does not fit, and those cells by row."""
     typed: list[pa.Array] = []
+    misfits: dict[int, _Misfits] = defaultdict(dict)
     for column in columns:
-        values = texts[column.name]
-        if column.kind is Kind.TEXT:
-            typed.append(values)
-            continue
-        try:
-            typed.append(pc.cast(values, column.kind.arrow))
-        except pa.ArrowInvalid:
-            misfits = _misfits(values, column.kind)
-            for row in misfits:
-                bad.setdefault(row, f"{column.field} is no {column.kind.value}: {values[row].as_py()!r}"[:500])
-            fits = pc.invert(
-                pc.is_in(pa.array(range(len(values)), pa.int64()), value_set=pa.array(misfits, pa.int64()))
-            )
-            typed.append(pc.cast(pc.if_else(fits, values, pa.scalar(None, pa.string())), column.kind.arrow))
-    if key and texts[key.name].null_count:
-        missing = pc.indices_nonzero(pc.is_null(texts[key.name])).to_pylist()
-        bad = dict.fromkeys(missing, f"it has no {key.field}") | bad
-    return typed, bad
+        found = cells.cast(texts[column.name], column.kind)
+        typed.append(found.values)
+        for row, misfit in found.misfits.items():
+            shown = f"{column.field} is {misfit.reason}: {texts[column.name][row].as_py()!r}"[:500]
+            misfits[row][column.name] = Misfit(shown, misfit.ask_again)
+    return typed, misfits
 
 
-def _misfits(values: pa.Array, kind: Kind, offset: int = 0) -> list[int]:
-    """Rows whose text cannot be cast, found by halving: cheap as long as they are few."""
-    if not len(values):
-        return []
-    try:
-        pc.cast(values, kind.arrow)
-    except pa.ArrowInvalid:
-        if len(values) == 1:
-            return [offset]
-        middle = len(values) // 2
-        return _misfits(values[:middle], kind, offset) + _misfits(values[middle:], kind, offset + middle)
-    return []
+def _rejected(
+    id_: str | None, raw: msgspec.Raw, broken: str | None, misfits: _Misfits, columns: tuple[Column, ...]
+) -> Rejected:
+    """A record that is `broken` as a whole, or in some cells; it becomes a row unless one of these is needed."""
+    text = bytes(raw).decode(errors="replace")
+    reason = broken or "; ".join(misfit.reason for misfit in misfits.values())
+    if broken or any(column.needed and column.name in misfits for column in columns):
+        return Rejected(id_, text, reason)
+    return Rejected(id_, text, reason, tuple(misfits), any(misfit.ask_again for misfit in misfits.values()))

@@ -301,7 +301,7 @@ class Walk:
     def _read_unseen(self, campaign_id: str, bounds: Bounds) -> Iterator[Landing]:
         """Re-read what can still change, or could not be read before, and was in no window of this run."""
         watch = self._lander.watches[campaign_id]
-        missing = {key: r for key, r in watch.rejected.items() if key not in watch.rejected_now}
+        missing = {key: r for key, r in watch.rejected.items() if r.again and key not in watch.rejected_now}
         unseen = watch.open | {r.action_id: None for r in missing.values() if r.action_id}
 
         def count(window: Window) -> int:

@@ -32,12 +32,16 @@ _COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
 
 @dataclass(frozen=True)
 class Refused:
-    """A record that could not be typed: the action it is, if it said, and the window that held it."""
+    """A record that could not be typed: the action it is, if it said, and the window that held it.
+
+    `again` is whether it is to be asked for again.
+    """
 
     action_id: str | None
     pass_: str
     start: datetime | None
     end: datetime | None
+    again: bool = True
 
 
 class Warehouse:
@@ -132,13 +136,14 @@ class Warehouse:
         """Records of a campaign's actions that could not be typed, by their key."""
         if not self.holds("rejected_records"):
             return {}
+        again = "ask_again" if "ask_again" in self._columns("rejected_records") else "true"  # not in older warehouses
         sql = (
-            f"select id, action_id, pass, window_start, window_end from {self._table('rejected_records')} "
-            "where campaign_id = %s and (pass is null or pass <> 'items')"
+            f"select id, action_id, pass, window_start, window_end, coalesce({again}, true) "
+            f"from {self._table('rejected_records')} where campaign_id = %s and (pass is null or pass <> 'items')"
         )
         return {
-            key: Refused(action_id, pass_, _utc(start), _utc(end))
-            for key, action_id, pass_, start, end in self.rows(sql, campaign_id)
+            key: Refused(action_id, pass_, _utc(start), _utc(end), bool(again))
+            for key, action_id, pass_, start, end, again in self.rows(sql, campaign_id)
         }
 
     def long_locked(self, campaign_id: str, after: datetime, before: datetime) -> tuple[str, datetime] | None:

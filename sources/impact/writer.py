@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Final, Self
-from urllib.parse import quote
 
 import httpx
 
 from sources.impact import protocol
-from sources.impact.client import Answer, Client, Patience
+from sources.impact.client import Answer, Client, Patience, segment
 from sources.impact.connections import Connections, http_client
 from sources.impact.errors import ImpactError, NotSent, OutcomeUnknown
 from sources.impact.transfer import fetch
@@ -34,7 +33,7 @@ class Writer:
         settings = client.settings
         self._connections = Connections()
         self._http = http_client(settings, patience.timeout, self._connections, keepalive=0)
-        self._path = f"/Advertisers/{quote(settings.account_sid, safe='')}/Actions"
+        self._path = f"/Advertisers/{segment(settings.account_sid)}/Actions"
 
     def __enter__(self) -> Self:
         """The writer itself."""

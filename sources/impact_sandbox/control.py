@@ -9,10 +9,9 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sources.impact_sandbox.door import require_ours
 from sources.impact_sandbox.gate import Gate
 from sources.impact_sandbox.times import typed_time
-
-LOOPBACK = ("127.0.0.1", "::1")
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,11 +28,11 @@ def control_routes(gate: Gate) -> list[Route]:
     world = gate.world
 
     def clock(request: HttpRequest) -> Response:
-        _require_loopback(request)
+        require_ours(request)
         return JSONResponse({"now": typed_time(world.now)})
 
     async def set_clock(request: HttpRequest) -> Response:
-        _require_loopback(request)
+        require_ours(request)
         try:
             setting = msgspec.json.decode(await request.body(), type=ClockSetting)
         except msgspec.MsgspecError as error:
@@ -44,12 +43,12 @@ def control_routes(gate: Gate) -> list[Route]:
         return JSONResponse({"now": typed_time(world.now)})
 
     def truth(request: HttpRequest) -> Response:
-        _require_loopback(request)
+        require_ours(request)
         lines = msgspec.json.Encoder().encode_lines(world.truth().to_pylist())
         return Response(lines, media_type="application/x-ndjson")
 
     def requests(request: HttpRequest) -> Response:
-        _require_loopback(request)
+        require_ours(request)
         with world.lock:
             return JSONResponse([asdict(seen) for seen in gate.requests])
 
@@ -59,8 +58,3 @@ def control_routes(gate: Gate) -> list[Route]:
         Route("/sandbox/truth", truth, methods=["GET"]),
         Route("/sandbox/requests", requests, methods=["GET"]),
     ]
-
-
-def _require_loopback(request: HttpRequest) -> None:
-    if request.client is None or request.client.host not in LOOPBACK:
-        raise HTTPException(404)

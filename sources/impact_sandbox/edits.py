@@ -13,7 +13,7 @@ from sources.impact_sandbox.hands import Version
 from sources.impact_sandbox.ledger import Ledger
 from sources.impact_sandbox.records import Record, amount, cents, deltas, spread
 from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.times import parse_time, wire_time
+from sources.impact_sandbox.times import NEVER, later, parse_time, wire_time
 
 CLEAR_AFTER = timedelta(days=21)
 
@@ -203,14 +203,14 @@ class Editor:
             versions.append(self._version(self._approval(lock), record, updated))
         if record["State"] == "APPROVED" and not record["ClearedDate"]:
             begin = versions[-1].at if versions else lock or self.now
-            clear = begin + timedelta(seconds=self.ledger.clear_after(n))
-            if clear > self.now:
+            clear = later(begin, timedelta(seconds=self.ledger.clear_after(n)))
+            if self.now < clear < NEVER:
                 cleared = {**record, "ClearedDate": wire_time(clear)}
                 versions.append(self._version(clear, cleared, clear if self.rules.clearing_touches else updated))
         return versions
 
     def _approval(self, lock: datetime) -> datetime:
-        return lock + timedelta(days=self.rules.approval_delay_days)
+        return later(lock, timedelta(days=self.rules.approval_delay_days))
 
     def adjusted(self, reason: str) -> Record:
         """Give the fields that mark a changed item."""

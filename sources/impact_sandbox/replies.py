@@ -16,7 +16,7 @@ class Request:
     query: dict[str, str]
     status: int = 0
     form: dict[str, str] = field(default_factory=dict)
-    peer: int = 0
+    peer: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

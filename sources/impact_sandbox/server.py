@@ -12,11 +12,13 @@ from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from sources.impact_sandbox.api import WRITING
 from sources.impact_sandbox.budget import Budget
 from sources.impact_sandbox.control import control_routes
+from sources.impact_sandbox.door import Door
 from sources.impact_sandbox.faults import Faults, Thrower
 from sources.impact_sandbox.gate import Gate
 from sources.impact_sandbox.line import LineProtocol
@@ -192,7 +194,7 @@ class _PromptServer(uvicorn.Server):
 
 
 def _server(gate: Gate) -> uvicorn.Server:
-    app = Starlette(routes=[*control_routes(gate), Mount("/", app=gate)])
+    app = Starlette(routes=[*control_routes(gate), Mount("/", app=gate)], middleware=[Middleware(Door)])
     return _PromptServer(
         uvicorn.Config(
             app,

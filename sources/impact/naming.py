@@ -1,0 +1,35 @@
+"""Which column a field of the API gets that nobody declared: the one place where columns are named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+_LONGEST: Final = 63
+"""What Postgres takes; dlt puts a hash into the middle of a longer name, in every warehouse the same."""
+LAKE: Final = frozenset({"account", "row_hash", "_gone"})
+"""Columns that every table has in a lake beside its own."""
+HISTORY: Final = frozenset({"valid_from", "valid_to", "pass", "changed"})
+"""Columns that versions have beside those of the row."""
+_OURS: Final = LAKE | HISTORY | {"synced_at", "action_id", "line_count", "known_by", "removed"}
+_DLT: Final = "_dlt"
+"""How the names begin that dlt keeps for itself."""
+_SUFFIX: Final = "_x"
+_naming = NamingConvention(_LONGEST)
+
+
+def column_name(field: str, taken: Collection[str]) -> str:
+    """The column of a field: in snake_case, at most 63 characters, none of ours, of dlt's or of those `taken`.
+
+    A name that is not free gets a suffix.
+    """
+    text = field if field.strip() else "unnamed"
+    name = _naming.normalize_identifier(text)
+    if name.startswith(_DLT):
+        text = name = name.lstrip("_") + _SUFFIX
+    while name in _OURS or name in taken:
+        text += _SUFFIX
+        name = _naming.normalize_identifier(text)
+    return name

@@ -1,0 +1,83 @@
+"""Tables fit the screen: nothing is cut, whatever its width."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pipelines.grid import Grid, readable, widths
+
+WORDS = st.text("abcdefghij0123456789.-", min_size=1, max_size=30)
+ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=9).map(" ".join)), min_size=1, max_size=4)
+
+
+def printed(grid: Grid, width: int) -> list[str]:
+    """The lines on a screen so wide."""
+    out = StringIO()
+    Console(file=out, width=width, highlight=False, markup=False).print(grid)
+    return [line.rstrip() for line in out.getvalue().split("\n")]
+
+
+@given(ROWS, st.integers(40, 160))
+def test_nothing_is_cut_and_no_line_is_too_long(rows: list[tuple[str, str, str]], width: int) -> None:
+    """Ids and amounts stand on one line each; of texts every character is there; no line is wider than the screen."""
+    grid = Grid("Title", ("action", "amount", "note"), numbers=("amount",), texts=("note",))
+    for row in rows:
+        grid.add_row(*row)
+    lines = printed(grid, width)
+    assert max(map(len, lines)) <= width
+    for action, amount, note in rows:
+        assert any(action in line for line in lines)
+        assert any(amount in line for line in lines)
+        shown = "".join("".join(lines).split())
+        assert all(letter in shown for letter in note.replace(" ", ""))
+    assert "…" not in "".join(lines)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 60)), min_size=1, max_size=9), st.integers(1, 300))
+def test_room_is_shared_between_columns(needs: list[tuple[int, int]], room: int) -> None:
+    """No column gets less than it needs or more than it can use, and no room is left while one could use it."""
+    ranges = [(least, least + more) for least, more in needs]
+    found = widths(ranges, room)
+    if found is None:
+        assert sum(least for least, _ in ranges) > room
+        return
+    assert all(least <= width <= most for width, (least, most) in zip(found, ranges, strict=True))
+    assert sum(found) == min(room, sum(most for _, most in ranges))
+
+
+def test_records_stand_below_each_other_where_the_columns_do_not_fit() -> None:
+    """The first value heads the record; the others follow by name, a line ending only between two of them."""
+    grid = Grid("Synced", ("campaign", "read", "new", "commission"), numbers=("read", "new"), texts=("campaign",))
+    grid.add_row("1000 Acme", "12,345", "1,234", "+1,234,567.89 USD, -1,234,567.89 EUR")
+    assert printed(grid, 40) == [
+        "Synced",
+        "campaign 1000 Acme",
+        "  read 12,345 · new 1,234",
+        "  commission +1,234,567.89 USD,",
+        "  -1,234,567.89 EUR",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Acme\nNote: all is well", "Acme␊Note: all is well"),
+        ("\x1b[2J\x1b]0;owned\x07", "␛[2J␛]0;owned␇"),
+        ("\u202eevil\u2066", "\ufffdevil\ufffd"),
+        ("tab\tbell\x07nul\x00del\x7f\x9b", "tab␉bell␇nul␀del␡\ufffd"),
+        ("line\u2028separator", "line␤separator"),
+        ("Café 日本 👩\u200d👩\u200d👧 שלום", "Café 日本 👩\u200d👩\u200d👧 שלום"),
+    ],
+)
+def test_names_that_steer_a_screen_are_readable(text: str, shown: str) -> None:
+    """Controls, ends of lines and marks of direction are shown as signs; all else as it is."""
+    assert readable(text) == shown
+    grid = Grid("Title", ("name", "action"))
+    grid.add_row(text, "1000.1")
+    assert any(shown in line and "1000.1" in line for line in printed(grid, 80))

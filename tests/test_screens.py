@@ -1,0 +1,100 @@
+"""What the commands print can be read on every terminal: ids, dates and amounts stand there whole at any width."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines import show_items, show_sync
+from pipelines.cli import main
+from pipelines.corrections import show as show_corrections
+from sources.impact_sandbox import Rules
+from tests.conftest import CAMPAIGNS, Account
+from tests.corrections.conftest import Desk
+
+Make = Callable[..., Account]
+WIDTHS = (60, 80, 120)
+_WIDE = 1_000
+_TOKEN = re.compile(r"[\w+\-.:,/]*\d[\w+\-.:,/]*\w")
+"""Whatever has a digit in it: ids, dates, amounts, numbers."""
+
+
+@pytest.fixture
+def desk(account: Make, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """An account with money that has moved, items, corrections, drift and a lake."""
+    made = Desk(account(days=60, per_day=4, campaigns=CAMPAIGNS, rules=Rules(lock_days=20)))
+    monkeypatch.setenv("SOURCES__IMPACT__ACCOUNT_SID", made.sandbox.account_sid)
+    monkeypatch.setenv("SOURCES__IMPACT__AUTH_TOKEN", made.sandbox.auth_token)
+    monkeypatch.setenv("SOURCES__IMPACT__BASE_URL", made.sandbox.url)
+    monkeypatch.setenv("SOURCES__IMPACT__ITEMS_MAX_REQUESTS", "5")
+    monkeypatch.setenv("IMPACT__LAKE_ACCOUNT", "acme")
+    return made
+
+
+def at_every_width(
+    show: Callable[[], object], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown has every token at every width that it has where there is room for all, and no longer lines."""
+    shown = {}
+    for width in (_WIDE, *WIDTHS, _WIDE + 1):
+        monkeypatch.setenv("COLUMNS", str(width))
+        show()
+        shown[width] = capsys.readouterr().out
+    tokens = set(_TOKEN.findall(shown[_WIDE])) & set(_TOKEN.findall(shown[_WIDE + 1]))  # less what has moved on
+    tokens = {token for token in tokens if len(token) <= 40}  # a path in the API may be longer than a screen
+    assert tokens
+    for width in WIDTHS:
+        lost = {token for token in tokens if token not in shown[width]}
+        assert not lost, (width, lost, shown[width])
+        assert "…" not in shown[width]
+        print(shown[width])  # noqa: T201 - with -s the screens can be looked at
+        capsys.readouterr()
+
+
+def test_ids_dates_and_amounts_are_never_cut(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At 60, 80 and 120 columns every table shows what it shows where there is room for everything."""
+
+    def command(line: str) -> Callable[[], object]:
+        def show() -> None:
+            print(CliRunner().invoke(main, shlex.split(line)).output)  # noqa: T201 - to where the others print
+
+        return show
+
+    def check(show: Callable[[], object]) -> None:
+        at_every_width(show, capsys, monkeypatch)
+
+    action = desk.create(EventDate="2026-01-10T10:00:00Z", MediaPartnerName="Partner\nof \u202emany words " * 3)
+    other = desk.create(Oid="ORDER-2026-0000000000001", Amount="123456.78", Payout="12345.67")
+    summary = desk.account.sync(items_max_requests=20)
+    check(lambda: show_sync.show(summary))
+    found = desk.account.drain()
+    check(lambda: show_items.show(found))
+    check(command("sync --dry-run"))
+    check(command("status"))
+    check(command("check"))
+    check(command(f"show {action}"))
+    with desk.account.changing() as connection:
+        connection.execute(f"update actions set payout = 98765.4321, locking_date = null where id = '{action}'")
+    check(command("verify"))
+    desk.account.sync(items_max_requests=0)
+    with desk.account.changing() as connection:
+        connection.execute(f"update actions set payout = 2.5 where id = '{action}'")
+    plan = desk.plan(
+        f"{action},update,ORDER_UPDATE,A/B 1,12.34,,,,,,note",
+        f"{other},reverse,ITEM_RETURNED,,,,,,,,",
+        "1000.4636.1,update,ORDER_UPDATE,,12,,,,,,",
+        skip_invalid=True,
+    )
+    check(lambda: show_corrections.show_plan(plan))
+    check(command("corrections status"))
+    check(command(f"corrections status {plan.id}"))
+    applied = desk.apply(str(plan.id))
+    check(lambda: show_corrections.show_applied(str(plan.id), applied))
+    check(command(f"publish {tmp_path / 'lake'} --whole"))
