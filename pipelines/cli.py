@@ -243,16 +243,28 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="RATE",
     help="Share of requests that go wrong in a way that another try mends: 0.2 is every fifth.",
 )
+@click.option("--closed", multiple=True, metavar="ID", help="Campaign (1000, 2000) that is closed from now on.")
+@click.option(
+    "--odd-items",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the actions whose items do not add up to their amount.",
+)
 @verb
-def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int:
+def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
+    port: int, days: int, per_day: int, seed: int, faults: float, closed: tuple[str, ...], odd_items: float
+) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
     Prints the settings to sync from it. Its clock can be moved: POST {"advance_days": 30} to /sandbox/clock. With
-    --faults it limits, fails, resets, cuts, drips and hangs; at the end it counts what it threw.
+    --faults it limits, fails, resets, cuts, drips and hangs; at the end it counts what it threw. The hour of its limit
+    passes with its clock.
     """
     from pipelines.sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed, faults)
+    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items)
 
 
 @main.command()

@@ -62,7 +62,7 @@ def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Pope
 
 def ended(process: subprocess.Popen[str], code: int) -> str:
     """What a process said that ended with this code and without a traceback."""
-    said = "".join(process.communicate(timeout=60))
+    said = "".join(process.communicate(timeout=300))
     assert process.returncode == code, said
     assert "Traceback" not in said
     assert "Exception ignored" not in said
@@ -79,11 +79,11 @@ def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.
     def hang(request: Request) -> None:
         if "StartDate" in request.query:
             asked.set()
-            over.wait(50)
+            over.wait(300)
 
     one.sandbox.on_request = hang
     with running(victim("", "sync"), environment(one)) as process:
-        assert asked.wait(50)
+        assert asked.wait(300)
         process.send_signal(how)
         said = ended(process, code)
         still_hangs = not over.is_set()
@@ -107,11 +107,11 @@ def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
     def hang(request: Request) -> None:
         if request.path.endswith("/Items"):
             asked.set()
-            over.wait(50)
+            over.wait(300)
 
     one.sandbox.on_request = hang
     with running(victim("", "items"), environment(one)) as process:
-        assert asked.wait(50)
+        assert asked.wait(300)
         process.send_signal(signal.SIGINT)
         said = ended(process, 130)
         over.set()
