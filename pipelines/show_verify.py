@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from rich.text import Text
-
 from pipelines.compare import Cell, Kind
 from pipelines.console import console, progress, table
 from pipelines.failures import show_unread
@@ -50,9 +48,9 @@ def show(report: Report) -> None:
             "without an EventDate, or of a campaign that it does not list. They are kept."
         )
     for note in report.notes:
-        out.print(Text(f"Note: {note}."))
+        out.print(f"Note: {note}.")
     show_unread(report.failures, report.left_out)
-    out.print(Text(_verdict(report)))
+    out.print(_verdict(report))
 
 
 def _show_differences(report: Report) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ import pendulum
 
 from sources.impact.errors import ConfigurationError
 from sources.impact.lookup import not_set
+from sources.impact.shown import Mask
 
 WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
 HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
@@ -110,6 +112,11 @@ class Settings:
     def masked_sid(self) -> str:
         """The AccountSID as it may be shown."""
         return mask(self.account_sid)
+
+    @cached_property
+    def masked(self) -> Mask:
+        """What hides the credentials in texts of others."""
+        return Mask(self.account_sid, self.auth_token, self.masked_sid)
 
     @classmethod
     def resolve(cls, **overrides: Any) -> Settings:  # noqa: ANN401 - each value is checked against its field
