@@ -11,9 +11,11 @@ from pipelines.ending import watchdog
 from pipelines.verbs import Group, verb
 
 if TYPE_CHECKING:  # help is instant
-    from datetime import datetime
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
 
-_INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
+_INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
+_WHOLE = "ISO 8601; a date is that whole day, UTC"
 
 
 @click.group(
@@ -25,7 +27,8 @@ With an account:        impact check, then impact sync
 
 \b
 Credentials: SOURCES__IMPACT__ACCOUNT_SID and SOURCES__IMPACT__AUTH_TOKEN in the environment,
-or .dlt/secrets.toml. The warehouse is impact.duckdb here, or what DESTINATION__DUCKDB__CREDENTIALS names.
+or .dlt/secrets.toml. The warehouse is impact_warehouse.duckdb here,
+or what DESTINATION__DUCKDB__CREDENTIALS names.
 
 \b
 Exit codes: 0 done; 1 rejected records, drift, or a correction that is not as it was asked for;
@@ -51,15 +54,35 @@ def main(verbose: int, log_format: str) -> None:
     configure(verbose, json=log_format == "json")
 
 
-def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    from sources.impact.settings import parse_instant  # noqa: PLC0415 - help is instant
+def _start(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    from sources.impact.settings import parse_start  # noqa: PLC0415 - help is instant
 
+    return _bound(parameter, text, parse_start)
+
+
+def _end(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    from sources.impact.settings import parse_end  # noqa: PLC0415 - help is instant
+
+    return _bound(parameter, text, parse_end)
+
+
+def _bound(parameter: click.Parameter, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:
     try:
-        return parse_instant(text)
+        return None if text is None else parse(text)
     except ValueError as error:
         msg = f"{text!r} is not an {_INSTANT}"
+        raise click.BadParameter(msg, param=parameter) from error
+
+
+def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    from sources.impact.settings import parse_duration  # noqa: PLC0415 - help is instant
+
+    try:
+        return parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        msg = f'{text!r} is not a duration such as "6 hours" or "6h"'
         raise click.BadParameter(msg, param=parameter) from error
 
 
@@ -80,11 +103,11 @@ def check() -> int:
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
 @click.option(
     "--since",
-    callback=_instant,
+    callback=_start,
     metavar="T",
-    help=f"Read from here instead of the cursors ({_INSTANT}). Before a cursor it re-reads; after it, it moves none.",
+    help=f"Read from here instead of the cursors ({_WHOLE}). Before a cursor it re-reads; after it, it moves none.",
 )
-@click.option("--until", callback=_instant, metavar="T", help=f"Read up to here instead of now ({_INSTANT}).")
+@click.option("--until", callback=_end, metavar="T", help=f"Read up to here instead of now ({_WHOLE}).")
 @click.option(
     "--items/--no-items",
     default=None,
@@ -130,11 +153,11 @@ def items(max_requests: int | None) -> int:
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
 @click.option(
     "--since",
-    callback=_instant,
+    callback=_start,
     metavar="T",
-    help=f"Verify events from here on ({_INSTANT}); by default as far back as the API goes.",
+    help=f"Verify events from here on ({_WHOLE}); by default as far back as the API goes.",
 )
-@click.option("--until", callback=_instant, metavar="T", help=f"Verify events up to here ({_INSTANT}); default now.")
+@click.option("--until", callback=_end, metavar="T", help=f"Verify events up to here ({_WHOLE}); default now.")
 @click.option("--repair", is_flag=True, help="Mend what is missing or stale; acknowledge what is gone at the source.")
 @verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
@@ -166,12 +189,21 @@ def show(action_id: str, sku: str | None) -> int:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option(
+    "--max-age",
+    callback=_duration,
+    metavar="D",
+    help='Exit 1 where a campaign was read up to more than D ago ("6 hours", "6h", "PT6H").',
+)
 @verb
-def status(*, as_json: bool) -> int:
-    """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only."""
+def status(*, as_json: bool, max_age: timedelta | None) -> int:
+    """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only.
+
+    With --max-age it is a check for a schedule or a monitor: it exits 1 and names the campaigns that are older.
+    """
     from pipelines.status import run  # noqa: PLC0415 - help is instant
 
-    return run(as_json=as_json)
+    return run(as_json=as_json, max_age=max_age)
 
 
 @main.command()
@@ -184,12 +216,12 @@ def status(*, as_json: bool) -> int:
     help="Where to write it; what is there is replaced.",
 )
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
-@click.option("--since", callback=_instant, metavar="T", help=f"Only conversions from here on ({_INSTANT}).")
+@click.option("--since", callback=_start, metavar="T", help=f"Only conversions from here on ({_WHOLE}).")
 @click.option(
     "--compare-to",
-    callback=_instant,
+    callback=_end,
     metavar="T",
-    help=f"Tell changes since this instant ({_INSTANT}); default: the last month end that the data has passed.",
+    help=f"Tell changes since this instant ({_WHOLE}); default: the last month end that the data has passed.",
 )
 @verb
 def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
