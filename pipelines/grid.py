@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.readable import readable
+
 _WORD: Final = 24
 """A longer word within a text may be broken."""
 _FRAME, _GAP = 3, 2
@@ -113,20 +115,3 @@ def _record(columns: Sequence[str], row: Sequence[Text], room: int) -> Iterator[
 
 def _longest_word(texts: Sequence[Text]) -> int:
     return max((Text(word).cell_len for text in texts for word in text.plain.split()), default=1)
-
-
-_UNSEEN: Final[dict[int, int | str]] = {
-    **{code: 0x2400 + code for code in range(0x20)},
-    0x7F: 0x2421,
-    **dict.fromkeys(
-        [*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
-    ),
-    **dict.fromkeys([0x2028, 0x2029], "\u2424"),
-    0xFEFF: "\ufffd",
-}
-"""Controls, ends of lines and marks of direction, with what is shown in their place."""
-
-
-def readable(text: str) -> str:
-    """A text on one line, in its order, without anything that steers the screen."""
-    return text.translate(_UNSEEN)

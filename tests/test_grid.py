@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipelines.console import bar
-from pipelines.grid import Grid, readable, widths
+from pipelines.grid import Grid, widths
+from pipelines.readable import readable
 from sources.impact.items import ItemProgress
 
 WORDS = st.text("abcdefghij0123456789.-", min_size=1, max_size=30)

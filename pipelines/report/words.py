@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from pipelines.readable import readable
+
 _MINUS: Final = "\N{MINUS SIGN}"
 _DASH: Final = "\N{EN DASH}"
 
@@ -73,7 +75,8 @@ def closing(value: datetime) -> str:
 
 
 def cut(name: str, length: int = 40) -> str:
-    """A name that fits."""
+    """A name that fits, on one line and in its order."""
+    name = readable(name)
     return name if len(name) <= length else name[: length - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -84,4 +87,4 @@ def name(text: str) -> str:
 
 def currency(code: str | None) -> str:
     """A currency's code."""
-    return code or "no currency"
+    return readable(code) if code else "no currency"
