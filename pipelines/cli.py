@@ -11,7 +11,7 @@ from pipelines.corrections.commands import corrections
 from pipelines.verbs import Group, verb
 
 if TYPE_CHECKING:  # help is instant
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 _INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
 
@@ -25,7 +25,8 @@ With an account:        impact check, then impact sync
 
 \b
 Credentials: SOURCES__IMPACT__ACCOUNT_SID and SOURCES__IMPACT__AUTH_TOKEN in the environment,
-or .dlt/secrets.toml. The warehouse is impact.duckdb here, or what DESTINATION__DUCKDB__CREDENTIALS names.
+or .dlt/secrets.toml. The warehouse is impact_warehouse.duckdb here,
+or what DESTINATION__DUCKDB__CREDENTIALS names.
 
 \b
 Exit codes: 0 done; 1 rejected records, drift, or a correction that is not as it was asked for;
@@ -69,6 +70,18 @@ def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> 
         return parse_instant(text)
     except ValueError as error:
         msg = f"{text!r} is not an {_INSTANT}"
+        raise click.BadParameter(msg, param=parameter) from error
+
+
+def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    from sources.impact.settings import parse_duration  # noqa: PLC0415 - help is instant
+
+    try:
+        return parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        msg = f'{text!r} is not a duration such as "6 hours" or "6h"'
         raise click.BadParameter(msg, param=parameter) from error
 
 
@@ -175,12 +188,21 @@ def show(action_id: str, sku: str | None) -> int:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option(
+    "--max-age",
+    callback=_duration,
+    metavar="D",
+    help='Exit 1 where a campaign was read up to more than D ago ("6 hours", "6h", "PT6H").',
+)
 @verb
-def status(*, as_json: bool) -> int:
-    """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only."""
+def status(*, as_json: bool, max_age: timedelta | None) -> int:
+    """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only.
+
+    With --max-age it is a check for a schedule or a monitor: it exits 1 and names the campaigns that are older.
+    """
     from pipelines.status import run  # noqa: PLC0415 - help is instant
 
-    return run(as_json=as_json)
+    return run(as_json=as_json, max_age=max_age)
 
 
 @main.command()

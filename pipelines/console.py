@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from pipelines.corrections.progress import CallProgress
 from pipelines.grid import Grid
 from sources.impact.items import ItemProgress
+from sources.impact.shown import visible
 from sources.impact.walk import Progress as Walked
 
 Step = Walked | ItemProgress | CallProgress
@@ -27,12 +30,19 @@ _EVERY_SECONDS = 2.0
 _log = logging.getLogger("pipelines.progress")
 
 
+class _Plain(Console):
+    """Shows what others wrote as text: a name moves no cursor and hides nothing."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own
+        return super().render_str(visible(text, lines=True), **options)
+
+
 def console(*, error: bool = False) -> Console:
     """A console that takes text as it is; where nobody looks at a screen it is as wide as COLUMNS says, or wide."""
     stream = sys.stderr if error else sys.stdout
     told = os.environ.get("COLUMNS", "")
     width = None if stream.isatty() else int(told) if told.isdigit() and int(told) else _WIDTH
-    return Console(stderr=error, width=width, highlight=False, markup=False)
+    return _Plain(stderr=error, width=width, highlight=False, markup=False, emoji=False)
 
 
 def table(title: str, *columns: str, numbers: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Grid:
@@ -102,7 +112,7 @@ def _told(step: Step) -> _Told:
         said = f"{step.settled:,} settled · {step.requests_left:,} requests left"
         return _Told("corrections", "call", step.done, step.of, said)
     said = f"{step.rows:,} actions · {step.requests_left:,} requests left"
-    return _Told(f"campaign {step.campaign_id}, {step.pass_}", "window", step.windows_done, step.windows, said)
+    return _Told(visible(f"campaign {step.campaign_id}, {step.pass_}"), "window", step.windows_done, step.windows, said)
 
 
 def duration(seconds: float) -> str:
@@ -131,6 +141,6 @@ def _lines() -> Callable[[Step], None]:
         if _logs_json():
             _log.info(text, extra={"event": "progress", **vars(step)})
         else:
-            print(text, file=sys.stderr)  # noqa: T201 - this is the console
+            print(visible(text), file=sys.stderr)  # noqa: T201 - this is the console
 
     return show

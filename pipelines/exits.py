@@ -32,6 +32,10 @@ class WarehouseBusy(ImpactError):
     """Another run or program holds the warehouse."""
 
 
+class WarehouseLost(ImpactError):
+    """The warehouse was taken from a run that was at work on it."""
+
+
 def exit_code(error: BaseException) -> Exit:
     """The exit code that an error stands for."""
     match error:

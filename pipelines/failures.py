@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from tomllib import TOMLDecodeError
 
 import click
-from rich.text import Text
 
 from pipelines.console import console
 from pipelines.exits import Exit, chain, exit_code, root_cause
 from sources.impact.errors import ImpactError
+from sources.impact.shown import visible
 from sources.impact.unread import Failure
 
 _SHOWN = 20
@@ -33,16 +33,16 @@ def guarded(command: Callable[[], int]) -> int:
         if isinstance(cause, ImpactError):
             return complain(cause)
         if _is_configuration(error):
-            click.echo(f"impact: the configuration cannot be read: {cause}", err=True)
+            _say(f"the configuration cannot be read: {cause}")
             return Exit.USAGE
         _log.debug("unexpected", exc_info=error)
-        click.echo(f"impact: failed: {type(cause).__name__}: {cause} (-vv shows where)", err=True)
+        _say(f"failed: {type(cause).__name__}: {cause} (-vv shows where)")
         return Exit.FAILED
 
 
 def complain(error: ImpactError) -> Exit:
     """Say an error of ours and return its exit code."""
-    click.echo(f"impact: {error}", err=True)
+    _say(str(error))
     return exit_code(error)
 
 
@@ -53,12 +53,16 @@ def show_unread(failures: Sequence[Failure], left_out: int) -> None:
     out = console()
     out.print("Could not be read; the next run asks again:")
     for failure in failures[:_SHOWN]:
-        out.print(Text(f"- {failure}"))
+        out.print(f"- {failure}")
     if (more := len(failures) - _SHOWN) > 0:
         out.print(f"and {more:,} more: select * from impact.sync_windows where outcome = 'failed'")
     if left_out:
         out.print(f"{left_out:,} more windows or actions were not asked for, as so many before them failed.")
     click.echo(f"impact: {failures[0].error}", err=True)
+
+
+def _say(text: str) -> None:
+    click.echo(f"impact: {visible(text.strip(), lines=True)}", err=True)
 
 
 def interrupted(error: BaseException) -> Exit:

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.readable import readable
+from sources.impact.shown import visible
 
 _WORD: Final = 24
 """A longer word within a text may be broken."""
@@ -36,8 +36,8 @@ class Grid:
     _sections: set[int] = field(default_factory=set)
 
     def add_row(self, *cells: str | Text) -> None:
-        """Add a row; what the screen cannot show in a text is replaced."""
-        self._rows.append(tuple(cell if isinstance(cell, Text) else Text(readable(cell)) for cell in cells))
+        """Add a row; what steers a screen is shown by its code."""
+        self._rows.append(tuple(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in cells))
 
     def add_section(self) -> None:
         """Draw a line below the rows so far."""

@@ -9,27 +9,19 @@ finds. An answer that says the same as the one before it adds no version.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import dlt
 
 from pipelines.duckdb_merge import transaction
+from pipelines.history_check import Fault, Versioned, find_faults
 from sources.impact.naming import HISTORY
 from sources.impact.schema import REMOVED
 from sources.impact.warehouse import Warehouse
 
+_ROW_IDS = {"duckdb": "rowid", "postgres": "ctid"}
+"""What tells two rows apart that are the same in every column, by dialect."""
 _KEYS = {"actions": ("action_history", ("id",)), "action_items": ("action_item_history", ("action_id", "sku"))}
-
-
-@dataclass(frozen=True)
-class _Versioned:
-    """A table whose rows have versions: the names of both, the key, and the columns that both have."""
-
-    table: str
-    history: str
-    key: tuple[str, ...]
-    columns: tuple[str, ...]
 
 
 class History:
@@ -57,6 +49,24 @@ class History:
             self._execute([*sql.copied({}), *sql.settled(), *sql.vanished()])
             self._complete["action_items"] = True
 
+    def faults(self, before: datetime | None = None) -> list[Fault]:
+        """What is wrong with the versions; of rows written after `before` only what no run leaves behind."""
+        return [
+            fault
+            for table in _KEYS
+            if (versioned := self._versioned(table))
+            for fault in find_faults(self._pipeline, versioned, before)
+        ]
+
+    def repair(self, now: datetime) -> None:
+        """Make the versions fit together and agree with the rows; those whose row is not there end `now`."""
+        for table in _KEYS:
+            if versioned := self._versioned(table):
+                sql = _Sql(self._pipeline, versioned, None)
+                statements = [*sql.single(), *sql.adjoining(now), *sql.rewritten(), *sql.copied({}), *sql.settled()]
+                self._execute([*statements, *(sql.vanished() if table == "action_items" else [])])
+                self._complete[table] = True
+
     def _sql(self, table: str, since: datetime | None) -> _Sql | None:
         """The statements; None where there is nothing to do. All rows are looked at if a run before had broken off."""
         if since is None and self._complete[table]:
@@ -79,7 +89,7 @@ class History:
         rows = warehouse.rows(warehouse.render(" union all ".join(asked)))
         return {name: len({row for row in rows if row[0] == name}) == 1 for name in {row[0] for row in rows}}
 
-    def _versioned(self, table: str) -> _Versioned | None:
+    def _versioned(self, table: str) -> Versioned | None:
         history, key = _KEYS[table]
         if not self._on or not all(map(Warehouse(self._pipeline).holds, (table, history))):
             return None
@@ -87,7 +97,7 @@ class History:
         both = [name for name in tables[table]["columns"] if name in tables[history]["columns"]]
         ours = HISTORY | {"synced_at", REMOVED}  # the API's fields may have had such names in an older release
         columns = tuple(name for name in both if name not in ours and not name.startswith("_dlt"))
-        return _Versioned(table, history, key, columns)
+        return Versioned(table, history, key, columns)
 
     def _execute(self, statements: Sequence[str]) -> None:
         with self._pipeline.sql_client() as client:
@@ -102,13 +112,14 @@ class History:
 class _Sql:
     """The statements for one table and its history: `a` is the table, `h` a version, `p` the one before it."""
 
-    def __init__(self, pipeline: dlt.Pipeline, versioned: _Versioned, since: datetime | None) -> None:
+    def __init__(self, pipeline: dlt.Pipeline, versioned: Versioned, since: datetime | None) -> None:
         with pipeline.sql_client() as client:
             self._table, self._history, self._fetches = map(
                 client.make_qualified_table_name, (versioned.table, versioned.history, "item_fetches")
             )
             self._quoted = {name: client.escape_column_name(name) for name in (*versioned.columns, "pass")}
             self.literal = client.capabilities.escape_literal
+            self._row_id = _ROW_IDS.get(str(client.capabilities.sqlglot_dialect))
         self._key, self._columns = versioned.key, versioned.columns
         self._since = f">= cast({self.literal(since.isoformat())} as timestamp with time zone)" if since else ""
 
@@ -132,18 +143,20 @@ class _Sql:
             f"valid_to is null and ({key}) in (select {key} from {self._history} where valid_to is null "
             f"and ({key}) in ({touched}) group by {key} having count(*) > 1)"
         )
+        yield from self.single(several)
         compared = [self._quoted[name] for name in self._columns if name not in self._key]
         window = f"over (partition by {key} order by valid_from)"
         before = ", ".join(f"lag({name}) {window} as p{i}" for i, name in enumerate(compared))
         same = " and ".join(f"{name} is not distinct from p{i}" for i, name in enumerate(compared))
         yield (
             f"delete from {self._history} where ({key}, valid_from) in (select {key}, valid_from from (select *, "
-            f"row_number() {window} as place, {before} from {self._history} where {several}) chain "
-            f"where place > 1 and {same})"
+            f"row_number() {window} as place, count(*) over (partition by {key}, valid_from) as copies, {before} "
+            f"from {self._history} where {several}) chain where place > 1 and copies = 1 and {same})"
         )
         yield (
             f"update {self._history} set valid_to = n.following from (select {key}, valid_from, "
-            f"lead(valid_from) {window} as following from {self._history} where {several}) n "
+            f"lead(valid_from) {window} as following "
+            f"from (select distinct {key}, valid_from from {self._history} where {several}) instants) n "
             f"where {self._same(self._history, 'n')} and {self._history}.valid_from = n.valid_from "
             "and n.following is not null"
         )
@@ -163,6 +176,46 @@ class _Sql:
             f"update {self._history} set synced_at = a.synced_at from {self._table} a "
             f"where {self._same(self._history, 'a')} and {self._history}.valid_to is null "
             f"and {self._history}.synced_at < a.synced_at and {self._recent('a')}"
+        )
+
+    def single(self, where: str = "true") -> Iterator[str]:
+        """Of versions that began at one instant, as when a load was repeated or two runs were at work, one stays.
+
+        Where the warehouse cannot tell such rows from one another they all stay: never none.
+        """
+        if self._row_id:
+            key = ", ".join(self._key)
+            order = "valid_to desc nulls first, synced_at desc nulls last, changed desc nulls last"
+            yield (
+                f"delete from {self._history} where {self._row_id} in (select row_id from (select {self._row_id} as "
+                f"row_id, row_number() over (partition by {key}, valid_from order by {order}) as place "
+                f"from {self._history} where {where}) copies where place > 1)"
+            )
+
+    def adjoining(self, now: datetime) -> Iterator[str]:
+        """Each version holds until the next began; the last is open as long as its row is there."""
+        key = ", ".join(self._key)
+        there = f"exists (select 1 from {self._table} a where {self._same('a', self._history)})"
+        ended = f"cast({self.literal(now.isoformat())} as timestamp with time zone)"
+        # An item can be gone for a while; an action is not.
+        until = "n.following" if len(self._key) == 1 else f"least({self._history}.valid_to, n.following)"
+        last = f"case when not {there} then coalesce({self._history}.valid_to, {ended}) end"
+        wanted = f"case when n.following is null then {last} else {until} end"
+        yield (
+            f"update {self._history} set valid_to = {wanted} from (select {key}, valid_from, lead(valid_from) over "
+            f"(partition by {key} order by valid_from) as following from (select distinct {key}, valid_from "
+            f"from {self._history}) instants) n where {self._same(self._history, 'n')} "
+            f"and {self._history}.valid_from = n.valid_from and {self._history}.valid_to is distinct from {wanted}"
+        )
+
+    def rewritten(self) -> Iterator[str]:
+        """Open versions that were written with their row, and do not say what it says, do."""
+        compared = [self._quoted[name] for name in self._columns if name not in self._key]
+        sets = ", ".join(f"{name} = a.{name}" for name in compared)
+        differs = " or ".join(f"a.{name} is distinct from {self._history}.{name}" for name in compared)
+        yield (
+            f"update {self._history} set {sets} from {self._table} a where {self._same(self._history, 'a')} "
+            f"and {self._history}.valid_to is null and {self._history}.synced_at >= a.synced_at and ({differs})"
         )
 
     def vanished(self) -> Iterator[str]:

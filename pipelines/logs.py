@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+from sources.impact.shown import visible
 
 _OURS = ("sources", "pipelines")
 
@@ -24,7 +27,7 @@ def configure(verbosity: int, *, json: bool) -> None:
             )
         )
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_Plain("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     level = logging.DEBUG if verbosity > 1 else logging.INFO if verbosity or json else logging.WARNING
     for name in _OURS:
         logger = logging.getLogger(name)
@@ -35,6 +38,17 @@ def configure(verbosity: int, *, json: bool) -> None:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     set_on_retry_hooks([_say_retry])
+
+
+class _Plain(logging.Formatter):
+    """One line a message, whatever names stand in it; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = visible(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's name and types
+        return visible(super().formatException(ei), lines=True)
 
 
 def _say_retry(details: RetryDetails) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
-
-from rich.text import Text
 
 from pipelines.compare import Cell, Kind
 from pipelines.console import console, progress, table
@@ -49,10 +48,12 @@ def show(report: Report) -> None:
             f"{report.unverifiable:,} actions are held that can no longer be verified: older than the API goes back, "
             "without an EventDate, or of a campaign that it does not list. They are kept."
         )
+    for fault in report.history:
+        out.print(f"Damaged: {fault}.", soft_wrap=True)
     for note in report.notes:
-        out.print(Text(f"Note: {note}."))
+        out.print(f"Note: {note}.")
     show_unread(report.failures, report.left_out)
-    out.print(Text(_verdict(report)))
+    out.print(_verdict(report))
 
 
 def _show_differences(report: Report) -> None:
@@ -72,6 +73,17 @@ def _show_differences(report: Report) -> None:
 
 
 def _verdict(report: Report) -> str:
+    return " ".join((_verdict_of_actions(report), *_verdict_of_history(report)))
+
+
+def _verdict_of_history(report: Report) -> Iterator[str]:
+    if report.history and report.repaired:
+        yield "The history was repaired."
+    elif report.history:
+        yield "The history is damaged: `impact verify --repair` repairs it."
+
+
+def _verdict_of_actions(report: Report) -> str:
     number = len(report.drift)
     if not number and report.failures:
         return "No drift in what could be read."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import click
 import dlt
 
 from pipelines.console import console, table
@@ -14,7 +16,8 @@ from pipelines.exits import Exit
 from pipelines.show_items import covered, said
 from pipelines.warehouse import open_pipeline
 from sources.impact.item_queue import ItemQueue
-from sources.impact.settings import REQUESTS_PER_HOUR, SPARED
+from sources.impact.passes import Mark
+from sources.impact.settings import REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids
 from sources.impact.warehouse import Warehouse
 
 _RUNS = (
@@ -23,15 +26,34 @@ _RUNS = (
 )
 
 
-def run(*, as_json: bool) -> int:
-    """Print the status; 0 whatever it says."""
+def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
+    """Print the status; 0 whatever it says, but for campaigns that were read up to more than `max_age` ago."""
     with open_pipeline(read_only=True) as pipeline:
         found = read(pipeline)
     if as_json:
         print(json.dumps(found, indent=2, default=_plain))  # noqa: T201 - this is the output
     else:
         show(found)
-    return Exit.DONE
+    if max_age is None:
+        return Exit.DONE
+    chosen = parse_ids(dlt.config.get("sources.impact.campaign_ids") or ())
+    old = [one for one in found["campaigns"] if one["id"] in chosen or not chosen]
+    late = out_of_date(old, datetime.now(UTC) - max_age)
+    for line in late:
+        click.echo(f"impact: {line}", err=True)
+    return Exit.DRIFT if late else Exit.DONE
+
+
+def out_of_date(campaigns: Sequence[Mapping[str, Any]], since: datetime) -> list[str]:
+    """A line for each campaign of which not everything up to `since` was read."""
+    lines = [] if campaigns else ["no campaign was ever read: run `impact sync`"]
+    for one in campaigns:
+        marks = [one["cursors"].get(mark) for mark in (Mark.UPDATED, Mark.LOCKING)]
+        if not all(marks):
+            lines.append(f"campaign {one['id']} was never read to the end: run `impact sync`")
+        elif (reached := min(map(datetime.fromisoformat, marks))) < since:
+            lines.append(f"campaign {one['id']} is out of date: it was last read up to {_short(reached)} UTC")
+    return lines
 
 
 def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
@@ -69,6 +91,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
         "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,
+        "history_ends": _history_ends(pipeline, warehouse),
         "runs": _runs(pipeline) if warehouse.holds("sync_runs") else [],
     }
 
@@ -112,7 +135,21 @@ def show(found: dict[str, Any]) -> None:
         numbers = (str(one[key]) for key in ("exit_code", "rows", "requests"))
         runs.add_row(*times, one["outcome"], *numbers)
     out.print(runs)
+    if found["history_ends"]:
+        out.print(
+            f"The history is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC, "
+            "and what it calls current may have changed since."
+        )
     out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _history_ends(pipeline: dlt.Pipeline, warehouse: Warehouse) -> datetime | None:
+    """Up to when versions were kept, where they no longer are; None where they are, or never were."""
+    on: Any = dlt.config.get("sources.impact.history")
+    if on is None or parse_flag(on) or not warehouse.holds("action_history"):
+        return None
+    ended: datetime | None = _query(pipeline, "select max(synced_at) from {t}", "action_history")[0][0]
+    return ended
 
 
 def _requests_for_items() -> float:

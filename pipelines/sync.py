@@ -11,6 +11,7 @@ from datetime import datetime
 import dlt
 
 from pipelines.allocator import release
+from pipelines.corrections.evidence import weigh
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code, worst_exit
 from pipelines.history import History
@@ -100,6 +101,7 @@ def sync(
             items_ = None
             if walk.stopped is None:
                 items_ = _drain(pipeline, walk, spool, history, wanted=items, on_progress=on_progress)
+        weigh(pipeline, client.clock.now())
         create_views(pipeline)
         describe(pipeline)
         return Summary(

@@ -9,8 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import dlt
@@ -21,6 +21,7 @@ from pipelines.exits import Exit, worst_exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
 from pipelines.history import History
+from pipelines.history_check import Fault
 from pipelines.runs import Run, runs
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
@@ -35,6 +36,8 @@ from sources.impact.unread import Failure
 from sources.impact.walk import Progress, State, own
 from sources.impact.warehouse import Warehouse
 from sources.impact.windows import Window, cut
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Report:
     """What could not be read, and so was not compared."""
     left_out: int = 0
     """Windows and actions that were not asked for, since so many before them could not be read."""
+    history: tuple[Fault, ...] = ()
+    """What was wrong with the versions of actions and items."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:
@@ -68,7 +73,7 @@ class Report:
         """The exit code of the command."""
         if self.failures:
             return worst_exit(self.failures)
-        return Exit.DRIFT if self.drift and not self.repaired else Exit.DONE
+        return Exit.DRIFT if (self.drift or self.history) and not self.repaired else Exit.DONE
 
 
 def verify(
@@ -88,12 +93,16 @@ def verify(
         Client(settings) as client,
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
-        verification.read(pipeline.state.get("sources", {}).get("impact", {}))
         kept = History(pipeline, on=settings.history)
+        verification.history = tuple(kept.faults(Warehouse(pipeline).latest_run() or _LONG_AGO))
+        verification.read(pipeline.state.get("sources", {}).get("impact", {}))
         pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
         kept.actions(verification.earliest)
+        if repair and verification.history:
+            kept.repair(client.clock.now())
         describe(pipeline)
-        return verification.report()
+        report = verification.report()
+        return replace(report, repaired=False) if repair and kept.faults() else report
 
 
 @dataclass
@@ -120,6 +129,8 @@ class Verification:
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.run_id = uuid.uuid4().hex
+        self.history: tuple[Fault, ...] = ()
+        """What was found wrong with the versions beforehand."""
         self._client, self._ask, self._repair, self._on_progress = client, ask, repair, on_progress
         self._warehouse, self._held, self._findings = Warehouse(pipeline), Held(pipeline), Findings()
         self._reader = WindowReader(client, client.settings.page_size, self._held)
@@ -178,7 +189,7 @@ class Verification:
 
     def ledger_row(self) -> Run:
         """The row of `sync_runs`: when it was verified, and how that ended."""
-        drift = any(not one.acknowledged for one in self._findings.differences.values())
+        drift = bool(self.history) or any(not one.acknowledged for one in self._findings.differences.values())
         ended = ("repaired" if self._repair else "drift") if drift else "done"
         code = Exit.DRIFT if ended == "drift" else Exit.DONE
         if failures := self._reader.unread.failures:
@@ -201,6 +212,7 @@ class Verification:
             tuple(self._notes()),
             tuple(self._reader.unread.failures),
             len(self._reader.unread.left_out) + self._reader.unread.actions_left_out.total(),
+            self.history,
         )
 
     def _is_mended(self) -> bool:

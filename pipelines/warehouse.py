@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import shutil
 import time
@@ -12,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
 import duckdb
@@ -22,12 +23,18 @@ from dlt.common.destination.exceptions import InvalidDestinationReference, Unkno
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 
-from pipelines import duckdb_file, postgres
-from pipelines.exits import WarehouseBusy, root_cause
+from pipelines import duckdb_file
+from pipelines.dropped import recreate_dropped, refuse_dropped
+from pipelines.exits import WarehouseBusy, WarehouseLost, root_cause
 from sources.impact.errors import ConfigurationError
 from sources.impact.settings import parse_duration
 
+if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
+    from pipelines.postgres_lock import RunLock
+
 PIPELINE = DATASET = "impact"
+DEFAULT_FILE = "impact_warehouse.duckdb"
+"""DuckDB names its catalog after the file: that of the dataset would make `impact.actions` ambiguous."""
 _RETRY_SECONDS = 0.2
 _EMPTY = "there is no warehouse yet {where}: run `impact sync` first"
 _FILES = (
@@ -47,7 +54,8 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
     wait = _wait()
     with ExitStack() as stack:
         path = duckdb_path() if kind() == "duckdb" else None
-        other = None if path else _other_destination(kind())
+        lock = _postgres_lock() if kind() == "postgres" else None
+        other = None if path else _other_destination(kind(), lock)
         folder = _working_folder(f"{kind()}:{path or _address(other)}")
         if read_only:  # a folder of its own: a run may be at work in the other
             folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
@@ -61,12 +69,17 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
         if other is not None:
             _try(pipeline)
-        if kind() == "postgres" and not read_only:
-            stack.enter_context(postgres.run_lock(pipeline, wait))
+        if lock is not None:
+            _check_encoding(pipeline)
+        if lock is not None and not read_only:
+            with pipeline.sql_client() as client:
+                address = client.credentials.to_native_representation()
+            stack.enter_context(lock.held(address, wait))
         pipeline.sync_destination()
         if read_only and not pipeline.default_schema_name:
             raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
         pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
+        (refuse_dropped if read_only else recreate_dropped)(pipeline)
         yield pipeline
 
 
@@ -75,11 +88,26 @@ def kind() -> str:
     return str(dlt.config.get("impact.destination") or "duckdb")
 
 
-def _other_destination(kind: str) -> Destination[Any, Any] | None:
+def _postgres_lock() -> RunLock:
+    """The lock of a run in Postgres, not taken yet. Raises `ConfigurationError` where the drivers are not installed."""
+    try:
+        from pipelines import postgres  # noqa: F401, PLC0415 - only whoever uses it has its drivers
+        from pipelines.postgres_lock import RunLock  # noqa: PLC0415 - the same
+    except ImportError as error:
+        msg = f"Postgres needs drivers that are not installed ({error.name}): pip install 'impact-sync[postgres]'"
+        raise ConfigurationError(msg) from None
+    return RunLock(DATASET)
+
+
+def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any] | None:
     if kind == "filesystem":  # dlt's merges to files only upsert, and runs look things up in SQL all the time
         raise ConfigurationError(_FILES)
+    if lock is not None:
+        from pipelines import postgres  # noqa: PLC0415 - only whoever uses it has its drivers
+
+        return postgres.destination(lock)
     try:
-        return postgres.destination() if kind == "postgres" else Destination.from_reference(kind)
+        return Destination.from_reference(kind)
     except (ImportError, UnknownDestinationModule, InvalidDestinationReference) as error:
         msg = f"impact.destination is {kind!r}, which dlt does not know: {str(error).splitlines()[0]}"
         raise ConfigurationError(msg) from None
@@ -111,13 +139,30 @@ def _try(pipeline: dlt.Pipeline) -> None:
         raise ConfigurationError(msg) from None
 
 
+def _check_encoding(pipeline: dlt.Pipeline) -> None:
+    """Raise `ConfigurationError` where a database at Postgres cannot hold every text."""
+    sql = "select current_setting('server_encoding'), current_database()"
+    with pipeline.sql_client() as client:
+        ((encoding, name),) = client.execute_sql(sql) or []
+    if encoding not in ("UTF8", "SQL_ASCII"):  # SQL_ASCII keeps the bytes as they are
+        msg = (
+            f"the database {name} is encoded in {encoding}, which cannot hold every name that the API sends: create "
+            f"one in UTF8 (create database {name}_utf8 encoding 'UTF8' template template0) and name it instead"
+        )
+        raise ConfigurationError(msg)
+
+
 def duckdb_path() -> Path:
-    """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact.duckdb` in this folder."""
+    """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact_warehouse.duckdb` in this folder.
+
+    An `impact.duckdb` of an earlier version that is there goes on being used.
+    """
     given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
     if isinstance(given, str):
         _check_file(given)
     if not given:
-        return Path("impact.duckdb").absolute()
+        usual, earlier = Path(DEFAULT_FILE).absolute(), Path("impact.duckdb").absolute()
+        return earlier if earlier.exists() and not usual.exists() else usual
     spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
     return Path(str(spec.credentials.database)).absolute()
 
@@ -190,13 +235,21 @@ def _connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.D
     if read_only and not existed:
         raise ConfigurationError(_EMPTY.format(where=f"at {path}"))
     connection = _connect(path, wait, read_only=read_only)
+    opened = path.stat()
     try:
         yield connection
     finally:
         loaded = existed or connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,)
         connection.close()
-        if not loaded:  # a run that never landed anything leaves no file behind
-            path.unlink(missing_ok=True)
+        ours = path.exists() and os.path.samestat(path.stat(), opened)
+        if not loaded and ours:  # a run that never landed anything leaves no file behind
+            path.unlink()
+    if not ours and not read_only:
+        msg = (
+            f"the warehouse {path} was removed or replaced while this run was at work: what it landed is lost. Leave "
+            "the file alone while a run is at work, and run again"
+        )
+        raise WarehouseLost(msg)
 
 
 def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:

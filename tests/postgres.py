@@ -39,14 +39,14 @@ def serving() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_database(server: str) -> str:
+def new_database(server: str, options: str = "") -> str:
     """The address of a new database at a server."""
     name = f"impact_{uuid4().hex}"
     connection = psycopg2.connect(server)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f"create database {name}")
+            cursor.execute(f"create database {name} {options}")
     finally:
         connection.close()
     return urlsplit(server)._replace(path=f"/{name}").geturl()

@@ -8,9 +8,11 @@ import logging
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -19,6 +21,7 @@ from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
     CredentialsError,
+    ImpactError,
     InvalidAnswer,
     NotFound,
     RequestRefused,
@@ -28,6 +31,7 @@ from sources.impact.errors import (
 )
 from sources.impact.protocol import Axis
 from sources.impact.settings import Settings
+from sources.impact.shown import Mask
 from sources.impact.windows import Window
 from sources.impact_sandbox import Reply, Request
 from tests.conftest import Account
@@ -257,3 +261,42 @@ def test_every_request_says_what_it_wants(one: Account, client: Client) -> None:
     assert ids(client) == ["1000", "2000"]
     assert [request.status for request in one.sandbox.requests] == [200]
     assert isinstance(one.sandbox.requests[0], Request)
+
+
+ECHOES = (
+    lambda text: Reply(401, json.dumps({"Message": text}).encode()),
+    lambda text: Reply(403, json.dumps({"Message": text}).encode()),
+    lambda text: Reply(400, json.dumps({"Message": "no", "Errors": [{"Field": text, "Message": text}]}).encode()),
+    lambda text: Reply(400, json.dumps({"Message": text}).encode()),
+    lambda text: Reply(500, json.dumps({"Message": text}).encode()),
+    lambda text: Reply(200, text.encode()),
+    lambda text: Reply(200, text.encode(), {"Content-Encoding": text.replace("\n", "").replace("\x1b", "")}),
+    lambda text: Reply(200, json.dumps({"@nextpageuri": f"http://[{text}", "Campaigns": []}).encode()),
+    lambda text: Reply(302, headers={"Location": f"https://{quote(text)}.example/"}),
+)
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_what_a_server_echoes_of_our_credentials_is_hidden(
+    one: Account, echo: Callable[[str], Reply], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No error, none of its fields and no line of the log has the token, the header, the AccountSID or an escape."""
+    sid, token = one.sandbox.account_sid, one.sandbox.auth_token
+    basic = b64encode(f"{sid}:{token}".encode()).decode()
+    caplog.set_level(logging.DEBUG, "sources")
+    for first in (token, basic, sid):
+        one.sandbox.on_request = lambda _, text=first: echo(f"{text} \x1b[2J\n {sid} {token} {basic} {quote(token)}")
+        with Client(one.settings(max_wait=timedelta(0))) as client, pytest.raises(ImpactError) as caught:
+            ids(client)
+        shown = f"{caught.value} {vars(caught.value)} {caplog.text}"
+        for secret in (sid[:12], token[:8], basic[:12], "\x1b"):
+            assert secret not in shown
+        assert "\n" not in str(caught.value)
+
+
+def test_a_mask_hides_what_was_cut() -> None:
+    """A secret that a text breaks off amid is hidden as far as it goes, and other words are left alone."""
+    mask = Mask("IRabcdefghijklmnop", "token/with+signs", "IRab…")
+    assert mask("it says b'token/with+si'") == "it says b'***'"
+    assert mask("token%2Fwith%2Bsigns IRabcdefghijklmnop") == "*** IRab…"
+    assert mask("a token\u202e\x07") == "a token\\u202e\\x07"

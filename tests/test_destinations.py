@@ -7,18 +7,26 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from pipelines.exits import exit_code
+from pipelines.postgres_lock import LockLost
 from pipelines.report.gather import read as read_figures
 from pipelines.report.scope import Books, Scope
+from pipelines.sync import sync
+from pipelines.user_query import run_query
 from pipelines.verify import verify
 from pipelines.views import texts
 from pipelines.warehouse import open_pipeline
+from sources.impact.errors import ConfigurationError
 from sources.impact_sandbox import Reply, Request, Rules
 from tests import postgres
 from tests.conftest import Account
@@ -175,10 +183,58 @@ def test_corrections_are_planned_sent_once_and_confirmed(account: Make) -> None:
     assert query("select status, actor from {corrections} order by line") == [("confirmed", "Finance")] * 2
     assert desk.apply(plan_id).exit == 0
     assert len(desk.writes) == 2
+    with open_pipeline() as pipeline, pipeline.sql_client() as client:
+        journal = client.make_qualified_table_name("corrections")
+        client.execute_sql(f"update {journal} set status = 'diverged' where line = 3")
+    desk.account.sync()
+    assert query("select status from {corrections} order by line") == [("confirmed",)] * 2, "by what the sync has"
     states = dict(query("select id, state from {actions}"))
     assert states[returned] == "REVERSED"
     assert query(f"select amount from {{actions}} where id = '{cheaper}'") == [(15,)]
     assert query("select count(*) from {action_history} where valid_to is not null") == [(2,)]
+
+
+WICKED = (
+    "delete from actions",
+    "commit; delete from actions; select 1 as x",
+    "select 1 as x; commit; delete from actions",
+    "select 'a\\'; commit; delete from actions; --' as x",
+    "select 1 as x /* /* */ */; delete from actions",
+    "with gone as (delete from actions returning id) select * from gone",
+    "select * into taken from actions",
+    "create table taken as select * from actions",
+    "copy actions to 'taken.csv'",
+    "copy (select * from actions) to 'taken.csv'",
+    "attach 'taken.duckdb' as taken",
+    "install httpfs",
+    "export database 'taken'",
+    "set search_path = public",
+    "begin read write",
+    "vacuum",
+    "",
+    ";",
+)
+
+
+def test_a_users_query_reads_and_does_nothing_else(warehouse: str, account: Make, tmp_path: Path) -> None:
+    """A query is one select that cannot write, whatever stands around it or within it, on every warehouse."""
+    world = account(days=3, per_day=3)
+    world.sync()
+    before, files = query("select count(*), sum(payout) from {actions}"), sorted(tmp_path.iterdir())
+    asked = "select id, amount - 10.125 as amount, '%s; --' as text from {} order by id; -- that is all"
+    with open_pipeline() as pipeline:
+        for wicked in WICKED:
+            with pytest.raises(ConfigurationError, match="the query cannot be used: "):
+                run_query(pipeline, wicked)
+        found = run_query(pipeline, asked.format("actions"))
+        if warehouse == "postgres":
+            with pytest.raises(ConfigurationError, match="read-only transaction"):
+                run_query(pipeline, "select lo_create(0)")
+    assert {type(value) for value in found["amount"].to_pylist()} == {Decimal}
+    assert set(found["text"].to_pylist()) == {"%s; --"}
+    assert found["id"].to_pylist() == [row[0] for row in query("select id from {actions} order by id")]
+    assert query("select count(*), sum(payout) from {actions}") == before
+    assert sorted(tmp_path.iterdir()) == files
 
 
 @pytest.mark.usefixtures("warehouse")
@@ -232,6 +288,183 @@ def test_one_run_at_a_time(account: Make) -> None:
     world.sandbox.on_request = hook
     world.sync()
     assert codes == [-1, 5]
+
+
+_DAMAGE = {
+    "a version twice": "insert into {h} select * from {h} where valid_to is null and id = '{id}'",
+    "no open version": "delete from {h} where valid_to is null and id = '{id}'",
+    "closed by hand": "update {h} set valid_to = valid_from + interval '1 hour' where valid_to is null and id = '{id}'",
+    "another value": "update {h} set payout = 77 where valid_to is null and id = '{id}'",
+    "intervals apart": "update {h} set valid_to = valid_to - interval '1 hour' where valid_to is not null",
+    "two open": "update {h} set valid_to = null where id = '{id}'",
+    "no such action": "update {h} set id = 'stray' where valid_to is null and id = '{id}'",
+}
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
+    """Versions that do not fit together, or not to their row, are drift until --repair has made them fit."""
+    world = account(days=2, per_day=1)
+    id_ = world.world.create(Payout="10.00")
+    world.sync()
+    world.world.advance(days=1)
+    world.world.modify(id_, Payout="5.00")
+    world.sync()
+    assert verify(world.settings()).exit == 0
+    for damage, sql in _DAMAGE.items():
+        with open_pipeline() as pipeline, pipeline.sql_client() as client:
+            client.execute_sql(sql.format(h=client.make_qualified_table_name("action_history"), id=id_))
+        found = verify(world.settings())
+        assert (found.exit, found.drift, bool(found.history)) == (1, (), True), damage
+        assert verify(world.settings(), repair=True).exit == 0, damage
+        assert query(f"select payout from {{action_history}} where id = '{id_}' and valid_to is null") == [(5,)]
+    assert_true(world)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_doubled_version_does_not_take_both_copies_with_it(account: Make) -> None:
+    """Where a version stands there twice, as after a repeated load, the next sync leaves one of them."""
+    world = account(days=3, per_day=3)
+    world.sync()
+    with open_pipeline() as pipeline, pipeline.sql_client() as client:
+        history = client.make_qualified_table_name("action_history")
+        client.execute_sql(f"insert into {history} select * from {history}")
+    world.world.advance(hours=1)
+    world.sync()
+    assert_true(world)
+    assert query("select count(*) from {action_history}") == query("select count(*) from {actions}")
+
+
+def test_a_run_whose_lock_is_lost_commits_nothing_more(
+    account: Make, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the session that holds the lock dies, a second run gets in, the first ends with 4, and all is true."""
+    address = postgres.new_database(server)
+    monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    world = account(days=60, per_day=3)
+    changing = world.world.create(Payout="10.00")
+    world.sync()
+    world.world.advance(days=2)
+    world.world.modify(changing, Payout="5.00")
+    ended: list[Any] = []
+    codes: list[int] = []
+
+    def end_the_session(request: Request) -> Reply | None:
+        if request.path.endswith("/Actions") and not ended:
+            with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+                cursor.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+                ended.extend(cursor.fetchall())
+        return None
+
+    def let_a_second_in(_: object) -> None:
+        if ended and not codes:
+            command = [str(Path(sys.executable).with_name("impact")), "sync", "--no-items"]
+            codes.append(subprocess.run(command, env=os.environ | _elsewhere(world), check=False).returncode)
+
+    world.sandbox.on_request = end_the_session
+    with pytest.raises(LockLost) as lost:
+        sync(world.settings(), on_progress=let_a_second_in)
+    assert exit_code(lost.value) == 4
+    assert (ended, codes) == ([(True,)], [0])
+    assert_true(world)
+    assert verify(world.settings()).exit == 0
+    assert world.sync().exit == 0
+    assert_true(world)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
+    """A table or a column that is gone is named to who only reads; the next sync has all of it again."""
+    world = account(days=3, per_day=2)
+    world.sync(items_max_requests=100)
+    for dropped in (
+        "table {actions} cascade",
+        "table {action_items} cascade",
+        "table {action_history} cascade",
+        "column {actions} payout",
+        "column {action_items} quantity",
+        "table {sync_windows} cascade",
+    ):
+        kind, name, *column = dropped.split(maxsplit=2)
+        with open_pipeline() as pipeline, pipeline.sql_client() as client:
+            table = client.make_qualified_table_name(name.strip("{}"))
+            rest = f"alter table {table} drop column {column[0]} cascade"
+            client.execute_sql(f"drop table {table} cascade" if kind == "table" else rest)
+        read = CliRunner().invoke(main, ["status"])
+        assert (read.exit_code, "run `impact sync`" in read.output) == (2, True), read.output
+        assert world.sync(items_max_requests=100).exit == 0
+        assert_true(world)
+    assert query("select count(*) from {action_items}") == [(len(world.item_truth()),)]
+    assert verify(world.settings()).exit == 0
+
+
+def test_views_that_change_keep_grants_and_what_is_built_on_them(
+    account: Make, server: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A view is replaced in place, or again with its grants; a view of somebody else on it is named, and no failure."""
+    address = postgres.new_database(server)
+    monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    world = account(days=2, per_day=2)
+    world.sync()
+
+    def execute(sql: str) -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    execute("create role bi; grant usage on schema impact to bi; grant select on all tables in schema impact to bi")
+    execute("create schema bi; create view bi.ours as select * from impact.settlement")
+    execute("create view bi.freshness as select * from impact.freshness")
+    # Earlier versions: one with the same columns, one with others, and one with others that somebody has built on.
+    execute("comment on view impact.settlement is 'earlier'")
+    execute("drop view impact.lock_calendar; create view impact.lock_calendar as select 1 as other")
+    execute("grant select on impact.lock_calendar to bi")
+    execute("create view bi.calendar as select 1")
+    execute("drop view impact.reversal_rates; create view impact.reversal_rates as select 1 as other")
+    execute("create view bi.rates as select * from impact.reversal_rates")
+    assert world.sync().exit == 0
+    granted = "select has_table_privilege('bi', 'impact.{}', 'select')"
+    for name in ("settlement", "lock_calendar", "commission_by_month"):
+        assert execute(granted.format(name)) == [(True,)], name
+    assert execute("select count(*) from bi.ours") == execute("select count(*) from impact.actions")
+    assert query("select count(*) from {lock_calendar} where locking_week is not null")[0][0] > 0
+    assert "bi.rates depends on it" in caplog.text
+    execute("drop view bi.rates")
+    world.sync()
+    assert query("select count(*) from {reversal_rates} where media_partner_id is null")[0][0] >= 0
+
+
+def test_text_is_utf_8_whatever_the_environment_says(
+    account: Make, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With PGCLIENTENCODING set to another encoding names land as they are, and the next sync changes nothing."""
+    monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres.new_database(server))
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    world = account(days=1, per_day=0)
+    world.world.create(Note="Zoë, 日本")
+    world.sync()
+    assert query("select note from {actions}") == [("Zoë, 日本",)]
+    world.world.advance(hours=1)
+    assert sum(tally.changed for tally in world.sync().tallies.values()) == 0
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(
+    account: Make, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database in LATIN1 ends every command with 2, before anything is written there, and says what to create."""
+    monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+    address = postgres.new_database(server, "encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    for name, value in _elsewhere(account(days=1, per_day=1)).items():
+        monkeypatch.setenv(name, value)
+    ended = CliRunner().invoke(main, ["sync"])
+    assert (ended.exit_code, "LATIN1" in ended.output) == (2, True), ended.output
+    with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+        cursor.execute("select count(*) from information_schema.schemata where schema_name = 'impact'")
+        assert cursor.fetchone() == (0,)
 
 
 def _elsewhere(world: Account) -> dict[str, str]:

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from pipelines.console import bar
 from pipelines.grid import Grid, widths
-from pipelines.readable import readable
 from sources.impact.items import ItemProgress
+from sources.impact.shown import visible
 
 WORDS = st.text("abcdefghij0123456789.-", min_size=1, max_size=30)
 ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=9).map(" ".join)), min_size=1, max_size=4)
@@ -70,17 +70,17 @@ def test_records_stand_below_each_other_where_the_columns_do_not_fit() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("Acme\nNote: all is well", "Acme␊Note: all is well"),
-        ("\x1b[2J\x1b]0;owned\x07", "␛[2J␛]0;owned␇"),
-        ("\u202eevil\u2066", "\ufffdevil\ufffd"),
-        ("tab\tbell\x07nul\x00del\x7f\x9b", "tab␉bell␇nul␀del␡\ufffd"),
-        ("line\u2028separator", "line␤separator"),
+        ("Acme\nNote: all is well", r"Acme\nNote: all is well"),
+        ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),
+        ("\u202eevil\u2066", r"\u202eevil\u2066"),
+        ("tab\tbell\x07nul\x00del\x7f\x9b", r"tab\x09bell\x07nul\x00del\x7f\x9b"),
+        ("line\u2028separator", r"line\u2028separator"),
         ("Café 日本 👩\u200d👩\u200d👧 שלום", "Café 日本 👩\u200d👩\u200d👧 שלום"),
     ],
 )
-def test_names_that_steer_a_screen_are_readable(text: str, shown: str) -> None:
-    """Controls, ends of lines and marks of direction are shown as signs; all else as it is."""
-    assert readable(text) == shown
+def test_names_that_steer_a_screen_are_visible(text: str, shown: str) -> None:
+    """Controls, ends of lines and marks of direction are shown as codes; all else as it is."""
+    assert visible(text) == shown
     grid = Grid("Title", ("name", "action"))
     grid.add_row(text, "1000.1")
     assert any(shown in line and "1000.1" in line for line in printed(grid, 80))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from pipelines.exits import Exit
-from sources.impact_sandbox import Request, Rules
+from sources.impact_sandbox import Campaign, Reply, Request, Rules
 from tests.conftest import CAMPAIGNS, Account
 from tests.test_cli import IMPACT, clean, environment, impact
 
@@ -44,6 +45,27 @@ def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: 
     assert sum(tally.new + tally.changed for tally in one.sync().tallies.values()) == 0
     for arguments in (["status"], ["verify"], ["show", f"1000.{HOSTILE['quotes']}"]):
         clean(impact(*arguments, env=environment(one)), 0)
+
+
+@pytest.mark.parametrize("options", [["-vv"], ["--log-format", "json"]])
+def test_names_and_errors_move_no_cursor(account: Make, options: list[str]) -> None:
+    """Escapes in the name of a campaign, in an action, and in an error are shown, on screen, in logs and in tables."""
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e"
+    one = account(days=2, per_day=2, campaigns=(Campaign(id="1000", name=f"Acme {evil}"),))
+    action = one.world.create(Note=evil, MediaPartnerName=evil)
+    refusal = json.dumps({"Message": f"{evil} {one.sandbox.auth_token}"}).encode()
+    env = environment(one, SOURCES__IMPACT__ITEMS_MAX_REQUESTS="50")
+    one.sandbox.on_request = lambda request: Reply(400, refusal) if request.path.endswith("/Items") else None
+    done = [impact(*options, *verb, env=env) for verb in (["sync"], ["status"], ["show", action], ["verify"])]
+    one.sandbox.on_request = lambda _: Reply(403, refusal)
+    done.append(impact(*options, "sync", env=env))
+    for result in done:
+        assert "Traceback" not in result.stderr
+        assert not set("\x1b\x07\u202e") & set(result.stdout + result.stderr)
+        assert one.sandbox.auth_token not in result.stdout + result.stderr
+    assert "\\x1b[2J" in done[0].stdout
+    outcomes = str(one.query("select outcome from impact.sync_runs"))
+    assert one.sandbox.auth_token not in outcomes
 
 
 UNSAFE = ("..", ".", "a/../b", "..\\x")

@@ -105,7 +105,7 @@ class Machine(RuleBasedStateMachine):
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         environment = self.stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("DLT_DATA_DIR", str(self.folder / "dlt"))
-        environment.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.folder / "impact.duckdb"))
+        environment.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.folder / "impact_warehouse.duckdb"))
         # Four requests at a time may meet a null body thrice in a row, though only every fifth is one.
         self.stack.enter_context(stamina.set_testing(True, attempts=8))
         self.copy = self.folder / "copy.duckdb"

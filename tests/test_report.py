@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.readable import readable
 from pipelines.report.figures import Balance, Figures, Freshness, Partner, Ranking
 from pipelines.report.gather import month_end, read
 from pipelines.report.page import render
@@ -30,6 +29,7 @@ from pipelines.report.vega import COLOURS, DARK
 from pipelines.verify import verify
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask
+from sources.impact.shown import visible
 from sources.impact_sandbox import Campaign
 from tests.browser import NARROW, browser, marks, opened, plain, table, tiles
 from tests.conftest import Account
@@ -355,7 +355,7 @@ def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, run
     for width in (NARROW, 1280):
         with opened(running, path, width) as page:
             shown = [row[0] for row in table(page, "Partners, USD")]
-            assert shown[:-1] == [readable(name) for name in _HOSTILE[:-1]]
+            assert shown[:-1] == [visible(name) for name in _HOSTILE[:-1]]
             assert shown[-1] == "W" * 119 + "…"
             assert page.locator("script").count() == 2
             assert (
@@ -402,10 +402,10 @@ def test_any_name_is_in_the_markup_and_in_the_data_as_it_can_be_read(name: str) 
     campaign = Freshness("1000", name, 1)
     empty = Figures((campaign,), None, None, {name: balance}, None, (), "day", (), (), {}, None, (), 0)
     page = _Reader(render(replace(empty, rankings={name: Ranking((partner,), 1, money)})))
-    assert readable(name) in page.found["bdi"]
+    assert visible(name) in page.found["bdi"]
     data, script = page.found["script"]
     (spec,) = json.loads(data).values()
-    assert spec["data"]["values"][0]["partner"] == readable(name)
+    assert spec["data"]["values"][0]["partner"] == visible(name)
     assert "vega" in script
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -68,6 +69,22 @@ def test_a_run_that_stops_early_is_no_failure_to_a_schedule(account: Make) -> No
     assert run([str(IMPACT), "sync"], own).returncode == 3
     done = run([str(SCHEDULES / "run"), "sync"], own)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_program_that_keeps_the_file_open_is_heard_of(account: Make) -> None:
+    """While somebody holds the file a schedule is silent at first; once it is out of date, it says who holds it."""
+    world = account(days=2, per_day=2)
+    world.sync()
+    own = environment(world, IMPACT__WAREHOUSE_WAIT="0 seconds")
+    with duckdb.connect(str(world.path)):
+        first = run([str(SCHEDULES / "run"), "sync"], own)
+        assert (first.returncode, first.stderr) == (0, "")
+        os.utime("impact.log.reached", (0, 0))
+        late = run([str(SCHEDULES / "run"), "sync"], own)
+        assert (late.returncode, f"process {os.getpid()}" in late.stderr) == (5, True)
+    with duckdb.connect(str(world.path), read_only=True):
+        stale = run([str(SCHEDULES / "run"), "sync"], own)
+        assert (stale.returncode, "out of date" in stale.stderr) == (1, True)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

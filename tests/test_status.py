@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
-from pipelines.status import run
+from pipelines.cli import main
+from pipelines.status import out_of_date, run
 from sources.impact import Ask
+from sources.impact.settings import parse_duration
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]
@@ -92,3 +95,39 @@ def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.Captur
         told["campaigns"][0].pop(optional)
         shown["campaigns"][0].pop(optional)
     assert told == shown
+
+
+@pytest.mark.parametrize("age", ["6 hours", "6h", "PT6H"])
+def test_a_campaign_that_is_older_than_asked_for_ends_with_1(age: str) -> None:
+    """What was last read up to more than `--max-age` ago is named; what is newer, or not there to be read, is not."""
+    now = datetime.now(UTC)
+
+    def campaign(id_: str, hours: float) -> dict[str, Any]:
+        return {"id": id_, "cursors": dict.fromkeys(("updated", "locking"), (now - timedelta(hours=hours)).isoformat())}
+
+    found = out_of_date([campaign("1", 7), campaign("2", 5), {"id": "3", "cursors": {}}], now - parse_duration(age))
+    assert [line.split()[1] for line in found] == ["1", "3"]
+    assert out_of_date([], now)
+
+
+def test_status_is_a_check_for_a_monitor(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --max-age the exit code tells whether every campaign that is to be read is fresh; a wrong age is refused."""
+    account(days=2, per_day=2).sync()
+    runner = CliRunner()
+    late = runner.invoke(main, ["status", "--max-age", "1h"])
+    assert (late.exit_code, late.output.count("is out of date")) == (1, 2), late.output
+    assert runner.invoke(main, ["status", "--max-age", "5000 weeks"]).exit_code == 0
+    assert runner.invoke(main, ["status"]).exit_code == 0
+    monkeypatch.setenv("SOURCES__IMPACT__CAMPAIGN_IDS", "1000")
+    assert runner.invoke(main, ["status", "--max-age", "1h"]).output.count("is out of date") == 1
+    assert runner.invoke(main, ["status", "--max-age", "soon"]).exit_code == 2
+
+
+def test_a_history_that_was_turned_off_is_said_to_end(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With history = false after true, status says up to when the versions are there; with it on, nothing."""
+    account(days=2, per_day=2).sync()
+    runner = CliRunner()
+    assert "action_history" not in runner.invoke(main, ["status"]).output
+    monkeypatch.setenv("SOURCES__IMPACT__HISTORY", "false")
+    assert "action_history ends at 20" in runner.invoke(main, ["status"]).output
+    assert json.loads(runner.invoke(main, ["status", "--json"]).output)["history_ends"].startswith("20")

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.exits import Exit, WarehouseBusy
+from pipelines.exits import Exit, WarehouseBusy, WarehouseLost
 from sources.impact import Ask
 from sources.impact.errors import ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign
 from sources.impact_sandbox import Campaign, Reply, Request
@@ -289,3 +289,34 @@ def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
     assert one.sync().exit is Exit.DONE
     assert codes == [Exit.BUSY]
     one.assert_true()
+
+
+def test_the_default_file_answers_queries_by_the_names_of_the_readme(
+    account: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a setting the warehouse is a file in which `impact.actions` is not ambiguous."""
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    world = account(days=2, per_day=2)
+    world.sync()
+    with duckdb.connect("impact_warehouse.duckdb", read_only=True) as connection:
+        assert connection.execute("select count(*) from impact.actions").fetchone() == (len(world.truth()),)
+    Path("impact_warehouse.duckdb").rename("impact.duckdb")
+    world.world.advance(days=1)
+    world.sync()
+    assert not Path("impact_warehouse.duckdb").exists()
+
+
+def test_a_warehouse_that_is_replaced_amid_a_run_is_no_success(account: Make) -> None:
+    """Where somebody moves the file away while a run is at work, the run fails and says so."""
+    world = account(days=2, per_day=2)
+    world.sync()
+    moved = world.path.with_name("moved.duckdb")
+
+    def move(_: Request) -> Reply | None:
+        if not moved.exists():
+            world.path.rename(moved)
+        return None
+
+    world.sandbox.on_request = move
+    with pytest.raises(WarehouseLost):
+        world.sync()

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl
 
+from pipelines.corrections.columns import Status
 from sources.impact.writing import RESET, ItemChange, Request, Reversal, Target, Update, Write
 
 Row = dict[str, Any]
@@ -50,6 +51,11 @@ class Call:
     def resets(self) -> bool:
         """Whether it undoes every earlier change."""
         return bool(self.first["kind"] == "update" and self.first["reason"] == RESET)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a row of it was processed and shows something else."""
+        return any(row["status"] == Status.DIVERGED for row in self.rows)
 
     @property
     def touched(self) -> Decimal:

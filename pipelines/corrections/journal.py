@@ -172,6 +172,25 @@ class Journal:
         before = now + timedelta(days=1) if self.alone else now - _FORSAKEN_AFTER
         return self.calls("status = %s and claimed_at < %s", Status.SENDING, before)
 
+    def doubtful(self, since: datetime) -> list[Call]:
+        """Calls that left since then and did not end well, or not yet; the action may tell otherwise by now.
+
+        Without those that no submission was ever made of, and those of actions to which a later call has left.
+        """
+        never = (*NEVER_LEFT, Status.RETURNED)
+        later = (
+            f"select 1 from {self._table} o where o.action_id = d.action_id and o.call_id <> d.call_id "
+            f"and o.claimed_at > d.claimed_at and o.status not in ({_marks(never)})"
+        )
+        found = (
+            f"select d.call_id from {self._table} d where d.claimed_at >= %s and (d.status in (%s, %s) "
+            "or (d.status = %s and d.processed_at is not null) "
+            "or (d.status = %s and (d.batch_id is not null or d.settled_by is not null))) "
+            f"and not exists ({later})"
+        )
+        stands = (Status.DIVERGED, Status.UNKNOWN, Status.ACCEPTED, Status.REFUSED)
+        return self.calls(f"call_id in ({found})", since, *stands, *never)
+
     def waiting(self, plan_id: str) -> list[Call]:
         """Calls of a plan that wait for a person's word."""
         return self.calls(f"plan_id = %s and status in ({_marks(WAITING)})", plan_id, *WAITING)

@@ -76,6 +76,25 @@ def not_as_asked(call: Call, row: Row, live: Live) -> str | None:
     return "; ".join(wrong) or None
 
 
+def shows(call: Call, live: Live | None) -> bool:
+    """Whether the action shows all that a call asked for."""
+    return live is not None and not any(not_as_asked(call, row, live) for row in call.rows)
+
+
+def tells(call: Call) -> bool:
+    """Whether the action can tell of a call: what the plan saw must not pass for what each of its rows asked for."""
+    return all(_other(row) for row in call.rows)
+
+
+def _other(row: Row) -> bool:
+    if row["reverses"] or row["action_state"] == REVERSED:
+        return bool(row["reverses"] != (row["action_state"] == REVERSED))
+    amount: bool = row["new_amount"] is not None and not _same(row["new_amount"], row["old_amount"])
+    names = ("quantity", "category", "customer_status")
+    asked = [(row[f"new_{name}"], row[f"old_{name}"]) for name in names]
+    return amount or any(new is not None and new != old for new, old in asked)
+
+
 def _action_wrong(call: Call, row: Row, action: Mapping[str, Any]) -> Iterator[str]:
     asked = action["intended_amount"] if call.resets else row["new_amount"]
     if asked is not None and not _same(asked, action["amount"]):

@@ -10,7 +10,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ import dlt
 import duckdb
 import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
-from dlt.destinations.exceptions import DatabaseException
 
 from pipelines.duckdb_merge import literal
-from pipelines.exits import root_cause
+from pipelines.user_query import run_query
 from sources.impact.errors import ConfigurationError
 
 COLUMNS = (
@@ -69,29 +67,7 @@ def read_file(path: Path) -> pa.Table:
 
 def read_query(pipeline: dlt.Pipeline, sql: str) -> pa.Table:
     """The rows of a query in the warehouse, which may not change anything there; as `read_file` gives them."""
-    with pipeline.sql_client() as client:
-        try:
-            if client.capabilities.sqlglot_dialect == "duckdb":
-                _refuse_other_than_select(client.native_connection, sql)
-            client.execute_sql("begin transaction read only")
-            with client.execute_query(sql) as cursor:
-                found: Any = cursor.arrow()
-                table = found if isinstance(found, pa.Table) else found.read_all()
-        except (DatabaseException, duckdb.Error) as error:
-            msg = f"the query cannot be used: {root_cause(error)}"
-            raise ConfigurationError(msg) from None
-        finally:
-            with suppress(DatabaseException):  # a failed query has ended it
-                client.execute_sql("rollback")
-    return typed(table, "the query")
-
-
-def _refuse_other_than_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Raise `duckdb.Error` for what is no query, or more than one: DuckDB would execute them all."""
-    statements = connection.extract_statements(sql)
-    if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
-        msg = "it must be one select"
-        raise duckdb.ParserException(msg)
+    return typed(run_query(pipeline, sql), "the query")
 
 
 def typed(found: pa.Table, source: str) -> pa.Table:

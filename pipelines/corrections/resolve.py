@@ -12,11 +12,12 @@ from pipelines.corrections.desk import opened
 from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile, restored
 from pipelines.corrections.live import not_as_asked
+from pipelines.corrections.lost import settle_lost
 from pipelines.corrections.plan import actor
 from pipelines.corrections.settle import Settler
 from pipelines.descriptions import describe
 from pipelines.warehouse import beside, open_pipeline
-from sources.impact.errors import ConfigurationError
+from sources.impact.errors import ConfigurationError, InvalidAnswer
 from sources.impact.settings import Settings
 
 VERDICTS = {
@@ -42,14 +43,18 @@ def look(settings: Settings, plan_id: str) -> list[Waiting]:
         lost = [call for call in desk.journal.waiting(plan_id) if call.status == Status.UNKNOWN]
         settler = Settler(desk.client, desk.journal, desk.file, desk.rereader)
         if lost:
-            settler.settle_lost(lost)
+            settle_lost(settler, lost)
             settler.poll_all()
         waiting = desk.journal.waiting(plan_id)
-        live = desk.rereader.land(waiting) if waiting else {}
         describe(desk.pipeline)
         found = []
         for call in waiting:
-            if (now := live.get(call.action_id)) is None:
+            try:
+                now = desk.rereader.look(call)
+            except InvalidAnswer as error:
+                found.append(Waiting(call, str(error)))
+                continue
+            if now is None:
                 found.append(Waiting(call, "the API does not know the action"))
                 continue
             told = [wrong for row in call.rows if (wrong := not_as_asked(call, row, now))]

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from pipelines.corrections.columns import NEVER_LEFT, Status
 from pipelines.corrections.desk import Desk
 from pipelines.corrections.journal import Taken
 from pipelines.corrections.live import changed_since
+from pipelines.corrections.lost import settle_lost
 from pipelines.corrections.progress import CallProgress
 from pipelines.corrections.settle import Settler
 from sources.impact.errors import (
@@ -42,6 +44,8 @@ from sources.impact.writing import Request
 
 _FRESH = 60.0
 """Seconds for which a look at an action holds: the wait for the hour to turn may come between it and the call."""
+_DOUBTFUL = timedelta(days=1)
+"""So long after it left a call that diverged is looked at again by an apply; a sync does so for longer."""
 _LOST_IN_A_ROW = 3
 """Calls without a valid answer after which no more are sent."""
 
@@ -75,9 +79,11 @@ class Sender:
         self._settler = Settler(desk.client, desk.journal, desk.file, desk.rereader, on_settled=self._count)
 
     def settle_earlier(self, calls: list[Call]) -> None:
-        """Ask once for what an earlier apply left behind."""
+        """Ask once for what an earlier apply left behind; look again at what diverged not long ago."""
+        since = self._desk.client.clock.now() - _DOUBTFUL
+        doubtful = {call.id for call in self._desk.journal.doubtful(since) if call.diverged}
         for call in calls:
-            if call.status == Status.ACCEPTED:
+            if call.status == Status.ACCEPTED or call.id in doubtful:
                 self._settler.follow(call, at_once=True)
             self._done += call.status != Status.PLANNED
         self._settler.poll_due()
@@ -112,7 +118,7 @@ class Sender:
         lost = [call for call in self._desk.journal.plan(plan_id) if call.status == Status.UNKNOWN]
         if self._lost_now and lost:  # what has just arrived may take a moment to show
             self._desk.client.budget.rest(self._desk.client.settings.poll_interval.total_seconds())
-        self._settler.settle_lost(lost)
+        settle_lost(self._settler, lost)
         self._settler.poll_all()
 
     def _send_one(self, writer: Writer, call: Call) -> bool:

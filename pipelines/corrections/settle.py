@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from pipelines.corrections.calls import Call, same_form
+from pipelines.corrections.calls import Call, Row
 from pipelines.corrections.columns import Status
 from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile
-from pipelines.corrections.live import not_as_asked
+from pipelines.corrections.live import Live, not_as_asked, shows
 from pipelines.corrections.reasons import explained
 from pipelines.corrections.reread import Rereader
 from sources.impact.client import Client
-from sources.impact.errors import NotFound, UnsafeId
-from sources.impact.writing import Submission, read_submissions
+from sources.impact.errors import InvalidAnswer, NotFound, UnsafeId
+from sources.impact.writing import Submission
 
 _TOGETHER = 50
 """Processed calls whose actions are read and landed at once."""
@@ -30,8 +31,13 @@ _MISSING = 5
 """How often the API may know nothing of a submission in one run."""
 _POLLS_FOR_OTHERS = 4
 """How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
-_EARLY = timedelta(minutes=5)
-"""By how much a submission's date may lie before ours."""
+SHOWN_WITHIN = timedelta(hours=1)
+"""So long after it was processed a change may take to show: until then, an action that shows something else says
+nothing."""
+_LOOKS = 4
+"""How often one run looks again at an action that does not show yet what was processed."""
+_LOOKS_AFTER = 3
+"""Poll intervals until the first of these looks; each further one takes twice as long."""
 
 
 @dataclass(eq=False)
@@ -41,6 +47,12 @@ class _Pending:
     delay: float
     polls: int = 0
     missing: int = 0
+
+
+@dataclass(eq=False)
+class _Unseen:
+    call: Call
+    due: float
 
 
 @dataclass
@@ -54,6 +66,8 @@ class Settler:
     on_settled: Callable[[], None] = lambda: None
     _pending: list[_Pending] = field(default_factory=list)
     _processed: list[Call] = field(default_factory=list)
+    _unseen: list[_Unseen] = field(default_factory=list)
+    _looks: Counter[str] = field(default_factory=Counter)
 
     def follow(self, call: Call, *, at_once: bool = False) -> None:
         """Poll for a call from now on, or from a moment after it was accepted; not if it is known to be processed."""
@@ -76,63 +90,27 @@ class Settler:
                 later = self._pending[self._pending.index(pending) + 1 :]
                 for other in later:
                     other.due = max(other.due, pending.due)
+        for unseen in [one for one in self._unseen if one.due <= time.monotonic()]:
+            self._unseen.remove(unseen)
+            self._look_again(unseen.call)
         if len(self._processed) >= _TOGETHER:
             self.conclude()
 
     def poll_all(self) -> None:
-        """Ask for everything until it is processed, or the time for that is over."""
+        """Ask for everything until it is processed and shows, or the time for that is over."""
         give_up = time.monotonic() + self.client.settings.max_wait.total_seconds()
-        while self._pending:
-            wait = min(one.due for one in self._pending) - time.monotonic()
-            if wait > 0 and time.monotonic() + wait > give_up:
+        while True:
+            if not self._pending:
+                self.conclude()
+            due = [*(one.due for one in self._pending), *(one.due for one in self._unseen)]
+            wait = min(due, default=0) - time.monotonic()
+            if not due or (wait > 0 and time.monotonic() + wait > give_up):
                 break
             self.client.budget.rest(wait)
             self.poll_due()
         self.conclude()
         self._pending.clear()
-
-    def settle_lost(self, calls: Sequence[Call]) -> None:
-        """Settle calls whose answer was lost, where their action shows what was asked; look for the others' submission.
-
-        A relative change cannot be told by its action: it waits for a person.
-        """
-        absolute = [call for call in calls if not call.first["relative"]]
-        shown: set[str] = set()
-        if absolute:
-            live = self.rereader.land(absolute)
-            for call in absolute:
-                found = live.get(call.action_id)
-                if found and not any(not_as_asked(call, row, found) for row in call.rows):
-                    self._settle(call, Status.CONFIRMED, "the answer was lost; the action shows what was asked")
-                    shown.add(call.id)
-        self._search([call for call in calls if call.id not in shown and call.first["searched_at"] is None])
-
-    def _search(self, calls: Sequence[Call]) -> None:
-        """Look through the list of submissions, once for each call: it is slow and discouraged."""
-        if not calls:
-            return
-        known = self.journal.batches()
-        listed = [s for page in self.client.submissions() for s in read_submissions(page.value.records)]
-        free = [one for one in listed if one.batch_id not in known]
-        now = self.client.clock.now()
-        for call in calls:
-            since = call.first["claimed_at"] - _EARLY
-            mine = [
-                one
-                for one in free
-                if same_form(call.request.form, one.payload) and (one.submitted is None or one.submitted >= since)
-            ]
-            said = call.first["outcome"] or "no valid answer came"
-            if len(mine) == 1 and not call.first["relative"]:
-                free.remove(mine[0])
-                outcome = "the answer was lost; the list of submissions has it"
-                batch_id = mine[0].batch_id
-                self.journal.record(call, Status.ACCEPTED, outcome, batch_id=batch_id, searched_at=now)
-                self.follow(call.having(batch_id=batch_id), at_once=True)
-                continue
-            told = ", ".join(f"{one.batch_id} ({one.status} {one.error_reason}".rstrip() + ")" for one in mine)
-            outcome = f"{said}; the list of submissions has {told or 'nothing like it'}"
-            self.journal.record(call, Status.UNKNOWN, outcome, searched_at=now)
+        self._unseen.clear()
 
     def _poll(self, pending: _Pending) -> None:
         call, batch_id = pending.call, pending.call.first["batch_id"]
@@ -154,11 +132,12 @@ class Settler:
             return
         self._pending.remove(pending)
         if submission.errors:
-            self._settle(call, Status.REFUSED, explained(submission))
+            self.settle(call, Status.REFUSED, explained(submission))
             return
-        # Noted, so that an apply that stops here need not ask again.
-        self.journal.record(call, Status.ACCEPTED, processed_at=self.client.clock.now())
-        self._processed.append(call)
+        now = self.client.clock.now()
+        # Recorded, so that an apply that stops here need not ask again.
+        self.journal.record(call, Status.ACCEPTED, processed_at=now)
+        self._processed.append(call.having(processed_at=now))
 
     def conclude(self) -> None:
         """Read the actions of processed calls into the warehouse, and compare: as many at once as the hour allows."""
@@ -171,20 +150,59 @@ class Settler:
         live = self.rereader.land(calls)
         now = self.client.clock.now()
         for call in calls:
-            found = live.get(call.action_id)
-            told = []
-            for row in call.rows:
-                wrong = not_as_asked(call, row, found) if found else "the action is gone, or cannot be read"
-                told.append((row, Status.DIVERGED, wrong) if wrong else (row, Status.CONFIRMED, "the action shows it"))
+            told = _verdicts(call, live.get(call.action_id))
+            wrong = [why for _, status, why in told if status is Status.DIVERGED]
+            if wrong and now < (until := _shows_until(call)):
+                outcome = f"processed; {'; '.join(dict.fromkeys(wrong))}; a change may show late"
+                self.journal.record(call, Status.ACCEPTED, f"{outcome}: not settled before {until:%Y-%m-%d %H:%M} UTC")
+                self._look_later(call)
+                continue
             self.journal.record_rows(told, now)
             self.file.stands(call, max((status for _, status, _ in told), key=_gravity), now)
             self.on_settled()
 
-    def _settle(self, call: Call, status: Status, outcome: str) -> None:
+    def _look_later(self, call: Call) -> None:
+        """Look at an action again after a while; after some looks that is left to the next run."""
+        looks = self._looks[call.id]
+        if looks < _LOOKS:
+            wait = self.client.settings.poll_interval.total_seconds() * _LOOKS_AFTER * 2**looks
+            self._unseen.append(_Unseen(call, time.monotonic() + wait))
+        self._looks[call.id] += 1
+
+    def _look_again(self, call: Call) -> None:
+        if self.shown(call) or self.client.clock.now() >= _shows_until(call):
+            self._processed.append(call)
+        else:
+            self._look_later(call)
+
+    def shown(self, call: Call) -> bool:
+        """Whether the action shows all that was asked for; what cannot be read shows nothing, and stops nothing."""
+        try:
+            return shows(call, self.rereader.look(call))
+        except InvalidAnswer:
+            return False
+
+    def settle(self, call: Call, status: Status, outcome: str) -> None:
+        """Note how a call ended."""
         now = self.client.clock.now()
         self.journal.record(call, status, outcome, settled_at=now)
         self.file.stands(call, status, now)
         self.on_settled()
+
+
+def _shows_until(call: Call) -> datetime:
+    """When the action of a processed call is certain to show it."""
+    processed_at: datetime = call.first["processed_at"]
+    return processed_at + SHOWN_WITHIN
+
+
+def _verdicts(call: Call, live: Live | None) -> list[tuple[Row, Status, str]]:
+    """How each row of a processed call ends by what its action shows."""
+    told = []
+    for row in call.rows:
+        wrong = not_as_asked(call, row, live) if live else "the action is gone, or cannot be read"
+        told.append((row, Status.DIVERGED, wrong) if wrong else (row, Status.CONFIRMED, "the action shows it"))
+    return told
 
 
 def _gravity(status: Status) -> int:

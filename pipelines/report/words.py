@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from pipelines.readable import readable
+from sources.impact.shown import visible
 
 _MINUS: Final = "\N{MINUS SIGN}"
 _DASH: Final = "\N{EN DASH}"
@@ -76,7 +76,7 @@ def closing(value: datetime) -> str:
 
 def cut(name: str, length: int = 40) -> str:
     """A name that fits, on one line and in its order."""
-    name = readable(name)
+    name = visible(name)
     return name if len(name) <= length else name[: length - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -87,4 +87,4 @@ def name(text: str) -> str:
 
 def currency(code: str | None) -> str:
     """A currency's code."""
-    return readable(code) if code else "no currency"
+    return visible(code) if code else "no currency"

@@ -14,6 +14,7 @@ from typing import Generic, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
+import msgspec
 import stamina
 
 from sources.impact import protocol
@@ -23,7 +24,6 @@ from sources.impact.connections import Connections, drop, http_client
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
-    ImpactError,
     InvalidAnswer,
     RateLimited,
     TransientError,
@@ -160,7 +160,12 @@ class Client:
         """What has become of a change that was accepted. Raises `NotFound`."""
 
         def read(status: int, headers: Mapping[str, str], body: Body) -> Submission:
-            return read_submission(batch_id, status, headers, body)
+            with self.settings.masked.errors():
+                found = read_submission(batch_id, status, headers, body)
+            masked = self.settings.masked
+            return msgspec.structs.replace(
+                found, error_type=masked(found.error_type), error_reason=masked(found.error_reason)
+            )
 
         return self._get(self._path("APISubmissions", batch_id), None, read)
 
@@ -194,13 +199,9 @@ class Client:
     def _get(
         self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
     ) -> Answer[T]:
-        """One request, sent again while that can help; an error names the AccountSID nowhere."""
-        sid, masked = self.settings.account_sid, self.settings.masked_sid
-        try:
+        """One request, sent again while that can help; an error shows no credentials."""
+        with self.settings.masked.errors():
             return self._persist(self._own(link), params, read)
-        except ImpactError as error:
-            error.args = tuple(str(part).replace(sid, masked) for part in error.args)
-            raise
 
     def _persist(
         self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
@@ -213,7 +214,8 @@ class Client:
                     with attempt:
                         self.budget.rest(_backoff(attempt.num))
                         requests = next(sent)
-                        return replace(self._send(url, params, read), requests=requests)
+                        with self.settings.masked.errors():  # before it is logged, as what is tried again is
+                            return replace(self._send(url, params, read), requests=requests)
             except RateLimited as error:
                 _log.info("%s", error)
         msg = "the API keeps refusing requests although the hour has turned: run again later"

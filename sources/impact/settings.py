@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ import pendulum
 
 from sources.impact.errors import ConfigurationError
 from sources.impact.lookup import not_set
+from sources.impact.shown import Mask
 
 WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
 HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
@@ -41,7 +43,8 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _BLANK: Final = " \t\r\n\u00a0\u200b\ufeff"
 """What comes along when a value is copied or read from a file."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(\D|$)")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|sec|min|second|minute|hour|day|week)s?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,11 @@ class Settings:
         """The AccountSID as it may be shown."""
         return mask(self.account_sid)
 
+    @cached_property
+    def masked(self) -> Mask:
+        """What hides the credentials in texts of others."""
+        return Mask(self.account_sid, self.auth_token, self.masked_sid)
+
     @classmethod
     def resolve(cls, **overrides: Any) -> Settings:  # noqa: ANN401 - each value is checked against its field
         """Settings from dlt's configuration: environment, `.dlt/secrets.toml`, `.dlt/config.toml`.
@@ -168,13 +176,13 @@ def parse_instant(text: str | datetime) -> datetime:
 
 
 def parse_duration(text: str | float | timedelta) -> timedelta:
-    """A duration from `"1 day"`, `"90 minutes"`, ISO 8601 (`"PT90M"`) or a number of seconds."""
+    """A duration from `"1 day"`, `"90 minutes"`, `"6h"`, ISO 8601 (`"PT90M"`) or a number of seconds."""
     if isinstance(text, timedelta):
         return text
     if isinstance(text, int | float) or text.replace(".", "", 1).isdigit():
         return timedelta(seconds=float(text))
     if match := _DURATION.fullmatch(text.strip().lower()):
-        return timedelta(**{f"{match[2]}s": float(match[1])})
+        return timedelta(**{_UNITS[match[2][0]]: float(match[1])})
     duration = pendulum.parse(text)
     if not isinstance(duration, pendulum.Duration):
         msg = f"not a duration: {text!r}"

@@ -11,7 +11,7 @@ import httpx
 from sources.impact import protocol
 from sources.impact.client import Answer, Client, Patience, segment
 from sources.impact.connections import Connections, http_client
-from sources.impact.errors import ImpactError, NotSent, OutcomeUnknown
+from sources.impact.errors import NotSent, OutcomeUnknown
 from sources.impact.transfer import fetch
 from sources.impact.writing import FORM, Queued, Request, read_queued
 
@@ -53,13 +53,9 @@ class Writer:
         Raises `BudgetSpent` before `before`; `NotSent` if it never left this machine; `OutcomeUnknown` if it may
         have taken effect; and what says that it was turned away: see `read_queued`.
         """
-        sid, masked = self._client.settings.account_sid, self._client.settings.masked_sid
-        try:
+        with self._client.settings.masked.errors():
             self._client.budget.take()
             return self._send_once(change, before)
-        except ImpactError as error:
-            error.args = tuple(str(part).replace(sid, masked) for part in error.args)
-            raise
 
     def _send_once(self, change: Request, before: Callable[[], None]) -> Answer[Queued]:
         limits, refused = protocol.Limits(), False

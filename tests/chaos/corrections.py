@@ -92,6 +92,7 @@ class Chaos:
         desk = self._desk
         self._quiet()
         actions = [desk.create() for _ in range(self._lines)]
+        desk.world.advance(seconds=desk.world.rules.visibility_lag)
         desk.sync()
         lines = [_LINES[number % len(_LINES)].format(action) for number, action in enumerate(actions)]
         self._plan_id = desk.planned(*lines, requests_per_hour=1_000_000)
@@ -200,7 +201,7 @@ def _is_true(call: Call, number: int, submission: Submission | None) -> bool:
 def main(kills: int, rate: float, seed: int) -> None:
     """Kill applies, break their requests, and count what the API received. Exits 1 if anything was sent twice."""
     logging.basicConfig(level=logging.CRITICAL)
-    world = World(seed=seed, days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules())
+    world = World(seed=seed, days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules(visibility_lag=30))
     count = Count()
     with (
         tempfile.TemporaryDirectory() as name,

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pipelines.corrections import resolve, sending
-from pipelines.corrections.columns import COLUMNS
+from pipelines.corrections.calls import Call
+from pipelines.corrections.columns import COLUMNS, Status
 from pipelines.corrections.journal import Journal, Taken
 from pipelines.corrections.journal_file import Disagreement
 from pipelines.corrections.status import status
@@ -94,7 +95,7 @@ def test_an_amount_of_zero_reverses(desk: Make) -> None:
 def test_what_changed_since_the_plan_is_left_out(desk: Make) -> None:
     """An action that is no longer what the plan saw gets no request, and the journal says what is different."""
     one = desk()
-    moved, item, approved, gone, late, same = (one.create() for _ in range(6))
+    moved, item, approved, gone, late, same, paid = (one.create() for _ in range(7))
     one.world.modify(late, LockingDate=(one.world.now + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
     one.sync()
     plan_id = one.planned(
@@ -104,20 +105,23 @@ def test_what_changed_since_the_plan_is_left_out(desk: Make) -> None:
         f"{gone},reverse,OTHER,,,,,,,,",
         f"{late},update,OTHER,,12,,,,,,",
         f"{same},update,OTHER,,12,,,,,,",
+        f"{paid},reverse,OTHER,,,,,,,,",
     )
     one.world.modify(moved, Amount="29.00")
+    one.world.modify(paid, Payout="2.40")
     one.world.set_item(item, "TEE", Category="Shirts")
     one.world.approve(approved)
     one.world.remove(gone)
     one.world.advance(hours=2)
     assert one.apply(plan_id).exit is Exit.DRIFT
-    assert one.statuses() == ["left out"] * 5 + ["confirmed"]
+    assert one.statuses() == ["left out"] * 5 + ["confirmed", "left out"]
     outcomes = [row[1] for row in one.journal()]
     assert outcomes[0].startswith("amount is 29 now, the plan saw 30")
     assert "category of TEE is Shirts now, the plan saw " in outcomes[1]
     assert outcomes[2] == "its state is APPROVED now: it takes no change any more"
     assert outcomes[3] == "the API does not know the action"
     assert outcomes[4].startswith("it locked on 2026-01-15 13:00 UTC") or "APPROVED" in outcomes[4]
+    assert outcomes[6] == "payout is 2.4 now, the plan saw 2.5"
     assert [request.form["ActionId"] for request in one.writes] == [same]
 
 
@@ -127,6 +131,9 @@ def test_what_comes_out_otherwise_has_diverged(desk: Make) -> None:
     action, other = one.create(), one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,TEE,4,,,,,,", f"{other},reverse,OTHER,,,,,,,,")
+    assert one.apply(plan_id).exit is Exit.EARLY, "it may show late"
+    assert one.statuses() == ["accepted", "confirmed"]
+    one.world.advance(hours=1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.journal() == [
         ("diverged", "amount of TEE is 1.33, asked was 4"),
@@ -169,6 +176,19 @@ def test_a_limit_stops_before_it_is_passed(desk: Make) -> None:
         assert one.statuses() == ["confirmed", "confirmed", "planned"]
     assert one.apply(plan_id, limit_amount=Decimal("7.50")).exit is Exit.DONE
     assert len(one.writes) == 3
+
+
+def test_a_limit_counts_what_may_have_taken_effect(desk: Make) -> None:
+    """A call whose answer is lost counts against --limit-amount, in its own apply and in later ones."""
+    one = desk()
+    actions = [one.create() for _ in range(3)]
+    one.sync()
+    plan_id = one.planned(*(f"{action},reverse,OTHER,,,,,,,," for action in actions))
+    one.sandbox.on_request = lambda request: Reply(503) if request.form.get("ActionId") == actions[0] else None
+    for _ in range(2):
+        assert one.apply(plan_id, limit_amount=Decimal(5)).exit is Exit.EARLY
+        assert one.statuses() == ["unknown", "confirmed", "planned"]
+    assert len(one.writes) == 2
 
 
 def test_an_hour_that_is_spent_is_gone_on_with_later(desk: Make) -> None:
@@ -308,7 +328,7 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
     action = one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
-    file = one.account.path.with_name("impact.duckdb.corrections.jsonl")
+    file = one.account.path.with_name("impact_warehouse.duckdb.corrections.jsonl")
     known = file.read_text()
     file.unlink()
     file.mkdir()
@@ -352,6 +372,30 @@ def test_of_two_who_claim_a_call_one_gets_it(desk: Make) -> None:
         assert sum(won) == 1
         (after,) = Journal(pipeline).plan(plan_id)
     assert {row["claim"] for row in after.rows} == {f"claim {won.index(True)}"}
+
+
+def test_whoever_looks_for_rivals_has_claimed_its_call(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two applies that change one action at one instant at least one sees the other, and neither sends twice."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    line = f"{action},update,OTHER,TEE,,-4,,,,,"
+    first, second = one.planned(line), one.planned(line)
+    rival, standing = Journal.rival, []
+
+    def look(journal: Journal, call: Call) -> str | None:
+        standing.append((journal.plan(first)[0].status, bool(journal.plan(first)[0].first["claim"])))
+        other = journal.plan(second)[0]
+        if other.status == Status.PLANNED:  # the other apply comes in between
+            journal.claim(other, "another apply", one.world.now)
+            assert rival(journal, other) == first
+        return rival(journal, call)
+
+    monkeypatch.setattr(Journal, "rival", look)
+    assert one.apply(first).exit is Exit.DRIFT
+    assert standing == [("sending", True)]
+    assert one.writes == []
+    assert one.statuses() == ["left out", "sending"]
 
 
 def test_a_warehouse_of_another_account_is_not_corrected(desk: Make) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from pipelines.corrections import resolve
@@ -123,6 +124,49 @@ def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
     assert one.apply(plan_id).exit is Exit.DRIFT, "line 3 was refused"
     assert one.statuses() == ["confirmed", "refused"]
     assert [request.form["Amount"] for request in one.writes] == ["12", "13", "12"]
+
+
+@pytest.mark.parametrize("whose", ["another hand's", "our own"])
+def test_an_equal_earlier_submission_is_not_taken_for_a_lost_one(desk: Make, whose: str) -> None:
+    """What was submitted before a call left, or belongs to another call, says nothing of the one that was lost."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    line = f"{action},update,OTHER,,12,,,,,,"
+    if whose == "our own":
+        assert one.apply(one.planned(line)).exit is Exit.DONE
+    else:
+        form = {"ActionId": action, "Reason": "OTHER", "Amount": "12"}
+        url = f"{one.sandbox.url}/Advertisers/{one.sandbox.account_sid}/Actions"
+        credentials = (one.sandbox.account_sid, one.sandbox.auth_token)
+        httpx.put(url, data=form, auth=credentials, headers={"IR-Version": "14"}).raise_for_status()
+        one.world.advance(seconds=360)
+    one.world.modify(action, Amount="30.00", Payout="2.50")
+    one.sync()
+    plan_id = one.planned(line)
+    answer_writes(one, Reply(503))
+    assert one.apply(plan_id).exit is Exit.DRIFT
+    ((end, why),) = one.journal(where=f"plan_id = '{plan_id}'")
+    assert (end, why.partition("; ")[2]) == ("unknown", "the list of submissions has nothing like it")
+    assert len(one.world.submissions) == 1
+
+
+def test_a_lost_call_of_two_lines_is_known_as_a_whole(desk: Make) -> None:
+    """Where an action shows one line of a lost call and not the other, both wait: the one may be another hand's."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    plan_id = one.planned(f"{action},update,OTHER,TEE,4,,,,,,", f"{action},update,OTHER,A/B 1,,,1,,,,")
+    answer_writes(one, Reply(503))
+    one.apply(plan_id)
+    one.world.set_item(action, "TEE", SaleAmount="4.00")
+    assert one.apply(plan_id).exit is Exit.DRIFT
+    assert one.statuses() == ["unknown", "unknown"]
+    one.world.advance(seconds=60)
+    one.sync()
+    assert one.statuses() == ["unknown", "unknown"]
+    (waiting,) = resolve.look(one.settings(), plan_id)
+    assert waiting.shows == "quantity of A/B 1 is 2, asked was 1"
 
 
 @pytest.mark.parametrize("took_effect", [True, False])

@@ -236,6 +236,9 @@ def test_a_plan_tells_the_money_that_it_moves(one: Desk) -> None:
     assert (first["old_amount"], first["new_amount"], first["commission_moved"]) == (10, 4, Decimal("-0.3"))
     assert (second["old_quantity"], second["new_quantity"], second["commission_moved"]) == (2, 1, -1)
     assert second["commission_touched"] == 2, "whether a quantity takes the amount along is not known"
+    both = one.plan("A1,update,OTHER,,15,,,,EXISTING,,").rows[0]
+    assert both["commission_moved"] == Decimal("-1.25")
+    assert both["commission_touched"] == Decimal("2.5"), "another customer status may have another rate"
     reversal = one.plan("A1,reverse,OTHER,,,,,,,,").rows[0]
     assert (reversal["commission_moved"], reversal["reverses"]) == (Decimal("-2.5"), True)
     nothing_left = one.plan("A1,update,OTHER,TEE,,-10,,,,,", "A1,update,OTHER,A/B 1,,,0,,,,").rows
