@@ -100,4 +100,6 @@ def _budget(client: Client) -> str:
 
 
 def _clock(client: Client) -> str:
-    return f"{client.clock.describe()}: the server's is used" if client.clock.skew else "agrees with the server's"
+    clock = client.clock
+    told = f"{clock.describe()}: the server's is used" if clock.skew else "agrees with the server's"
+    return "; ".join(filter(None, (told, clock.describe_odd())))

@@ -11,9 +11,11 @@ from pipelines.corrections.commands import corrections
 from pipelines.verbs import Group, verb
 
 if TYPE_CHECKING:  # help is instant
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
-_INSTANT = "ISO 8601 instant or date, UTC unless it says otherwise"
+_INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
+_WHOLE = "ISO 8601; a date is that whole day, UTC"
 
 
 @click.group(
@@ -61,13 +63,21 @@ def _terminated(number: int, _: object) -> NoReturn:
     raise error
 
 
-def _instant(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    from sources.impact.settings import parse_instant  # noqa: PLC0415 - help is instant
+def _start(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    from sources.impact.settings import parse_start  # noqa: PLC0415 - help is instant
 
+    return _bound(parameter, text, parse_start)
+
+
+def _end(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    from sources.impact.settings import parse_end  # noqa: PLC0415 - help is instant
+
+    return _bound(parameter, text, parse_end)
+
+
+def _bound(parameter: click.Parameter, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:
     try:
-        return parse_instant(text)
+        return None if text is None else parse(text)
     except ValueError as error:
         msg = f"{text!r} is not an {_INSTANT}"
         raise click.BadParameter(msg, param=parameter) from error
@@ -102,11 +112,11 @@ def check() -> int:
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
 @click.option(
     "--since",
-    callback=_instant,
+    callback=_start,
     metavar="T",
-    help=f"Read from here instead of the cursors ({_INSTANT}). Before a cursor it re-reads; after it, it moves none.",
+    help=f"Read from here instead of the cursors ({_WHOLE}). Before a cursor it re-reads; after it, it moves none.",
 )
-@click.option("--until", callback=_instant, metavar="T", help=f"Read up to here instead of now ({_INSTANT}).")
+@click.option("--until", callback=_end, metavar="T", help=f"Read up to here instead of now ({_WHOLE}).")
 @click.option(
     "--items/--no-items",
     default=None,
@@ -152,11 +162,11 @@ def items(max_requests: int | None) -> int:
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
 @click.option(
     "--since",
-    callback=_instant,
+    callback=_start,
     metavar="T",
-    help=f"Verify events from here on ({_INSTANT}); by default as far back as the API goes.",
+    help=f"Verify events from here on ({_WHOLE}); by default as far back as the API goes.",
 )
-@click.option("--until", callback=_instant, metavar="T", help=f"Verify events up to here ({_INSTANT}); default now.")
+@click.option("--until", callback=_end, metavar="T", help=f"Verify events up to here ({_WHOLE}); default now.")
 @click.option("--repair", is_flag=True, help="Mend what is missing or stale; acknowledge what is gone at the source.")
 @verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
@@ -215,12 +225,12 @@ def status(*, as_json: bool, max_age: timedelta | None) -> int:
     help="Where to write it; what is there is replaced.",
 )
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
-@click.option("--since", callback=_instant, metavar="T", help=f"Only conversions from here on ({_INSTANT}).")
+@click.option("--since", callback=_start, metavar="T", help=f"Only conversions from here on ({_WHOLE}).")
 @click.option(
     "--compare-to",
-    callback=_instant,
+    callback=_end,
     metavar="T",
-    help=f"Tell changes since this instant ({_INSTANT}); default: the last month end that the data has passed.",
+    help=f"Tell changes since this instant ({_WHOLE}); default: the last month end that the data has passed.",
 )
 @verb
 def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:

@@ -13,14 +13,14 @@ from sources.impact.passes import Cursors, Mark, Pass
 
 _ADJOIN = timedelta(milliseconds=1)
 """Windows that were cut beside a crowded instant end a millisecond before it, which is as fine as the API filters."""
-# A locking window vouches for what had locked when it was read: no further than its run's until.
+# A window vouches for what there was when it was read: no further than its run's beginning, and its until.
 _READ = """
 with read_whole as (
     select w.campaign_id, w.pass, w.window_start, r.started,
-        case when w.window_end > r.until then r.until else w.window_end end as window_end
+        least(w.window_end, r.until, r.started) as window_end
     from {windows} w join {runs} r on r.run_id = w.run_id
     where w.outcome in ('whole', 'parted') and w.event_start is null and w.pass in ('updated', 'locking')
-        and w.window_start <= r.until
+        and w.window_start <= r.until and w.window_start <= r.started
 )
 """
 _HOLES = (
@@ -69,7 +69,10 @@ def find_gaps(pipeline: dlt.Pipeline, state: Mapping[str, Any]) -> list[Gap]:
         if cursor is None:
             continue
         # What locked before the first run was read by the updated pass; the reach-back to it leaves holes on purpose.
-        since = _utc(first) if pass_ == Pass.UPDATED else max(_utc(first), _utc(began))
+        if pass_ == Pass.UPDATED:
+            since = cursors.get(Mark.BEGUN) or _utc(first)
+        else:
+            since = max(_utc(first), cursors.get(Mark.FOLLOWED) or _utc(began))
         mine = [(start, end) for c, p, start, end in holes if (c, p) == (campaign_id, pass_)]
         for start, end in [*mine, (_utc(last), cursor)]:
             low, high = max(start, since), min(end, cursor)

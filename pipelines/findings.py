@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.compare import Compared, Difference, months, only
-from sources.impact.landing import finding
+from sources.impact.landing import back, finding
 from sources.impact.reading import Batch
 from sources.impact.tables import Rejected
 
@@ -30,6 +30,10 @@ class Findings:
         """The API's rows for what is missing or stale."""
         self.rejected: set[str] = set()
         """Records that could not be typed, by id or as they came."""
+        self.back: dict[str, str] = {}
+        """Actions that were gone and are met again, with their campaign."""
+        self.asked_again: set[str] = set()
+        """Actions that are acknowledged to be gone, and were asked for once more."""
         self.misfits: dict[str, tuple[Rejected, Batch]] = {}
         """Actions that are compared without a value that does not fit its column, by id."""
         self.unexpected = 0
@@ -56,14 +60,17 @@ class Findings:
     def rows(self, run_id: str, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
         """The rows of `verify_results`: one for each action, for a stale one as many as columns differ."""
         for one in self.differences.values():
-            if one.acknowledged:
+            if one.acknowledged and one.action_id not in self.asked_again:
                 continue
             what = (run_id, one.campaign_id, one.action_id, one.kind.value, at)
             if not one.cells:
-                yield finding(*what, month=one.month, repaired=repaired)
+                yield finding(*what, month=one.month, repaired=repaired or one.acknowledged)
             for cell in one.cells:
                 values: dict[str, Any] = {"column": cell.column, "here": cell.here, "there": cell.there}
                 yield finding(*what, month=one.month, repaired=repaired, **values)
+
+        for action_id, campaign_id in self.back.items():
+            yield back(run_id, campaign_id, action_id, at)
 
     def _count(self, campaign_id: str, month: str | None) -> Count:
         return self.counts.setdefault((campaign_id, month), Counter())

@@ -9,6 +9,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
+from sources.impact.gone import Gone
 from sources.impact.parting import Counts
 from sources.impact.protocol import Axis
 from sources.impact.warehouse import Warehouse
@@ -20,7 +21,7 @@ class Held:
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         self._warehouse = Warehouse(pipeline)
-        self._tables = {name for name in ("actions", "verify_results") if self._warehouse.holds(name)}
+        self._tables = {"actions"} if self._warehouse.holds() else set()
         self._client = pipeline.sql_client()
 
     @property
@@ -71,10 +72,9 @@ class Held:
         rows = self._query("actions", sql, *params)
         return int(rows[0][0]) if rows else 0
 
-    def acknowledged(self) -> set[str]:
-        """Ids of the actions that an earlier `--repair` took note of as gone at the source."""
-        sql = "select distinct action_id from {t} where finding = %s and repaired"
-        return {row[0] for row in self._query("verify_results", sql, "gone")}
+    def gone(self) -> dict[str, Gone]:
+        """Actions that the API did not know when last asked, by id."""
+        return self._warehouse.gone()
 
     def _query(self, table: str, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
         if table not in self._tables:

@@ -65,8 +65,9 @@ def items(
         if not ItemQueue(Warehouse(pipeline)).ready:
             msg = "there are no actions yet whose items could be read: run `impact sync` first"
             raise ConfigurationError(msg)
-        list_campaigns(client)  # sets the clock, hears the budget, tries the credentials
-        client.clock.not_before(Warehouse(pipeline).latest_run())
+        reached = Warehouse(pipeline).latest_run()
+        list_campaigns(client, reached)  # sets the clock, hears the budget, tries the credentials
+        client.clock.not_before(reached)
         run = Run(uuid.uuid4().hex, client.clock.now(), None, None, "items: running", None, 0, 0)
 
         def row(code: Exit | None, outcome: str) -> Run:

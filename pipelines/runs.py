@@ -14,7 +14,7 @@ from dlt.extract import DltResource
 
 from pipelines.exits import root_cause
 from sources.impact import MERGE
-from sources.impact.errors import ImpactError
+from sources.impact.errors import ForeignWarehouse, ImpactError
 from sources.impact.warehouse import Warehouse
 
 COLUMNS: Any = {
@@ -50,18 +50,23 @@ class Run:
 
 @contextmanager
 def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) -> Iterator[None]:
-    """Leave the row of a run that failed, if the warehouse is one that can take it; an error of ours is raised bare."""
+    """Leave the row of a run that failed, if the warehouse is ours and can take it; an error of ours is raised bare."""
     try:
         yield
     except Exception as error:
         cause = root_cause(error)
         with suppress(Exception):
             pipeline.abort_packages()
-            if Warehouse(pipeline).holds("sync_runs"):
-                pipeline.run(runs(lambda: failed(cause)))
+            record_failed(pipeline, failed(cause), cause)
         if isinstance(cause, ImpactError):
             raise cause from None
         raise
+
+
+def record_failed(pipeline: dlt.Pipeline, row: Run, cause: BaseException) -> None:
+    """Leave the row of a run that failed, unless the warehouse is another account's or was never filled."""
+    if not isinstance(cause, ForeignWarehouse) and Warehouse(pipeline).holds("sync_runs"):
+        pipeline.run(runs(lambda: row))
 
 
 @dlt.source(name="impact", section="impact")

@@ -32,7 +32,10 @@ def show(summary: ItemSummary) -> None:
         out.print(f"{tally.items:,} items of {tally.actions:,} actions read with {summary.requests:,} requests.")
     out.print(said(covered(summary.coverage, summary.per_hour)))
     if tally.not_found:
-        out.print(f"{tally.not_found:,} actions are not known to the API: they are asked for again once they change.")
+        out.print(
+            f"{tally.not_found:,} actions are not known to the API: they are asked for again by every run for a week, "
+            "then weekly."
+        )
     if tally.failed:
         out.print(f"{tally.failed:,} actions gave no valid answer: they are asked for again by the next run.")
     if tally.rejected:

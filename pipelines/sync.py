@@ -20,6 +20,7 @@ from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, Walk, impact
+from sources.impact.campaigns import explain
 from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.errors import ImpactError
@@ -122,7 +123,8 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
         state = pipeline.state.get("sources", {}).get("impact", {})
         readings = walk.plan(state)
         left, seconds = client.budget.remaining, client.seconds_a_request
-        wait = ItemQueue(Warehouse(pipeline)).length() if _most(settings, items) != 0 else 0
+        now = client.clock.now()
+        wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(settings, items) != 0 else 0
         return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
 
 
@@ -167,10 +169,9 @@ def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT00
 
 def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
     """The ledger's row as things stand: with its outcome once the walk has ended."""
-    until = walk.bounds.until if walk.bounds else None
     started = walk.bounds.now if walk.bounds else None
     if not walk.finished:
-        return Run(walk.run_id, started, None, until, "running", None, walk.rows, walk.client.budget.spent)
+        return Run(walk.run_id, started, None, walk.until, "running", None, walk.rows, walk.client.budget.spent)
     code, outcome = Exit.DONE, "done"
     if walk.stopped is not None:
         code = exit_code(walk.stopped)
@@ -182,19 +183,18 @@ def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
     elif items is not None and (ended := items.ended)[0] is not Exit.EARLY:
         code, outcome = ended
     now = walk.client.clock.now()
-    return Run(walk.run_id, started, now, until, outcome, int(code), walk.rows, walk.client.budget.spent)
+    return Run(walk.run_id, started, now, walk.until, outcome, int(code), walk.rows, walk.client.budget.spent)
 
 
 def _failed(walk: Walk, cause: BaseException) -> Run:
     """The ledger's row of a run that failed."""
     now = walk.client.clock.now()
-    until = walk.bounds.until if walk.bounds else None
     started = walk.bounds.now if walk.bounds else now
     return Run(
         walk.run_id,
         started,
         now,
-        until,
+        walk.until,
         type(cause).__name__,
         int(exit_code(cause)),
         walk.rows,
@@ -203,14 +203,20 @@ def _failed(walk: Walk, cause: BaseException) -> Run:
 
 
 def _notes(walk: Walk) -> tuple[str, ...]:
-    notes = []
+    notes = list(explain(walk.campaigns, walk.unread.refused)) if walk.campaigns else []
     bounds = walk.bounds
     if bounds and bounds.since and bounds.since < bounds.earliest:
         notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")
+    notes += [
+        f"campaign {campaign_id}: start_date is earlier than where reading began; read from {_day(start)} on as well"
+        for campaign_id, start in walk.reaching_back.items()
+    ]
     if bounds and bounds.until > bounds.now:
         notes.append(f"--until lies ahead of the server's clock: cursors stand at {bounds.now.isoformat()}")
     if walk.client.clock.skew:
         notes.append(f"{walk.client.clock.describe()}: the server's is used")
+    if odd := walk.client.clock.describe_odd():
+        notes.append(odd)
     return tuple(notes)
 
 

@@ -17,16 +17,16 @@ import dlt
 
 from pipelines.compare import LAG, Difference, compare
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, worst_exit
+from pipelines.exits import Exit, exit_code, worst_exit
 from pipelines.findings import Count, Findings
 from pipelines.held import Held
 from pipelines.history import History
 from pipelines.history_check import Fault
-from pipelines.runs import Run, runs
+from pipelines.runs import Run, recording, runs
 from pipelines.verify_campaign import CampaignCheck, Plan
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask, Settings, impact
-from sources.impact.campaigns import list_campaigns
+from sources.impact.campaigns import Campaigns, explain, find_campaigns
 from sources.impact.client import Client
 from sources.impact.errors import ConfigurationError
 from sources.impact.landing import Lander, Landing, versions
@@ -93,13 +93,14 @@ def verify(
         Client(settings) as client,
         Verification(client, pipeline, ask, repair=repair, on_progress=on_progress) as verification,
     ):
-        kept = History(pipeline, on=settings.history)
-        verification.history = tuple(kept.faults(Warehouse(pipeline).latest_run() or _LONG_AGO))
-        verification.read(pipeline.state.get("sources", {}).get("impact", {}))
-        pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
-        kept.actions(verification.earliest)
-        if repair and verification.history:
-            kept.repair(client.clock.now())
+        with recording(pipeline, verification.failed_row):
+            kept = History(pipeline, on=settings.history)
+            verification.history = tuple(kept.faults(Warehouse(pipeline).latest_run() or _LONG_AGO))
+            verification.read(pipeline.state.get("sources", {}).get("impact", {}))
+            pipeline.run([impact(walk=verification, history=settings.history), runs(verification.ledger_row)])
+            kept.actions(verification.earliest)
+            if repair and verification.history:
+                kept.repair(client.clock.now())
         describe(pipeline)
         report = verification.report()
         return replace(report, repaired=False) if repair and kept.faults() else report
@@ -136,6 +137,7 @@ class Verification:
         self._reader = WindowReader(client, client.settings.page_size, self._held)
         self._lander = Lander(self._warehouse, self.run_id)
         self._scope = _Scope()
+        self._campaigns: Campaigns | None = None
         self._windows: list[dict[str, Any]] = []
         self._planned = self._rows = 0
         self._began: datetime | None = None
@@ -158,7 +160,7 @@ class Verification:
         self._scope = scope = self._choose(state)
         self._client.clock.not_before(self._warehouse.latest_run())
         self._began = self._client.clock.now()
-        acknowledged = self._held.acknowledged()
+        gone = self._held.gone()
         self._planned = sum(len(self._plan(id_).windows) for id_ in scope.begun)
         for id_ in scope.begun:
             plan = self._plan(id_)  # as of now: the API's horizon moves while others are read
@@ -166,7 +168,7 @@ class Verification:
             check = CampaignCheck(
                 plan, self._client, self._reader, self._held, self._findings, on_window=self._window_done
             )
-            check.run(acknowledged)
+            check.run(gone)
         if error := self._reader.unread.unanswered:
             raise error
 
@@ -197,10 +199,17 @@ class Verification:
         now, spent = self._client.clock.now(), self._client.budget.spent
         return Run(self.run_id, self._began, now, None, f"verify: {ended}", int(code), self._rows, spent)
 
+    def failed_row(self, cause: BaseException) -> Run:
+        """The row of `sync_runs` of a verification that failed."""
+        now, spent = self._client.clock.now(), self._client.budget.spent
+        code, outcome = int(exit_code(cause)), f"verify: {type(cause).__name__}"
+        return Run(self.run_id, self._began or now, now, None, outcome, code, self._rows, spent)
+
     def report(self) -> Report:
         """What was found, and whether the warehouse now holds every row that was to be mended."""
         all_ = not (self._ask.campaigns or self._client.settings.campaign_ids)
-        counted = self._scope.listed if all_ else list(self._scope.names)
+        refused = self._reader.unread.refused
+        counted = [id_ for id_ in self._scope.listed if id_ not in refused] if all_ else list(self._scope.names)
         return Report(
             self.run_id,
             self._scope.names,
@@ -221,8 +230,10 @@ class Verification:
 
     def _choose(self, state: State) -> _Scope:
         """The campaigns to verify. Raises `UnknownCampaign` where one was asked for that there is not."""
-        campaigns = list_campaigns(self._client)
-        ids = campaigns.choose(self._ask.campaigns or self._client.settings.campaign_ids)
+        asked = self._ask.campaigns or self._client.settings.campaign_ids
+        campaigns = find_campaigns(self._client, self._warehouse, asked)
+        self._campaigns, self._reader.unread.lost = campaigns, campaigns.lost
+        ids = campaigns.choose(asked)
         chosen = {id_: campaigns.names[id_] for id_ in ids}
         cursors = {id_: Cursors(state, id_).get(Mark.UPDATED) for id_ in chosen}
         held = self._held.campaigns()
@@ -259,6 +270,8 @@ class Verification:
 
     def _notes(self) -> Iterator[str]:
         bounds, scope, findings = self._bounds(), self._scope, self._findings
+        if self._campaigns:
+            yield from explain(self._campaigns, self._reader.unread.refused)
         if left_out := [id_ for id_ in scope.names if id_ not in scope.begun]:
             yield f"not synced yet and left out: {', '.join(left_out)}"
         if bounds.since and bounds.since < bounds.earliest:

@@ -6,7 +6,7 @@ set apart as newer; the rest is read a second time, and what no window returned 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, groupby
@@ -19,6 +19,7 @@ from pipelines.findings import Findings, without
 from pipelines.held import Held
 from sources.impact.client import Client
 from sources.impact.errors import ShortAnswers
+from sources.impact.gone import Gone
 from sources.impact.passes import Bounds, Pass, Reading, plan_unseen
 from sources.impact.protocol import Axis
 from sources.impact.reading import FAILED, LEFT_OUT, Batch, WindowDone, WindowReader
@@ -75,18 +76,22 @@ class CampaignCheck:
         """EventDate here of the actions that no window returned, by id."""
         self._newer: set[str] = set()
         """Actions that changed since the last sync, as far as they were in question."""
+        self._gone: Mapping[str, Gone] = {}
+        """Actions that the API did not know when last asked."""
         self._unread: set[Window] = set()
         """Windows that could not be read: nothing is missing there that may be in them."""
 
-    def run(self, acknowledged: set[str]) -> None:
-        """Verify. Actions that are `acknowledged` to be gone are not asked for by id."""
+    def run(self, gone: Mapping[str, Gone]) -> None:
+        """Verify. Actions that are acknowledged to be `gone` are asked for by id only now and then."""
+        self._gone = gone
         readings = [_Planned(self._id, Pass.VERIFY, window, planned=window) for window in self._plan.windows]
         for window, events in groupby(self._reader.read(readings), key=_planned):
             seen = self._compare_window(window, events)
             if window not in self._unread:
                 self._look_who_is_missing_there(window, seen)
-        gone = sorted(acknowledged & self._unreturned.keys())
-        dated = [(id_, self._unreturned.pop(id_)) for id_ in gone]
+        now = self._plan.bounds.now
+        known = sorted(id_ for id_ in self._unreturned if self._is_acknowledged(id_) and not gone[id_].is_news(now))
+        dated = [(id_, self._unreturned.pop(id_)) for id_ in known]
         self._findings.report([Difference(self._id, id_, Kind.GONE, at, acknowledged=True) for id_, at in dated])
         self._ask_what_is_newer()
         self._read_again()
@@ -187,8 +192,7 @@ class CampaignCheck:
             some, rest, number = rest[:number], rest[number:], number * _GROWS
             for batch in self._batches(self._reader.read_singly(self._id, some)):
                 self._prove_windows(batch.records.table)
-                gone = [Difference(self._id, id_, Kind.GONE, self._unreturned[id_]) for id_ in batch.gone]
-                self._findings.report(gone)
+                self._findings.report([self._gone_still(id_) for id_ in batch.gone])
                 compared = self._compare(batch.records.table)
                 self._findings.add(self._id, compared.same, "verified")
                 found = self._less_newer(compared)
@@ -198,6 +202,16 @@ class CampaignCheck:
                     if one not in real:
                         self._findings.newer(one)
                 self._findings.report(real, found)
+
+    def _is_acknowledged(self, action_id: str) -> bool:
+        return action_id in self._gone and self._gone[action_id].acknowledged
+
+    def _gone_still(self, action_id: str) -> Difference:
+        """The finding for an action that was asked for by id, and that the API does not know."""
+        acknowledged = self._is_acknowledged(action_id)
+        if acknowledged:
+            self._findings.asked_again.add(action_id)
+        return Difference(self._id, action_id, Kind.GONE, self._unreturned[action_id], acknowledged=acknowledged)
 
     def _prove_windows(self, found: pa.Table) -> None:
         """Raise `ShortAnswers` if an action that no window returned is there all the same, dated within one."""
@@ -227,6 +241,8 @@ class CampaignCheck:
                     self._unread.add(_planned(event))
                 continue
             self._findings.rejected |= {record.id or record.raw for record in event.records.rejected}
+            if self._gone:
+                self._findings.back |= dict.fromkeys(self._gone.keys() & set(event.ids.to_pylist()), self._id)
             self._findings.misfits |= {record.id or "": (record, event) for record in event.records.misfits}
             yield event
 

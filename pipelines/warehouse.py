@@ -67,6 +67,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
             connection = stack.enter_context(_connected(path, wait, read_only=read_only))
             destination = duckdb_file.destination(connection)
         pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
+        pipeline.refresh = None  # whatever is configured: each load package would empty the tables again
         if other is not None:
             _try(pipeline)
         if lock is not None:

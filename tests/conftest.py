@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -55,6 +56,12 @@ def typed(name: str, text: str | None) -> object:
     if name.endswith("_date"):
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     return text
+
+
+def own_clock(world: World, off: timedelta = timedelta(0)) -> Callable[[], datetime]:
+    """A machine's clock that shows the world's time, or is off by so much. The world's stands; this one ticks."""
+    ticks = count()
+    return lambda: world.now + off + timedelta(microseconds=next(ticks))
 
 
 class Account:

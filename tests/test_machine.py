@@ -28,11 +28,11 @@ from hypothesis.stateful import (
 )
 
 from pipelines.exits import Exit
-from sources.impact import Ask
+from sources.impact import Ask, clock
 from sources.impact.errors import BudgetSpent, ConfigurationError, Unavailable
 from sources.impact_sandbox import Campaign, Reply, Request, Rules, Sandbox, World
 from sources.impact_sandbox.times import parse_time
-from tests.conftest import CAMPAIGNS, Account
+from tests.conftest import CAMPAIGNS, Account, own_clock
 
 PLENTY = 100_000
 MOST_UNPROVEN = 5
@@ -66,6 +66,8 @@ TELLING = st.fixed_dictionaries(
         "max_page_size": st.sampled_from([None, 2_000, 20_000]),
         "rate_limit_headers": st.sampled_from(["standard", "hour", "retry_after", "none"]),
         "reset_as_epoch": st.booleans(),
+        "wrong_date_every": st.sampled_from([0, 1_000, 5]),
+        "wrong_date_seconds": st.sampled_from([108_000, -108_000, 300]),
     }
 )
 WORLDS = st.fixed_dictionaries(
@@ -103,7 +105,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
-        environment = self.stack.enter_context(pytest.MonkeyPatch.context())
+        self.environment = environment = self.stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("DLT_DATA_DIR", str(self.folder / "dlt"))
         environment.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.folder / "impact_warehouse.duckdb"))
         # Four requests at a time may meet a null body thrice in a row, though only every fifth is one.
@@ -118,12 +120,13 @@ class Machine(RuleBasedStateMachine):
         """Stop the sandbox and leave neither files nor settings behind."""
         self.stack.close()
 
-    @initialize(world=WORLDS, life=LIVES, telling=TELLING)
-    def begin(self, world: dict[str, Any], life: dict[str, Any], telling: dict[str, Any]) -> None:
+    @initialize(world=WORLDS, life=LIVES, telling=TELLING, off=st.sampled_from([0, -5]))
+    def begin(self, world: dict[str, Any], life: dict[str, Any], telling: dict[str, Any], off: int) -> None:
         """A world with some weeks behind it, not synced yet."""
         self.world = World(rules=Rules(**life, **telling), **world)
         self.sandbox = self.stack.enter_context(Sandbox(self.world, requests_per_hour=PLENTY))
         self.account = Account(self.world, self.sandbox, self.folder)
+        self.environment.setattr(clock, "local", own_clock(self.world, timedelta(hours=off)))
 
     # What happens in the world
 

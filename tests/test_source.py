@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import dlt
 import pytest
+from dlt.common.typing import TRefreshMode
 
 from pipelines.exits import root_cause
 from sources.impact import impact, impact_items
@@ -91,3 +93,39 @@ def test_another_accounts_warehouse_is_refused(account: Make) -> None:
     with pytest.raises(ForeignWarehouse):
         foreign.sync()
     assert one.held() == before
+
+
+@pytest.mark.parametrize("refresh", ["drop_data", "drop_resources", "drop_sources"])
+def test_a_refresh_reads_everything_anew(account: Make, refresh: TRefreshMode) -> None:
+    """`refresh` of `pipeline.run` empties the tables, so that run reads all of the account, and later ones go on."""
+    one = account(days=60, per_day=5)
+    pipeline_of(one).run(impact(one.settings()))
+    one.world.advance(days=3)
+    pipeline_of(one).run(impact(one.settings()), refresh=refresh)
+    one.assert_true()
+    one.world.advance(days=3)
+    pipeline_of(one).run(impact(one.settings()))
+    one.assert_true()
+
+
+def test_items_refuse_a_refresh(account: Make) -> None:
+    """Emptying what `impact()` has noted of items would lose it, so `impact_items` says how to refresh."""
+    one = account(days=20, per_day=2)
+    pipeline_of(one).run(impact(one.settings()))
+    with pytest.raises(Exception, match="impact_items cannot be refreshed"):
+        pipeline_of(one).run(impact_items(one.settings()), refresh="drop_data")
+    pipeline_of(one).abort_packages()
+    pipeline_of(one).run(impact(one.settings()))
+    one.assert_true()
+
+
+def test_a_date_is_a_whole_day(account: Make) -> None:
+    """`since` and `until` as dates read from the first instant of the one to the last of the other."""
+    one = account(days=20, per_day=5)
+    day = (one.world.now - timedelta(days=4)).date()
+    for since, until in ((day, day), (day.isoformat(), day.isoformat())):
+        pipeline_of(one).run(impact(one.settings(), since=since, until=until))
+    rows = one.query("select distinct window_start, window_end from impact.sync_windows where pass = 'updated'")
+    assert [(start.isoformat(), end.isoformat()) for start, end in rows] == [
+        (f"{day}T00:00:00+00:00", f"{day}T23:59:59.999999+00:00")
+    ]

@@ -45,6 +45,15 @@ def test_windows_adjoin_whatever_was_asked(account: Make, capsys: pytest.Capture
         assert gaps(capsys) == []
 
 
+def test_a_first_run_of_a_range_leaves_no_gap_behind(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a first run with `--since` and a plain one, some time apart, all that the cursors vouch for was read."""
+    one = account(days=20, per_day=2)
+    one.sync(Ask(since=one.world.now - timedelta(days=9)))
+    one.world.advance(hours=5)
+    one.sync()
+    assert gaps(capsys) == []
+
+
 @pytest.mark.parametrize("pass_", ["updated", "locking"])
 def test_a_window_missing_from_the_ledger_is_named(
     account: Make, capsys: pytest.CaptureFixture[str], pass_: str

@@ -6,18 +6,21 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import dlt
 import duckdb
 import pytest
+from dlt.extract import DltResource
 
 from pipelines.exits import Exit, WarehouseBusy, WarehouseLost
+from pipelines.warehouse import open_pipeline
 from sources.impact import Ask
 from sources.impact.errors import ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign
 from sources.impact_sandbox import Campaign, Reply, Request
-from tests.conftest import Account
+from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]
 
@@ -70,12 +73,15 @@ def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make) ->
 
 
 def test_the_first_sync_costs_its_windows_and_pages(account: Make) -> None:
-    """A first run sends one request for each window of three years, one for each further page, one for campaigns."""
+    """A first run sends one request for each window of three years, one for each further page, one for campaigns.
+
+    Two more learn the time, as this machine's clock is not the sandbox's.
+    """
     one = account(days=60, per_day=150)
     summary = one.sync()
     windows = one.query("select count(*), sum(pages - 1), sum(rows) from impact.sync_windows")[0]
     assert windows[0] == 2 * 25
-    assert len(one.sandbox.requests) == 1 + windows[0] + windows[1]
+    assert len(one.sandbox.requests) == 1 + 2 + windows[0] + windows[1]
     assert windows[2] >= len(one.truth())
     one.assert_true()
     assert summary.run.requests == len(one.sandbox.requests)
@@ -289,6 +295,77 @@ def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
     assert one.sync().exit is Exit.DONE
     assert codes == [Exit.BUSY]
     one.assert_true()
+
+
+def test_a_table_that_was_emptied_is_read_anew(account: Make) -> None:
+    """Where the actions of a campaign were deleted, its cursors are not believed; an empty campaign costs nothing."""
+    empty = Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.0)
+    one = account(days=60, per_day=5, campaigns=(*CAMPAIGNS, empty))
+    one.sync()
+    with one.changing() as connection:
+        connection.execute("delete from actions where campaign_id = '1000'")
+    one.sync()
+    one.assert_true()
+    windows = one.query(
+        "select count(*) from impact.sync_windows where campaign_id in ('2000', '3000') and pass = 'updated'"
+    )
+    assert windows == [(2 * 25 + 2,)]
+
+
+def test_an_until_ahead_of_now_settles_nothing(account: Make) -> None:
+    """After `--until` in the future, open actions are open and at risk, also where an older release wrote it down."""
+    one = account(days=20, per_day=5)
+    for until in (one.world.now + timedelta(days=400), None):
+        one.sync(Ask(until=until))
+        assert one.query("select distinct as_of from impact.synced_until") == [(one.world.now,)]
+        assert one.query("select max(until) from impact.sync_runs") == [(one.world.now,)]
+        with one.changing() as connection:  # as releases before wrote it
+            connection.execute(f"update sync_runs set until = timestamptz '{one.world.now + timedelta(days=400)}'")
+        one.world.advance(days=1)
+        assert one.query("select max(as_of) from impact.synced_until") == [(one.world.now - timedelta(days=1),)]
+        assert one.query("select sum(at_risk) > 0 from impact.settlement where locking_date > as_of")[0][0]
+        with one.changing() as connection:
+            connection.execute("update sync_runs set until = started")
+
+
+def forget_beginnings() -> None:
+    """Leave the state as a release did that kept only cursors."""
+
+    @dlt.source(name="impact", section="impact")
+    def older() -> DltResource:
+        @dlt.resource(name="older")
+        def rows() -> Iterator[dict[str, int]]:
+            for marks in dlt.current.source_state()["campaigns"].values():
+                marks.pop("begun")
+                marks.pop("followed")
+            yield {"a": 1}
+
+        return rows
+
+    with open_pipeline() as pipeline:
+        pipeline.run(older())
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_start_date_that_is_moved_earlier_takes_effect(account: Make, *, old: bool) -> None:
+    """The range before is read and said, by a warehouse of an older release too; from then on nothing is read twice."""
+    one = account(days=120, per_day=2)
+    begun = one.world.now - timedelta(days=20)
+    one.sync(start_date=begun)
+    assert len(one.held()) < len(one.truth())
+    if old:
+        forget_beginnings()
+    one.world.advance(days=1)
+    summary = one.sync(start_date=begun - timedelta(days=60))
+    assert any("start_date is earlier" in note for note in summary.notes)
+    read = len(one.held())
+    assert read < len(one.truth())
+    summary = one.sync()
+    one.assert_true()
+    summary = one.sync()
+    assert not any("start_date" in note for note in summary.notes)
+    mine = f"run_id = '{summary.run.run_id}' and pass = 'updated'"
+    assert one.query(f"select count(*) from impact.sync_windows where {mine}") == [(2,)]
 
 
 def test_the_default_file_answers_queries_by_the_names_of_the_readme(

@@ -166,3 +166,13 @@ def test_verify_compares_every_other_campaign(account: Make) -> None:
     assert report.exit is Exit.FAILED
     assert not {one.kind for one in report.drift} - {"stale"}
     assert_true_but(one)
+
+
+def test_a_verification_that_fails_is_in_the_ledger(account: Make) -> None:
+    """When the API is down, sync_runs has a row that says so, with the exit code."""
+    one = account(days=5, per_day=2)
+    one.sync(**start(one))
+    one.sandbox.on_request = lambda request: Reply(503) if request.path.endswith("/Actions") else None
+    with pytest.raises(ConnectionError):
+        verify(one.settings(**start(one)))
+    assert one.query("select exit_code from impact.sync_runs where outcome = 'verify: Unavailable'") == [(4,)]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from pipelines.corrections.calls import Call
 from pipelines.corrections.columns import LEFT, NOT_DONE, WAITING, Status
-from pipelines.corrections.desk import opened
+from pipelines.corrections.desk import Desk, opened
 from pipelines.corrections.progress import CallProgress
 from pipelines.corrections.sending import Sender
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code
+from pipelines.runs import Run, record_failed
 from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
 from sources.impact.settings import Settings
 
@@ -59,7 +63,7 @@ def apply(
             raise ConfigurationError(msg)
         if any(call.status == Status.PLANNED for call in calls):
             desk.check_home(plan_id)
-        run = Sender(desk, len(calls), on_progress)
+        run, began = Sender(desk, len(calls), on_progress), desk.client.clock.now()
         error = None
         try:
             run.settle_earlier(calls)
@@ -67,5 +71,15 @@ def apply(
             run.settle(plan_id)
         except ImpactError as stopped:
             error, note = stopped, None
+            _record(desk, began, stopped)
         describe(desk.pipeline)
         return Applied(desk.journal.plan(plan_id), error, note)
+
+
+def _record(desk: Desk, began: datetime, error: ImpactError) -> None:
+    """Leave a row in `sync_runs`: the journal says what became of each call, not that the run stopped."""
+    outcome, now = f"corrections: {type(error).__name__}", desk.client.clock.now()
+    spent = desk.client.budget.spent
+    row = Run(uuid.uuid4().hex, began, now, None, outcome, int(exit_code(error)), 0, spent)
+    with suppress(Exception):  # what stopped it may be the warehouse
+        record_failed(desk.pipeline, row, error)

@@ -18,6 +18,7 @@ from sources.impact.campaigns import list_campaigns
 from sources.impact.client import Client
 from sources.impact.settings import Settings
 from sources.impact.walk import own
+from sources.impact.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def opened(settings: Settings) -> Iterator[Desk]:
         own(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
         journal, file = Journal(pipeline), JournalFile(beside(pipeline))
         known = file.compare(journal.left())
-        list_campaigns(client)  # sets the clock, hears the budget, tries the credentials
+        # It sets the clock, hears the budget, tries the credentials.
+        list_campaigns(client, Warehouse(pipeline).latest_run())
         _note_forsaken(journal, known, client)
         yield Desk(pipeline, client, journal, file, rereader, known)
 

@@ -76,7 +76,7 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
         journal = Journal(pipeline)
         file = JournalFile(beside(pipeline))
         file.compare(journal.left())
-        list_campaigns(client)
+        list_campaigns(client, Warehouse(pipeline).latest_run())
         now, began = client.clock.now(), time.monotonic()
         checked = validate(requested, pipeline, journal, settings, now)
         seconds = time.monotonic() - began

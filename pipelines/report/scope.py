@@ -83,7 +83,8 @@ class Books:
             if name not in needed:
                 continue
             if name == "synced_until" and at:
-                text = text.replace(_RUNS, f"join (select * from sync_runs where until <= {instant(at)}) r")  # noqa: PLW2901
+                told = f"join (select * from sync_runs where least(until, started) <= {instant(at)}) r"
+                text = text.replace(_RUNS, told)  # noqa: PLW2901
             if name == "settlement":
                 yield f"settled as ({text})"
                 text = f"select * from settled where {self.scope.within}"  # noqa: PLW2901

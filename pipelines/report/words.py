@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -68,8 +68,10 @@ def moment(value: datetime | None) -> str:
 
 
 def closing(value: datetime) -> str:
-    """An instant that books were closed at: the day before, if it is a midnight."""
+    """An instant that books were closed at: its day, if it is the last of it, and the day before, if a midnight."""
     at = value.astimezone(UTC)
+    if at.time() == time.max:
+        return f"the end of {day(at)}"
     midnight = (at.hour, at.minute, at.second) == (0, 0, 0)
     return f"the end of {day(at - timedelta(seconds=1))}" if midnight else f"{moment(at)} UTC"
 

@@ -15,7 +15,7 @@ import logging
 import sys
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 import dlt
@@ -43,7 +43,7 @@ from sources.impact.schema import (
     WINDOW,
     WINDOW_RESULT,
 )
-from sources.impact.settings import Settings, parse_instant
+from sources.impact.settings import Settings, parse_end, parse_start
 from sources.impact.tables import empty
 from sources.impact.walk import Ask, Packages, Walk
 from sources.impact.warehouse import Warehouse
@@ -60,21 +60,23 @@ def impact(  # noqa: PLR0913 - what a user may choose
     settings: Settings | None = None,
     *,
     campaigns: tuple[str, ...] = (),
-    since: str | datetime | None = None,
-    until: str | datetime | None = None,
+    since: str | date | None = None,
+    until: str | date | None = None,
     walk: Packages | None = None,
     history: bool = False,
 ) -> tuple[DltResource, ...]:
     """Actions, campaigns, the ledger of windows and the records that could not be typed.
 
-    `settings` come from dlt's configuration when not given; `since` and `until` (ISO 8601 or dates) bound the run.
+    `settings` come from dlt's configuration when not given; `since` and `until` bound the run: ISO 8601, or
+    dates, which are whole days (UTC).
+    With `refresh` of `pipeline.run`, in each of its modes, everything is read anew.
     Everything goes into one load package; give a `walk` of your own to cut it into several (`Walk.package`).
     `history` declares the tables of versions too; `impact sync` closes and completes them in SQL (`pipelines.history`).
     Raises the errors of `sources.impact.errors`; where only the hour's requests are spent it logs so, lands what was
     read and goes on from there in the next run. A window or an action that cannot be read is logged as an error and
     recorded in `sync_windows` (`outcome` failed); everything else lands, and the next run asks for it again.
     """
-    ask = Ask(tuple(campaigns), _instant(since), _instant(until))
+    ask = Ask(tuple(campaigns), parse_start(since) if since else None, parse_end(until) if until else None)
 
     @dlt.resource(name="pages", selected=False)
     def pages() -> Iterator[Landing]:
@@ -83,10 +85,16 @@ def impact(  # noqa: PLR0913 - what a user may choose
         if not {"actions", "rejected_records", "item_fetches"} <= selected:
             msg = "actions, rejected_records and item_fetches go together: a cursor vouches for what is in all of them"
             raise ConfigurationError(msg)
+        refresh = dlt.current.load_package_state()["state"].get("refresh")
         if walk is not None:
+            if refresh:
+                msg = "a walk cannot be refreshed: each of its load packages would empty the tables again"
+                raise ConfigurationError(msg)
             yield from walk.package(state)
             return
-        yield from _whole_walk(settings or Settings.resolve(), ask, state)
+        if refresh:  # the tables are emptied when this package loads, so all of it has to be read
+            state.pop("campaigns", None)
+        yield from _whole_walk(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
 
     return (pages, *_tables(pages), *(_history_tables(pages) if history else ()))
 
@@ -167,6 +175,12 @@ def impact_items(
     @dlt.resource(name="item_lists", selected=False)
     def item_lists() -> Iterator[ItemLanding]:
         state = dlt.current.source_state()
+        if dlt.current.load_package_state()["state"].get("refresh"):
+            msg = (
+                "impact_items cannot be refreshed: its tables belong to impact() too. Run impact() with refresh, "
+                "then impact_items() without"
+            )
+            raise ConfigurationError(msg)
         if walk is not None:
             yield from walk.package(state)
             return
@@ -247,9 +261,9 @@ def _item_history(pages: DltResource) -> DltResource:
     return action_item_history
 
 
-def _whole_walk(settings: Settings, ask: Ask, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
+def _whole_walk(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
     """All of a run in the one package that `pipeline.run(impact())` makes."""
-    warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
+    warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name, emptied=emptied)
     try:
         with (
             Client(settings) as client,
@@ -274,7 +288,3 @@ def _whole_drain(settings: Settings, most: int | None, state: Any) -> Iterator[I
         _log.warning("items are left, run again: %s", walk.stopped)
     elif walk.stopped is not None:
         raise walk.stopped
-
-
-def _instant(moment: str | datetime | None) -> datetime | None:
-    return parse_instant(moment) if moment else None

@@ -15,6 +15,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from sources.impact.gone import EVERY_RUN_FOR, THEN_EVERY
 from sources.impact.warehouse import Warehouse
 
 
@@ -23,7 +24,8 @@ class Status(StrEnum):
 
     LISTED = "listed"
     NOT_FOUND = "not found"
-    """The API knows no such action; it is not asked for again until the action changes."""
+    """The API knows no such action, or a replica that lags behind said so: asked for again by every run for some days
+    after the action changed, then rarely."""
     REJECTED = "rejected"
     """An item could not be typed: asked for again by the next run."""
     FAILED = "failed"
@@ -39,9 +41,19 @@ STATE = Template(files("sources.impact").joinpath("item_state.sql").read_text())
 )
 """Whether each action's items are current, in DuckDB's dialect."""
 _WAITING = "items in ('missing', 'outdated')"
+_NOT_FOUND_DUE = f"""
+(items = '{Status.NOT_FOUND}' and (
+    fetched_at < %s
+    or exists (
+        select 1 from ({{actions}}) a
+        where a.id = s.action_id and s.fetched_at < a.synced_at + interval '{EVERY_RUN_FOR.days} days'
+    )
+))
+"""
 # Wrong items before none at all, what can still change before what cannot: that is what people look at and act on.
 _RANK = f"""
 case
+    when items = '{Status.NOT_FOUND}' then 6
     when status in ('{Status.REJECTED}', '{Status.FAILED}') then 5
     when open_until > %s then case when items = 'outdated' then 1 else 2 end
     when items = 'outdated' then 3
@@ -50,12 +62,12 @@ end
 """
 _TAKE = f"""
 select action_id, campaign_id, fingerprint, status, fetched_at, fetched_fingerprint, {_RANK} as rank
-from ({{state}}) s where {_WAITING} {{campaigns}}
+from ({{state}}) s where ({_WAITING} or {{not_found}}) {{campaigns}}
 order by
     rank, coalesce(abs(amount), 0) desc, case when event_date is null then 1 else 0 end, event_date desc, action_id
 limit {{limit}}
 """
-_COUNT = f"select count(*) from ({{state}}) s where {_WAITING} {{campaigns}}"
+_COUNT = f"select count(*) from ({{state}}) s where ({_WAITING} or {{not_found}}) {{campaigns}}"
 _COVERAGE = """
 select currency, items, count(*), sum(amount) from ({state}) s where 1 = 1 {campaigns} group by currency, items
 """
@@ -119,23 +131,26 @@ class ItemQueue:
     def take(self, limit: int, now: datetime) -> list[Queued]:
         """The first `limit` actions, most worth asking for first.
 
-        Changed and still open; never read and still open; changed and locked; never read and locked; last what could
-        not be read before. Among these the largest amount first, then the latest event.
+        Changed and still open; never read and still open; changed and locked; never read and locked; what could not be
+        read before; last what the API did not know. Among these the largest amount first, then the latest event.
         """
         if not self.ready or limit < 1:
             return []
         sql, params = self._fill(_TAKE, limit=limit)
+        not_found = now - THEN_EVERY
         return [
             Queued(action_id, campaign_id, fingerprint, status, f"{at} {fetched}" if at else "")
-            for action_id, campaign_id, fingerprint, status, at, fetched, _ in self._warehouse.rows(sql, now, *params)
+            for action_id, campaign_id, fingerprint, status, at, fetched, _ in self._warehouse.rows(
+                sql, now, not_found, *params
+            )
         ]
 
-    def length(self) -> int:
-        """How many actions wait."""
+    def length(self, now: datetime) -> int:
+        """How many actions are to be asked for."""
         if not self.ready:
             return 0
         sql, params = self._fill(_COUNT)
-        return int(self._warehouse.rows(sql, *params)[0][0])
+        return int(self._warehouse.rows(sql, now - THEN_EVERY, *params)[0][0])
 
     def coverage(self) -> Coverage:
         """How far items are known."""
@@ -154,4 +169,7 @@ class ItemQueue:
 
     def _fill(self, sql: str, **parts: Any) -> tuple[str, Iterator[str]]:  # noqa: ANN401 - whatever SQL takes
         campaigns = f"and campaign_id in ({', '.join(['%s'] * len(self._campaigns))})" if self._campaigns else ""
-        return sql.format(state=self._warehouse.render(STATE), campaigns=campaigns, **parts), iter(self._campaigns)
+        actions = self._warehouse.render("select id, synced_at from actions")
+        not_found = _NOT_FOUND_DUE.format(actions=actions)
+        state = self._warehouse.render(STATE)
+        return sql.format(state=state, not_found=not_found, campaigns=campaigns, **parts), iter(self._campaigns)

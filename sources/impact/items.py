@@ -116,7 +116,7 @@ class ItemWalk:
     @cached_property
     def waiting(self) -> int:
         """Actions that waited when the walk began; none where it may not ask for any."""
-        return 0 if self.ask.max_requests == 0 else self._queue.length()
+        return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
 
     def package(self, state: State) -> Iterator[ItemLanding]:
         """Rows of the next load package.
@@ -158,7 +158,7 @@ class ItemWalk:
     def _take(self) -> Iterator[Queued]:
         """The queue, taken anew whenever what was taken is used up: it ends where nothing new is in it."""
         while True:
-            still = 4 * _PACKAGE + self.tally.again  # asked for, and in the queue all the same
+            still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # asked for, and in the queue all the same
             queue = self._queue.take(_QUEUED + still, self.client.clock.now())
             new = [queued for queued in queue if queued.action_id not in self._asked]
             if not new:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from sources.impact.changes import CARRIED, Tally, changed_rows
 from sources.impact.columns import SYNCED_AT
+from sources.impact.gone import Gone
 from sources.impact.passes import Pass
 from sources.impact.reading import Batch, WindowDone
 from sources.impact.schema import FETCH_TABLE
@@ -84,12 +85,14 @@ def _below(tables: Iterable[pa.Table | None]) -> pa.Table | None:
 class Watch:
     """What a run should meet again of one campaign, and has not yet.
 
-    `open` are actions that can still change, with their EventDate; `rejected` are records that could not be typed.
+    `open` are actions that can still change, with their EventDate; `rejected` are records that could not be typed;
+    `gone` are actions that the API did not know when last asked.
     """
 
     open: dict[str, datetime | None] = field(default_factory=dict)
     rejected: dict[str, Refused] = field(default_factory=dict)
     rejected_now: set[str] = field(default_factory=set)
+    gone: dict[str, Gone] = field(default_factory=dict)
 
 
 class Lander:
@@ -150,12 +153,12 @@ class Lander:
         ids = {row["id"] for row in rejected}
         tally.rejected = len(ids - watch.rejected.keys() - watch.rejected_now)
         watch.rejected_now |= ids
-        tally.gone = len(batch.gone)
+        tally.gone = sum(id_ not in watch.gone for id_ in batch.gone)
         self.tallies[campaign_id].add(tally)
         return Landing(
             actions=rows if len(rows) else None,
             rejected=rejected + readable,
-            findings=[self._gone_row(campaign_id, id_, batch.read_at) for id_ in batch.gone],
+            findings=self._gone(watch, batch) + self._back(watch, batch),
             fetches=self._outdated(batch) if batch.reading.pass_ is Pass.UPDATED else None,
             versions=self._versions(batch, rows, carried) if self._history else None,
         )
@@ -279,8 +282,18 @@ class Lander:
             "resolved": False,
         }
 
-    def _gone_row(self, campaign_id: str, action_id: str, found_at: datetime) -> dict[str, Any]:
-        return finding(self.run_id, campaign_id, action_id, "gone", found_at)
+    def _gone(self, watch: Watch, batch: Batch) -> list[dict[str, Any]]:
+        """Findings for actions that the API does not know, unless they are known to be gone."""
+        at, known = batch.read_at, watch.gone
+        news = [id_ for id_ in batch.gone if id_ not in known or known[id_].is_news(at)]
+        return [finding(self.run_id, batch.reading.campaign_id, id_, "gone", at) for id_ in news]
+
+    def _back(self, watch: Watch, batch: Batch) -> list[dict[str, Any]]:
+        """Findings for actions that were gone, and are met."""
+        if not watch.gone:
+            return []
+        met = [id_ for id_ in batch.ids.to_pylist() if watch.gone.pop(id_, None)]
+        return [back(self.run_id, batch.reading.campaign_id, id_, batch.read_at) for id_ in met]
 
 
 def versions(rows: pa.Table, seen_by: str) -> pa.Table:
@@ -297,6 +310,11 @@ def _among(ids: pa.ChunkedArray, wanted: pa.Array) -> pa.Array | None:
     """Those of `ids` that are among the `wanted`, None where none are."""
     found = ids.filter(pc.is_in(ids, value_set=wanted))
     return found.combine_chunks() if len(found) else None
+
+
+def back(run_id: str, campaign_id: str, action_id: str, found_at: datetime) -> dict[str, Any]:
+    """The row of `verify_results` that ends an action's being gone."""
+    return finding(run_id, campaign_id, action_id, "back", found_at, repaired=True)
 
 
 def finding(  # noqa: PLR0913 - the columns of a row

@@ -15,8 +15,11 @@ from enum import StrEnum
 from typing import Any
 
 from sources.impact.protocol import Axis
-from sources.impact.settings import HISTORY_MAX, LOCK_MAX, Settings
+from sources.impact.settings import CLOCK_TOLERANCE, HISTORY_MAX, LOCK_MAX, Settings
 from sources.impact.windows import Window, cover, cut, gather
+
+_BESIDE = timedelta(seconds=1)
+"""Neighbouring windows may be so far apart: the API filters no finer."""
 
 
 class Pass(StrEnum):
@@ -42,6 +45,10 @@ class Mark(StrEnum):
     """Cursor of the locking pass."""
     RECHECKED = "rechecked"
     """When the locks to come were last re-read."""
+    BEGUN = "begun"
+    """From where on the updated pass has read everything. It moves back where `start_date` does."""
+    FOLLOWED = "followed"
+    """Since when the locking pass follows locks; the first backfill read what had locked before."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Reading:
         marks = tuple(
             (mark, min(to, window.end) if mark.value == self.pass_.value else to)
             for mark, to in self.marks
-            if last or mark is not Mark.RECHECKED
+            if last or mark not in {Mark.RECHECKED, Mark.BEGUN}
         )
         return replace(self, window=window, marks=marks)
 
@@ -109,10 +116,14 @@ class Cursors:
         return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
     def move(self, mark: Mark, to: datetime) -> None:
-        """Move a mark forward; it never goes back."""
+        """Move a mark forward, `begun` back; `followed` stays."""
         stands = self.get(mark)
-        if stands is None or to > stands:
+        if stands is None or (to < stands if mark is Mark.BEGUN else to > stands and mark is not Mark.FOLLOWED):
             self._marks[mark.value] = to.isoformat()
+
+    def forget(self) -> None:
+        """Forget all marks: what they vouch for is not there."""
+        self._marks.clear()
 
     def pull_back(self, now: datetime) -> None:
         """Bring marks that lie ahead of the server's clock back to it."""
@@ -143,8 +154,10 @@ def plan_updated(
     def marks(window: Window) -> tuple[tuple[Mark, datetime], ...]:
         if not moves:
             return ()
-        to = (Mark.UPDATED, min(window.end, bounds.now))
-        return (to,) if cursors.get(Mark.LOCKING) else (to, (Mark.LOCKING, bounds.now))
+        to: tuple[tuple[Mark, datetime], ...] = ((Mark.UPDATED, min(window.end, bounds.now)),)
+        if cursors.get(Mark.UPDATED) is None:
+            to += ((Mark.BEGUN, start),)
+        return to if cursors.get(Mark.LOCKING) else (*to, (Mark.LOCKING, bounds.now), (Mark.FOLLOWED, bounds.now))
 
     cursor = cursors.get(Mark.UPDATED)
     # Without a cursor everything is news.
@@ -153,6 +166,32 @@ def plan_updated(
     if seam == bounds.until and before:
         return before
     return before + [Reading(campaign_id, Pass.UPDATED, w, marks(w), fresh=apart) for w in cut(seam, bounds.until)]
+
+
+def plan_earlier(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings) -> list[Reading]:
+    """Windows of the updated pass before those that were read, where `start_date` was moved to an earlier instant.
+
+    The latest come first, so that what was read has no hole in it wherever the run ends.
+    """
+    begun = cursors.get(Mark.BEGUN)
+    start = max(settings.start_date or bounds.earliest, bounds.earliest)
+    margin = _BESIDE if start == settings.start_date else CLOCK_TOLERANCE  # by clocks alone the horizon does not move
+    if begun is None or bounds.since or start > begun - margin or bounds.until < begun:
+        return []
+    return [
+        Reading(campaign_id, Pass.UPDATED, window, ((Mark.BEGUN, window.start),))
+        for window in reversed(cut(start, begun))
+    ]
+
+
+def adjoining(windows: Iterable[Window], cursor: datetime) -> datetime:
+    """From where on these windows hold everything up to the cursor."""
+    reached = cursor
+    for window in sorted(windows, key=lambda one: one.end, reverse=True):
+        if window.end < reached - _BESIDE:
+            break
+        reached = min(reached, window.start)
+    return reached
 
 
 def plan_locking(  # noqa: PLR0913 - one fact each

@@ -65,7 +65,10 @@ FINDINGS: Any = {
     "campaign_id": {"data_type": "text", "description": "The action's campaign"},
     "action_id": {"data_type": "text", "nullable": False, "description": "The action that differs"},
     "month": {"data_type": "text", "description": "Month of its EventDate, as YYYY-MM"},
-    "finding": {"data_type": "text", "description": "missing here, stale here, or gone at the source"},
+    "finding": {
+        "data_type": "text",
+        "description": "missing here, stale here, gone at the source, or back (met after it was gone)",
+    },
     "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
     "here": {"data_type": "text", "description": "The value in the warehouse"},
     "there": {"data_type": "text", "description": "The value at the API"},

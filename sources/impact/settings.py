@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -164,15 +164,28 @@ def mask(sid: str) -> str:
     return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown whole
 
 
-def parse_instant(text: str | datetime) -> datetime:
-    """An instant in UTC from ISO 8601 or a date (its midnight in UTC). Raises `ValueError`."""
+def parse_start(text: str | date) -> datetime:
+    """A bound from which on: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
+    return _bound(text, time.min)
+
+
+def parse_end(text: str | date) -> datetime:
+    """A bound up to which: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
+    return _bound(text, time.max)
+
+
+def _bound(text: str | date, of_day: time) -> datetime:
     if isinstance(text, datetime):
         return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
-    moment = pendulum.parse(text, tz="UTC", strict=True) if _DATE.match(text) else None
-    if not isinstance(moment, pendulum.DateTime):
-        msg = f"not a date or an instant: {text!r}"
-        raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
-    return datetime.fromtimestamp(moment.timestamp(), UTC)
+    if isinstance(text, date):
+        return datetime.combine(text, of_day, UTC)
+    moment = pendulum.parse(text.strip(), tz="UTC", strict=True, exact=True) if _DATE.match(text.strip()) else None
+    if isinstance(moment, pendulum.DateTime):
+        return datetime.fromtimestamp(moment.timestamp(), UTC)
+    if isinstance(moment, pendulum.Date):
+        return datetime.combine(moment, of_day, UTC)
+    msg = f"not a date or an instant: {text!r}"
+    raise ValueError(msg)
 
 
 def parse_duration(text: str | float | timedelta) -> timedelta:
@@ -213,7 +226,7 @@ _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "int": (int, "a whole number"),
     "int | None": (int, "a whole number"),
     "timedelta": (parse_duration, 'a duration such as "1 day"'),
-    "datetime | None": (parse_instant, "a date or an ISO 8601 instant"),
+    "datetime | None": (parse_start, "a date or an ISO 8601 instant"),
     "tuple[str, ...]": (parse_ids, "a list of ids"),
     "bool": (parse_flag, "true or false"),
 }

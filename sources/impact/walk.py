@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from sources.impact import passes
-from sources.impact.campaigns import Campaigns, list_campaigns
+from sources.impact.campaigns import Campaigns, find_campaigns
 from sources.impact.changes import Tally
 from sources.impact.client import Client
 from sources.impact.columns import ACTION
@@ -96,11 +96,15 @@ class Walk:
     ) -> None:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
         self.names: dict[str, str] = {}
+        self.campaigns: Campaigns | None = None
+        """The account's campaigns, once they were listed."""
         self.stopped: ImpactError | None = None
         self.finished = False
         self.bounds: Bounds | None = None
         self.first_seen: list[str] = []
         """Campaigns of which the warehouse held nothing when the run began."""
+        self.reaching_back: dict[str, datetime] = {}
+        """From where on campaigns are read that were begun later, as `start_date` says so now."""
         self._warehouse = warehouse
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
@@ -138,6 +142,13 @@ class Walk:
         return self._lander.earliest
 
     @property
+    def until(self) -> datetime | None:
+        """Up to when changes are read: never past the server's now when the run began, as all its answers tell it."""
+        if self.bounds is None:
+            return None
+        return min(self.bounds.until, self.bounds.now - self.client.clock.excess)
+
+    @property
     def rows(self) -> int:
         """Actions received so far."""
         return sum(tally.read for tally in self.tallies.values())
@@ -171,8 +182,9 @@ class Walk:
         """The windows that a run would read as things stand, without reading them."""
         own(state, self.settings)
         self._state = state
-        chosen = self._choose(list_campaigns(self.client))
+        _, chosen = self._choose()
         bounds = self._begin()
+        self._check_marks(chosen, bounds)
         return [
             reading
             for campaigns in self._groups(chosen)
@@ -182,12 +194,12 @@ class Walk:
         ]
 
     def _walk(self) -> Iterator[Landing]:
-        campaigns = list_campaigns(self.client)
-        chosen = self._choose(campaigns)
+        campaigns, chosen = self._choose()
         bounds = self._begin()
         yield Landing(campaigns=campaigns.table)
         yield from self._new_tables()
         self._check_cursors(chosen, bounds)
+        self._check_marks(chosen, bounds)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
         self.first_seen = sorted(self._lander.blank)
         for group in self._groups(chosen):
@@ -233,9 +245,11 @@ class Walk:
         self._reader.horizon = Window(self.bounds.earliest, max(now, self.bounds.until))
         return self.bounds
 
-    def _choose(self, campaigns: Campaigns) -> list[str]:
-        self.names = campaigns.names
-        return campaigns.choose(self.ask.campaigns or self.settings.campaign_ids)
+    def _choose(self) -> tuple[Campaigns, list[str]]:
+        asked = self.ask.campaigns or self.settings.campaign_ids
+        self.campaigns = campaigns = find_campaigns(self.client, self._warehouse, asked)
+        self.names, self.unread.lost = campaigns.names, campaigns.lost
+        return campaigns, campaigns.choose(asked)
 
     def _groups(self, campaigns: list[str]) -> list[list[str]]:
         """Campaigns that are kept up to date before those whose backfill may spend the hour's requests."""
@@ -256,6 +270,22 @@ class Walk:
             if bounds.since:
                 cursors.pull_back(bounds.now)
 
+    def _check_marks(self, campaigns: list[str], bounds: Bounds) -> None:
+        """Forget marks that vouch for rows which are gone; note where a state of an older release was read from."""
+        held = self._warehouse.campaigns()
+        for campaign_id in campaigns:
+            cursors = self._cursors(campaign_id)
+            if (updated := cursors.get(Mark.UPDATED)) is None:
+                continue
+            if campaign_id not in held and not self._warehouse.is_empty_rightly(campaign_id):
+                _log.warning("campaign %s: its actions are gone from the warehouse and read anew", campaign_id)
+                cursors.forget()
+                continue
+            if cursors.get(Mark.BEGUN) is None:
+                cursors.move(Mark.BEGUN, passes.adjoining(self._warehouse.read_windows(campaign_id), updated))
+            if earlier := passes.plan_earlier(campaign_id, cursors, bounds, self.settings):
+                self.reaching_back[campaign_id] = earlier[-1].window.start
+
     def _cursors(self, campaign_id: str) -> Cursors:
         return Cursors(self._state, campaign_id)
 
@@ -272,9 +302,12 @@ class Walk:
             yield from self._plan_updated(campaign_id, replace(bounds, spent=spent))
 
     def _plan_updated(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
-        return passes.plan_updated(
-            campaign_id, self._cursors(campaign_id), bounds, self.settings, apart=self._warehouse.any("item_fetches")
-        )
+        cursors = self._cursors(campaign_id)
+        apart = self._warehouse.any("item_fetches")
+        return [
+            *passes.plan_updated(campaign_id, cursors, bounds, self.settings, apart=apart),
+            *passes.plan_earlier(campaign_id, cursors, bounds, self.settings),
+        ]
 
     def _plan_locking(self, campaign_id: str, bounds: Bounds) -> list[Reading]:
         known = (self._warehouse.furthest_lock(campaign_id), self._lander.furthest.get(campaign_id))
@@ -296,7 +329,9 @@ class Walk:
                 lookback = passes.lookback_start(cursors, bounds, self.settings)
                 locked = min(cursors.get(Mark.LOCKING) or bounds.until, bounds.until)
                 opened = self._warehouse.open_actions(campaign_id, locked, lookback)
-            self._lander.watches[campaign_id] = Watch(opened, self._warehouse.rejected(campaign_id))
+            gone = self._warehouse.gone(campaign_id)
+            opened = {id_: at for id_, at in opened.items() if id_ not in gone or gone[id_].is_due(bounds.now)}
+            self._lander.watches[campaign_id] = Watch(opened, self._warehouse.rejected(campaign_id), gone=gone)
 
     def _read_unseen(self, campaign_id: str, bounds: Bounds) -> Iterator[Landing]:
         """Re-read what can still change, or could not be read before, and was in no window of this run."""
@@ -313,7 +348,9 @@ class Walk:
         # An action that its window did not return has another date now, or is gone: only its id can tell.
         unread = [reading.window for reading in self.unread.windows(campaign_id, Pass.UNSEEN)]
         unmet = {id_ for id_, at in watch.open.items() if not (at and any(w.start <= at <= w.end for w in unread))}
-        singles += sorted(unmet - set(singles))
+        # Of one that was gone before, its window says enough most of the time: there may be many.
+        known = {id_ for id_, gone in watch.gone.items() if not gone.is_news(bounds.now)}
+        singles += sorted(unmet - set(singles) - known)
         yield from self._land_all(self._reader.read_singly(campaign_id, singles))
         met = [key for key in missing if key in watch.rejected and key not in watch.rejected_now]
         if met and not self.unread.concerns(campaign_id):
@@ -340,12 +377,13 @@ class Walk:
     def _move_cursors(self, done: WindowDone) -> WindowDone:
         """Move what a window vouches for; not after one of the same pass that could not be read."""
         reading = done.reading
-        if not done.whole or reading.pass_ is Pass.UNSEEN:
+        if not done.whole or reading.pass_ is Pass.UNSEEN or self.bounds is None:
             return done
         if self.unread.windows(reading.campaign_id, reading.pass_):
             return replace(done, outcome=AHEAD)
+        credible = self.bounds.now - self.client.clock.excess
         for mark, to in reading.marks:
-            self._cursors(reading.campaign_id).move(mark, to)
+            self._cursors(reading.campaign_id).move(mark, min(to, credible))
         return done
 
     def _report(self, done: WindowDone) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import dlt
@@ -16,6 +16,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from sources.impact.changes import REVERSED
 from sources.impact.columns import MONEY, TIME
+from sources.impact.gone import Gone
 from sources.impact.parting import Counts
 from sources.impact.protocol import Axis
 from sources.impact.windows import Window
@@ -24,8 +25,6 @@ _IDS_A_QUERY = 20_000
 _ROWS_A_BATCH = 50_000
 _WANTED = "impact_wanted"
 _OF_TABLE = re.compile(r"\b(from|join)\s+(\w+)\b")
-_GONE_FOR = timedelta(days=30)
-"""An action that was gone at the source is asked for again after this."""
 _COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
 """The dates that a row tells; nothing in it tells when it was last updated."""
 
@@ -47,8 +46,10 @@ class Refused:
 class Warehouse:
     """The actions that a dlt pipeline has landed so far; empty before its first load."""
 
-    def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact") -> None:
+    def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact", *, emptied: bool = False) -> None:
+        """`emptied`: the load package at hand drops or truncates the tables, which are still full meanwhile."""
         self._pipeline = pipeline
+        self._emptied = emptied
         self._schema = schema
         # Making a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
         self._sql: SqlClientBase[Any] | None = None
@@ -75,6 +76,38 @@ class Warehouse:
         if not self.holds():
             return set()
         return {row[0] for row in self.rows(f"select distinct campaign_id from {self._table()}")}
+
+    def campaign_names(self) -> dict[str, str]:
+        """Names, by id, of the campaigns that were ever listed or that actions are held of."""
+        names = {}
+        if self.holds():
+            sql = (
+                f"select campaign_id, max(campaign_name) from {self._table()} where campaign_id is not null group by 1"
+            )
+            names = dict(self.rows(sql))
+        if self.holds("campaigns"):
+            names |= dict(self.rows(f"select id, name from {self._table('campaigns')}"))
+        return {str(id_): str(name or "") for id_, name in names.items()}
+
+    def is_empty_rightly(self, campaign_id: str) -> bool:
+        """Whether a campaign of which no actions are held has none: its windows were read and held nothing."""
+        if not self.holds("sync_windows"):
+            return False
+        received = self._client().escape_column_name("rows")
+        sql = f"select count(*), coalesce(sum({received}), 0) from {self._table('sync_windows')} where campaign_id = %s"
+        ((windows, rows),) = self.rows(sql, campaign_id)
+        return bool(windows) and (not rows or bool(self.rejected(campaign_id)))
+
+    def read_windows(self, campaign_id: str) -> list[Window]:
+        """The windows of the updated pass that were received completely."""
+        if not self.holds("sync_windows"):
+            return []
+        sql = (
+            f"select window_start, window_end from {self._table('sync_windows')} where campaign_id = %s "
+            "and pass = 'updated' and outcome in ('whole', 'parted') and event_start is null"
+        )
+        bounds = ((_utc(start), _utc(end)) for start, end in self.rows(sql, campaign_id))
+        return [Window(start, end) for start, end in bounds if start and end]
 
     def furthest_lock(self, campaign_id: str) -> datetime | None:
         """The latest LockingDate of a campaign's actions."""
@@ -114,23 +147,35 @@ class Warehouse:
         """EventDate by id of the actions that can still change.
 
         They are not cleared, and lock at no known time, or after `locked`, which is what the run before has seen, or
-        locked since `lookback` and are not reversed. Those found to be gone at the source in the past weeks are left
-        out.
+        locked since `lookback` and are not reversed.
         """
         if not self.holds():
             return {}
-        gone = ""
-        params: list[Any] = [campaign_id, locked, lookback, REVERSED]
-        if self.holds("verify_results"):
-            found = f"select action_id from {self._table('verify_results')} where finding = %s and found_at > %s"
-            gone = f"and id not in ({found})"
-            params += ["gone", locked - _GONE_FOR]
         sql = (
             f"select id, event_date from {self._table()} where campaign_id = %s and cleared_date is null and "
             "(locking_date is null or locking_date > %s or "
-            f"(locking_date >= %s and (state is null or state <> %s))) {gone}"
+            "(locking_date >= %s and (state is null or state <> %s)))"
         )
-        return {row[0]: _utc(row[1]) for row in self.rows(sql, *params)}
+        rows = self.rows(sql, campaign_id, locked, lookback, REVERSED)
+        return {row[0]: _utc(row[1]) for row in rows}
+
+    def gone(self, campaign_id: str | None = None) -> dict[str, Gone]:
+        """Actions, of one campaign or of all, that the API did not know when last asked, by id."""
+        if not self.holds("verify_results"):
+            return {}
+        table = self._table("verify_results")
+        where, params = ("and g.campaign_id = %s", [campaign_id]) if campaign_id is not None else ("", [])
+        sql = (
+            "select g.action_id, min(g.found_at), max(g.found_at), max(case when g.repaired then 1 else 0 end) "
+            f"from {table} g left join (select action_id, max(found_at) as at from {table} where finding = 'back' "
+            "group by action_id) b on b.action_id = g.action_id "
+            f"where g.finding = 'gone' {where} and (b.at is null or g.found_at > b.at) group by g.action_id"
+        )
+        found = {}
+        for id_, first, last, acknowledged in self.rows(sql, *params):
+            if (since := _utc(first)) and (until := _utc(last)):
+                found[id_] = Gone(since, until, bool(acknowledged))
+        return found
 
     def rejected(self, campaign_id: str) -> dict[str, Refused]:
         """Records of a campaign's actions that could not be typed, by their key."""
@@ -243,6 +288,8 @@ class Warehouse:
 
     def _columns(self, table: str) -> set[str]:
         """Our columns of a table that is there; none if it is not."""
+        if self._emptied:
+            return set()
         if not self._known and self._schema in self._pipeline.schemas:
             tables = self._pipeline.schemas[self._schema].data_tables(seen_data_only=True)
             self._known = {str(t["name"]): {str(c) for c in t["columns"] if not c.startswith("_dlt")} for t in tables}

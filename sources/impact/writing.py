@@ -26,7 +26,7 @@ from sources.impact.errors import (
     WindowTooFull,
 )
 from sources.impact.protocol import Body
-from sources.impact.settings import parse_instant
+from sources.impact.settings import parse_start
 
 REASONS: Final = (  # reference: the default reason codes of an update
     *("ORDER_UPDATE", "ITEM_RETURNED", "CONS_FRAUD", "CONS_ERROR", "ORDER_ERROR", "PUB_ACT_DISPUTE"),
@@ -211,7 +211,7 @@ class Submission(msgspec.Struct, frozen=True, rename="pascal"):
     def submitted(self) -> datetime | None:
         """When it was accepted, UTC; None where that cannot be read."""
         try:
-            return parse_instant(self.submission_date)
+            return parse_start(self.submission_date)
         except ValueError:
             return None
 

@@ -14,7 +14,7 @@ from sources.impact_sandbox.query import (
 )
 from sources.impact_sandbox.records import Record, strings_json, typed_json
 from sources.impact_sandbox.render import action_json, action_tables, new_fields, shown_state
-from sources.impact_sandbox.rules import Rules
+from sources.impact_sandbox.rules import Campaign, Rules
 from sources.impact_sandbox.world import World
 from sources.impact_sandbox.writes import read_write
 
@@ -26,8 +26,8 @@ MOST_PAGES = 10
 def read(world: World, asked: Asked) -> Answer:
     """Answer a GET request to the world's account. To be called under the world's lock."""
     match asked.path.removesuffix(".json").split("/")[3:]:
-        case ["Campaigns"]:
-            return _campaigns(world, asked)
+        case ["Campaigns", *campaign] if len(campaign) <= 1:
+            return _campaign(world, unquote(campaign[0])) if campaign else _campaigns(world, asked)
         case ["Actions"]:
             return _actions(world, asked)
         case ["Actions", action_id]:
@@ -67,16 +67,26 @@ def scope_of(method: str, path: str) -> str:
 
 def _campaigns(world: World, asked: Asked) -> Answer:
     query = read_short_list_query(asked.parameters)
-    records = [
-        {
-            "Id": campaign.id,
-            "Name": campaign.name,
-            "State": campaign.state,
-            "Uri": f"/Advertisers/{world.account_sid}/Campaigns/{quote(campaign.id, safe='')}",
-        }
-        for campaign in world.campaigns
-    ]
+    records = [_campaign_record(world, one) for one in world.campaigns if one.id not in world.rules.unlisted]
     return _short_list(world, "Campaigns", records, query, asked)
+
+
+def _campaign(world: World, campaign_id: str) -> Answer:
+    if world.rules.campaign_alone == "forbidden":
+        raise Refusal(403, "The token gives no access to this resource")
+    found = [_campaign_record(world, one) for one in world.campaigns if one.id == campaign_id]
+    if not found or world.rules.campaign_alone == "unknown":
+        raise Refusal(404, "The campaign does not exist")
+    return Answer(200, [_json(world, found[0])])
+
+
+def _campaign_record(world: World, campaign: Campaign) -> Record:
+    return {
+        "Id": campaign.id,
+        "Name": campaign.name,
+        "State": campaign.state,
+        "Uri": f"/Advertisers/{world.account_sid}/Campaigns/{quote(campaign.id, safe='')}",
+    }
 
 
 def _actions(world: World, asked: Asked) -> Answer:
@@ -88,6 +98,8 @@ def _actions(world: World, asked: Asked) -> Answer:
     if words := dict(rules.refused).get(query.campaign_id):
         raise Refusal(400, words)
     condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now), rules)}"
+    if lagging := _lagging(world):
+        condition += f" AND NOT ({lagging})"
     total = ledger.count(f"SELECT count(*) FROM versions v WHERE {condition}")
     if rules.slow and rules.slow[0] in {name for name, *_ in query.ranges} and total > rules.slow[1]:
         raise Refusal(504, "The request took too long")
@@ -140,7 +152,7 @@ def _among(world: World, *ids: str) -> str:
 
 
 def _action(world: World, action_id: str) -> Answer:
-    _refuse_broken(world, action_id)
+    _refuse_odd(world, action_id)
     n = world.ledger.number(action_id)
     record = None if n is None else world.ledger.shown_action(n, world.rules, world.now)
     if record is None:
@@ -160,13 +172,27 @@ def _item(world: World, action_id: str, sku: str) -> Answer:
     return Answer(200, [_json(world, record)])
 
 
-def _refuse_broken(world: World, action_id: str) -> None:
+def _lagging(world: World) -> str:
+    """Give the SQL condition that a version `v` is of an action that a replica which lags does not know; or nothing."""
+    rules, terms = world.rules, []
+    if rules.lagging:
+        terms.append(_among(world, *rules.lagging))
+    if rules.lagging_share:
+        terms.append(f"hash(v.n, 'lag') % 1000 < {int(rules.lagging_share * 1000)}")
+    return " OR ".join(terms)
+
+
+def _refuse_odd(world: World, action_id: str) -> None:
     if action_id in world.rules.broken:
         raise Refusal(500, "Something went wrong")
+    lagging = _lagging(world)
+    here = f"SELECT count(*) FROM versions v WHERE {_among(world, action_id)} AND ({lagging})"
+    if lagging and world.ledger.count(here):
+        raise Refusal(404, "The action does not exist")
 
 
 def _items_of(world: World, action_id: str) -> list[Record]:
-    _refuse_broken(world, action_id)
+    _refuse_odd(world, action_id)
     n, now = world.ledger.number(action_id), world.now
     if n is None or not world.ledger.count(f"SELECT count(*) FROM versions v WHERE v.n = {n} AND {shown_at('v', now)}"):
         raise Refusal(404, "The action does not exist")

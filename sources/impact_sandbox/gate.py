@@ -6,6 +6,7 @@ import logging
 from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
 from http import HTTPStatus
@@ -73,8 +74,14 @@ class Gate:
             kind, reply = self.thrower.throw(request, answer, self.world.now)
             told = 0 if kind in SILENT else reply.status
             self.requests.append(replace(request, status=told))
-            now = format_datetime(self.world.now, usegmt=True)
-            return kind, replace(reply, headers={"Date": now, **reply.headers})
+            return kind, replace(reply, headers={"Date": self._date(len(self.requests)), **reply.headers})
+
+    def _date(self, number: int) -> str:
+        """The Date of the answer with this number, the first being 1."""
+        rules = self.world.rules
+        wrong = rules.wrong_date_every and (number - 1) % rules.wrong_date_every == 0
+        off = timedelta(seconds=rules.wrong_date_seconds) if wrong else timedelta(0)
+        return format_datetime(self.world.now + off, usegmt=True)
 
     def _hooked(self, request: Request, raw_query: str, body: str, headers: Headers) -> Reply:
         try:

@@ -50,10 +50,16 @@ class Rules:
         refused: campaigns whose actions are refused, and the words.
         slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
         total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
+        lagging: ids of actions that no list holds and whose own endpoints answer 404, as on a replica that lags.
+        lagging_share: the share of all actions that are the same.
+        unlisted: ids of campaigns that the list of campaigns lacks.
+        campaign_alone: what the endpoint of one campaign does: it answers, says 404 or 403.
         broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
         rate_limit_headers: which headers tell the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
+        wrong_date_every: the Date of every n-th answer, the first included, is that of a wrong clock; 0 for none.
+        wrong_date_seconds: which is so many seconds ahead.
 
     Life of an action:
         visibility_lag: a created or changed row shows up to so many seconds late.
@@ -103,10 +109,16 @@ class Rules:
     refused: tuple[tuple[str, str], ...] = ()
     slow: tuple[Literal["updated", "event", "locking"], int] | None = None
     total_too_high: tuple[str, ...] = ()
+    lagging: tuple[str, ...] = ()
+    lagging_share: float = 0.0
+    unlisted: tuple[str, ...] = ()
+    campaign_alone: Literal["answers", "unknown", "forbidden"] = "answers"
     broken: tuple[str, ...] = ()
     listed_twice: tuple[str, ...] = ()
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
+    wrong_date_every: int = 0
+    wrong_date_seconds: int = 108_000
 
     visibility_lag: int = 0
     lock_days: int = 30

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -58,6 +59,13 @@ def test_reset_as_epoch(ask: Ask) -> None:
     client = ask(rules=Rules(reset_as_epoch=True))
     reset = int(client.get("/Campaigns").headers["X-RateLimit-Reset"])
     assert 3590 <= reset - client.world.now.timestamp() <= 3600
+
+
+def test_wrong_dates(ask: Ask) -> None:
+    """Every n-th answer, the first included, may carry the Date of a clock that is off."""
+    client = ask(rules=Rules(wrong_date_every=3, wrong_date_seconds=3600))
+    dates = [parsedate_to_datetime(client.get("/Campaigns").headers["Date"]) for _ in range(4)]
+    assert [(date - client.world.now).total_seconds() for date in dates] == [3600, 0, 0, 3600]
 
 
 def test_requests_seen(ask: Ask) -> None:
