@@ -82,7 +82,6 @@ def test_the_ends_of_the_calendar_stop_no_command(
 ) -> None:
     """Sync, items, verify, status and report go on, and the dates are in the warehouse, as the years 1 to 9999 go."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
     one = account(days=3, per_day=1, campaigns=ONE)
     odd = [(field, date, one.world.create(Amount="1.00", Payout="0.10")) for field in FIELDS for date in ODD_DATES]
     for field, date, action in odd:
