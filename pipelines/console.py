@@ -23,6 +23,9 @@ from sources.impact.walk import Progress as Walked
 
 Step = Walked | ItemProgress | CallProgress
 _WIDTH = 140
+_BAR, _AROUND = 12, 14
+"""Columns of the screen that the bar takes, and the time behind it with the blanks between all of them."""
+_AND = " · "
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger("pipelines.progress")
 
@@ -54,22 +57,38 @@ def progress() -> Iterator[Callable[[Step], None]]:
         with _lines() as show_line:
             yield show_line
         return
+    with bar(console(error=True)) as show:
+        yield show
+
+
+@contextmanager
+def bar(out: Console) -> Iterator[Callable[[Step], None]]:
+    """A bar on a terminal, with as much said beside it as its width has room for."""
     with Progress(
         TextColumn("{task.description}", style="bold", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=_BAR),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[said]} ·", markup=False),
+        TextColumn("{task.fields[said]}", markup=False),
         TimeElapsedColumn(),
-        console=console(error=True),
+        console=out,
         transient=True,
-    ) as bar:
-        task = bar.add_task("connecting", total=None, said="")
+    ) as shown:
+        task = shown.add_task("connecting", total=None, said="")
 
         def show(step: Step) -> None:
             told = _told(step)
-            bar.update(task, description=told.what, completed=told.done, total=told.of, said=told.said)
+            said = fitted(told.said, out.width - _BAR - _AROUND - len(f"{told.what}{told.done}/{told.of}"))
+            shown.update(task, description=told.what, completed=told.done, total=told.of, said=said)
 
         yield show
+
+
+def fitted(said: str, room: int) -> str:
+    """The first parts of what is said, as many as there is room for; none is cut."""
+    parts = said.split(_AND)
+    while parts and len(_AND.join(parts)) > room:
+        parts.pop()
+    return "".join(f"{part}{_AND}" for part in parts).rstrip()
 
 
 @dataclass(frozen=True)

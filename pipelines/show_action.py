@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -156,4 +157,6 @@ def _differing(here: pa.Table | None, there: pa.Table | None) -> set[str]:
 
 def _cell(side: pa.Table | None, name: str) -> str:
     value: Any = None if side is None or not len(side) or name not in side.column_names else side[name][0].as_py()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return _ABSENT if value is None else str(value)
