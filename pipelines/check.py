@@ -51,8 +51,12 @@ def run() -> int:
             chosen = [c for c in settings.campaign_ids if c in campaigns] or list(campaigns)
             if findings.try_("actions", lambda: _actions(client, chosen, action_ids)) and action_ids:
                 findings.try_("items", lambda: _items(client, action_ids[0]))
-        findings.try_("requests left", lambda: _budget(client))
-        findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
+        if client.answered:
+            findings.try_("requests left", lambda: _budget(client))
+            findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
+        else:  # what is left of the hour, and what time it is, only the API knows
+            for what in ("requests left", "clock"):
+                findings.rows.add_row(what, Text("unknown", "yellow"), "the API gave no answer")
     console().print(findings.rows)
     if findings.exit is Exit.DONE:
         console().print("Ready: run `impact sync`.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.corrections.commands import corrections
+from pipelines.ending import watchdog
 from pipelines.verbs import Group, verb
 
 if TYPE_CHECKING:  # help is instant
@@ -48,19 +48,10 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that is not as it
 )
 def main(verbose: int, log_format: str) -> None:
     """Keep every impact.com action, and every later change to it, true in your warehouse."""
-    signal.signal(signal.SIGTERM, _terminated)
-    # A shell starts background jobs with SIGINT ignored; whoever sends one all the same means it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    watchdog.stacks = verbose > 1
     from pipelines.logs import configure  # noqa: PLC0415 - help is instant
 
     configure(verbose, json=log_format == "json")
-
-
-def _terminated(number: int, _: object) -> NoReturn:
-    """End as an interrupt does, cleanly and with a word; the number tells the exit code."""
-    error = KeyboardInterrupt()
-    error.signal_code = number  # type: ignore[attr-defined]
-    raise error
 
 
 def _start(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
@@ -188,8 +179,8 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 def show(action_id: str, sku: str | None) -> int:
     """Show one action and its items, live beside the warehouse, and say whether they agree.
 
-    Asks the API for the action and its items and writes nothing. Exits 1 if anything differs, 2 if neither the API nor
-    the warehouse knows the action.
+    Asks the API for the action and its items and writes nothing. Exits 1 unless both agree on all of it, 2 if neither
+    the API nor the warehouse knows the action.
     """
     from pipelines.show_action import run  # noqa: PLC0415 - help is instant
 
@@ -284,16 +275,28 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="RATE",
     help="Share of requests that go wrong in a way that another try mends: 0.2 is every fifth.",
 )
+@click.option("--closed", multiple=True, metavar="ID", help="Campaign (1000, 2000) that is closed from now on.")
+@click.option(
+    "--odd-items",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the actions whose items do not add up to their amount.",
+)
 @verb
-def sandbox(port: int, days: int, per_day: int, seed: int, faults: float) -> int:
+def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
+    port: int, days: int, per_day: int, seed: int, faults: float, closed: tuple[str, ...], odd_items: float
+) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
     Prints the settings to sync from it. Its clock can be moved: POST {"advance_days": 30} to /sandbox/clock. With
-    --faults it limits, fails, resets, cuts, drips and hangs; at the end it counts what it threw.
+    --faults it limits, fails, resets, cuts, drips and hangs; at the end it counts what it threw. The hour of its limit
+    passes with its clock.
     """
     from pipelines.sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed, faults)
+    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items)
 
 
 @main.command()

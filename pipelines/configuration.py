@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
-_OURS = frozenset({"destination", "warehouse_wait", "lake_url", "lake_account", "lake_options"})
+_OURS = frozenset({"destination", "warehouse_wait", "shutdown_wait", "lake_url", "lake_account", "lake_options"})
 """The keys of `[impact]`, which is also where dlt looks for what is set for the pipeline of that name alone."""
 _ADDRESS = frozenset({"credentials"})
 _SOURCE, _PIPELINE = ("sources", "impact"), ("impact",)

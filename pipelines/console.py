@@ -23,6 +23,9 @@ from sources.impact.walk import Progress as Walked
 
 Step = Walked | ItemProgress | CallProgress
 _WIDTH = 140
+_BAR, _AROUND = 12, 14
+"""Columns of the screen that the bar takes, and the time behind it with the blanks between all of them."""
+_AND = " · "
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger("pipelines.progress")
 
@@ -51,24 +54,41 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = (), texts: tuple
 def progress() -> Iterator[Callable[[Step], None]]:
     """Something to call with each step: a bar on a terminal, else a log line every few seconds."""
     if not sys.stderr.isatty() or _logs_json():
-        yield _lines()
+        with _lines() as show_line:
+            yield show_line
         return
+    with bar(console(error=True)) as show:
+        yield show
+
+
+@contextmanager
+def bar(out: Console) -> Iterator[Callable[[Step], None]]:
+    """A bar on a terminal, with as much said beside it as its width has room for."""
     with Progress(
         TextColumn("{task.description}", style="bold", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=_BAR),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[said]} ·", markup=False),
+        TextColumn("{task.fields[said]}", markup=False),
         TimeElapsedColumn(),
-        console=console(error=True),
+        console=out,
         transient=True,
-    ) as bar:
-        task = bar.add_task("connecting", total=None, said="")
+    ) as shown:
+        task = shown.add_task("connecting", total=None, said="")
 
         def show(step: Step) -> None:
             told = _told(step)
-            bar.update(task, description=told.what, completed=told.done, total=told.of, said=told.said)
+            said = fitted(told.said, out.width - _BAR - _AROUND - len(f"{told.what}{told.done}/{told.of}"))
+            shown.update(task, description=told.what, completed=told.done, total=told.of, said=said)
 
         yield show
+
+
+def fitted(said: str, room: int) -> str:
+    """The first parts of what is said, as many as there is room for; none is cut."""
+    parts = said.split(_AND)
+    while parts and len(_AND.join(parts)) > room:
+        parts.pop()
+    return "".join(f"{part}{_AND}" for part in parts).rstrip()
 
 
 @dataclass(frozen=True)
@@ -108,20 +128,28 @@ def _logs_json() -> bool:
     return any(type(h.formatter).__name__ == "JsonFormatter" for h in logging.getLogger("pipelines").handlers)
 
 
-def _lines() -> Callable[[Step], None]:
-    """A line for the first step, the last one known, and one every few seconds between."""
-    spoken = 0.0
+@contextmanager
+def _lines() -> Iterator[Callable[[Step], None]]:
+    """A line for the first step, one every few seconds, and one for the last, which is known only in the end."""
+    spoken, left = 0.0, None
 
-    def show(step: Step) -> None:
-        nonlocal spoken
-        now, told = time.monotonic(), _told(step)
-        if now - spoken < _EVERY_SECONDS and told.done < told.of:
-            return
-        spoken = now
+    def say(step: Step) -> None:
+        told = _told(step)
         text = f"{told.what}: {told.unit} {told.done:,} of {told.of:,}, {told.said.replace(' · ', ', ')}"
         if _logs_json():
             _log.info(text, extra={"event": "progress", **vars(step)})
         else:
             print(visible(text), file=sys.stderr)  # noqa: T201 - this is the console
 
-    return show
+    def show(step: Step) -> None:
+        nonlocal spoken, left
+        left = step
+        if (now := time.monotonic()) - spoken >= _EVERY_SECONDS:
+            spoken, left = now, None
+            say(step)
+
+    try:
+        yield show
+    finally:
+        if left is not None:
+            say(left)

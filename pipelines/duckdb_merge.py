@@ -24,9 +24,13 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
 
+from pipelines.ending import limited
+
 _GLOB = re.compile(r"[\[*?]")
 _MEMORY = "160MB"
 """For a load of 200,000 actions DuckDB takes twice this if it may, and is no faster."""
+_MOST = 3_600.0
+"""Seconds that a transaction outside of a load may take."""
 # Always the same thread: DuckDB's allocator keeps what a thread has freed for that thread, and dlt makes new ones.
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
 
@@ -44,7 +48,8 @@ class MergeJob(SqlLoadJob):
 
 def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
     """Execute statements, parted by semicolons, as one transaction and in little memory."""
-    _THREAD.submit(_transaction, connection, statements).result()
+    with limited(_MOST, "DuckDB to complete the history"):
+        _THREAD.submit(_transaction, connection, statements).result()
 
 
 def _transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:

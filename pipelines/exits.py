@@ -65,6 +65,18 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The interrupt or the error of ours beneath the layers that dlt wraps around it, else the innermost one."""
+    """The interrupt or the error of ours beneath the layers that dlt wraps around it, else what these were raised from.
+
+    What was being handled when the first of them was raised is none of it: a generator that ended, a key not found.
+    """
     seen = chain(error)
-    return next((one for one in seen if isinstance(one, ImpactError | KeyboardInterrupt)), seen[-1])
+    if own := next((one for one in seen if isinstance(one, ImpactError | KeyboardInterrupt)), None):
+        return own
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def outcome_of(error: BaseException) -> str:
+    """What `sync_runs` says of a run that an error ended."""
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__

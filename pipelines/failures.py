@@ -9,6 +9,7 @@ from tomllib import TOMLDecodeError
 import click
 
 from pipelines.console import console
+from pipelines.ending import interruption, watchdog
 from pipelines.exits import Exit, chain, exit_code, root_cause
 from sources.impact.errors import ImpactError
 from sources.impact.shown import visible
@@ -28,6 +29,8 @@ def guarded(command: Callable[[], int]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - the last place that can explain it
         cause = root_cause(error)
+        if watchdog.told and not isinstance(cause, KeyboardInterrupt):  # what the end brings about is no failure
+            cause = interruption(watchdog.told)
         if isinstance(cause, KeyboardInterrupt):
             return interrupted(cause)
         if isinstance(cause, ImpactError):

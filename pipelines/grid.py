@@ -106,11 +106,11 @@ def _record(columns: Sequence[str], row: Sequence[Text], room: int) -> Iterator[
     line = Text()
     for pair in pairs:
         if line and line.cell_len + len(_AND) + pair.cell_len > room - _INDENT:
-            yield Padding(line, (0, 0, 0, _INDENT))
+            yield Padding(line, (0, 0, 0, _INDENT), expand=False)
             line = Text()
         line = Text.assemble(line, _AND, pair) if line else pair
     if line:
-        yield Padding(line, (0, 0, 0, _INDENT))
+        yield Padding(line, (0, 0, 0, _INDENT), expand=False)
 
 
 def _longest_word(texts: Sequence[Text]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import dlt
 
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code
+from pipelines.exits import Exit, exit_code, outcome_of
 from pipelines.history import History
 from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
@@ -75,7 +75,7 @@ def items(
             number = int(code) if code is not None else None
             return replace(run, finished=now, outcome=outcome, exit_code=number, requests=client.budget.spent)
 
-        with recording(pipeline, lambda error: row(exit_code(error), f"items: {type(error).__name__}")):
+        with recording(pipeline, lambda error: row(exit_code(error), f"items: {outcome_of(error)}")):
             summary = drain(
                 pipeline,
                 client,

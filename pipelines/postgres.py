@@ -110,10 +110,11 @@ def destination(lock: RunLock) -> postgres_destination:
 def credentials(given: PostgresCredentials) -> PostgresCredentials:
     """The credentials as every connection of ours takes them.
 
-    Text is UTF-8 whatever the environment says, and a connection that the network has forgotten is noticed.
+    Text is UTF-8 and times are UTC whatever the environment says (the last day of the year 9999 is elsewhere in a year
+    that Python does not know), and a connection that the network has forgotten is noticed.
     """
     found = copy(given)
-    found.client_encoding = "utf8"
+    found.client_encoding, found.session_timezone = "utf8", "UTC"
     alive = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
     found.query = alive | (given.query or {}) | {"client_encoding": "utf8"}
     return found

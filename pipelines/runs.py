@@ -25,7 +25,10 @@ COLUMNS: Any = {
         "data_type": "timestamp",
         "description": "Changes up to this instant are in the warehouse if outcome is done",
     },
-    "outcome": {"data_type": "text", "description": "running, done, stopped early, rejected records, or the error"},
+    "outcome": {
+        "data_type": "text",
+        "description": "running, done, stopped early, interrupted, rejected records, or the error",
+    },
     "exit_code": {"data_type": "bigint", "description": "Exit code of the command"},
     "rows": {"data_type": "bigint", "description": "Actions received"},
     "requests": {"data_type": "bigint", "description": "Requests sent"},
@@ -53,7 +56,7 @@ def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) ->
     """Leave the row of a run that failed, if the warehouse is ours and can take it; an error of ours is raised bare."""
     try:
         yield
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         cause = root_cause(error)
         with suppress(Exception):
             pipeline.abort_packages()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -26,15 +27,19 @@ _ABSENT = "-"
 
 @dataclass(frozen=True)
 class Found:
-    """One action and its items, here or there; None where it is not known at all."""
+    """One action and its items, here or there; None where it is not known at all.
+
+    `warehouse` is whether there is one, `items_read` whether it ever read these items.
+    """
 
     action: pa.Table | None
     items: pa.Table | None
     items_read: bool = True
+    warehouse: bool = True
 
 
 def run(action_id: str, sku: str | None) -> int:
-    """Print both sides; 0 if they agree, 1 if not."""
+    """Print both sides; 0 if they agree, 1 if not, or if there is nothing to compare with."""
     try:
         there = _ask(Settings.resolve(), action_id, sku)
     except UnsafeId as error:
@@ -43,18 +48,21 @@ def run(action_id: str, sku: str | None) -> int:
     if here.action is None and there.action is None:
         msg = f"neither the API nor the warehouse knows the action {action_id}"
         raise ConfigurationError(msg)
-    agree = _show_action(here.action, there.action)
-    agree &= _show_items(here.items, there.items)
-    if not here.items_read:
-        agree = False
-        console().print("The warehouse never read its items: `impact items` does, the most valuable first.")
-    console().print(
-        "Warehouse and API agree."
-        if agree
-        else "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait.",
-        soft_wrap=True,
-    )
-    return Exit.DONE if agree else Exit.DRIFT
+    same = _show_action(here.action, there.action, warehouse=here.warehouse)
+    same_items = _show_items(here.items, there.items)
+    console().print(_verdict(here, same=same, same_items=same_items), soft_wrap=True)
+    return Exit.DONE if same and same_items and here.items_read else Exit.DRIFT
+
+
+def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
+    """What the comparison came to; what was never read does not differ."""
+    if not here.warehouse:
+        return "There is no warehouse yet to compare with: `impact sync` makes it."
+    if same and not here.items_read:
+        return "The action agrees. Its items were never read: `impact items` does, the most valuable first."
+    if same and same_items:
+        return "Warehouse and API agree."
+    return "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait."
 
 
 def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
@@ -86,7 +94,7 @@ def _typed(records: Records) -> pa.Table:
 def _look_up(action_id: str, sku: str | None) -> Found:
     """What the warehouse holds."""
     if kind() == "duckdb" and not duckdb_path().exists():
-        return Found(None, None, items_read=False)
+        return Found(None, None, items_read=False, warehouse=False)
     with open_pipeline(read_only=True) as pipeline:
         warehouse = Warehouse(pipeline)
         wanted = pa.chunked_array([[action_id]], pa.string())
@@ -98,7 +106,7 @@ def _look_up(action_id: str, sku: str | None) -> Found:
         return Found(warehouse.lookup("actions", "id", wanted), items, read)
 
 
-def _show_action(here: pa.Table | None, there: pa.Table | None) -> bool:
+def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bool) -> bool:
     """Print the action field by field, what differs marked; whether all agrees."""
     names = dict.fromkeys(name for side in (here, there) if side is not None for name in side.column_names)
     rows = table("Action", "column", "warehouse", "API", "", texts=("warehouse", "API"))
@@ -109,7 +117,7 @@ def _show_action(here: pa.Table | None, there: pa.Table | None) -> bool:
     console().print(rows)
     if there is None or not len(there):
         console().print("The API does not know this action (any more).")
-    if here is None:
+    if here is None and warehouse:
         console().print("The warehouse does not hold this action.")
     return not differing and here is not None and there is not None and len(there) > 0
 
@@ -149,4 +157,6 @@ def _differing(here: pa.Table | None, there: pa.Table | None) -> set[str]:
 
 def _cell(side: pa.Table | None, name: str) -> str:
     value: Any = None if side is None or not len(side) or name not in side.column_names else side[name][0].as_py()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return _ABSENT if value is None else str(value)

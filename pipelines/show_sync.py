@@ -55,6 +55,7 @@ def show(summary: Summary) -> None:
     else:
         out.print(f"{title}: the API had no actions to give.")
     out.print(f"{summary.run.requests:,} requests, {summary.run.rows:,} actions received.")
+    out.print(f"Warehouse: {summary.warehouse}", soft_wrap=True)
     if summary.items is not None:
         show_items(summary.items)
     for note in summary.notes:

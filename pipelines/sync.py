@@ -13,12 +13,12 @@ import dlt
 from pipelines.allocator import release
 from pipelines.corrections.evidence import weigh
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code, worst_exit
+from pipelines.exits import Exit, exit_code, outcome_of, worst_exit
 from pipelines.history import History
 from pipelines.items import ItemSummary, drain, kept_answers
 from pipelines.runs import Run, recording, runs
 from pipelines.views import create_views
-from pipelines.warehouse import open_pipeline
+from pipelines.warehouse import open_pipeline, where
 from sources.impact import Ask, Settings, Walk, impact
 from sources.impact.campaigns import explain
 from sources.impact.changes import Tally
@@ -49,6 +49,8 @@ class Summary:
     """What could not be read although the run went on: the cursors of those passes stay."""
     left_out: int = 0
     """Windows and actions that were not asked for, since so many before them could not be read."""
+    warehouse: str = ""
+    """Where it is."""
 
     @property
     def exit(self) -> Exit:
@@ -114,6 +116,7 @@ def sync(
             items_,
             tuple(walk.unread.failures),
             len(walk.unread.left_out) + walk.unread.actions_left_out.total(),
+            where(pipeline),
         )
 
 
@@ -195,7 +198,7 @@ def _failed(walk: Walk, cause: BaseException) -> Run:
         started,
         now,
         walk.until,
-        type(cause).__name__,
+        outcome_of(cause),
         int(exit_code(cause)),
         walk.rows,
         walk.client.budget.spent,

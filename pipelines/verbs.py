@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipelines.ending import leave, watchdog
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
@@ -14,6 +15,11 @@ if TYPE_CHECKING:  # help is instant
 
 class Group(click.Group):
     """Shows the verbs in the order in which a user meets them."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command that this process is for: signals end it from now on."""
+        watchdog.start()
+        return super().__call__(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Names of the verbs."""
@@ -33,7 +39,7 @@ class Group(click.Group):
         except KeyboardInterrupt as error:
             from pipelines.failures import interrupted  # noqa: PLC0415 - help is instant
 
-            sys.exit(interrupted(error))
+            leave(interrupted(error))
 
 
 def verb(command: Callable[..., int]) -> Callable[..., None]:
@@ -51,6 +57,6 @@ def verb(command: Callable[..., int]) -> Callable[..., None]:
             tune()
             return command(**options)
 
-        sys.exit(guarded(tuned))
+        leave(guarded(tuned))
 
     return run

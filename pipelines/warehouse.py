@@ -20,12 +20,15 @@ import duckdb
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
+from dlt.common.runtime.collector import NullCollector
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 
 from pipelines import duckdb_file
 from pipelines.dropped import recreate_dropped, refuse_dropped
+from pipelines.ending import WITHIN, watchdog
 from pipelines.exits import WarehouseBusy, WarehouseLost, root_cause
+from pipelines.preload import preload
 from sources.impact.errors import ConfigurationError
 from sources.impact.settings import parse_duration
 
@@ -41,7 +44,28 @@ _FILES = (
     "files cannot be the warehouse: keep DuckDB or Postgres (impact.destination) and name a lake (impact.lake_url), "
     "to which each sync publishes"
 )
+_LOAD = timedelta(hours=1)
+_NEVER_LANDED = (
+    "failed: nothing of a load package landed for an hour, the warehouse does not answer or is very slow; run again, "
+    "with a smaller sources.impact.package_rows if it happens again"
+)
 _log = logging.getLogger(__name__)
+
+
+class _Patience(NullCollector):
+    """Ends a load of which no file lands any more: dlt waits for its threads without a limit."""
+
+    def _start(self, step: str) -> None:
+        if step.startswith("Load"):
+            watchdog.limit(_LOAD.total_seconds(), said=_NEVER_LANDED)
+
+    def _stop(self) -> None:
+        watchdog.limit(None)
+
+    def update(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - dlt's
+        """Count what was done, from when on there is as much time again."""
+        if self.step.startswith("Load"):
+            self._start(self.step)
 
 
 @contextmanager
@@ -51,7 +75,8 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
     Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
     (30 seconds), `ConfigurationError` where the warehouse cannot be opened.
     """
-    wait = _wait()
+    wait = _seconds("impact.warehouse_wait", 30.0)
+    watchdog.within = _seconds("impact.shutdown_wait", WITHIN)
     with ExitStack() as stack:
         path = duckdb_path() if kind() == "duckdb" else None
         lock = _postgres_lock() if kind() == "postgres" else None
@@ -62,11 +87,18 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         else:
             stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
             shutil.rmtree(folder, ignore_errors=True)
+            preload(kind())
         destination = other
         if path is not None:
             connection = stack.enter_context(_connected(path, wait, read_only=read_only))
             destination = duckdb_file.destination(connection)
-        pipeline = dlt.pipeline(PIPELINE, destination=destination, dataset_name=DATASET, pipelines_dir=str(folder))
+        pipeline = dlt.pipeline(
+            PIPELINE,
+            destination=destination,
+            dataset_name=DATASET,
+            pipelines_dir=str(folder),
+            progress=_Patience(),
+        )
         pipeline.refresh = None  # whatever is configured: each load package would empty the tables again
         if other is not None:
             _try(pipeline)
@@ -168,6 +200,14 @@ def duckdb_path() -> Path:
     return Path(str(spec.credentials.database)).absolute()
 
 
+def where(pipeline: dlt.Pipeline) -> str:
+    """The warehouse as a user knows it, without its credentials: the file, or the server and the dataset."""
+    if pipeline.destination.destination_name == "duckdb":
+        return str(duckdb_path())
+    with pipeline.destination_client() as client:
+        return f"{client.config}, dataset {pipeline.dataset_name}"
+
+
 def _check_file(given: str) -> None:
     """Raise where what should name a DuckDB file names a server, or nothing that stays."""
     scheme = given.strip().partition(":")[0].lower()
@@ -192,11 +232,12 @@ def beside(pipeline: dlt.Pipeline) -> Path:
     return _working_folder(f"{kind()}:{_address(pipeline.destination)}").with_suffix(".corrections.jsonl")
 
 
-def _wait() -> float:
+def _seconds(key: str, usual: float) -> float:
+    """A duration of the configuration."""
     try:
-        return parse_duration(dlt.config.get("impact.warehouse_wait") or timedelta(seconds=30)).total_seconds()
+        return parse_duration(dlt.config.get(key) or timedelta(seconds=usual)).total_seconds()
     except ValueError as error:
-        msg = f'impact.warehouse_wait must be a duration such as "30 seconds": {error}'
+        msg = f'{key} must be a duration such as "{usual:.0f} seconds": {error}'
         raise ConfigurationError(msg) from None
 
 

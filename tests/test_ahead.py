@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.impact.ahead import Ahead, Listed
+from sources.impact.waiting import Pool
 
 WAITING, UNKNOWN = 5, 2
 Page = tuple[int, int, int]
@@ -48,7 +48,7 @@ class Source:
     @contextmanager
     def lists(self) -> Iterator[Iterator[Listed[int, Page]]]:
         """The lists, fetched ahead in four threads."""
-        with ThreadPoolExecutor(4) as pool:
+        with Pool(4, "test", "a page", 60) as pool:
             ahead = Ahead(pool, WAITING, UNKNOWN, self.first, lambda page: page[2], self.following)
             yield ahead.lists(range(len(self.lengths)))
 

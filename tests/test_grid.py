@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from pipelines.console import bar
 from pipelines.grid import Grid, widths
+from sources.impact.items import ItemProgress
 from sources.impact.shown import visible
 
 WORDS = st.text("abcdefghij0123456789.-", min_size=1, max_size=30)
@@ -76,9 +78,24 @@ def test_records_stand_below_each_other_where_the_columns_do_not_fit() -> None:
         ("Café 日本 👩\u200d👩\u200d👧 שלום", "Café 日本 👩\u200d👩\u200d👧 שלום"),
     ],
 )
-def test_names_that_steer_a_screen_are_readable(text: str, shown: str) -> None:
+def test_names_that_steer_a_screen_are_visible(text: str, shown: str) -> None:
     """Controls, ends of lines and marks of direction are shown as codes; all else as it is."""
     assert visible(text) == shown
     grid = Grid("Title", ("name", "action"))
     grid.add_row(text, "1000.1")
     assert any(shown in line and "1000.1" in line for line in printed(grid, 80))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_bar_says_what_there_is_room_for(width: int) -> None:
+    """What it is about, how far it is and the time are there on every terminal; the rest is left out, never cut."""
+    out = Console(file=StringIO(), width=width, height=5, force_terminal=True, color_system=None, legacy_windows=False)
+    with bar(out) as show:
+        show(ItemProgress(done=123, of=45_678, waiting=2_000_000, per_second=12.3, requests_left=45_555))
+    line = next(line for line in out.file.getvalue().splitlines() if "123" in line)  # type: ignore[attr-defined]
+    assert "items" in line
+    assert "123/45678" in line
+    assert "0:00:0" in line
+    assert "…" not in line
+    assert ("12.3 a second" in line) == (width >= 60)
+    assert ("45,555 requests left" in line) == (width >= 120)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,10 +25,11 @@ from pipelines.report.figures import Balance, Figures, Freshness, Partner, Ranki
 from pipelines.report.gather import month_end, read
 from pipelines.report.page import render
 from pipelines.report.scope import Books, Scope
-from pipelines.report.vega import COLOURS
+from pipelines.report.vega import COLOURS, DARK
 from pipelines.verify import verify
 from pipelines.warehouse import open_pipeline
 from sources.impact import Ask
+from sources.impact.shown import visible
 from sources.impact_sandbox import Campaign
 from tests.browser import NARROW, browser, marks, opened, plain, table, tiles
 from tests.conftest import Account
@@ -337,7 +338,7 @@ def test_one_conversion_has_a_report(account: Make, running: Browser, dates: dic
 
 
 def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, running: Browser) -> None:
-    """Markup, scripts, template and expression syntax, other directions and very long names are shown, never run."""
+    """Markup, scripts and template syntax are shown, never run; marks of direction and ends of lines are signs."""
     world = account(days=1, per_day=0, campaigns=(Campaign(id="1000", name=_HOSTILE[0] + _HOSTILE[1], state="ACTIVE"),))
     for place, name in enumerate(_HOSTILE):
         fields: dict[str, Any] = {
@@ -354,7 +355,7 @@ def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, run
     for width in (NARROW, 1280):
         with opened(running, path, width) as page:
             shown = [row[0] for row in table(page, "Partners, USD")]
-            assert shown[:-1] == list(_HOSTILE[:-1])
+            assert shown[:-1] == [visible(name) for name in _HOSTILE[:-1]]
             assert shown[-1] == "W" * 119 + "…"
             assert page.locator("script").count() == 2
             assert (
@@ -393,7 +394,7 @@ class _Reader(HTMLParser):
 
 @given(name=st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_any_name_is_in_the_markup_and_in_the_data_as_it_is(name: str) -> None:
+def test_any_name_is_in_the_markup_and_in_the_data_as_it_can_be_read(name: str) -> None:
     """Whatever a partner or a currency is called, the page's structure stays and the name can be read back."""
     money = Decimal(10)
     partner = Partner("1", name, name, 1, 0, money, money, money)
@@ -401,10 +402,10 @@ def test_any_name_is_in_the_markup_and_in_the_data_as_it_is(name: str) -> None:
     campaign = Freshness("1000", name, 1)
     empty = Figures((campaign,), None, None, {name: balance}, None, (), "day", (), (), {}, None, (), 0)
     page = _Reader(render(replace(empty, rankings={name: Ranking((partner,), 1, money)})))
-    assert name in page.found["bdi"]
+    assert visible(name) in page.found["bdi"]
     data, script = page.found["script"]
     (spec,) = json.loads(data).values()
-    assert spec["data"]["values"][0]["partner"] == name
+    assert spec["data"]["values"][0]["partner"] == visible(name)
     assert "vega" in script
 
 
@@ -599,7 +600,57 @@ def test_colours_stand_out_from_paper_and_from_each_other() -> None:
         red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    light = {name: lightness(colour) for name, colour in COLOURS.items() if name != "Can still change"}
+    light = {name: lightness(colour) for name, colour in COLOURS.items() if name != "Reversed so far"}
     assert {name: 1.05 / (one + 0.05) for name, one in light.items() if 1.05 / (one + 0.05) < 3} == {}
     stacked = [light[name] + 0.05 for name in ("Paid", "Locked", "Open")]
     assert max(stacked[0], stacked[1]) / min(stacked[0], stacked[1]) > 2
+    paper = lightness("#14191f") + 0.05
+    dark = {name: (lightness(colour) + 0.05) / paper for name, colour in DARK.items() if name != "Reversed so far"}
+    assert {name: ratio for name, ratio in dark.items() if ratio < 3} == {}
+    for palette in (COLOURS, DARK):
+        assert len(set(palette.values())) == len(palette), "one colour has one meaning"
+    assert COLOURS.keys() == DARK.keys()
+
+
+def test_figures_that_reach_back_less_far_say_so(account: Make, running: Browser) -> None:
+    """Charts of the latest half year and tables of the latest months name what they leave out of the headline."""
+    world, _ = small(account)
+    for month in range(1, 13):
+        date = f"2024-{month:02}-10T10:00:00Z"
+        world.world.create(**(_USUAL | {"EventDate": date, "Payout": "1.00", "Amount": "10.00"}))
+    world.world.create(**(_USUAL | {"EventDate": "2025-01-10T10:00:00Z", "Payout": "1.00", "Amount": "10.00"}))
+    world.sync()
+    with opened(running, written()) as page:
+        assert tiles(page, "USD")["Accrued commission"][0] == "84.00"
+        text = page.locator("main").inner_text()
+        assert "USD 71.00 stands of conversions since 20 Dec 2025, out of 84.00 in all" in text
+        assert "6 conversions from 20 Dec 2025 to 5 Jan 2026, of 19 in all" in text
+        assert "Earlier months are not shown." in text
+        assert "the figures above also count the conversions of earlier ones" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_drawn_can_be_read_in_the_dark_and_on_a_phone(
+    account: Make, running: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    """The page follows the reader's colours; the keys to the charts wrap and none of them is cut."""
+    small(account)
+    with running.new_context(viewport={"width": 320, "height": 800}, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(written().as_uri())
+        page.wait_for_selector("html[data-drawn]", state="attached")
+        paper, ink, bar = page.evaluate(
+            """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+            getComputedStyle(document.querySelector(".mark-rect > path")).fill]"""
+        )
+        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+        assert paper != ink
+        palette = COLOURS if scheme == "light" else DARK
+        assert bar in {f"rgb({int(c[1:3], 16)}, {int(c[3:5], 16)}, {int(c[5:], 16)})" for c in palette.values()}
+        cut = page.locator("figure .key li").evaluate_all(
+            "all => all.filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.textContent)"
+        )
+        assert cut == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        axe = Axe().run(page, options={"runOnly": ["color-contrast"]})
+        assert axe.violations_count == 0, axe.generate_report()

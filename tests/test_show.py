@@ -65,11 +65,17 @@ def test_what_only_one_side_knows_is_said(account: Make) -> None:
     """Before any sync, after a removal at the source, and for an id that nobody knows, the reason is told."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create()
-    assert "The warehouse does not hold this action." in shown(world, 1, action)
+    output = shown(world, 1, action)
+    assert "There is no warehouse yet to compare with: `impact sync` makes it." in output
+    assert "differ" not in output
     assert not world.path.exists()
     world.sync()
-    assert "differ" in shown(world, 1, action), "its items were never read"
+    output = shown(world, 1, action)
+    assert "The action agrees. Its items were never read" in output
+    assert "differ" not in output
     world.drain()
+    later = world.world.create()
+    assert "The warehouse does not hold this action." in shown(world, 1, later)
     world.world.remove(action)
     assert "The API does not know this action (any more)." in shown(world, 1, action)
     assert "neither the API nor the warehouse knows the action 1.2.3" in shown(world, 2, "1.2.3")

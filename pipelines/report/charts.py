@@ -16,10 +16,11 @@ from pipelines.report.vega import Spec
 
 DRAWN_CURRENCIES: Final = 3
 _STAGES: Final = {"paid": "Paid", "locked": "Locked", "open": "Open", "reversed": "Reversed"}
-_KINDS: Final = {kind: kind.capitalize() for kind in KINDS}
+_KINDS: Final = {kind: "Reversed" if kind == "reversal" else kind.capitalize() for kind in KINDS}
 _WEEKS: Final = 26
 _PARTNERS: Final = 12
-_SETTLED, _OPEN = "Settled", "Can still change"
+_FINAL, _SO_FAR = "Reversed", "Reversed so far"
+_PARTS: Final = ("Locked or paid", "Open")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Chart:
     reading: str
     spec: Spec | None = None
     table: Table | None = field(default=None, repr=False)
+    key: tuple[str, ...] = ()
+    """Names of the colours in it."""
 
 
 def draw(figures: Figures) -> list[Chart]:
@@ -76,6 +79,7 @@ def _conversions(figures: Figures) -> Chart:
         sentences.conversions(figures),
         _by_day(title, values, figures.unit, "conversions") if values else None,
         _by_stage(figures.unit, {(one.start, one.stage): number(one.actions) for one in days}),
+        tuple(_STAGES.values()),
     )
 
 
@@ -97,9 +101,10 @@ def _commission(figures: Figures, currency: Currency) -> Chart:
     return Chart(
         _id("commission", currency),
         title,
-        sentences.commission(days, code),
+        sentences.commission(days, code, figures.balances[currency].accrued),
         _by_day(title, values, figures.unit, "commission") if values else None,
         _by_stage(figures.unit, {(one.start, one.stage): amount(one.commission) for one in days}),
+        tuple(_STAGES.values()),
     )
 
 
@@ -152,7 +157,7 @@ def _locks(figures: Figures, currency: Currency) -> Chart:
     spec = vega.chart(
         title,
         values,
-        mark={"type": "bar", "color": vega.COLOURS["Open"]},
+        mark={"type": "bar", "color": vega.colour("Open")},
         encoding={
             "x": vega.by_name("week", labelAngle=-40),
             "y": vega.amount("value", "at risk"),
@@ -162,7 +167,7 @@ def _locks(figures: Figures, currency: Currency) -> Chart:
     rows = [_lock_row(one) for one in locks]
     table = Table(("Week from", "Conversions", "Approved before", "At risk"), rows)
     reading = sentences.locks(locks, code, figures.as_of)
-    return Chart(_id("locks", currency), title, reading, spec if values else None, table)
+    return Chart(_id("locks", currency), title, reading, spec if values else None, table, ("Open",))
 
 
 def _lock_row(one: Lock) -> tuple[Cell, ...]:
@@ -176,7 +181,7 @@ def _cohorts(figures: Figures) -> Chart:
         {
             "month": words.month(one.start),
             "place": place,
-            "kind": _SETTLED if one.settled else _OPEN,
+            "kind": _FINAL if one.settled else _SO_FAR,
             "value": one.actions_reversed / one.actions,
             "said": _part(one.actions_reversed, one.actions),
             "open": _part(one.actions_open, one.actions),
@@ -187,11 +192,11 @@ def _cohorts(figures: Figures) -> Chart:
     spec = vega.chart(
         title,
         values,
-        mark={"type": "bar", "stroke": vega.COLOURS["Reversed"]},
+        mark={"type": "bar", "stroke": vega.colour("Reversed")},
         encoding={
             "x": vega.by_name("month", labelAngle=-40),
             "y": vega.amount("value", "share of conversions", ".1~%"),
-            "fill": vega.coloured("kind", (_SETTLED, _OPEN)),
+            "fill": vega.coloured("kind", (_FINAL, _SO_FAR)),
             "tooltip": vega.told(month="Month", said="Reversed", open="Still open"),
         },
     )
@@ -207,7 +212,8 @@ def _cohorts(figures: Figures) -> Chart:
         for one in found
     ]
     table = Table(("Month", "Conversions", "Reversed", "Reversal rate", "Still open", "Share open"), rows)
-    return Chart("cohorts", title, sentences.reversals(found), spec if values else None, table)
+    reading = sentences.reversals(found, whole=not sentences.shortened(figures))
+    return Chart("cohorts", title, reading, spec if values else None, table, (_FINAL, _SO_FAR))
 
 
 def _partners(ranking: Ranking, currency: Currency) -> Chart:
@@ -222,10 +228,9 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
     values = [
         {"partner": label, "place": place, "part": part, "value": float(money), "said": f"{words.money(money)} {code}"}
         for place, (label, partner) in enumerate(zip(labels, shown, strict=True))
-        for part, money in (("Open", partner.at_risk), ("Settled", partner.commission - partner.at_risk))
+        for part, money in zip(_PARTS, (partner.commission - partner.at_risk, partner.at_risk), strict=True)
     ]
     title = f"Partners with the most commission, {code}"
-    parts = {"Settled": vega.COLOURS["Locked"], "Open": vega.COLOURS["Open"]}
     spec = vega.chart(
         title,
         values,
@@ -234,12 +239,13 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
         encoding={
             "y": vega.by_name("partner", labelLimit=140),
             "x": vega.amount("value", "commission"),
-            "color": {**vega.coloured("part", ()), "scale": {"domain": list(parts), "range": list(parts.values())}},
-            "order": {"field": "part", "sort": "descending"},
+            "color": vega.coloured("part", _PARTS),
+            "order": {"field": "part"},
             "tooltip": vega.told(partner="Partner", part="Part", said="Commission"),
         },
     )
-    return Chart(_id("partners", currency), title, sentences.partners(ranking, code), spec if values else None)
+    reading = sentences.partners(ranking, code)
+    return Chart(_id("partners", currency), title, reading, spec if values else None, key=_PARTS)
 
 
 def _restated(figures: Figures, currency: Currency) -> Chart:
@@ -271,7 +277,8 @@ def _restated(figures: Figures, currency: Currency) -> Chart:
     )
     table = Table(("Month", "Kind", "Changes", "Change of commission"), [_moved_row(one) for one in moved])
     reading = sentences.restated(moved, code, figures.compared)
-    return Chart(_id("restated", currency), title, reading, spec if values else None, table)
+    kinds = tuple(_KINDS[kind] for kind in KINDS if any(one.kind == kind for one in moved))
+    return Chart(_id("restated", currency), title, reading, spec if values else None, table, kinds)
 
 
 def _moved_row(one: Moved) -> tuple[Cell, ...]:

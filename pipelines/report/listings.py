@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.report import headline, words
+from pipelines.report import headline, sentences, words
 from pipelines.report.figures import Balance, Figures, Partner
 from pipelines.report.gather import TOP_PARTNERS
 from pipelines.report.restated import Change
 from pipelines.report.tables import Cell, Table, amount, number, share, text, when
 
 _ITEMS: Final = "How far the line items of conversions are known."
+_LATEST: Final = "The latest months: the figures above also count the conversions of earlier ones."
 _WHENEVER: Final = " Of all conversions, whenever they happened."
 
 
@@ -39,7 +40,8 @@ def _all(figures: Figures) -> Iterator[tuple[str, str, Table]]:
             f"The {TOP_PARTNERS} with the most commission, of {words.count(ranking.of)}." if shown < ranking.of else ""
         )
         yield f"Partners, {code}", note, Table(_PARTNER, [_partner(one) for one in ranking.partners])
-    yield "Commission by month of the conversion", "", _months(figures)
+    note = _LATEST if sentences.shortened(figures) else ""
+    yield "Commission by month of the conversion", note, _months(figures)
     if figures.restated and figures.compared:
         title = f"Largest changes since {words.closing(figures.compared.at)}"
         yield (

@@ -12,11 +12,10 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipelines.report import headline, words
+from pipelines.report import headline, vega, words
 from pipelines.report.charts import draw
 from pipelines.report.figures import Figures
 from pipelines.report.listings import listings
-from pipelines.report.vega import COLOURS
 
 _VEGA_LITE: Final = "6.4"
 
@@ -39,12 +38,19 @@ def render(figures: Figures) -> str:
         badges=headline.badges(figures),
         charts=charts,
         specs={one.id: one.spec for one in charts if one.spec},
-        colours=COLOURS,
+        colour=vega.colour,
         tables=listings(figures),
-        style=Markup(files(__package__).joinpath("page.css").read_text("utf-8")),  # noqa: S704 - ours
+        style=Markup(style()),  # noqa: S704 - ours
         script=Markup(script()),  # noqa: S704 - ours and the library's
         script_hash=base64.b64encode(hashlib.sha256(script().encode()).digest()).decode(),
     )
+
+
+def style() -> str:
+    """The page's styles, the colours of the charts among them."""
+    own = files(__package__).joinpath("page.css").read_text("utf-8")
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {vega.styles(vega.DARK)} }} }}"
+    return f":root {{ {vega.styles(vega.COLOURS)} }}\n{dark}\n{own}"
 
 
 @cache

@@ -28,21 +28,29 @@ def conversions(figures: Figures) -> str:
     span = f"from {words.day(first)} to {words.day(last)}" if first != last else f"on {words.day(first)}"
     if figures.unit != "day":
         span = f"since {words.day(first)}"
+    known = sum(one.actions for one in figures.balances.values())
+    of = f", of {words.count(known)} in all" if known > total else ""
     return (
-        f"{words.counted(total, 'conversion')} {span}; {words.count(lost)} of them "
+        f"{words.counted(total, 'conversion')} {span}{of}; {words.count(lost)} of them "
         f"({words.percent(words.ratio(lost, total))}) are reversed and drawn below the line."
     )
 
 
-def commission(days: Sequence[Daily], code: str) -> str:
-    """What stands, what of it is still open, and what was lost."""
+def shortened(figures: Figures) -> bool:
+    """Whether the months that are shown reach back less far than the conversions."""
+    return sum(one.actions for one in figures.months) < sum(one.actions for one in figures.balances.values())
+
+
+def commission(days: Sequence[Daily], code: str, accrued: Decimal) -> str:
+    """What stands of these days (out of all that is `accrued`), what of it is still open, and what was lost."""
     stands = _sum(one.commission for one in days if one.stage != "reversed")
     still = _sum(one.commission for one in days if one.stage == "open")
     lost = _sum(one.commission for one in days if one.stage == "reversed")
     if not days:
         return f"No conversion of these days is in {code}."
+    of = f" of conversions since {words.day(min(one.start for one in days))}, out of {words.money(accrued)} in all"
     return (
-        f"{code} {words.money(stands)} stands, of which {words.money(still)} "
+        f"{code} {words.money(stands)} stands{of if stands != accrued else ''}, of which {words.money(still)} "
         f"({words.percent(words.ratio(still, stands))}) is still open; {words.money(lost)} was lost to reversals, "
         "below the line."
     )
@@ -80,8 +88,8 @@ def cohorts(months: Sequence[Month]) -> list[Month]:
     return list(found.values())
 
 
-def reversals(months: Sequence[Month]) -> str:
-    """The rate of the months that are settled, beside what the rest can still become."""
+def reversals(months: Sequence[Month], *, whole: bool = True) -> str:
+    """The rate of the months that are settled, beside what the rest can still become; `whole` if all are shown."""
     if not months:
         return "There are no conversions."
     final = [one for one in months if one.settled]
@@ -95,7 +103,7 @@ def reversals(months: Sequence[Month]) -> str:
     if young := [one for one in months if not one.settled]:
         still = sum(one.actions_open for one in young)
         text += f"; of the other {words.counted(len(young), 'month')}, {words.count(still)} conversions still can be"
-    return f"{text}."
+    return f"{text}." if whole else f"{text}. Earlier months are not shown."
 
 
 def partners(ranking: Ranking, code: str) -> str:

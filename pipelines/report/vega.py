@@ -15,32 +15,54 @@ Values = Sequence[Mapping[str, object]]
 COLOURS: Final = {
     "Paid": "#1b3a5c",
     "Locked": "#3d85c6",
+    "Locked or paid": "#2a5f92",
     "Open": "#c4790c",
     "Reversed": "#a8325f",
-    "Arrival": "#1b3a5c",
-    "Restoration": "#3d85c6",
-    "Correction": "#c4790c",
-    "Reversal": "#a8325f",
-    "Settled": "#a8325f",
-    "Can still change": "#e3b3c5",
+    "Reversed so far": "#e3b3c5",
+    "Arrival": "#2c6e63",
+    "Restoration": "#7d5fb2",
+    "Correction": "#6f6a5d",
 }
-"""By lightness and by hue, so that they stay apart for every kind of colour vision.
+"""One meaning each, by lightness and by hue, so that they stay apart for every kind of colour vision.
 Each, or its edge, is 3:1 or more on white."""
+DARK: Final = {
+    "Paid": "#6f9fd8",
+    "Locked": "#b5d4f4",
+    "Locked or paid": "#8fb9e6",
+    "Open": "#e8a13c",
+    "Reversed": "#e0709b",
+    "Reversed so far": "#6d3a4f",
+    "Arrival": "#5fb8a6",
+    "Restoration": "#b59be0",
+    "Correction": "#b3ab98",
+}
+"""The same on a dark page."""
+
+
+def colour(name: str) -> str:
+    """A colour, as the page's styles say it: what is drawn changes with them."""
+    return f"var(--{name.lower().replace(' ', '-')})"
+
+
+def styles(colours: Mapping[str, str]) -> str:
+    """The colours as CSS."""
+    return " ".join(f"--{name.lower().replace(' ', '-')}: {value};" for name, value in colours.items())
+
+
 CONFIG: Final[Spec] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
     "background": "transparent",
     "view": {"stroke": None},
     "axis": {
-        "labelColor": "#404a55",
+        "labelColor": "var(--soft)",
         "labelFontSize": 11,
-        "titleColor": "#404a55",
+        "titleColor": "var(--soft)",
         "titleFontSize": 11,
         "titleFontWeight": "normal",
-        "gridColor": "#e3e7eb",
-        "domainColor": "#8a949e",
-        "tickColor": "#8a949e",
+        "gridColor": "var(--line)",
+        "domainColor": "var(--rule)",
+        "tickColor": "var(--rule)",
     },
-    "legend": {"orient": "top", "title": None, "labelColor": "#404a55", "labelFontSize": 11, "symbolType": "square"},
 }
 _HEIGHT: Final = 230
 _UNITS: Final = {"day": "utcyearmonthdate", "week": "utcyearmonthdate", "month": "utcyearmonth"}
@@ -88,11 +110,12 @@ def amount(field: str, title: str, fmt: str = "~s", *, both: bool = False) -> Sp
 
 
 def coloured(field: str, names: Sequence[str]) -> Spec:
-    """One colour for each name, the legend in their order."""
+    """One colour for each name. The key to them stands in the page, where it wraps."""
     return {
         "field": field,
         "type": "nominal",
-        "scale": {"domain": list(names), "range": [COLOURS[name] for name in names]},
+        "scale": {"domain": list(names), "range": [colour(name) for name in names]},
+        "legend": None,
     }
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
+from sources.impact.shown import visible
+
 _MINUS: Final = "\N{MINUS SIGN}"
 _DASH: Final = "\N{EN DASH}"
 
@@ -75,7 +77,8 @@ def closing(value: datetime) -> str:
 
 
 def cut(name: str, length: int = 40) -> str:
-    """A name that fits."""
+    """A name that fits, on one line and in its order."""
+    name = visible(name)
     return name if len(name) <= length else name[: length - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -86,4 +89,4 @@ def name(text: str) -> str:
 
 def currency(code: str | None) -> str:
     """A currency's code."""
-    return code or "no currency"
+    return visible(code) if code else "no currency"

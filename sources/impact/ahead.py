@@ -10,10 +10,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from itertools import islice
 from typing import Generic, TypeVar
+
+from sources.impact.waiting import Pool
 
 _NO_MORE = sys.maxsize
 """The next page of a list of which no more are wanted."""
@@ -62,7 +64,7 @@ class Ahead(Generic[A, T]):
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know
         self,
-        pool: ThreadPoolExecutor,
+        pool: Pool,
         waiting: int,
         unknown: int,
         first: Callable[[A], T],
@@ -98,7 +100,7 @@ class Ahead(Generic[A, T]):
                 self._submit_following(listed)
             page = listed.coming.popleft()
         try:
-            return page.result()
+            return self._pool.result(page)
         finally:
             with self._lock:
                 self._out -= 1

@@ -106,6 +106,16 @@ class Client:
         self._origin = httpx.URL(settings.base_url)
         self._http = http_client(settings, patience.timeout, self._connections)
 
+    @property
+    def answered(self) -> bool:
+        """Whether any answer came."""
+        return self.seconds_a_request > 0
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which a request has ended, repeated and refused as often as may be, with some to spare."""
+        return _REFUSALS * self.settings.max_wait.total_seconds() + 2 * (_PATIENCE + self._patience.whole)
+
     def __enter__(self) -> Self:
         """The client itself."""
         return self
@@ -278,6 +288,7 @@ class Client:
                 )
             except (httpx.TransportError, httpx.DecodingError) as error:
                 self.budget.hear()
+                self.budget.rest(0)  # shut by ourselves, for good
                 _log.info("no answer: %s", type(error).__name__)
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
                 raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(msg) from None

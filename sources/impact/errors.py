@@ -19,6 +19,7 @@ ImpactError
 │   │   └── UnsafeId          an id that cannot stand in a path; never sent
 │   ├── NotFound              there is no such thing (404)
 │   └── ScopeError            (403) of one campaign
+├── Stuck                     what was waited for never came: run again
 ├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
 ├── OutcomeUnknown            a change may have taken effect: look, never just send it again
 └── ShortAnswers              the API hides rows from a kind of query: stop before anything is wrong
@@ -86,6 +87,10 @@ class RateLimited(TransientError):
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class Stuck(ImpactError, TimeoutError):
+    """Something that was waited for did not come, although all that it waits for itself has a limit."""
 
 
 class BudgetSpent(ImpactError):

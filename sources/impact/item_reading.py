@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from sources.impact.client import Answer, Client
 from sources.impact.errors import (
@@ -20,6 +20,7 @@ from sources.impact.errors import (
 from sources.impact.item_queue import Queued, Status
 from sources.impact.protocol import Page, count_records
 from sources.impact.spool import Listing, Spool
+from sources.impact.waiting import Pool
 
 _TRIES = 3
 """How often a list that contradicts its own total is read."""
@@ -38,12 +39,12 @@ class ItemReader:
         self.stopped: ImpactError | None = None
         self._client, self._spool = client, spool
         self._flight = client.settings.item_concurrency
-        self._pool = ThreadPoolExecutor(self._flight, thread_name_prefix="impact-items")
+        self._pool = Pool(self._flight, "impact-items", "the items of an action", client.longest)
 
     def close(self) -> None:
         """Abandon what is not asked for yet and end the threads; the client then sends no more requests."""
         self._client.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.end()
 
     def read(self, queue: Iterable[Queued]) -> Iterator[Listing]:
         """What the API says of each action, in order.
@@ -65,7 +66,7 @@ class ItemReader:
             if future.cancelled():
                 continue
             try:
-                listing = future.result()
+                listing = self._pool.result(future)
             except (TransientError, RequestRefused, WindowTooFull) as error:
                 failures += 1
                 _log.warning("items of action %s: %s", queued.action_id, error)

@@ -176,6 +176,6 @@ class ItemWalk:
                     of=max(self._of, done),
                     waiting=self.waiting,
                     per_second=done / max(time.monotonic() - self._began, 1e-3),
-                    requests_left=self.client.budget.allowed,
+                    requests_left=self.client.budget.remaining,
                 )
             )

@@ -7,7 +7,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -38,6 +38,7 @@ from sources.impact.protocol import Axis, Page
 from sources.impact.settings import PAGE_SIZE_MAX, PAGE_SIZE_MIN, PAGES_MAX
 from sources.impact.tables import Reader, Records
 from sources.impact.unread import Failure, Unread
+from sources.impact.waiting import Pool
 from sources.impact.windows import Window
 
 _IN_FLIGHT = 4
@@ -155,12 +156,12 @@ class WindowReader:
         self._most_ahead = max(_IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
         # One core is for the thread that writes, which all others wait for in the end.
         self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
-        self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="impact-read")
+        self._pool = Pool(_IN_FLIGHT, "impact-read", "a page of actions", client.longest)
 
     def close(self) -> None:
         """Abandon what is not fetched yet and end the threads; the client then sends no more requests."""
         self._client.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.end()
 
     def read(self, readings: Iterable[Reading]) -> Events:
         """Batches of each window in order, each window (or the parts it had to be cut into) ended by `WindowDone`.
@@ -217,7 +218,7 @@ class WindowReader:
             if not waiting:
                 break
             id_, future = waiting.popleft()
-            answer = future.result()
+            answer = self._pool.result(future)
             if isinstance(answer, ReadingError):
                 self.unread.fail(Failure(reading, answer, id_))
             else:

@@ -1,7 +1,8 @@
-"""The request budget: so many requests a window of real time, and the headers that tell what is left."""
+"""The request budget: so many requests a window of time, and the headers that tell what is left."""
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,13 +13,16 @@ from sources.impact_sandbox.rules import Rules
 class Budget:
     """An account's requests: `limit` a window, `spent` in the present one; all may be set at any time.
 
-    A window opens with its first request and lasts `window_seconds` of real time.
+    A window opens with its first request and lasts `window_seconds`, of real time or by the world's `clock`, which can
+    be moved on: whichever is over first. A clock that is set back opens a new one.
     """
 
     limit: int = 1000
     window_seconds: float = 3600
     spent: int = 0
     opened: float | None = None
+    clock: Callable[[], float] = time.monotonic
+    opened_there: float = 0.0
 
     def spend(self) -> bool:
         """Take one request off the budget; False when none is left."""
@@ -31,8 +35,7 @@ class Budget:
     @property
     def reset_seconds(self) -> int:
         """The seconds until the window ends, rounded up."""
-        elapsed = 0.0 if self.opened is None else time.monotonic() - self.opened
-        return max(0, math.ceil(self.window_seconds - elapsed))
+        return max(0, math.ceil(self.window_seconds - self._elapsed()))
 
     def headers(self, rules: Rules, now: datetime, *, refused: bool) -> dict[str, str]:
         """Give the headers that tell the budget; an epoch reset is by the world's clock, like the Date header."""
@@ -56,7 +59,12 @@ class Budget:
         return {}
 
     def _turn(self) -> None:
-        reading = time.monotonic()
-        if self.opened is None or reading - self.opened >= self.window_seconds:
+        if self.opened is None or self._elapsed() >= self.window_seconds:
             self.spent = 0 if self.opened is not None else self.spent
-            self.opened = reading
+            self.opened, self.opened_there = time.monotonic(), self.clock()
+
+    def _elapsed(self) -> float:
+        if self.opened is None:
+            return 0.0
+        there = self.clock() - self.opened_there
+        return math.inf if there < 0 else max(time.monotonic() - self.opened, there)

@@ -20,7 +20,7 @@ from sources.impact_sandbox.render import (
 )
 from sources.impact_sandbox.rules import Campaign, Rules
 from sources.impact_sandbox.schema import create_tables
-from sources.impact_sandbox.times import sql_time
+from sources.impact_sandbox.times import NEVER, sql_time, to_utc
 
 _NUMBER = re.compile("[0-9]{1,12}")
 
@@ -57,6 +57,7 @@ class Ledger:
         fee = "0.0250" if serial % 2 else "0"
         row: list[object] = [serial, campaign.id, campaign.name, campaign.state, rate, first_day]
         row += [shared_day(campaign, rules), rules.lock_days, fee]
+        row += [to_utc(campaign.until or NEVER).replace(tzinfo=None)]
         self.connection.execute(f"INSERT INTO campaigns VALUES ({', '.join('?' * len(row))})", row)
         return serial
 

@@ -38,7 +38,7 @@ WITH days AS (
     FROM campaigns c, settings, range({first_day}, {end_day}) t(d)
     WHERE serial >= {first_serial} AND d >= first_day
 ), born AS (
-    SELECT serial, id AS campaign_id, shared_day, lock_days, (CAST(serial AS BIGINT) << {SERIAL_SHIFT})
+    SELECT serial, id AS campaign_id, shared_day, lock_days, closed, (CAST(serial AS BIGINT) << {SERIAL_SHIFT})
         + {FIRST_NUMBER} + i AS n, {FIRST_NUMBER} + i AS number,
         hash(seed, id, i) AS k,
         TIMESTAMP '1970-01-01' + to_days(CAST(d AS INTEGER)) + to_seconds(draw(k, 'event', 86400)) AS event,
@@ -50,7 +50,7 @@ SELECT *, CAST(date_trunc('day', local(created)) AS TIMESTAMP) AS midnight,
     utc(CASE WHEN shared_day IS NULL THEN midnight + to_days(lock_days)
         ELSE date_trunc('month', midnight) + INTERVAL 1 MONTH + to_days(shared_day - 1) END) AS due,
     draw(k, 'open', 1000000) < {round(rules.open_ended * 1_000_000)} AS open_ended
-FROM born
+FROM born WHERE created < closed
 """
 
 
@@ -120,7 +120,9 @@ WITH counted AS (
             AS product,
         [1, 1, 1, 1, 1, 1, 2, 2, 3, 4][1 + draw(hash(k, line), 'quantity', 10)] AS q0,
         mod1 IS NOT NULL AND line = line1 AS hit1, mod2 IS NOT NULL AND line = line2 AS hit2,
-        CASE WHEN draw(hash(k, line), 'rebate', 8) = 0 THEN CAST(1 AS DECIMAL(18, 2)) ELSE 0 END AS rebate
+        CASE WHEN draw(hash(k, line), 'rebate', 8) = 0 THEN CAST(1 AS DECIMAL(18, 2)) ELSE 0 END AS rebate,
+        CASE WHEN line = 0 AND draw(k, 'odd', 1000000) < {round(rules.odd_items * 1_000_000)}
+            THEN CAST(1 AS DECIMAL(18, 2)) ELSE 0 END AS extra
     FROM counted
 ), recorded AS (SELECT p.*, CAST(price * q0 AS DECIMAL(18, 2)) AS s0 FROM priced p JOIN products ON product = place
 ), once AS (
@@ -136,7 +138,7 @@ WITH counted AS (
             ELSE CAST(s1 * q2 / q1 AS DECIMAL(18, 2)) END AS s2
     FROM once
 )
-SELECT n, line, product, rebate, hit1, hit2, q0, q1, q2, s0, s1, s2,
+SELECT n, line, product, rebate, extra, hit1, hit2, q0, q1, q2, s0, s1, s2,
     CAST(s0 * rate AS DECIMAL(18, 2)) AS p0, CAST(s1 * rate AS DECIMAL(18, 2)) AS p1,
     CAST(s2 * rate AS DECIMAL(18, 2)) AS p2
 FROM twice
@@ -236,7 +238,7 @@ WITH states AS (
         coalesce(lead(shown_from) OVER line_life, {sql_time(NEVER)}) AS shown_to
     FROM states WINDOW line_life AS (PARTITION BY n, line ORDER BY begun, kind)
 )
-SELECT n, line, begun, ended, shown_from, shown_to, product, quantity, sale_amount, payout, rebate,
+SELECT n, line, begun, ended, shown_from, shown_to, product, quantity, sale_amount + extra, payout, rebate,
     CASE WHEN kind > 0 THEN begun END, CASE WHEN kind > 0 THEN wire_time(begun) ELSE '' END,
     [ '', 'ORDER_UPDATE', 'ORDER_UPDATE', 'ITEM_RETURNED', 'RESET'][1 + kind], NULL
 FROM periods WHERE quantity IS NOT NULL

@@ -11,7 +11,7 @@ class Campaign:
 
     `share` is its part of the world's conversions a day; 0 leaves it empty. `locking` says when its actions lock:
     some days after the event, or all of a month on one shared day of the next. Conversions begin at `since`
-    (default: as far back as the world goes).
+    (default: as far back as the world goes) and end at `until`.
     """
 
     id: str
@@ -20,6 +20,7 @@ class Campaign:
     share: float = 1.0
     locking: Literal["after_days", "shared_day"] = "after_days"
     since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Rules:
         clearing_touches: clearing moves the last-updated date.
         reversal_touches: so do reversals and restorations.
         duplicate_skus: share of actions with several items in which one Sku is listed twice.
+        odd_items: share of actions whose items are worth 1.00 more than the action.
 
     Writes:
         submission_seconds: each stage of a submission, Queued and In Progress, lasts so long by the world's clock.
@@ -129,6 +131,7 @@ class Rules:
     clearing_touches: bool = False
     reversal_touches: bool = True
     duplicate_skus: float = 0.0
+    odd_items: float = 0.0
 
     submission_seconds: int = 5
     submission_polls: int = 1
@@ -158,4 +161,5 @@ class Rules:
             self.clearing_touches,
             self.reversal_touches,
             self.duplicate_skus,
+            self.odd_items,
         )

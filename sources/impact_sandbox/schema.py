@@ -15,7 +15,7 @@ TABLES = """
 CREATE TABLE settings (account_sid VARCHAR, seed BIGINT);
 CREATE TABLE campaigns (
     serial INTEGER, id VARCHAR, name VARCHAR, state VARCHAR, rate BIGINT, first_day BIGINT,
-    shared_day INTEGER, lock_days INTEGER, fee DECIMAL(5, 4)
+    shared_day INTEGER, lock_days INTEGER, fee DECIMAL(5, 4), closed TIMESTAMP
 );
 CREATE TABLE actions (
     n BIGINT, serial INTEGER, id VARCHAR, tracker_id VARCHAR, tracker_name VARCHAR, event_code VARCHAR,

@@ -47,7 +47,7 @@ class Sandbox:
         """Prepare to serve a world; `scopes` limit the token to some of SCOPES."""
         self.world = world
         self.auth_token = auth_token
-        self.budget = Budget(limit=requests_per_hour)
+        self.budget = Budget(limit=requests_per_hour, clock=lambda: world.now.timestamp())  # noqa: PLW0108 - read each time
         self.requests: list[Request] = []
         self._gate = Gate(world, auth_token, self.budget, scopes, latency, self.requests)
         self._gate.thrower.faults = faults or Faults()
@@ -134,7 +134,8 @@ def serve(  # noqa: PLR0913
     Raises OSError when the address cannot be bound.
     """
     listener = _listen(host, port)
-    gate = Gate(world, auth_token, Budget(limit=requests_per_hour), scopes, latency)
+    budget = Budget(limit=requests_per_hour, clock=lambda: world.now.timestamp())  # noqa: PLW0108 - read each time
+    gate = Gate(world, auth_token, budget, scopes, latency)
     gate.thrower = Thrower(Counter() if thrown is None else thrown)
     gate.thrower.faults = faults or Faults()
     world.tick()

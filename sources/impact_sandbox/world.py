@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -125,6 +125,16 @@ class World:
             serial = self._enter(campaign)
             self._campaigns.append(campaign)
             self._ledger.grow(self._rules, self._first_day, self._grown_to, first_serial=serial)
+            self.edition += 1
+
+    def close_campaign(self, campaign_id: str) -> None:
+        """Close a campaign: it has no conversions from now on. What it had lives on."""
+        with self.lock:
+            self._settle()
+            place = next(i for i, campaign in enumerate(self._campaigns) if campaign.id == campaign_id)
+            self._campaigns[place] = replace(self._campaigns[place], state="CLOSED", until=self.now)
+            self._ledger.close()
+            self._build()
             self.edition += 1
 
     def truth(self, campaign_id: str | None = None) -> pa.Table:

@@ -72,7 +72,8 @@ def _print(toll: Toll, found: Weathered) -> None:
     rows.add_row("all", *(str(_by_signal(toll)[name]) for name in CODE_NAMES))
     out.print(rows)
     out.print(
-        f"{toll.finished} runs ended first; {toll.lost_folders} working folders lost, {toll.restored} copies restored."
+        f"{toll.finished} runs ended first; {toll.lost_folders} working folders lost, {toll.restored} copies restored, "
+        f"{toll.hangs} hung."
     )
     faults = table("Faults", "kind", "thrown", numbers=("thrown",))
     for kind, number in sorted(found.thrown.items()):

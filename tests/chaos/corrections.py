@@ -39,6 +39,8 @@ _LINES = (
     "{},update,OTHER,,,,,,EXISTING,,",
 )
 
+_MOST = 120
+"""Seconds that an apply may take; one that takes longer hangs."""
 _KINDS = tuple(kind for kind in PASSING if not kind.startswith("429") or kind is Kind.LIMIT_RETRY_AFTER)
 """One way to be told of a spent hour is enough: each waits a second."""
 
@@ -107,7 +109,13 @@ class Chaos:
         doom = Doom(step.name, random.randint(1, 6), random.random()) if step else None
         process = self._processes.Process(target=send, args=(dict(os.environ), settings, self._plan_id, doom))
         process.start()
-        process.join(120)
+        process.join(_MOST)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            self.count.wrong.append(f"an apply to die at {step} did not end")
+            self._quiet()
+            return False
         self._quiet()
         code = process.exitcode
         if code == -9 and step:

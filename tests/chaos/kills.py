@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,10 @@ from tests.chaos.phases import Phase, PhaseFile
 from tests.chaos.truth import Damage, change_some
 from tests.conftest import Account
 
+_MOST = 180.0
+"""Seconds that a run may take; one that takes longer hangs."""
+_TOLD = 45.0
+"""Seconds that a run which was told to end may take: more than it gives itself."""
 CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 """What a killed run exits with; a shell tells the same of one that ends by the signal, as Python does after some."""
 _SPAN = {Phase.STARTING: 0.8, Phase.EXTRACT: 0.15, Phase.NORMALIZE: 0.05, Phase.LOAD: 0.15, Phase.BETWEEN: 0.05}
@@ -34,6 +39,8 @@ class Toll:
     """Runs that ended before the signal came."""
     lost_folders: int = 0
     restored: int = 0
+    hangs: int = 0
+    """Runs that had to be killed since they did not end."""
 
 
 class Killer:
@@ -74,10 +81,10 @@ class Killer:
         how = random.choices(list(CODES), (6, 2, 2))[0]
         command = ["items"] if random.random() < 0.2 and self._account.path.exists() else ["sync"]
         self._phases.unlink(missing_ok=True)
-        file = PhaseFile(self._phases)
+        file, until = PhaseFile(self._phases), time.monotonic() + _MOST
         process = self._start(*command)
         try:
-            while process.poll() is None and file.read() != (phase, number):
+            while process.poll() is None and file.read() != (phase, number) and time.monotonic() < until:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(0.001)
             with suppress(subprocess.TimeoutExpired):
@@ -88,7 +95,7 @@ class Killer:
                 return
             struck = file.read()
             process.send_signal(how)
-            self._expect(process, {-how} if how is signal.SIGKILL else {CODES[how], -how, 0, 3})
+            self._expect(process, {-how} if how is signal.SIGKILL else {CODES[how], -how, 0, 3}, _TOLD)
             self.toll.kills[struck[0].value if struck else Phase.STARTING.value, how.name] += 1
         finally:
             file.close()
@@ -118,10 +125,24 @@ class Killer:
             stderr=subprocess.PIPE,
         )
 
-    def _expect(self, process: subprocess.Popen[bytes], codes: set[int]) -> None:
-        _, said = process.communicate()
+    def _expect(self, process: subprocess.Popen[bytes], codes: set[int], most: float = _MOST) -> None:
+        try:
+            _, said = process.communicate(timeout=most)
+        except subprocess.TimeoutExpired:
+            self._hangs(process)
+            return
         text = said.decode(errors="replace")
         if process.returncode not in codes or "Traceback" in text:
             self.toll.damage.wrong.append(f"{process.args!r} ended with {process.returncode}: {text[-2000:]}")
         if process.returncode in (130, 143) and "interrupted" not in text:
             self.toll.damage.wrong.append(f"{process.args!r} was interrupted and did not say so: {text[-500:]}")
+
+    def _hangs(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill a run that does not end: damage, told with where its threads stood."""
+        process.send_signal(signal.SIGUSR1)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+        process.kill()
+        _, said = process.communicate()
+        self.toll.hangs += 1
+        self.toll.damage.wrong.append(f"{process.args!r} did not end: {said.decode(errors='replace')[-5000:]}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,7 +15,8 @@ from tests.chaos.phases import Phase, PhaseFile
 
 
 def main() -> None:
-    """Run the command whose arguments this process has."""
+    """Run the command whose arguments this process has; SIGUSR1 has it show where all its threads are."""
+    faulthandler.register(signal.SIGUSR1)
     file = PhaseFile(os.environ["CHAOS_PHASE"])
     configure = pipelines.logs.configure
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -314,3 +315,38 @@ def test_slow(ask: Ask) -> None:
     client = ask(rules=Rules(slow=("locking", 3)))
     assert client.get("/Actions", CampaignId="1000", **client.ahead()).status_code == 504
     assert client.get("/Actions", CampaignId="1000").status_code == 200
+
+
+def test_total_too_high_and_listed_twice(ask: Ask) -> None:
+    """Lists that hold some actions say one more than they hold; a page lists some actions twice."""
+    client = ask(World(days=1, per_day=0))
+    odd, other = client.world.create(), client.world.create()
+    client.world.rules = Rules(total_too_high=(odd,))
+    assert client.get("/Actions", CampaignId="1000").json()["@total"] == "3"
+    client.world.rules = Rules(listed_twice=(odd,))
+    body = client.get("/Actions", CampaignId="1000").json()
+    assert body["@total"] == "2"
+    assert sorted(row["Id"] for row in body["Actions"]) == sorted([odd, odd, other])
+
+
+def test_a_campaign_that_is_closed_has_no_more_conversions() -> None:
+    """What a campaign had when it was closed lives on as it would have; nothing new comes, and its state says so."""
+    left_open, closed = World(days=20, per_day=10), World(days=20, per_day=10)
+    closed.close_campaign("1000")
+    assert [campaign.state for campaign in closed.campaigns] == ["CLOSED", "ACTIVE"]
+    had = set(left_open.truth("1000")["Id"].to_pylist())
+    for one in (left_open, closed):
+        one.advance(days=30)
+    lived = [row for row in left_open.truth("1000").to_pylist() if row["Id"] in had]
+    assert closed.truth("1000").to_pylist() == lived
+    assert closed.truth("2000").equals(left_open.truth("2000"))
+
+
+def test_items_may_not_add_up() -> None:
+    """A share of the actions has items that are worth more than the action."""
+    one = World(days=5, per_day=10, rules=Rules(odd_items=0.5))
+    worth: dict[str, Decimal] = {}
+    for item in one.item_truth().to_pylist():
+        worth[item["ActionId"]] = worth.get(item["ActionId"], Decimal(0)) + Decimal(item["SaleAmount"])
+    apart = [worth[row["Id"]] - Decimal(row["Amount"]) for row in one.truth().to_pylist()]
+    assert set(apart) == {Decimal("0.00"), Decimal("1.00")}

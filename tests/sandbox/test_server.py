@@ -215,3 +215,18 @@ def test_serve() -> None:
         taken.listen()
         with pytest.raises(OSError, match="in use"):
             serve(world, port=taken.getsockname()[1])
+
+
+def test_the_hour_turns_with_the_clock(ask: Ask) -> None:
+    """A spent hour is over as soon as the world's clock has moved on by one; the reset counts down with it."""
+    client = ask(requests_per_hour=1)
+    assert client.get("/Campaigns").status_code == 200
+    client.world.advance(seconds=600)
+    refused = client.get("/Campaigns")
+    assert refused.status_code == 429
+    assert 2990 <= int(refused.headers["X-RateLimit-Reset"]) <= 3000
+    client.world.advance(hours=1)
+    assert client.get("/Campaigns").status_code == 200
+    assert client.get("/Campaigns").status_code == 429
+    client.world.advance(days=-1)
+    assert client.get("/Campaigns").status_code == 200

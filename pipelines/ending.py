@@ -1,0 +1,182 @@
+"""A command that is told to end ends: by itself if it can, else hard, as `kill -9` does, which is safe at any instant.
+
+A signal may come anywhere. Raised amid an import it can be swallowed and leave the interpreter's import lock taken;
+then nothing that the main thread does helps. So a thread of its own hears each signal by way of a file descriptor,
+whoever handles it, imports nothing, and ends the process once its time is up.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+WITHIN = 20.0
+"""Seconds that a command has to end by itself: less than the 30 that an orchestrator gives it."""
+_AGAIN = 2.0
+"""Seconds that are left once a second signal comes."""
+_LINGERING = 10.0
+"""Seconds that threads have to end once the command has."""
+_LOOK = 0.1
+_FAILED = 4
+_STOPPED = "interrupted; it did not end by itself in time and was stopped; what had landed stays, run again to go on"
+_SHOW_CURSOR = b"\x1b[?25h"
+"""A progress bar hides it."""
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """When the process ends hard, with which code and which last line."""
+
+    at: float
+    code: int
+    said: str
+
+
+class _Watchdog:
+    """What is known of the end of this process; `stacks` are shown where it comes hard, if wanted."""
+
+    def __init__(self) -> None:
+        self.told = 0
+        self.within = WITHIN
+        self.stacks = False
+        self._limit: _Limit | None = None
+        self._ends_at: float | None = None
+        self._raised = False
+        """Whether the main thread is on its way out, so that nothing is to be raised in it any more."""
+        self._again_at = 0.0
+        self._ours = False
+        """Whether the next signal is one that the watchdog has sent."""
+        self._pipe: tuple[int, int] | None = None
+
+    def start(self) -> None:
+        """Take the signals, once, in the main thread."""
+        for number in SIGNALS:
+            # A shell starts background jobs with SIGINT ignored; whoever sends one all the same means it.
+            signal.signal(number, self._interrupt)
+        if sys.platform == "win32" or self._pipe:
+            return
+        sys.unraisablehook = self._swallowed
+        self._pipe = os.pipe()
+        for end in self._pipe:
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, name="impact-watchdog", daemon=True).start()
+
+    def limit(self, seconds: float | None, code: int = _FAILED, said: str = "") -> None:
+        """End the process hard after so many seconds, unless this is called again before; None lifts the limit."""
+        self._limit = None if seconds is None else _Limit(time.monotonic() + seconds, code, said)
+        if self._pipe:  # wakes the watchdog
+            os.write(self._pipe[1], b"\0")
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Raise in the main thread where that is safe; else the watchdog sends the signal again in a moment."""
+        self.told = self.told or number
+        if self._raised or _unwinding():
+            self._raised = True
+        elif _safe(frame):
+            self._raised = True
+            raise interruption(self.told)
+
+    def _swallowed(self, unraisable: Any) -> None:  # noqa: ANN401 - the interpreter's
+        """What is raised in a destructor goes nowhere: say an interrupt again rather than print it."""
+        if self.told and isinstance(unraisable.exc_value, KeyboardInterrupt):
+            self._raised = False
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    def _watch(self) -> None:
+        reader, _ = self._pipe or (0, 0)
+        while True:
+            pending = self._limit is not None or self._ends_at is not None
+            if select.select([reader], [], [], _LOOK if pending else None)[0]:
+                for number in os.read(reader, 64):
+                    self._hear(number)
+            self._act(time.monotonic())
+
+    def _hear(self, number: int) -> None:
+        if number not in SIGNALS:
+            return
+        if self._ours and number == self.told:
+            self._ours = False
+            return
+        self.told = self.told or number
+        now = time.monotonic()
+        if self._ends_at is None:
+            self._ends_at = now + self.within
+            # The kernel needs neither the interpreter nor a thread of it, which end before their process does.
+            signal.setitimer(signal.ITIMER_REAL, self.within + _LINGERING)
+        else:
+            self._ends_at = min(self._ends_at, now + _AGAIN)
+
+    def _act(self, now: float) -> None:
+        if self._ends_at is not None:
+            if now > self._ends_at:
+                self._end(128 + self.told, _STOPPED)
+            elif not self._raised and now > self._again_at and signal.getsignal(self.told) == self._interrupt:
+                self._ours, self._again_at = True, now + 2 * _LOOK
+                signal.pthread_kill(threading.main_thread().ident or 0, self.told)
+        if (limit := self._limit) and now > limit.at:
+            self._end(limit.code, limit.said)
+
+    def _end(self, code: int, said: str) -> NoReturn:
+        cursor = _SHOW_CURSOR if os.isatty(2) else b""
+        with suppress(OSError):
+            os.write(2, cursor + f"impact: {said}\n".encode(errors="replace"))
+            if self.stacks:
+                faulthandler.dump_traceback(2)
+        os._exit(code)
+
+
+watchdog = _Watchdog()
+
+
+def interruption(number: int) -> KeyboardInterrupt:
+    """What a signal is raised as; its number tells the exit code, as with those that dlt raises."""
+    error = KeyboardInterrupt()
+    error.signal_code = number  # type: ignore[attr-defined]
+    return error
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with this code. A thread that does not come back holds it up for some seconds at the most."""
+    watchdog.limit(_LINGERING, int(code), "a thread of this run never came back and was stopped")
+    sys.exit(code)
+
+
+@contextmanager
+def limited(seconds: float, what: str) -> Iterator[None]:
+    """Something that no exception could get the main thread out of: it ends the process where it takes longer."""
+    watchdog.limit(seconds, said=f"failed: {what} took longer than {seconds / 60:.0f} min; run again to go on")
+    try:
+        yield
+    finally:
+        watchdog.limit(None)
+
+
+def _unwinding() -> bool:
+    """Whether the code that a signal interrupts is on the way out already."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _safe(frame: FrameType | None) -> bool:
+    """Whether an exception would be one of the code that runs, and leave no lock of the interpreter's taken."""
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if module == "logging" or module.startswith("importlib.") or frame.f_code.co_name == "__del__":
+            return False
+        frame = frame.f_back
+    return True
