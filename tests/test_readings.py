@@ -137,8 +137,9 @@ def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -
     one.world.advance(days=7)
     one.sandbox.on_request = lambda request: refusal() if "LockingDateStart" in request.query else None
     summary = one.sync()
-    assert isinstance(summary.error, RequestRefused)
-    assert "Too many records" in str(summary.error)
+    assert all(isinstance(failure.error, RequestRefused) for failure in summary.failures)
+    assert "Too many records" in str(summary.failures[0])
+    assert "campaign 1000" in str(summary.failures[0])
     assert summary.exit is Exit.FAILED
     one.sandbox.on_request = None
     assert one.sync().exit is Exit.DONE
