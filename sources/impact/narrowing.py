@@ -129,12 +129,13 @@ def child(case: Case, way: Way, part: Case, others: int) -> Case:
     return replace(part, stalls=tuple(stalls))
 
 
-def adds_up(case: Case, found: int, now: Case | None = None) -> bool:
+def adds_up(case: Case, way: Way, found: int, now: Case | None = None) -> bool:
     """Whether parts with so many different rows are all of a window, as far as anything is known of its total.
 
-    `now` is the window as it is after the parts were read: rows may have come and gone in the meantime.
+    `now` is the window as it is after the parts were read: rows may have come and gone in the meantime. Without a
+    total, parts of its own date are trusted, as they leave no gap between them; EventDates may lie beyond all of them.
     """
-    if case.why is not Why.TOO_MANY:
+    if case.why is not Why.TOO_MANY or (case.total is None and way is Way.TIME):
         return True
     least = case.least if now is None else now.least
     return found >= min(case.least, least) - abs(case.least - least)
@@ -146,17 +147,18 @@ def allowed(rows: int, size: int) -> int:
     return pages + _BEYOND + _A_PAGE * pages
 
 
-def probe(reading: Reading, horizon: Window, why: Why) -> dict[Axis, Window]:
-    """Windows that hold next to nothing. If that is refused too, or too slow, the number of rows is not the reason.
+def probes(reading: Reading, horizon: Window, why: Why) -> list[dict[Axis, Window]]:
+    """Windows that hold next to nothing. If each is refused too, or too slow, the number of rows is not the reason.
 
-    Of a refusal all bounds are kept, since one of them may be what is refused.
+    Of a refusal all bounds are kept at first, then their starts: it may be one of them that is refused, or how far
+    they lie apart, which narrowing helps.
     """
     quiet = second(min(horizon.start + _QUIET, horizon.end))
-    windows = reading.windows
-    unused = next(axis for axis in (Axis.EVENT, Axis.LOCKING, Axis.UPDATED) if axis not in windows)
+    unused = next(axis for axis in (Axis.EVENT, Axis.LOCKING, Axis.UPDATED) if axis not in reading.windows)
     if why is Why.TOO_SLOW:
-        windows = dict.fromkeys(windows, quiet)
-    return windows | {unused: quiet}
+        return [dict.fromkeys([*reading.windows, unused], quiet)]
+    starts = {axis: second(window.start) for axis, window in reading.windows.items()}
+    return [reading.windows | {unused: quiet}, starts | {unused: quiet}]
 
 
 def _is_crowded(case: Case, counts: Counts) -> bool:

@@ -49,7 +49,7 @@ _SLOW = frozenset({408, 502, 503, 504})
 _MANY = re.compile(
     r"too (many|large|much|big)|exceed|more than|match|reduce|narrow|page ?size|date range", re.IGNORECASE
 )
-"""Words of a refusal that may mean too many rows. Whether they do, a smaller question tells (`narrowing.probe`)."""
+"""Words of a refusal that may mean too many rows. Whether they do, a smaller question tells (`narrowing.probes`)."""
 _ROWS = re.compile(
     r"(\d[\d,.]*)\s*(?:matching\s+)?(?:records?|rows?|results?|actions?|matches|entries|conversions?)\b"
     r"|\b(?:total|found|match(?:es|ed)?|count)\b\D{0,12}?(\d[\d,.]*)",

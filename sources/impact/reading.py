@@ -282,13 +282,13 @@ class WindowReader:
             for number, part in enumerate(cases):
                 others = _distinct(ids) + sum(other.least for other in cases[number + 1 :])
                 ids += yield from self._narrow(narrowing.child(case, cuts.way, part, others), spent)
-            if narrowing.adds_up(case, _distinct(ids)):
+            if narrowing.adds_up(case, cuts.way, _distinct(ids)):
                 yield WindowDone(case.reading, "parted", case.total, _distinct(ids))
                 return ids
             again, now = yield from self._counted(self._try(next(self._ahead([case.reading]))), spent)
             if now is None:  # it became smaller in the meantime
                 return again
-            if narrowing.adds_up(case, _distinct(ids), now):
+            if narrowing.adds_up(case, cuts.way, _distinct(ids), now):
                 yield WindowDone(case.reading, "parted", now.total, _distinct(ids))
                 return ids
             _log.warning("%s: parts by %s hold %d of at least %d", case, cuts.way.name, _distinct(ids), now.least)
@@ -341,8 +341,8 @@ class WindowReader:
     def _too_many(self, reading: Reading, error: RequestRefused) -> Case:
         """A refusal as the number of rows that it is about. Raises it where it is about anything else.
 
-        Whether it is, a question tells that is the same but for holding next to nothing. It is asked once for each
-        sentence of the API, its numbers left out.
+        Whether it is, a question tells that is the same but for holding next to nothing (`narrowing.probes`). It is
+        asked once for each sentence of the API, its numbers left out.
         """
         total = error.total if isinstance(error, WindowTooFull) else None
         sentence = re.sub(r"\d+", "", error.said)
@@ -350,10 +350,9 @@ class WindowReader:
             if not isinstance(error, WindowTooFull) and error.fields:
                 raise error  # it names what could not make the rows fewer
             try:
-                answer = self._ask_little(reading, Why.TOO_MANY, reading.page_size or self._page_size)
+                error.requests += self._ask_little(reading, Why.TOO_MANY, reading.page_size or self._page_size)
             except RequestRefused:
                 raise error from None
-            error.requests += answer.requests
             self._of_many.add(sentence)
         size = self._size(reading)
         plausible = total if total and total > size * PAGES_MAX else None
@@ -370,11 +369,17 @@ class WindowReader:
             raise Unavailable(str(error)) from None
         return Case(reading, Why.TOO_SLOW, str(error), self._size(reading))
 
-    def _ask_little(self, reading: Reading, why: Why, size: int) -> Answer[Page]:
-        windows = narrowing.probe(reading, self.horizon or reading.window, why)
-        answer = self._client.actions(reading.campaign_id, windows, size, reading.state, attempts=_FEW)
+    def _ask_little(self, reading: Reading, why: Why, size: int) -> int:
+        """Ask what holds next to nothing; the requests that it takes. Raises where none of it is answered."""
+        first, *others = narrowing.probes(reading, self.horizon or reading.window, why)
+        try:
+            answer = self._client.actions(reading.campaign_id, first, size, reading.state, attempts=_FEW)
+        except RequestRefused:
+            if not others:
+                raise
+            answer = self._client.actions(reading.campaign_id, others[0], size, reading.state, attempts=_FEW)
         self._learn_size(answer.value, size)
-        return answer
+        return answer.requests
 
     def _known_of(self, case: Case) -> Known:
         def counts(reading: Reading, axis: Axis) -> Counts:
