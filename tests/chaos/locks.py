@@ -49,7 +49,7 @@ def lose(account: Account, rounds: int, seed: int) -> Iterator[Lost]:
         for _ in range(rounds):
             account.world.advance(days=random.randint(1, 9))
             change_some(account, random)
-            _run(account, found, address, random.randint(1, 40))
+            _run(account, found, address, random.randint(1, 8))
             account.sync()
             found.damage.checks += 1
             try:
