@@ -193,13 +193,14 @@ class _Sql:
             )
 
     def adjoining(self, now: datetime) -> Iterator[str]:
-        """Each version holds until the next began; the last is open as long as its row is there."""
+        """Each version holds until the next began. The last one is open, of an item as long as its row is there."""
         key = ", ".join(self._key)
         there = f"exists (select 1 from {self._table} a where {self._same('a', self._history)})"
         ended = f"cast({self.literal(now.isoformat())} as timestamp with time zone)"
         # An item can be gone for a while; an action is not.
         until = "n.following" if len(self._key) == 1 else f"least({self._history}.valid_to, n.following)"
-        last = f"case when not {there} then coalesce({self._history}.valid_to, {ended}) end"
+        gone = f"case when not {there} then coalesce({self._history}.valid_to, {ended}) end"
+        last = "cast(null as timestamp with time zone)" if len(self._key) == 1 else gone
         wanted = f"case when n.following is null then {last} else {until} end"
         yield (
             f"update {self._history} set valid_to = {wanted} from (select {key}, valid_from, lead(valid_from) over "

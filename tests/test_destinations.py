@@ -297,7 +297,6 @@ _DAMAGE = {
     "another value": "update {h} set payout = 77 where valid_to is null and id = '{id}'",
     "intervals apart": "update {h} set valid_to = valid_to - interval '1 hour' where valid_to is not null",
     "two open": "update {h} set valid_to = null where id = '{id}'",
-    "no such action": "update {h} set id = 'stray' where valid_to is null and id = '{id}'",
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from pipelines.exits import Exit
 from pipelines.verify import verify
 from sources.impact import Ask
-from sources.impact.errors import ShortAnswers, WindowNotWhole
+from sources.impact.errors import RequestRefused, ShortAnswers
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
 from tests.conftest import Account
 
@@ -124,21 +124,22 @@ def test_a_month_that_locks_at_one_instant_is_read(
     one.sandbox.requests.clear()
     assert one.sync().exit is Exit.DONE
     one.assert_true()
-    parted = one.query("select count(*) from impact.sync_windows where outcome = 'parted'")[0][0]
+    parted = one.query("select count(*) from impact.sync_windows where event_start is not null")[0][0]
     assert parted >= 1 if max_page_size else parted == 0
     rows = one.query("select sum(rows) from impact.sync_windows where outcome = 'whole' and pass = 'locking'")[0][0]
     assert len(one.sandbox.requests) <= rows / 2_000 + (45 if max_page_size and not names_total else 25)
 
 
 def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -> None:
-    """When the API refuses every question however narrow, the run names campaign and instant and keeps its place."""
+    """When the API refuses every question however narrow, the run ends with its words and keeps its place."""
     one = account(days=60, per_day=6, campaigns=ONE)
     one.sync()
     one.world.advance(days=7)
     one.sandbox.on_request = lambda request: refusal() if "LockingDateStart" in request.query else None
     summary = one.sync()
-    assert isinstance(summary.error, WindowNotWhole)
-    assert "campaign 1000" in str(summary.error)
+    assert all(isinstance(failure.error, RequestRefused) for failure in summary.failures)
+    assert "Too many records" in str(summary.failures[0])
+    assert "campaign 1000" in str(summary.failures[0])
     assert summary.exit is Exit.FAILED
     one.sandbox.on_request = None
     assert one.sync().exit is Exit.DONE

@@ -26,6 +26,8 @@ from sources.impact.errors import (
     ConfigurationError,
     InvalidAnswer,
     RateLimited,
+    ReadingError,
+    TooSlow,
     TransientError,
     Unavailable,
     UnsafeId,
@@ -40,12 +42,15 @@ _BODY_MAX = 1 << 30
 """Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
 _PAGES_MAX = 1_000
 """Pages that a list without a total may have: it must end some time."""
-_ATTEMPTS = 8
+ATTEMPTS = 8
+"""How often a request is sent that may succeed yet."""
 _PATIENCE = 300.0
 """Seconds that one request is retried for at the most."""
 _REFUSALS = 5
 """How often one request waits for the hour to turn before it gives up."""
 _REDIRECTS = 3
+_SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
+"""The time-outs of an API that was reached."""
 _CLOCKS = 6
 """Answers that are asked for at the most to learn the time, where the first one and our own clock differ."""
 _SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
@@ -152,11 +157,17 @@ class Client:
         self.clock.settle()
 
     def actions(
-        self, campaign_id: str, windows: Mapping[Axis, Window], page_size: int, state: str | None = None
+        self,
+        campaign_id: str,
+        windows: Mapping[Axis, Window],
+        page_size: int,
+        state: str | None = None,
+        *,
+        attempts: int = ATTEMPTS,
     ) -> Answer[Page]:
-        """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they hold too many."""
+        """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they may hold too many."""
         params = protocol.actions_params(campaign_id, windows, page_size, state)
-        return self._get(self._path("Actions"), params, _first_actions_page)
+        return self._get(self._path("Actions"), params, _first_actions_page, attempts)
 
     def actions_page(self, first: Page, number: int) -> Answer[Page]:
         """Page `number` of the list whose first page is `first`."""
@@ -227,25 +238,37 @@ class Client:
             answer = self._get(link, None, read)
 
     def _get(
-        self, link: str, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
+        self,
+        link: str,
+        params: dict[str, str] | None,
+        read: Callable[[int, Mapping[str, str], Body], T],
+        attempts: int = ATTEMPTS,
     ) -> Answer[T]:
         """One request, sent again while that can help; an error shows no credentials."""
         with self.settings.masked.errors():
-            return self._persist(self._own(link), params, read)
+            return self._persist(self._own(link), params, read, attempts)
 
     def _persist(
-        self, url: httpx.URL, params: dict[str, str] | None, read: Callable[[int, Mapping[str, str], Body], T]
+        self,
+        url: httpx.URL,
+        params: dict[str, str] | None,
+        read: Callable[[int, Mapping[str, str], Body], T],
+        attempts: int,
     ) -> Answer[T]:
         """Repeat a request that may succeed yet. A refusal for want of budget waits for the hour to turn, or stops."""
         sent = itertools.count(1)
         for _ in range(_REFUSALS):
             try:
-                for attempt in stamina.retry_context(_retryable, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_max=0.0):
+                for attempt in stamina.retry_context(_retryable, attempts=attempts, timeout=_PATIENCE, wait_max=0.0):
                     with attempt:
                         self.budget.rest(_backoff(attempt.num))
                         requests = next(sent)
-                        with self.settings.masked.errors():  # before it is logged, as what is tried again is
-                            return replace(self._send(url, params, read), requests=requests)
+                        try:
+                            with self.settings.masked.errors():  # before it is logged, as what is tried again is
+                                return replace(self._send(url, params, read), requests=requests)
+                        except ReadingError as error:
+                            error.requests = requests
+                            raise
             except RateLimited as error:
                 _log.info("%s", error)
         msg = "the API keeps refusing requests although the hour has turned: run again later"
@@ -268,7 +291,7 @@ class Client:
                 self.budget.rest(0)  # shut by ourselves, for good
                 _log.info("no answer: %s", type(error).__name__)
                 msg = f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
-                raise Unavailable(msg) from None
+                raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(msg) from None
             except InvalidAnswer:
                 self.budget.hear()
                 raise
@@ -323,7 +346,7 @@ def _actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:
 
 def _first_actions_page(status: int, headers: Mapping[str, str], body: Body) -> Page:
     page = _actions_page(status, headers, body)
-    if page.pages > 1 and (page.pages - 1) * PAGE_SIZE_MIN >= (page.total or 0):
+    if page.pages > 1 and (page.pages - 1) * min(page.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN) >= (page.total or 0):
         msg = f"the answer says that {page.total} actions fill {page.pages} pages"
         raise InvalidAnswer(msg)
     return page

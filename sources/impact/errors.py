@@ -9,12 +9,13 @@ ImpactError
 ├── ReadingError              one window, action or list cannot be read: record it, read everything else
 │   ├── TransientError        send the same request again; recorded once the retries are used up
 │   │   ├── Unavailable       no answer, or a 5xx
+│   │   │   ├── TooSlow       no answer in time (502, 503, 504, a time-out): a narrower window may have one
 │   │   │   └── NotSent       no connection was made: the API cannot have heard of it
 │   │   ├── InvalidAnswer     a 200 that is not a valid answer
 │   │   └── RateLimited       429: again after a while
-│   ├── WindowTooFull         ask for a narrower window
 │   ├── WindowNotWhole        a window could not be read completely: its cursor stays
 │   ├── RequestRefused        the API refuses the parameters, in its own words
+│   │   ├── WindowTooFull     it may mean that too many rows match: ask for a narrower window
 │   │   └── UnsafeId          an id that cannot stand in a path; never sent
 │   ├── NotFound              there is no such thing (404)
 │   └── ScopeError            (403) of one campaign
@@ -35,7 +36,9 @@ class ImpactError(Exception):
 
 
 class ReadingError(ImpactError):
-    """One window, action or list could not be read; nothing else is affected."""
+    """One window, action or list could not be read; nothing else is affected. It took so many `requests`."""
+
+    requests = 1
 
 
 class ConfigurationError(ImpactError, ValueError):
@@ -66,6 +69,10 @@ class Unavailable(TransientError):
     """The service could not be reached, broke off, or answered 5xx."""
 
 
+class TooSlow(Unavailable):
+    """The service did not answer in time, or a gateway before it says so."""
+
+
 class NotSent(Unavailable):
     """A change did not leave this machine: no connection was made, so no byte of it was sent."""
 
@@ -90,20 +97,21 @@ class BudgetSpent(ImpactError):
     """No request is left and the wait for more is longer than `max_wait`."""
 
 
-class WindowTooFull(ReadingError, ValueError):
-    """More rows match than the API pages through; `total` is their number where the answer names it."""
-
-    def __init__(self, message: str, total: int | None = None) -> None:
-        super().__init__(message)
-        self.total = total
-
-
 class RequestRefused(ReadingError, ValueError):
-    """The API refuses the parameters (400) and names the fields at fault in `fields`."""
+    """The API refuses the parameters, in the words of `said`, and may name the fields at fault in `fields`."""
 
-    def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, fields: tuple[str, ...] = (), said: str = "") -> None:
         super().__init__(message)
         self.fields = fields
+        self.said = said
+
+
+class WindowTooFull(RequestRefused):
+    """A refusal that may mean more rows than the API pages through; `total` is their number where its words name it."""
+
+    def __init__(self, message: str, fields: tuple[str, ...] = (), said: str = "", total: int | None = None) -> None:
+        super().__init__(message, fields, said)
+        self.total = total
 
 
 class UnsafeId(RequestRefused):

@@ -1,73 +1,69 @@
-"""How a window that holds too much is cut: by what is known of it, else evenly. Pure.
+"""Where a window that holds too much is cut: by what is known of it, else evenly. Pure.
 
-The API pages through a bounded number of rows and refuses a window with more; how many it holds is told by the
-refusal, if at all. Where the warehouse knows at which instants the rows lie, the cuts fall between them, and an
-instant that alone holds too much is set apart at once instead of being closed in on by one refusal after another.
+Parts begin and end at whole seconds and share their boundaries. A server may compare to the second, the minute or the
+day, and may leave the end of a range out: parts that adjoin lose nothing under any of these readings, parts with a gap
+between them, or shorter than a second, do.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from sources.impact.windows import Window
+from sources.impact.windows import SECOND, Window, whole
 
 Counts = Sequence[tuple[datetime, int]]
 """Instants in order, with the number of actions that are known to lie at each."""
-_MILLISECOND = timedelta(milliseconds=1)
-_SECOND = timedelta(seconds=1)
 _MARGIN = 0.9
 """Known counts are a little old: parts are filled to this share only."""
+_PARTS_MAX = 100
+"""However many rows a refusal names: parts that are still too full are cut again."""
+_OFF_THE_HOUR = timedelta(hours=2)
 
 
 def parts(window: Window, fit: int, total: int | None, known: Counts) -> list[Window]:
-    """Windows that together are `window` and should hold at most `fit` rows each; none if it is a single instant.
+    """Windows that together are `window` and should hold at most `fit` rows each; none if it is a single second.
 
-    `total` is the number of rows in it, if known. Instants count to the millisecond, the finest the API writes.
+    `total` is the number of rows in it, if known.
     """
-    if window.span < _MILLISECOND:
+    if window.span <= SECOND:
         return []
-    inside = [(moment, count) for moment, count in known if window.start <= moment <= window.end]
-    if sum(count for _, count in inside) > fit * _MARGIN:
-        found = _between(window, int(fit * _MARGIN), inside)
-        if len(found) > 1:
-            return found
-    return _evenly(window, max(2, -(-(total or 0) // fit)))
-
-
-def _between(window: Window, fit: int, known: Counts) -> list[Window]:
-    """Cut between known instants so that each part holds at most `fit`; fuller instants stand alone."""
-    found: list[Window] = []
-    start, held, last = window.start, 0, None
+    seconds: Counter[datetime] = Counter()
     for moment, count in known:
-        if count > fit:
-            if start < moment:
-                found.append(Window(start, moment - _MILLISECOND))
-            found.append(Window(moment, moment))
-            start, held, last = moment + _MILLISECOND, 0, None
-            continue
-        if last is not None and held + count > fit:
-            middle = last + _whole((moment - last) / 2)
-            found.append(Window(start, middle))
-            start, held = middle, 0
-        held, last = held + count, moment
-    if start <= window.end:
-        found.append(Window(start, window.end))
-    return found
+        if window.start <= moment <= window.end:
+            seconds[whole(moment)] += count
+    most = int(fit * _MARGIN)
+    edges = _between(window, most, seconds) if sum(seconds.values()) > most else []
+    edges = edges or _evenly(window, min(_PARTS_MAX, max(2, -(-(total or 0) // fit))))
+    return [Window(start, end) for start, end in pairwise([window.start, *edges, window.end])]
 
 
-def _evenly(window: Window, number: int) -> list[Window]:
-    """Parts of equal length that share their boundaries; the two ends alone where it is a millisecond."""
-    if window.span <= _MILLISECOND:
-        return [Window(window.start, window.start), Window(window.end, window.end)]
-    number = min(number, window.span // _MILLISECOND)
-    edges = [window.start + _whole(window.span * step / number) for step in range(number)] + [window.end]
-    edges = sorted(set(edges))
-    return [Window(start, end) for start, end in pairwise(edges)]
+def _between(window: Window, fit: int, known: Counter[datetime]) -> list[datetime]:
+    """Edges amid the gaps between known instants: each part holds at most `fit`, or a single fuller instant.
+
+    Far from both neighbours, an edge parts them whatever the precision of the server is.
+    """
+    edges: list[datetime] = []
+    held, last = 0, window.start
+    for moment in sorted(known):
+        if held and held + known[moment] > fit:
+            edge = last + max(SECOND, (moment - last) / 2 // SECOND * SECOND)
+            if edge < window.end:
+                edges.append(edge)
+            held = 0
+        held, last = held + known[moment], moment
+    return edges
 
 
-def _whole(span: timedelta) -> timedelta:
-    """A span in whole seconds where it has several, else in whole milliseconds: the API's own precision."""
-    unit = _SECOND if span > 2 * _SECOND else _MILLISECOND
-    return span // unit * unit
+def _evenly(window: Window, number: int) -> list[datetime]:
+    """Edges of parts of equal length. Long ones are kept off the hour.
+
+    Actions lock and are imported at whole hours, and what lies at an edge is in both parts.
+    """
+    number = min(number, window.span // SECOND)
+    edges = [whole(window.start + window.span * step / number) for step in range(1, number)]
+    if window.span / number > _OFF_THE_HOUR:
+        edges = [edge.replace(minute=17, second=0) for edge in edges]
+    return sorted({edge for edge in edges if window.start < edge < window.end})

@@ -9,14 +9,14 @@ those windows: its LockingDate is empty, or moved without a word.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sources.impact.protocol import Axis
 from sources.impact.settings import CLOCK_TOLERANCE, HISTORY_MAX, LOCK_MAX, Settings
-from sources.impact.windows import Window, cover, cut, gather
+from sources.impact.windows import SECOND, Window, cover, cut, gather
 
 _BESIDE = timedelta(seconds=1)
 """Neighbouring windows may be so far apart: the API filters no finer."""
@@ -93,15 +93,6 @@ class Reading:
     def windows(self) -> dict[Axis, Window]:
         """The window of each date that is asked for."""
         return {self.pass_.axis: self.window} | ({Axis.EVENT: self.event} if self.event else {})
-
-    def part(self, window: Window, *, last: bool) -> Reading:
-        """A part of this reading: its cursor moves no further than the part, its other marks as they can be."""
-        marks = tuple(
-            (mark, min(to, window.end) if mark.value == self.pass_.value else to)
-            for mark, to in self.marks
-            if last or mark not in {Mark.RECHECKED, Mark.BEGUN}
-        )
-        return replace(self, window=window, marks=marks)
 
 
 class Cursors:
@@ -211,7 +202,8 @@ def plan_locking(  # noqa: PLR0913 - one fact each
     start = max(usual if bounds.since is None else bounds.since, bounds.earliest)
     rechecks = _recheck_is_due(cursors, bounds, settings)
     # A lock further ahead than the API allows is a way to say never: such actions are re-read as unseen ones.
-    ahead = min(furthest or bounds.until, bounds.now + LOCK_MAX)
+    # The end of a range may not count: the furthest lock lies before it.
+    ahead = min(furthest + SECOND if furthest else bounds.until, bounds.now + LOCK_MAX)
     end = max(bounds.until, ahead) if rechecks else bounds.until
     if start > end:
         return []

@@ -20,7 +20,7 @@ from sources.impact.protocol import Axis
 from sources.impact.settings import PAGE_SIZE_MIN
 from sources.impact.unread import Failure
 from sources.impact.warehouse import Warehouse
-from sources.impact.windows import Window
+from sources.impact.windows import Window, second
 
 _OLD = timedelta(days=10)
 """Longer than the seven days of the default, with a margin: such an action is in no default answer."""
@@ -51,11 +51,10 @@ def prove_locking(
         if known is None:
             continue
         action_id, lock = known
-        window = Window(lock, lock + timedelta(milliseconds=1))
         try:
-            hidden = not _any_locks(client, campaign_id, window) and _still_locks(client, action_id, lock)
+            hidden = not _is_listed(client, campaign_id, action_id, lock) and _still_locks(client, action_id, lock)
         except ReadingError as error:
-            failed.append(Failure(Reading(campaign_id, Pass.LOCKING, window), error))
+            failed.append(Failure(Reading(campaign_id, Pass.LOCKING, second(lock)), error))
             continue
         if hidden:
             msg = (
@@ -68,11 +67,21 @@ def prove_locking(
     return failed
 
 
-def _any_locks(client: Client, campaign_id: str, window: Window) -> bool:
-    try:
-        return bool(client.actions(campaign_id, {Axis.LOCKING: window}, PAGE_SIZE_MIN).value.total)
-    except WindowTooFull:
-        return True
+def _is_listed(client: Client, campaign_id: str, action_id: str, lock: datetime) -> bool:
+    """Whether a list of what locks then holds the action, or more than a page can show.
+
+    A server that compares to the minute or the day and leaves the end of a range out lists nothing for a second.
+    """
+    day = lock.replace(hour=0, minute=0, second=0, microsecond=0)
+    for window in (second(lock), Window(day, day + timedelta(days=1))):
+        try:
+            page = client.actions(campaign_id, {Axis.LOCKING: window}, PAGE_SIZE_MIN).value
+        except WindowTooFull:
+            return True
+        ids = {str(record.get("Id")) for record in msgspec.json.decode(page.records, type=list[dict[str, Any]])}
+        if action_id in ids or page.pages > 1:
+            return True
+    return False
 
 
 def _still_locks(client: Client, action_id: str, lock: datetime) -> bool:

@@ -23,11 +23,12 @@ from sources.impact.errors import (
     RateLimited,
     RequestRefused,
     ScopeError,
+    TooSlow,
     Unavailable,
     WindowTooFull,
 )
 from sources.impact.nesting import flatten
-from sources.impact.windows import Window, instant
+from sources.impact.windows import SECOND, Window, instant, whole
 
 HTTP_OK = 200
 Body: TypeAlias = bytes | bytearray
@@ -43,12 +44,31 @@ _WAIT_MAX = 24 * _HOUR
 _RESETS = ("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
 
 
+_SLOW = frozenset({408, 502, 503, 504})
+"""What a gateway answers when the API takes too long."""
+_MANY = re.compile(
+    r"too (many|large|much|big)|exceed|more than|match|reduce|narrow|page ?size|date range", re.IGNORECASE
+)
+"""Words of a refusal that may mean too many rows. Whether they do, a smaller question tells (`narrowing.probe`)."""
+_ROWS = re.compile(
+    r"(\d[\d,.]*)\s*(?:matching\s+)?(?:records?|rows?|results?|actions?|matches|entries|conversions?)\b"
+    r"|\b(?:total|found|match(?:es|ed)?|count)\b\D{0,12}?(\d[\d,.]*)",
+    re.IGNORECASE,
+)
+_ROWS_MAX = 1_000_000_000
+"""A larger number is no number of rows."""
+
+
 class Axis(Enum):
     """The date that a list of actions is filtered by; the value is its pair of parameters."""
 
     UPDATED = ("StartDate", "EndDate")
     EVENT = ("ActionDateStart", "ActionDateEnd")
     LOCKING = ("LockingDateStart", "LockingDateEnd")
+
+
+_OF_MANY = frozenset({"pagesize", *(name.lower() for axis in Axis for name in axis.value)})
+"""Fields that a refusal of too many rows may name, in lower case: those that could make it fewer."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,8 @@ class Page:
     number: int
     pages: int
     next: str | None
+    size: int | None = None
+    """Records a page, as the answer says; it may be less than was asked for."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,8 @@ def actions_params(
     params = {"CampaignId": campaign_id}
     for axis, window in windows.items():
         start, end = axis.value
-        params |= {start: instant(window.start), end: instant(window.end, up=True)}
+        last = max(whole(window.end, up=True), whole(window.start) + SECOND)  # it may be compared to the second
+        params |= {start: instant(window.start), end: instant(last)}
     if state is not None:
         params["State"] = state
     return params | {"PageSize": str(page_size)}
@@ -91,6 +114,8 @@ def read_page(status: int, headers: Mapping[str, str], body: Body, *keys: str) -
     """
     answer = _decode(status, headers, body)
     key = next((name for name in keys if name in answer), None)
+    if key is None and _text(answer, "Status").upper() == "ERROR":
+        raise _refusal(status, *_read_error(body))
     if key is None:
         msg = f"the answer has no list {keys[0]!r}"
         raise InvalidAnswer(msg)
@@ -107,6 +132,7 @@ def read_page(status: int, headers: Mapping[str, str], body: Body, *keys: str) -
         number=_whole_number(answer, "@page") or 1,
         pages=_whole_number(answer, "@numpages") or 1,
         next=_text(answer, "@nextpageuri") or None,
+        size=_whole_number(answer, "@pagesize"),
     )
 
 
@@ -246,20 +272,30 @@ def _error(  # noqa: PLR0911 - one answer for each status
             return NotFound(f"the API knows no such thing (404){said}")
         case 429:
             return RateLimited(f"the hour's requests are spent (429){said}", limits.reset)
-        case 400 if not fields:
-            return WindowTooFull(f"the API refuses the window (400){said}", _total_in(message))
         case _ if status < 300:  # noqa: PLR2004 - the class of success
             return InvalidAnswer(f"the API answers {status}, which is not the 200 of an answer")
         case _ if status >= 500 or status in {408, 425}:  # noqa: PLR2004 - server errors; took too long, too early
-            return Unavailable(f"the API answers {status}{said}")
-    named = "; ".join(f"{field}: {why}" for field, why in fields.items())
-    return RequestRefused(f"the API refuses the request ({status}){said} {named}".rstrip(), tuple(fields))
+            return (TooSlow if status in _SLOW else Unavailable)(f"the API answers {status}{said}")
+        case 400:
+            return _refusal(status, message, fields)
+    refused = _refusal(status, message, fields)
+    return RequestRefused(str(refused), refused.fields, refused.said)
+
+
+def _refusal(status: int, message: str, fields: dict[str, str]) -> RequestRefused:
+    """A refusal of the parameters; `WindowTooFull` where it may mean that too many rows match."""
+    said = "; ".join([*([message] if message else []), *(f"{field}: {why}" for field, why in fields.items())])
+    text = f"the API refuses the request ({status}){': ' if said else ''}{said}"
+    named = {field.lower() for field in fields}
+    if named <= _OF_MANY and (named or not message or _MANY.search(message)):
+        return WindowTooFull(text, tuple(fields), said, _total_in(message))
+    return RequestRefused(text, tuple(fields), said)
 
 
 def _total_in(message: str) -> int | None:
-    """The largest number in a refusal: where it names the limit and the total, the total is the larger."""
-    numbers = [int(text.replace(",", "")) for text in re.findall(r"\d[\d,]*", message)]
-    return max(numbers, default=None)
+    """The largest number of rows in a refusal: where it names the limit and the total, the total is the larger."""
+    numbers = [int(re.sub(r"\D", "", found[1] or found[2])) for found in _ROWS.finditer(message)]
+    return max((number for number in numbers if number < _ROWS_MAX), default=None)
 
 
 def _text(answer: dict[str, msgspec.Raw], key: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from threading import BoundedSemaphore
 from typing import Protocol, TypeAlias
@@ -17,19 +18,28 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.impact import parting
+from sources.impact import narrowing
 from sources.impact.ahead import Ahead, Listed
-from sources.impact.client import Answer, Client
+from sources.impact.client import ATTEMPTS, Answer, Client
 from sources.impact.columns import ACTION
-from sources.impact.errors import NotFound, ReadingError, RequestRefused, WindowNotWhole, WindowTooFull
+from sources.impact.errors import (
+    NotFound,
+    ReadingError,
+    RequestRefused,
+    TooSlow,
+    Unavailable,
+    WindowNotWhole,
+    WindowTooFull,
+)
+from sources.impact.narrowing import Case, Cuts, Known, Way, Why
 from sources.impact.parting import Counts
 from sources.impact.passes import Pass, Reading
 from sources.impact.protocol import Axis, Page
-from sources.impact.settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
+from sources.impact.settings import PAGE_SIZE_MAX, PAGE_SIZE_MIN, PAGES_MAX
 from sources.impact.tables import Reader, Records
 from sources.impact.unread import Failure, Unread
 from sources.impact.waiting import Pool
-from sources.impact.windows import Window, cut
+from sources.impact.windows import Window
 
 _IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
@@ -44,6 +54,10 @@ LEFT_OUT = "left out"
 """The outcome of a window that was not asked for, since those before it could not be read."""
 AHEAD = "ahead"
 """The outcome of a window that was read whole after one that could not be: its cursor stays before both."""
+_NAMED = 3
+"""Actions that a message names."""
+_FEW = 2
+"""Attempts at a request that narrows a window, each of which counts."""
 _TRIES = 3
 """How often a page that contradicts its own total is read."""
 _log = logging.getLogger(__name__)
@@ -88,7 +102,7 @@ class WindowDone:
         return self.outcome in {"whole", "parted"}
 
 
-class Known(Protocol):
+class Counting(Protocol):
     """What is known of where actions lie; used to cut well, never to decide what is complete."""
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
@@ -113,6 +127,10 @@ Single: TypeAlias = Answer[bytes] | ReadingError | None
 """What the API says of one id: the action, None if it knows no such action, or why it could not be asked."""
 _Reads = Generator[Batch | WindowDone, None, list[pa.Array]]
 """Events, and at the end the ids that were received."""
+_Tries = Generator[Batch | WindowDone, None, tuple[list[pa.Array], Case | None]]
+"""The same, and why not all of the window could be received."""
+_Parts: TypeAlias = tuple[list[pa.Array], list[Case]]
+"""The ids of parts that were received, and the parts that could not be."""
 
 
 class WindowReader:
@@ -121,7 +139,7 @@ class WindowReader:
     `horizon` holds every EventDate that an action can have.
     """
 
-    def __init__(self, client: Client, page_size: int, known: Known) -> None:
+    def __init__(self, client: Client, page_size: int, known: Counting) -> None:
         self.horizon: Window | None = None
         self.unread = Unread()
         """What could not be read."""
@@ -130,6 +148,11 @@ class WindowReader:
         self._known = known
         self._reader = Reader(ACTION)
         self._pages_may_grow = page_size < PAGE_SIZE_MAX
+        self._most_a_page = max(PAGE_SIZE_MAX, page_size)
+        self._silent = False
+        """Whether the API answered neither a window nor a small question since it last answered anything."""
+        self._of_many: set[str] = set()
+        """Sentences, without numbers, by which the API refuses too many rows."""
         self._most_ahead = max(_IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
         # One core is for the thread that writes, which all others wait for in the end.
         self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
@@ -203,117 +226,177 @@ class WindowReader:
             yield id_, answer
         self.unread.actions_left_out[reading.campaign_id] += sum(1 for _ in coming)
 
-    def _window(self, window: Listed[Reading, _Fetched], tries: int = 1) -> _Reads:
+    def _window(self, window: Listed[Reading, _Fetched]) -> _Reads:
+        """One window as it is, or where it cannot be read like that, narrowed. Raises `ReadingError`."""
+        ids, case = yield from self._try(window)
+        if case is None:
+            return ids
+        return (yield from self._narrow(case, _Spent(case)))
+
+    def _try(self, window: Listed[Reading, _Fetched], tries: int = 1) -> _Tries:
+        """The ids of a window; and where it could not be read completely, why."""
         reading = window.wanted
         try:
             fetched = window.first()
-        except WindowTooFull as error:
-            yield WindowDone(reading, "too full", error.total, requests=1)
-            return (yield from self._narrow(reading, error.total, self._size(reading) * PAGES_MAX))
+        except RequestRefused as error:
+            case, requests = self._too_many(reading, error), error.requests
+            yield WindowDone(reading, case.why.value, case.total, requests=requests)
+            return [], case
+        except TooSlow as error:
+            yield WindowDone(reading, Why.TOO_SLOW.value, requests=error.requests)
+            return [], self._too_slow(reading, error)
         total, pages, seen = fetched.page.total, fetched.page.pages, [fetched.batch.ids]
         yield fetched.batch
         done = _count(WindowDone(reading, "whole", total, 0, pages), fetched)
-        for fetched in window.following(pages):
-            seen.append(fetched.batch.ids)
-            yield fetched.batch
-            done = _count(done, fetched)
+        try:
+            for fetched in window.following(pages):
+                seen.append(fetched.batch.ids)
+                yield fetched.batch
+                done = _count(done, fetched)
+        except TooSlow as error:
+            window.drop()
+            yield replace(done, outcome=Why.TOO_SLOW.value, requests=done.requests + error.requests)
+            return seen, self._too_slow(reading, error)
         if _distinct(seen) == total == fetched.page.total:
             yield done
-            return seen
-        yield replace(done, outcome="moved")
+            return seen, None
+        yield replace(done, outcome=Why.MOVED.value)
         if pages > 1:
-            return (yield from self._narrow(reading, total, self._size(reading), moved=True))
+            return seen, Case(reading, Why.MOVED, "", self._size(reading), total)
         if tries < _TRIES:
-            return (yield from self._window(next(self._ahead([reading])), tries + 1))
-        msg = f"{reading}: the API says {total} actions and sends {done.rows} on its only page; nothing was skipped"
+            return (yield from self._try(next(self._ahead([reading])), tries + 1))
+        msg = f"{reading}: the API says {total} actions and sends {_sent(seen)}; nothing was skipped"
         raise WindowNotWhole(msg)
 
-    def _narrow(self, reading: Reading, total: int | None, fit: int, *, moved: bool = False) -> _Reads:
-        """Read a window in parts of at most `fit` rows: cut by its date, on larger pages, by EventDate, by State."""
-        why = "its rows moved between its pages" if moved else f"it holds {total or 'too many'} actions"
-        _log.info("%s is parted: %s", reading, why)
-        if windows := parting.parts(reading.window, fit, total, self._counts(reading, reading.pass_.axis)):
-            return (yield from self._all(reading.part(w, last=w is windows[-1]) for w in windows))
-        whole = None if moved else total
-        if reading.event and (windows := parting.parts(reading.event, fit, total, self._counts(reading, Axis.EVENT))):
-            ids = yield from self._all(replace(reading, event=window, marks=()) for window in windows)
-            return (yield from self._parted(reading, ids, whole))
-        if not moved and (larger := self._on_larger_pages(reading, total)):
-            return (yield from self._window(larger))
-        if reading.event is None and reading.pass_.axis is not Axis.EVENT:
-            ids = yield from self._by_event(reading, whole, fit)
-            return (yield from self._parted(reading, ids, whole))
-        if reading.state is None and whole is not None:
-            ids = yield from self._all(replace(reading, state=state, marks=()) for state in STATES)
-            return (yield from self._parted(reading, ids, whole))
-        msg = (
-            f"{reading}: {why}, and there is no further way to cut it; nothing was skipped and the cursor stays. "
-            "A larger page_size may help"
-        )
-        raise WindowNotWhole(msg)
+    def _narrow(self, case: Case, spent: _Spent) -> _Reads:
+        """A window by parts that together hold all of it; a part that cannot be read either is narrowed further."""
+        _log.info("%s, so it is narrowed", case)
+        while cuts := narrowing.cut(case, self._known_of(case)):
+            if cuts.way is Way.LARGER:
+                ids, larger = yield from self._on_larger_pages(case, cuts, spent)
+                if larger is None:
+                    return ids
+                case = larger
+                continue
+            ids, cases = yield from self._parts(case, cuts, spent)
+            for number, part in enumerate(cases):
+                others = _distinct(ids) + sum(other.least for other in cases[number + 1 :])
+                ids += yield from self._narrow(narrowing.child(case, cuts.way, part, others), spent)
+            if narrowing.adds_up(case, _distinct(ids)):
+                yield WindowDone(case.reading, "parted", case.total, _distinct(ids))
+                return ids
+            again, now = yield from self._counted(self._try(next(self._ahead([case.reading]))), spent)
+            if now is None:  # it became smaller in the meantime
+                return again
+            if narrowing.adds_up(case, _distinct(ids), now):
+                yield WindowDone(case.reading, "parted", now.total, _distinct(ids))
+                return ids
+            _log.warning("%s: parts by %s hold %d of at least %d", case, cuts.way.name, _distinct(ids), now.least)
+            case = replace(case, total=now.total, shut=case.shut | {cuts.way})
+        raise _unreadable(case)
 
-    def _all(self, readings: Iterable[Reading]) -> _Reads:
-        ids: list[pa.Array] = []
-        for window in self._ahead(readings):
-            ids += yield from self._window(window)
-        return ids
+    def _parts(self, case: Case, cuts: Cuts, spent: _Spent) -> Generator[Batch | WindowDone, None, _Parts]:
+        """The parts of a window: the ids of those that can be read, and the others.
 
-    def _parted(self, reading: Reading, ids: list[pa.Array], total: int | None) -> _Reads:
-        """The end of a window that was read in parts other than of its own date: whole if they add up."""
-        found = _distinct(ids)
-        if total is not None and found != total:
-            msg = f"{reading}: its parts hold {found} actions, the API says {total}; the cursor stays, run again"
-            raise WindowNotWhole(msg)
-        yield WindowDone(reading, "parted", total, found)
-        return ids
-
-    def _on_larger_pages(self, reading: Reading, total: int | None) -> Listed[Reading, _Fetched] | None:
-        """The window on pages so large that it fits, where the API takes them; None where it does not."""
-        known = sum(count for _, count in self._counts(reading, reading.pass_.axis))
-        wanted = -(-(total or int(known * 1.1)) // PAGES_MAX)
-        size = max(wanted, self._size(reading) + 1) if total else max(wanted, self._size(reading) * 2)
-        size = -(-size // 1_000) * 1_000
-        if not self._pages_may_grow or size > PAGE_SIZE_MAX:
-            return None
-        larger = next(self._ahead([replace(reading, page_size=size)]))
-        try:
-            larger.first()
-        except WindowTooFull:
-            pass
-        except RequestRefused as error:
-            if not any(field.lower() == "pagesize" for field in error.fields):
-                raise
-            self._pages_may_grow = False
-            return None
-        return larger
-
-    def _by_event(self, reading: Reading, total: int | None, fit: int) -> _Reads:
-        """Read an instant in windows of the EventDate: where rows are known to be first, then everywhere else.
-
-        Where the total is known, stops as soon as the parts add up to it.
+        Where the total is known, stops as soon as they hold it.
         """
-        horizon = self.horizon or reading.window
-        known = [(at, count) for at, count in self._counts(reading, Axis.EVENT) if horizon.start <= at <= horizon.end]
-        inner = Window(known[0][0], known[-1][0]) if known else Window(horizon.end, horizon.end)
-        likely = [part for window in parting.parts(inner, fit, total, known) or [inner] for part in cut(*window.ends)]
-        # Actions lock after they happen: the nearest windows are the likeliest.
-        rest = [*cut(horizon.start, inner.start)[::-1], *cut(inner.end, horizon.end)]
-        ids = yield from self._all(replace(reading, event=window, marks=()) for window in likely)
-        for window in rest:
-            if total is not None and _distinct(ids) == total:
+        ids: list[pa.Array] = []
+        cases: list[Case] = []
+        for window in self._ahead(cuts.readings, narrow=True):
+            found, part = yield from self._counted(self._try(window), spent)
+            ids += found
+            if part is not None:
+                cases.append(part)
+            elif cuts.way is not Way.TIME and not cases and case.total is not None and _distinct(ids) == case.total:
                 break
-            ids += yield from self._all([replace(reading, event=window, marks=())])
-        return ids
+        return ids, cases
 
-    def _counts(self, reading: Reading, axis: Axis) -> Counts:
-        return self._known.counts(reading.campaign_id, axis, reading.windows)
+    def _counted(self, reads: _Tries, spent: _Spent) -> _Tries:
+        """What is read within the requests that narrowing may take. Raises `WindowNotWhole` where there is no more."""
+        spent.check()
+        try:
+            while True:
+                event = next(reads)
+                spent.count(event)
+                yield event
+        except StopIteration as end:
+            ids: list[pa.Array]
+            ids, case = end.value
+            return ids, case
+
+    def _on_larger_pages(self, case: Case, cuts: Cuts, spent: _Spent) -> _Tries:
+        """The window on larger pages, where the API takes them; else what to do instead."""
+        try:
+            ids, part = yield from self._counted(self._try(next(self._ahead(cuts.readings, narrow=True))), spent)
+        except RequestRefused as error:
+            _log.info("the API takes no larger pages: %s", error)
+            self._pages_may_grow = False
+            return [], case
+        if part is None:
+            return ids, None
+        if part.why is not Why.TOO_MANY:  # larger pages are slower, and hold more that can move
+            return [], replace(case, shut=case.shut | {Way.LARGER})
+        return [], narrowing.child(case, Way.LARGER, part, 0)
+
+    def _too_many(self, reading: Reading, error: RequestRefused) -> Case:
+        """A refusal as the number of rows that it is about. Raises it where it is about anything else.
+
+        Whether it is, a question tells that is the same but for holding next to nothing. It is asked once for each
+        sentence of the API, its numbers left out.
+        """
+        total = error.total if isinstance(error, WindowTooFull) else None
+        sentence = re.sub(r"\d+", "", error.said)
+        if not (total and total > self._size(reading) * PAGES_MAX) and sentence not in self._of_many:
+            if not isinstance(error, WindowTooFull) and error.fields:
+                raise error  # it names what could not make the rows fewer
+            try:
+                answer = self._ask_little(reading, Why.TOO_MANY, reading.page_size or self._page_size)
+            except RequestRefused:
+                raise error from None
+            error.requests += answer.requests
+            self._of_many.add(sentence)
+        size = self._size(reading)
+        plausible = total if total and total > size * PAGES_MAX else None
+        return Case(reading, Why.TOO_MANY, str(error), size, plausible)
+
+    def _too_slow(self, reading: Reading, error: TooSlow) -> Case:
+        """A time-out as a window that is too large. Raises it where the API does not answer a small question either."""
+        if not self._silent:  # where it did not answer the last time, it is down until it answers anything
+            try:
+                self._ask_little(reading, Why.TOO_SLOW, PAGE_SIZE_MIN)
+            except ReadingError:
+                self._silent = True
+        if self._silent:
+            raise Unavailable(str(error)) from None
+        return Case(reading, Why.TOO_SLOW, str(error), self._size(reading))
+
+    def _ask_little(self, reading: Reading, why: Why, size: int) -> Answer[Page]:
+        windows = narrowing.probe(reading, self.horizon or reading.window, why)
+        answer = self._client.actions(reading.campaign_id, windows, size, reading.state, attempts=_FEW)
+        self._learn_size(answer.value, size)
+        return answer
+
+    def _known_of(self, case: Case) -> Known:
+        def counts(reading: Reading, axis: Axis) -> Counts:
+            return self._known.counts(reading.campaign_id, axis, reading.windows)
+
+        return Known(counts, self.horizon or case.reading.window, self._pages_may_grow)
 
     def _size(self, reading: Reading) -> int:
-        return reading.page_size or self._page_size
+        """Rows a page: as many as are asked for, or the fewer that the API sends."""
+        return min(reading.page_size or self._page_size, self._most_a_page)
 
-    def _first(self, reading: Reading) -> _Fetched:
-        size = self._size(reading)
-        return self._parse(reading, self._client.actions(reading.campaign_id, reading.windows, size, reading.state))
+    def _learn_size(self, page: Page, asked: int) -> None:
+        self._silent = False
+        if page.size and page.size < asked:
+            self._most_a_page = min(self._most_a_page, page.size)
+            self._pages_may_grow = False
+
+    def _first(self, reading: Reading, attempts: int) -> _Fetched:
+        size = reading.page_size or self._page_size
+        answer = self._client.actions(reading.campaign_id, reading.windows, size, reading.state, attempts=attempts)
+        self._learn_size(answer.value, size)
+        return self._parse(reading, answer)
 
     def _following(self, reading: Reading, first: _Fetched, number: int) -> _Fetched:
         return self._parse(reading, self._client.actions_page(first.page, number))
@@ -345,9 +428,16 @@ class WindowReader:
         )
 
     def _ahead(
-        self, readings: Iterable[Reading], skipped: Callable[[Reading], bool] = lambda _: False
+        self,
+        readings: Iterable[Reading],
+        skipped: Callable[[Reading], bool] = lambda _: False,
+        *,
+        narrow: bool = False,
     ) -> Iterator[Listed[Reading, _Fetched]]:
-        ahead = Ahead(self._pool, self._most_ahead, _IN_FLIGHT, self._first, _length, self._following, skipped)
+        """Lists of pages, fetched ahead. What narrows a window is tried a few times only, and not far ahead."""
+        first = partial(self._first, attempts=_FEW if narrow else ATTEMPTS)
+        most = _IN_FLIGHT if narrow else self._most_ahead
+        ahead = Ahead(self._pool, most, _IN_FLIGHT, first, _length, self._following, skipped)
         return ahead.lists(readings)
 
 
@@ -357,6 +447,49 @@ def _length(first: _Fetched) -> int:
 
 def _distinct(ids: list[pa.Array]) -> int:
     return int(pc.count_distinct(pa.concat_arrays(ids)).as_py()) if ids else 0
+
+
+def _sent(ids: list[pa.Array]) -> str:
+    """How many rows came, and which of them more than once."""
+    counts = pc.value_counts(pa.concat_arrays(ids)).to_pylist()
+    rows = sum(one["counts"] for one in counts)
+    twice = sorted(one["values"] for one in counts if one["counts"] > 1)
+    if not twice:
+        return f"{rows}"
+    more = f" and {len(twice) - _NAMED} more" if len(twice) > _NAMED else ""
+    return f"{rows}, more than once {', '.join(twice[:_NAMED])}{more}"
+
+
+def _unreadable(case: Case) -> WindowNotWhole:
+    said = f" The API says: {case.said}" if case.said else ""
+    return WindowNotWhole(
+        f"{case}, and narrowing it does not help; nothing was skipped and the cursor stays.{said} "
+        "A larger page_size may help"
+    )
+
+
+class _Spent:
+    """The requests that narrowing one window takes, and the rows that it brings."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._requests = 2  # the window itself, and the question whether it was too much
+        self._ids: list[pa.Array] = []
+
+    def count(self, event: Batch | WindowDone) -> None:
+        """Count what was read."""
+        if isinstance(event, Batch):
+            self._ids.append(event.ids)
+        else:
+            self._requests += event.requests
+
+    def check(self) -> None:
+        """Raise `WindowNotWhole` where the requests that may be sent are spent, those in flight included."""
+        case, sent = self._case, self._requests + _IN_FLIGHT
+        if sent > narrowing.allowed(case.least, case.size):
+            self._ids = [pc.unique(pa.concat_arrays(self._ids))] if self._ids else []
+            if sent > narrowing.allowed(max(case.least, *map(len, self._ids), 0), case.size):
+                raise _unreadable(case)
 
 
 def _count(done: WindowDone, fetched: _Fetched) -> WindowDone:

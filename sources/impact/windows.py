@@ -1,4 +1,4 @@
-"""Windows of time: cut to what the API accepts, halved when too full. Pure."""
+"""Windows of time, in whole seconds and of the lengths that the API accepts. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from sources.impact.settings import WINDOW_MAX
 
-_SECOND = timedelta(seconds=1)
+SECOND = timedelta(seconds=1)
+"""The least unit: the API's documents know no finer one, and it may compare no finer."""
 
 
 @dataclass(frozen=True, order=True)
@@ -38,20 +39,25 @@ class Window:
         """How long the window is."""
         return self.end - self.start
 
-    def halve(self) -> tuple[Window, Window]:
-        """Two windows that share a boundary and together are this one; an instant cannot be halved."""
-        if self.span <= _SECOND:
-            msg = f"a window of one second cannot be halved: {self}"
-            raise ValueError(msg)
-        middle = self.start + (self.span / 2 // _SECOND) * _SECOND
-        return Window(self.start, middle), Window(middle, self.end)
+
+def whole(moment: datetime, *, up: bool = False) -> datetime:
+    """An instant in whole seconds, cut off or with `up` rounded up."""
+    cut_off = moment.replace(microsecond=0)
+    return cut_off + SECOND if up and cut_off < moment else cut_off
+
+
+def second(moment: datetime) -> Window:
+    """The shortest window that holds an instant, whether or not its end counts."""
+    return Window(whole(moment), whole(moment) + SECOND)
 
 
 def cut(start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list[Window]:
-    """The fewest windows of at most `longest` that cover `start` to `end` without a gap, in order.
+    """The fewest windows of at most `longest` that cover `start` to `end` without a gap, in order, in whole seconds.
 
     Neighbours share their boundary: a row at exactly that instant is read twice and merges into one.
     """
+    start = whole(start)
+    end = max(whole(end, up=True), start + SECOND)
     windows = [Window(start, min(start + longest, end))]
     while windows[-1].end < end:
         start = windows[-1].end
@@ -65,6 +71,7 @@ def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: t
     Stretches between points are left out where that saves nothing but rows: each window begins at a point
     (or at `start`) that no earlier window holds.
     """
+    start = whole(start)
     windows = gather((point for point in points if point < start), longest)
     if windows and start <= windows[-1].start + longest:
         start = windows.pop().start
@@ -72,13 +79,13 @@ def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: t
 
 
 def gather(points: Iterable[datetime], longest: timedelta = WINDOW_MAX) -> list[Window]:
-    """The fewest windows that together hold every one of `points`; each begins and ends at one of them."""
+    """The fewest windows that together hold every one of `points`; each begins at one of them and ends after one."""
     windows: list[Window] = []
-    for point in sorted(set(points)):
-        if windows and point <= windows[-1].start + longest:
-            windows[-1] = Window(windows[-1].start, point)
+    for point in sorted({whole(point) for point in points}):
+        if windows and point + SECOND <= windows[-1].start + longest:
+            windows[-1] = Window(windows[-1].start, point + SECOND)
         else:
-            windows.append(Window(point, point))
+            windows.append(second(point))
     return windows
 
 

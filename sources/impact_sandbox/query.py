@@ -86,7 +86,8 @@ def read_action_query(parameters: dict[str, str], now: datetime, rules: Rules) -
     state = parameters.get("State")
     if state is not None and state not in STATES:
         raise Refusal(400, f"State must be one of {', '.join(STATES)}", "State")
-    page_size = _number(parameters, "PageSize", DEFAULT_PAGE_SIZE, least=SMALLEST_PAGE_SIZE)
+    least = min(SMALLEST_PAGE_SIZE, rules.most_a_page or SMALLEST_PAGE_SIZE)  # links to pages carry their size
+    page_size = _number(parameters, "PageSize", DEFAULT_PAGE_SIZE, least=least)
     if rules.max_page_size is not None and page_size > rules.max_page_size:
         raise Refusal(400, f"PageSize must be at most {rules.max_page_size}", "PageSize")
     page_size = min(page_size, rules.most_a_page or page_size)
