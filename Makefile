@@ -36,7 +36,7 @@ soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox
 bench: $(VENV)/.installed ## Measure a backfill beside a floor without dlt and beside dlt's own REST source
 	$(BIN)/python -m tests.bench
 
-chaos: $(VENV)/.installed ## Kill 200 runs and 300 applies, break 2,000 of 10,000 requests, print what it cost
+chaos: $(VENV)/.installed ## Kill 200 runs and 300 applies, break 2,000 of 10,000 requests, lose locks, misread, print what it cost
 	$(BIN)/python -m tests.chaos
 	$(BIN)/python -m tests.chaos.corrections
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 
 _ARROW = ("dlt.common.libs.pyarrow", "pyarrow.acero", "pyarrow.dataset", "pyarrow.parquet", "pyarrow.substrait")
-_NEEDED = {"duckdb": (*_ARROW, "pytz"), "postgres": _ARROW}
+_NEEDED = {
+    "duckdb": (*_ARROW, "pytz"),
+    "postgres": (*_ARROW, "sqlglot.dialects.duckdb", "sqlglot.dialects.postgres"),
+}
 
 
 def preload(kind: str) -> None:

@@ -18,7 +18,9 @@ import stamina
 from pipelines.console import console, table
 from sources.impact_sandbox import Faults, Rules, Sandbox, World
 from tests.chaos.kills import CODES, Killer, Toll
+from tests.chaos.locks import Lost, lose
 from tests.chaos.phases import Phase
+from tests.chaos.readings import READINGS, Read, read
 from tests.chaos.storm import Weathered, weather
 from tests.conftest import CAMPAIGNS, Account
 from tests.test_cli import environment
@@ -30,9 +32,11 @@ T = TypeVar("T")
 @click.command()
 @click.option("--kills", default=200, show_default=True, help="Runs to kill.")
 @click.option("--requests", default=10_000, show_default=True, help="Requests to send through faults.")
+@click.option("--readings", default=30, show_default=True, help="Rounds with an API that behaves in undocumented ways.")
+@click.option("--locks", default=10, show_default=True, help="Runs on Postgres that lose their lock.")
 @click.option("--rate", default=0.2, show_default=True, help="Share of the requests that go wrong.")
 @click.option("--seed", default=1, show_default=True, help="The same seed kills and throws alike.")
-def main(kills: int, requests: int, rate: float, seed: int) -> None:
+def main(kills: int, requests: int, readings: int, locks: int, rate: float, seed: int) -> None:  # noqa: PLR0913, PLR0917 - click's
     """Kill runs, break requests, compare with the truth, and print what it cost. Exits 1 if anything was lost."""
     logging.basicConfig(level=logging.CRITICAL)
     with _account(seed, days=10, per_day=12) as account:
@@ -41,8 +45,13 @@ def main(kills: int, requests: int, rate: float, seed: int) -> None:
     with _account(seed, days=30, per_day=15) as account, stamina.set_testing(True, attempts=8):
         faults = Faults(rate, seed, wait=0, slowly=0.05, hang=0.2, closed=0.2)
         found = _last(weather(account, requests, faults), lambda w: f"{w.requests:,} of {requests:,} requests")
+    with _account(seed, days=20, per_day=8) as account, stamina.set_testing(True, attempts=8):
+        played = _last(read(account, readings, seed), lambda r: f"{r.played.total()} of {readings} readings played")
+    with _account(seed, days=20, per_day=8) as account, stamina.set_testing(True, attempts=8):
+        lost = _last(lose(account, locks, seed), lambda one: f"{one.locks} of {locks} locks lost")
     _print(toll, found)
-    sys.exit(not (toll.damage.none and found.damage.none))
+    _print_readings(played, lost)
+    sys.exit(not all(one.damage.none for one in (toll, found, played, lost)))
 
 
 @contextmanager
@@ -89,6 +98,24 @@ def _print(toll: Toll, found: Weathered) -> None:
         cost.add_row(name, *map(str, counts))
     out.print(cost)
     for wrong in (*toll.damage.wrong, *found.damage.wrong):
+        out.print(wrong, soft_wrap=True)
+
+
+def _print_readings(played: Read, lost: Lost) -> None:
+    out = console()
+    rows = table("Readings", "reading", "rounds", numbers=("rounds",))
+    for name in READINGS:
+        rows.add_row(name, str(played.played[name]))
+    out.print(rows)
+    ends = ", ".join(f"{number} with {code}" for code, number in sorted(played.runs.items()))
+    out.print(f"Runs ended: {ends}.")
+    gone_on = f"{lost.second} second runs got in, {lost.went_on} first ones had landed all"
+    out.print(f"{lost.locks} locks lost on Postgres: {gone_on}.")
+    cost = table("Cost", "", "comparisons", "rows lost", "rows doubled", "else wrong")
+    for name, damage in (("readings", played.damage), ("locks", lost.damage)):
+        cost.add_row(name, *map(str, (damage.checks, damage.rows_lost, damage.rows_doubled, len(damage.wrong))))
+    out.print(cost)
+    for wrong in (*played.damage.wrong, *lost.damage.wrong):
         out.print(wrong, soft_wrap=True)
 
 

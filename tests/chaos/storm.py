@@ -38,7 +38,7 @@ def weather(account: Account, requests: int, faults: Faults) -> Iterator[Weather
     found, random = Weathered(), Random(faults.seed)  # noqa: S311 - to be repeated
     account.sandbox.faults = faults
     while found.requests < requests:
-        if not any(_run(account, found) for _ in range(_RUNS)):
+        if not any(attempt(account, found) for _ in range(_RUNS)):
             found.damage.wrong.append(f"{_RUNS} runs in a row did not end well")
         found.damage.compare(account)
         found.requests = len(account.sandbox.requests)
@@ -50,7 +50,7 @@ def weather(account: Account, requests: int, faults: Faults) -> Iterator[Weather
             account.path.unlink()
 
 
-def _run(account: Account, found: Weathered) -> bool:
+def attempt(account: Account, found: Weathered) -> bool:
     """A sync and a drain; whether both were done. What stops a run must be an error of ours."""
     try:
         codes = [account.sync().exit, account.drain().ended[0]]
