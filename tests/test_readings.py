@@ -41,6 +41,19 @@ READINGS: dict[str, dict[str, Any]] = {
     "reset is an epoch second": {"reset_as_epoch": True},
     "limits by the hour": {"rate_limit_headers": "hour"},
     "no word about limits": {"rate_limit_headers": "none"},
+    "small pages, ends of ranges do not count, refusals name PageSize": {
+        "most_a_page": 10,
+        "exclusive_ends": True,
+        "refusal": "page_size",
+        "precision": "second",
+        "shared_locking_day": 28,
+    },
+    "small pages, dates to the minute, refusals with status 200": {
+        "most_a_page": 10,
+        "precision": "minute",
+        "refusal": "ok",
+        "refusal_names_total": True,
+    },
     "all at once": {
         "wire": "typed",
         "single_as_object": True,
@@ -72,7 +85,8 @@ def test_every_reading_ends_true(account: Make, rules: dict[str, Any]) -> None:
     one = account(days=70, per_day=5, rules=Rules(**rules))
     for days in (0, 3, 18, 28):
         one.world.advance(days=days, hours=5)
-        assert one.sync().exit is Exit.DONE
+        summary = one.sync()
+        assert summary.exit is Exit.DONE, summary.failures
         one.assert_true()
 
 
