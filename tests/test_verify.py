@@ -368,6 +368,19 @@ def test_a_true_warehouse_verifies_under_other_readings_of_the_api(account: Make
     assert total(report) == {"verified": len(one.truth())}
 
 
+def test_a_true_warehouse_verifies_where_the_end_of_a_range_does_not_count(account: Make) -> None:
+    """What lies where two windows meet, or at the end of the last, is compared once and not missed."""
+    one = account(days=100, per_day=2, campaigns=ONE, rules=Rules(exclusive_ends=True, precision="second"))
+    one.world.create(EventDate=(one.world.now - timedelta(days=45)).isoformat())
+    one.world.create(EventDate=(one.world.now + timedelta(seconds=1)).isoformat())
+    one.world.advance(seconds=1)
+    one.sync()
+    since = one.world.now - timedelta(days=90, seconds=1)
+    report = check(one, Ask(since=since))
+    assert report.exit is Exit.DONE
+    assert total(report) == {"verified": len([1 for row in one.truth().values() if row["event_date"] >= since])}  # type: ignore[operator]
+
+
 def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(synced: Make) -> None:
     """Where the API refuses 45 days as too many actions, they are read in parts; a lost row among them is found."""
     one = synced(campaigns=ONE)

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
-from itertools import islice
+from itertools import chain, islice
 from threading import BoundedSemaphore
 from typing import Protocol, TypeAlias
 
@@ -302,12 +302,17 @@ class WindowReader:
         """
         ids: list[pa.Array] = []
         cases: list[Case] = []
-        for window in self._ahead(cuts.readings, narrow=True):
+        # By EventDate one after the other: each part may be narrowed in turn, or be the last that is needed.
+        batches = [[reading] for reading in cuts.readings] if cuts.way is Way.EVENT else [list(cuts.readings)]
+        for window in chain.from_iterable(self._ahead(batch, narrow=True) for batch in batches):
             found, part = yield from self._counted(self._try(window), spent)
             ids += found
-            if part is not None:
+            if part is not None and cuts.way is Way.EVENT:
+                # At once: where the rows are is tried first, and they tell how many requests may be sent.
+                ids += yield from self._narrow(narrowing.child(case, cuts.way, part, _distinct(ids)), spent)
+            elif part is not None:
                 cases.append(part)
-            elif cuts.way is not Way.TIME and not cases and case.total is not None and _distinct(ids) == case.total:
+            if cuts.way is not Way.TIME and not cases and case.total is not None and _distinct(ids) == case.total:
                 break
         return ids, cases
 
@@ -331,6 +336,7 @@ class WindowReader:
         except RequestRefused as error:
             _log.info("the API takes no larger pages: %s", error)
             self._pages_may_grow = False
+            spent.requests += error.requests
             return [], case
         if part is None:
             return ids, None
@@ -352,6 +358,7 @@ class WindowReader:
             try:
                 error.requests += self._ask_little(reading, Why.TOO_MANY, reading.page_size or self._page_size)
             except RequestRefused:
+                error.requests += 2
                 raise error from None
             self._of_many.add(sentence)
         size = self._size(reading)
@@ -478,7 +485,7 @@ class _Spent:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._requests = 2  # the window itself, and the question whether it was too much
+        self.requests = 2  # the window itself, and the question whether it was too much
         self._ids: list[pa.Array] = []
 
     def count(self, event: Batch | WindowDone) -> None:
@@ -486,11 +493,11 @@ class _Spent:
         if isinstance(event, Batch):
             self._ids.append(event.ids)
         else:
-            self._requests += event.requests
+            self.requests += event.requests
 
     def check(self) -> None:
         """Raise `WindowNotWhole` where the requests that may be sent are spent, those in flight included."""
-        case, sent = self._case, self._requests + _IN_FLIGHT
+        case, sent = self._case, self.requests + _IN_FLIGHT
         if sent > narrowing.allowed(case.least, case.size):
             self._ids = [pc.unique(pa.concat_arrays(self._ids))] if self._ids else []
             if sent > narrowing.allowed(max(case.least, *map(len, self._ids), 0), case.size):
