@@ -137,4 +137,4 @@ class Clock:
 
 
 def _words(apart: timedelta) -> str:
-    return pendulum.duration(seconds=int(abs(apart.total_seconds()))).in_words()
+    return pendulum.duration(seconds=round(abs(apart.total_seconds()))).in_words()
