@@ -200,6 +200,7 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / "impact_warehouse.duckdb"))
     monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "1 second")
+    monkeypatch.delenv("COLUMNS", raising=False)  # set by what runs tests on several cores
     with stamina.set_testing(True, attempts=3):
         yield
 

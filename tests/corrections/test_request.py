@@ -122,4 +122,4 @@ def test_a_query_in_the_warehouse_asks(desk: Make) -> None:
         with pytest.raises(ConfigurationError, match="the query cannot be used"):
             plan(one.settings(), Source(sql=wrong))
     with duckdb.connect(str(one.account.path)) as connection:
-        assert connection.execute("select count(*) from impact.impact.actions").fetchone() == (1,)
+        assert connection.execute("select count(*) from impact.actions").fetchone() == (1,)
