@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,8 @@ from sources.impact import Settings
 DATABASE = "impact-demo.duckdb"
 _DAYS, _PER_DAY = 180, 100
 _MONTH = 30
+_MONTH_END = datetime(2026, 1, 31, 23, 55, tzinfo=UTC)
+"""What was owed at month end is what was seen by then."""
 _ITEM_REQUESTS = 200
 """Fewer than the hour would leave: a demo is short."""
 _QUESTION = """
@@ -28,7 +31,10 @@ from impact.actions group by state order by state
 
 
 def run() -> int:
-    """Sync, let a month pass, sync again; print what each found and what the warehouse says before and after."""
+    """Sync, let a month pass, sync again; print what each found and what the warehouse says before and after.
+
+    In between there is a sync at month end: so the warehouse can say what was owed then.
+    """
     from sources.impact_sandbox import Sandbox, World  # noqa: PLC0415 - the server is optional
 
     out = console()
@@ -41,8 +47,12 @@ def run() -> int:
             sandbox.account_sid, sandbox.auth_token, base_url=sandbox.url, items_max_requests=_ITEM_REQUESTS
         )
         _sync(settings, path)
-        world.advance(days=_MONTH)
-        out.print(f"\nA month passes: it is {world.now:%d %B %Y} at impact.com now.\n")
+        begun = world.now
+        world.set_now(_MONTH_END)
+        out.print(f"\nIt is {world.now:%d %B %Y, %H:%M} UTC: a sync at month end, for the books.")
+        sync(settings)
+        world.set_now(begun + timedelta(days=_MONTH))
+        out.print(f"\nA month has passed: it is {world.now:%d %B %Y} at impact.com now.\n")
         _sync(settings, path)
     out.print(
         "\nApprovals never move an action's last-updated date: a connector that follows that date alone would have "

@@ -238,13 +238,13 @@ def test_changes_are_shown_since_the_last_month_end_or_another_instant(account: 
         assert [row[4] for row in table(page, "Largest changes since the end of 31 Jan 2026")] == ["Reversal"]
     with opened(running, written("--compare-to", "2026-01-20")) as page:
         assert tiles(page, "USD")["At risk"] == ("16.00", "-5.00 (-23.8%)")
-        rows = table(page, "Largest changes since the end of 19 Jan 2026")
+        rows = table(page, "Largest changes since the end of 20 Jan 2026")
         assert [[row[1], row[4], row[8]] for row in rows] == [
             [ids["early"], "Reversal", "-11.00"],
             [ids["open"], "Correction", "+6.00"],
         ]
         reading = (
-            page.locator("figure", has_text="Restated since the end of 19 Jan 2026, USD")
+            page.locator("figure", has_text="Restated since the end of 20 Jan 2026, USD")
             .locator(".reading")
             .inner_text()
         )

@@ -1,9 +1,9 @@
 -- What has changed since an instant, the month end say? One row for each change of an action's money, and each arrival.
 --
--- Ask with: where changed_at > the instant and event_date <= it. kind: arrival (the action was seen for the first time:
--- late, where its event is not), reversal, restoration, correction. changed_at: when the change was seen here. The
--- changes of an action since an instant add up to what it is now less what it was then. An action whose currency
--- changed leaves the one (its payout with a minus) and enters the other.
+-- Ask with: where changed_at >= the instant and event_date < it, written with its offset. kind: arrival (the action was
+-- seen for the first time: late, where its event is not), reversal, restoration, correction. changed_at: when the
+-- change was seen here. The changes of an action since an instant add up to what it is now less what it was then. An
+-- action whose currency changed leaves the one (its payout with a minus) and enters the other.
 select
     valid_from as changed_at,
     id as action_id, campaign_id, media_partner_id, media_partner_name, event_date,
