@@ -232,6 +232,25 @@ class Machine(RuleBasedStateMachine):
         if self.account.path.exists():
             self.current = self.current or self.world.now
 
+    @rule(
+        share=st.sampled_from([0.0, 0.3, 1.0]),
+        unlisted=st.sampled_from([(), ("1000",), ("1000", "2000")]),
+        alone=st.sampled_from(["answers", "unknown", "forbidden"]),
+        edits=st.lists(EDITS, max_size=2),
+    )
+    def sync_what_is_hidden(self, share: float, unlisted: tuple[str, ...], alone: Any, edits: list[Edit]) -> None:  # noqa: ANN401 - a reading
+        """What a lagging replica does not know is known again afterwards; campaigns that no list names are read."""
+        self._sync(Ask())  # what the warehouse holds is what can be missed
+        told = self.world.rules
+        self.world.rules = replace(told, lagging_share=share, unlisted=unlisted, campaign_alone=alone)
+        self.edit(edits)
+        self._sync(Ask())
+        if not share:
+            self._assert_true()
+        self.world.rules = told
+        self._sync(Ask())
+        self._assert_true()
+
     @rule(after=st.integers(1, 12), edits=st.lists(EDITS, min_size=1, max_size=3), minutes=st.sampled_from([0, 1, 15]))
     def sync_amid_changes(self, after: int, edits: list[Edit], minutes: int) -> None:
         """A sync during which the account changes ends well; the next one makes up for what it could not see."""

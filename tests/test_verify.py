@@ -347,7 +347,8 @@ def test_records_that_cannot_be_typed_are_neither_gone_nor_missing(synced: Make)
     one.sync()
     report = check(one)
     assert report.exit is Exit.DONE
-    assert one.query("select null_columns from impact.rejected_records") == [("payout",), ("payout",)]
+    recorded = one.query("select null_columns from impact.rejected_records")
+    assert [("payout" in (columns or "")) for (columns,) in recorded] == [True, True]
 
 
 def test_a_true_warehouse_verifies_under_other_readings_of_the_api(account: Make) -> None:
