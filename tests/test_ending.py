@@ -184,7 +184,7 @@ def test_a_thread_that_never_comes_back_ends_the_run(account: Make) -> None:
 import threading
 from sources.impact import client
 client.Client.longest = 1.0
-client.Client.actions = lambda *_: threading.Event().wait()
+client.Client.actions = lambda *_, **__: threading.Event().wait()
 import pipelines.ending, sources.impact.waiting
 pipelines.ending._LINGERING = sources.impact.waiting._END = 0.5
 """
