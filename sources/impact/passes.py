@@ -203,7 +203,7 @@ def plan_locking(  # noqa: PLR0913 - one fact each
     rechecks = _recheck_is_due(cursors, bounds, settings)
     # A lock further ahead than the API allows is a way to say never: such actions are re-read as unseen ones.
     # The end of a range may not count: the furthest lock lies before it.
-    ahead = min(furthest + SECOND if furthest else bounds.until, bounds.now + LOCK_MAX)
+    ahead = min(furthest, bounds.now + LOCK_MAX - SECOND) + SECOND if furthest else bounds.until
     end = max(bounds.until, ahead) if rechecks else bounds.until
     if start > end:
         return []
