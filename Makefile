@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test soak chaos bench audit orchestrator lake lint format lock clean
+.PHONY: help setup demo sync test test-long soak chaos bench audit orchestrator lake lint format lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "impact-sync needs Python 3.11, 3.12 or 3.13; name one with PYTHON=..." >&2; exit 2; }
@@ -28,10 +28,12 @@ sync: $(VENV)/.installed ## Sync the account that .dlt/secrets.toml or the envir
 test: $(VENV)/.installed ## Run the test suite on every core
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+test-long: $(VENV)/.installed ## Run the tests that are slow by nature, which `make test` leaves out
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+
 soak: SOAK ?= 100
 soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox, a true warehouse after each sync
 	SOAK=$(SOAK) $(BIN)/python -m pytest tests/test_machine.py
-	$(BIN)/python -m pytest -n auto -m long
 
 bench: $(VENV)/.installed ## Measure a backfill beside a floor without dlt and beside dlt's own REST source
 	$(BIN)/python -m tests.bench

@@ -19,6 +19,7 @@ from tests.test_cli import clean, environment, impact
 
 Make = Callable[..., Account]
 HERE = Path(__file__).parent.parent
+SIGNALS = [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
 STUCK = "stuck now"
 """What a victim prints where it hangs."""
 SWALLOWED = f"""
@@ -69,7 +70,7 @@ def ended(process: subprocess.Popen[str], code: int) -> str:
     return said
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("how", "code"), SIGNALS)
 def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.Signals, code: int) -> None:
     """A run that is told to end while an answer hangs does not wait for it; its row says that it was interrupted."""
     one = account(days=20, per_day=3)
@@ -119,8 +120,8 @@ def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
     assert one.query("select outcome from impact.sync_runs where exit_code = 130") == [("items: interrupted",)]
 
 
-@pytest.mark.parametrize("step", ["extract", "load"])
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("step", ["load", pytest.param("extract", marks=pytest.mark.long)])
+@pytest.mark.parametrize(("how", "code"), SIGNALS)
 def test_an_interrupt_that_is_swallowed_ends_the_run_all_the_same(
     account: Make, step: str, how: signal.Signals, code: int
 ) -> None:

@@ -30,7 +30,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("wire", ["strings", "typed"])
+@pytest.mark.parametrize("wire", ["strings", pytest.param("typed", marks=pytest.mark.long)])
 def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: Literal["strings", "typed"]) -> None:
     """Formulas, quotes, markup, control characters: in names, notes, ids and Skus they are text like any other."""
     one = account(days=3, per_day=1, campaigns=CAMPAIGNS[:1], rules=Rules(wire=wire))
@@ -47,7 +47,7 @@ def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: 
         clean(impact(*arguments, env=environment(one)), 0)
 
 
-@pytest.mark.parametrize("options", [["-vv"], ["--log-format", "json"]])
+@pytest.mark.parametrize("options", [["-vv"], pytest.param(["--log-format", "json"], marks=pytest.mark.long)])
 def test_names_and_errors_move_no_cursor(account: Make, options: list[str]) -> None:
     """Escapes in the name of a campaign, in an action, and in an error are shown, on screen, in logs and in tables."""
     evil = "\x1b]0;owned\x07\x1b[2J\u202e"
@@ -87,7 +87,7 @@ def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
     assert {row[0] for row in one.query("select distinct action_id from impact.action_items")} >= set(SAFE)
 
 
-@pytest.mark.parametrize("arguments", [[".."], ["1", "--sku", ".."], [""], ["a/../../Campaigns"]])
+@pytest.mark.parametrize("arguments", [[".."], *(pytest.param(one, marks=pytest.mark.long) for one in (["1", "--sku", ".."], [""], ["a/../../Campaigns"]))])
 def test_show_asks_for_nothing_else(account: Make, arguments: list[str]) -> None:
     """`impact show` says that an id cannot be asked for, and asks for nothing in its place."""
     one = account(days=1, per_day=1)
