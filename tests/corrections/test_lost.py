@@ -261,7 +261,7 @@ def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
     with one_connection(one.sandbox.url) as url:
         applied = one.apply(plan_id, base_url=url)
-    assert isinstance(applied.error, Unavailable)
+    assert applied.exit is Exit.FAILED
     assert one.statuses() == ["planned"]
     assert one.writes == []
     assert status(plan_id).exit is Exit.EARLY
