@@ -168,13 +168,16 @@ def test_names_that_an_output_cannot_show_are_shown_by_their_codes(account: Make
     assert b"\\u65e5\\u672c" in done.stdout
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "| head -c 0"])
+@pytest.mark.parametrize(
+    "closed", [">&-", "2>&-", ">&- 2>&- <&-", "| head -c 0", "> /dev/full", "2> /dev/full", "> /dev/full 2> /dev/full"]
+)
 def test_an_output_that_nobody_reads_is_no_reason_to_fail(account: Make, closed: str) -> None:
-    """Closed outputs and broken pipes leave the exit code to the sync, and the warehouse as it should be."""
+    """Closed outputs, broken pipes, full disks: the exit code is the sync's, the warehouse is as it should be."""
     one = account(days=2, per_day=2)
     command = f"set -o pipefail; '{IMPACT}' -v sync {closed}"
     done = subprocess.run(
         ["/bin/bash", "-c", command], env=environment(one), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert ("the output is not complete" in done.stderr) == (closed == "> /dev/full")
     one.assert_true()
