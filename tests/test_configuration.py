@@ -50,7 +50,10 @@ def test_other_sections_of_a_dlt_project_are_none_of_our_business(account: Make)
     """Keys of dlt, of other sources, and of the pipeline's own sections pass."""
     one = account(days=1, per_day=1)
     configure(one, "[sources.github]\ntoken = 1\n[impact.load]\nworkers = 1\n[normalize]\nworkers = 1\n[x]\ny = 1\n")
-    clean(impact("sync", env=environment(one)), 0)
+    said = clean(impact("sync", env=environment(one)), 0)
+    assert "nothing reads" not in said
+    assert "did you mean" not in said
+    one.assert_true()
 
 
 def test_a_date_without_quotes_is_a_date(account: Make) -> None:
@@ -126,7 +129,8 @@ def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
         "SOURCES__IMPACT__AUTH_TOKEN": f" {token}\r\n",
         "SOURCES__IMPACT__BASE_URL": f"{url} \n",
     }
-    clean(impact("check", env=environment(one, **own)), 0)
+    assert "1000 Acme Campaign" in clean(impact("check", env=environment(one, **own)), 0)
+    assert {request.path.split("/")[2] for request in one.sandbox.requests} == {sid}
 
 
 @pytest.mark.parametrize(

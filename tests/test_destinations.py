@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,23 +34,6 @@ from tests.conftest import Account
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Account]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A Postgres server on loopback."""
-    with postgres.serving() as address:
-        yield address
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The warehouse that is configured."""
-    if request.param == "postgres":
-        address = postgres.new_database(request.getfixturevalue("server"))
-        monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
-        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
-    return str(request.param)
 
 
 def query(sql: str) -> list[tuple[Any, ...]]:
