@@ -72,6 +72,8 @@ def apply(
             run.settle_earlier(calls)
             note = run.send(calls, limit_amount)
             run.settle(plan_id)
+            if unread := tuple(desk.rereader.unread.values()):
+                _record(desk, began, unread[0].error)
         except ImpactError as stopped:
             error, note = stopped, None
             _record(desk, began, stopped)
