@@ -24,6 +24,7 @@ from pipelines.duckdb_file import Waiting
 from pipelines.postgres_lock import LockLost, RunLock
 
 _READS = ("select", "with")
+_IN_UTC = "set timezone = 'UTC'"
 
 
 class _SqlClient(Psycopg2SqlClient):
@@ -32,6 +33,12 @@ class _SqlClient(Psycopg2SqlClient):
     def __init__(self, lock: RunLock, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(*parts)
         self._lock = lock
+
+    def _reset_connection(self) -> None:
+        super()._reset_connection()
+        # A reset brings back the time zone that the connection began with: `PGTZ` beats what its address says.
+        with self._conn.cursor() as cursor:
+            cursor.execute(_IN_UTC)
 
     @contextmanager
     def begin_transaction(self) -> Iterator[DBTransaction]:
@@ -66,8 +73,9 @@ class _CopyJob(PostgresParquetCopyJob):
         connection = super()._connect()
         proof = self._job_client.sql_client._lock.proof  # noqa: SLF001 - its own
         try:
-            if proof is not None:
-                with connection.cursor() as cursor:
+            with connection.cursor() as cursor:
+                cursor.execute(_IN_UTC)
+                if proof is not None:
                     cursor.execute(proof)
         except adbc_driver_manager.Error as error:
             connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,16 @@ from pipelines.console import console, table
 from pipelines.coverage import find_gaps
 from pipelines.exits import Exit
 from pipelines.show_items import covered, said
+from pipelines.unread_windows import find_unread
 from pipelines.warehouse import open_pipeline
 from sources.impact.item_queue import ItemQueue
 from sources.impact.passes import Mark
+from sources.impact.reading import AHEAD
 from sources.impact.settings import REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids
 from sources.impact.warehouse import Warehouse
 
+_SHOWN = 5
+"""Windows of a campaign that are listed."""
 _RUNS = (
     "select run_id, started, finished, until, outcome, exit_code, {rows}, requests from {t} "
     "order by started desc limit 5"
@@ -68,6 +72,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         held = {row[0]: row[1:] for row in _query(pipeline, sql, "actions")}
     ledger = warehouse.holds("sync_windows") and warehouse.holds("sync_runs")
     gaps = find_gaps(pipeline, state) if ledger else []
+    unread = find_unread(pipeline) if ledger else []
     campaigns = []
     for campaign_id in sorted({*names, *held, *marks}):
         count, latest, synced = held.get(campaign_id, (0, None, None))
@@ -83,6 +88,11 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
                     {"pass": gap.pass_, "from": gap.start, "to": gap.end}
                     for gap in gaps
                     if gap.campaign_id == campaign_id
+                ],
+                "unread": [
+                    {"pass": one.pass_, "from": one.start, "to": one.end, "outcome": one.outcome, "reason": one.reason}
+                    for one in unread
+                    if one.campaign_id == campaign_id
                 ],
             }
         )
@@ -126,6 +136,8 @@ def show(found: dict[str, Any]) -> None:
                 f"Gap: campaign {one['id']}, {gap['pass']}: nothing read from {start} to {end}; "
                 f"impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z reads it."
             )
+        for line in _unread(one):
+            out.print(line)
     out.print(said(found["items"]))
     runs = table(
         "Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests", texts=("outcome",)
@@ -141,6 +153,22 @@ def show(found: dict[str, Any]) -> None:
             "and what it calls current may have changed since."
         )
     out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each of the first windows that the latest run could not read, and one for the others."""
+    failed = [window for window in campaign["unread"] if window["outcome"] != AHEAD]
+    for window in failed[:_SHOWN]:
+        start, end = _short(window["from"]), _short(window["to"])
+        yield (
+            f"Not read: campaign {campaign['id']}, {window['pass']}, {start} to {end}: {window['reason']}. "
+            "The next run asks again."
+        )
+    more, ahead = len(failed) - _SHOWN, len(campaign["unread"]) - len(failed)
+    if more > 0:
+        yield f"Not read: campaign {campaign['id']}, {more:,} more windows or actions: `impact status --json` has all."
+    if ahead:
+        yield f"Campaign {campaign['id']}: {ahead:,} windows after these were read, and are read again."
 
 
 def _history_ends(pipeline: dlt.Pipeline, warehouse: Warehouse) -> datetime | None:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -40,12 +41,17 @@ def _open(number: int, stream: TextIO | None) -> TextIO:
 
 
 class _Patient(io.FileIO):
-    """Takes what nobody reads."""
+    """Takes what nobody reads, and what there is no room for; of that it is said once that it is missing."""
+
+    _said = False
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _GONE:
-                raise
+            if error.errno not in _GONE and not self._said and self.fileno() != _ERROR:
+                self._said = True
+                text = f"impact: the output is not complete, it cannot be written: {error.strerror}\n"
+                with suppress(OSError):
+                    os.write(_ERROR, text.encode(errors="replace"))
             return memoryview(data).nbytes

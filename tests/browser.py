@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +93,25 @@ def tiles(page: Page, currency: str) -> dict[str, tuple[str, str]]:
             part => tile.querySelector(part)?.textContent ?? ""))"""
     )
     return {name: (plain(value), plain(change)) for name, value, change in found}
+
+
+PAINT = {"h2": "1 0 0", "thead th": "0 1 0", "tbody td": "0 0 1", ".tile": "0 1 1", "figcaption": "1 0 1"}
+"""What `painted` shows of a page on paper, each in a colour of its own."""
+
+
+def painted(page: Page) -> list[list[str]]:
+    """Of which parts in `PAINT` there is text on each page on paper, in the order in which it is drawn."""
+    colours = [f"{what}, {what} * {{ color: rgb({c.replace('1', '255')}) !important; }}" for what, c in PAINT.items()]
+    page.add_style_tag(content="* { print-color-adjust: exact; }" + "".join(colours))
+    paper = page.pdf(prefer_css_page_size=True, tagged=False)
+    names = {f"{colour} RG {colour} rg".encode(): what for what, colour in PAINT.items()}
+    found = []
+    for stream in re.findall(rb"/FlateDecode.*?stream\r?\n(.*?)\r?\nendstream", paper, re.DOTALL):
+        text = zlib.decompressobj().decompress(stream)
+        drawn = [names[line] for line in text.splitlines() if line in names]
+        if drawn:
+            found.append(drawn)
+    return found
 
 
 def plain(text: str) -> str:

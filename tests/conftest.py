@@ -21,6 +21,7 @@ from pipelines.items import ItemSummary, items
 from pipelines.sync import Summary, sync
 from sources.impact import Ask, Settings
 from sources.impact_sandbox import Campaign, Sandbox, World
+from tests import postgres
 
 CAMPAIGNS = (
     Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=0.9),
@@ -217,3 +218,20 @@ def account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
             return Account(made, sandbox, tmp_path)
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A Postgres server on loopback."""
+    with postgres.serving() as address:
+        yield address
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The warehouse that is configured."""
+    if request.param == "postgres":
+        address = postgres.new_database(request.getfixturevalue("server"))
+        monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    return str(request.param)

@@ -8,14 +8,17 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from sources.impact import protocol
 from sources.impact.client import Client
 from sources.impact.errors import (
     BudgetSpent,
@@ -29,7 +32,7 @@ from sources.impact.errors import (
     Unavailable,
     WindowTooFull,
 )
-from sources.impact.protocol import Axis
+from sources.impact.protocol import Axis, Body
 from sources.impact.settings import Settings
 from sources.impact.shown import Mask
 from sources.impact.windows import Window
@@ -62,6 +65,29 @@ def answers(one: Account, *replies: Reply | None) -> None:
 def ids(client: Client) -> list[str]:
     """The ids of the account's campaigns."""
     return [c["Id"] for answer in client.campaigns() for c in json.loads(bytes(answer.value.records))]
+
+
+def test_each_answer_tells_how_long_it_took_itself(
+    one: Account, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is read while another thread's arrives keeps its own seconds."""
+    slow, quick = one.world.truth()["Id"].to_pylist()[:2]
+    one.sandbox.on_request = lambda request: time.sleep(0.5) if request.path.endswith(slow) else None
+    reading, over, read = threading.Event(), threading.Event(), protocol.read_object
+
+    def wait(status: int, headers: Mapping[str, str], body: Body, **expected: str) -> bytes:
+        if expected.get("Id") == slow:
+            reading.set()
+            assert over.wait(30)
+        return read(status, headers, body, **expected)
+
+    monkeypatch.setattr(protocol, "read_object", wait)
+    with ThreadPoolExecutor(1) as other:
+        later = other.submit(client.action, slow)
+        assert reading.wait(30)
+        first = client.action(quick)
+        over.set()
+        assert first.seconds < 0.5 <= later.result().seconds
 
 
 BROKEN = [

@@ -50,7 +50,10 @@ def test_other_sections_of_a_dlt_project_are_none_of_our_business(account: Make)
     """Keys of dlt, of other sources, and of the pipeline's own sections pass."""
     one = account(days=1, per_day=1)
     configure(one, "[sources.github]\ntoken = 1\n[impact.load]\nworkers = 1\n[normalize]\nworkers = 1\n[x]\ny = 1\n")
-    clean(impact("sync", env=environment(one)), 0)
+    said = clean(impact("sync", env=environment(one)), 0)
+    assert "nothing reads" not in said
+    assert "did you mean" not in said
+    one.assert_true()
 
 
 def test_a_date_without_quotes_is_a_date(account: Make) -> None:
@@ -126,7 +129,8 @@ def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
         "SOURCES__IMPACT__AUTH_TOKEN": f" {token}\r\n",
         "SOURCES__IMPACT__BASE_URL": f"{url} \n",
     }
-    clean(impact("check", env=environment(one, **own)), 0)
+    assert "1000 Acme Campaign" in clean(impact("check", env=environment(one, **own)), 0)
+    assert {request.path.split("/")[2] for request in one.sandbox.requests} == {sid}
 
 
 @pytest.mark.parametrize(
@@ -168,13 +172,16 @@ def test_names_that_an_output_cannot_show_are_shown_by_their_codes(account: Make
     assert b"\\u65e5\\u672c" in done.stdout
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "| head -c 0"])
+@pytest.mark.parametrize(
+    "closed", [">&-", "2>&-", ">&- 2>&- <&-", "| head -c 0", "> /dev/full", "2> /dev/full", "> /dev/full 2> /dev/full"]
+)
 def test_an_output_that_nobody_reads_is_no_reason_to_fail(account: Make, closed: str) -> None:
-    """Closed outputs and broken pipes leave the exit code to the sync, and the warehouse as it should be."""
+    """Closed outputs, broken pipes, full disks: the exit code is the sync's, the warehouse is as it should be."""
     one = account(days=2, per_day=2)
     command = f"set -o pipefail; '{IMPACT}' -v sync {closed}"
     done = subprocess.run(
         ["/bin/bash", "-c", command], env=environment(one), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert ("the output is not complete" in done.stderr) == (closed == "> /dev/full")
     one.assert_true()

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from pipelines.exits import exit_code
+from pipelines.exits import Exit, exit_code
 from pipelines.postgres_lock import LockLost
 from pipelines.report.gather import read as read_figures
 from pipelines.report.scope import Books, Scope
@@ -33,23 +34,6 @@ from tests.conftest import Account
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Account]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A Postgres server on loopback."""
-    with postgres.serving() as address:
-        yield address
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The warehouse that is configured."""
-    if request.param == "postgres":
-        address = postgres.new_database(request.getfixturevalue("server"))
-        monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
-        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
-    return str(request.param)
 
 
 def query(sql: str) -> list[tuple[Any, ...]]:
@@ -448,6 +432,32 @@ def test_text_is_utf_8_whatever_the_environment_says(
     assert query("select note from {actions}") == [("Zoë, 日本",)]
     world.world.advance(hours=1)
     assert sum(tally.changed for tally in world.sync().tallies.values()) == 0
+
+
+@pytest.mark.parametrize("where", ["PGTZ", "role"])
+def test_times_are_utc_whatever_the_environment_says(
+    account: Make, server: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """With a time zone set for the session, or for the role, the year 9999 survives a sync and a verify."""
+    monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
+    address = postgres.new_database(server)
+    if where == "PGTZ":
+        monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    else:
+        with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute("create role traveller superuser login")
+            cursor.execute("alter role traveller set timezone = 'Asia/Tokyo'")
+        address = address.replace("postgres:none@", "traveller:none@")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    world = account(days=1, per_day=1)
+    action = world.world.create(LockingDate="9999-12-31T23:59:59Z")
+    for _ in range(2):
+        assert world.sync(items_max_requests=5).exit is Exit.DONE
+        world.world.advance(hours=1)
+    assert verify(world.settings()).exit is Exit.DONE
+    moment = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert query(f"select locking_date from {{actions}} where id = '{action}'") == [(moment,)]
+    assert query("select current_setting('timezone')") == [("UTC",)]
 
 
 def test_a_database_that_cannot_hold_every_name_is_refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from pipelines.lake.place import Lake
 from pipelines.lake.publish import publish
 from pipelines.verify import verify
 from sources.impact_sandbox import Campaign
-from tests import postgres
 from tests.conftest import Account
 from tests.lake.conftest import assert_published
 from tests.test_destinations import query
@@ -25,23 +24,6 @@ Make = Callable[..., Account]
 ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)
 TAKEN = ["Pass", "ValidFrom", "ValidTo", "Changed", "_dlt_id", "_dlt_load_id", "ActionId", "LineCount", "Removed"]
 TAKEN += ["KnownBy", "Account", "RowHash", "_gone", "SyncedAt", "Order", "AField" + "OfTheApiWithAVeryLongName" * 3]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A Postgres server on loopback."""
-    with postgres.serving() as address:
-        yield address
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The warehouse that is configured."""
-    if request.param == "postgres":
-        address = postgres.new_database(request.getfixturevalue("server"))
-        monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
-        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
-    return str(request.param)
 
 
 def test_a_field_with_a_name_that_is_taken_breaks_no_later_sync(account: Make, warehouse: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from pipelines.warehouse import open_pipeline
 from sources.impact import Ask
 from sources.impact.shown import visible
 from sources.impact_sandbox import Campaign
-from tests.browser import NARROW, browser, marks, opened, plain, table, tiles
+from tests.browser import NARROW, browser, marks, opened, painted, plain, table, tiles
 from tests.conftest import Account
 
 Make = Callable[..., Account]
@@ -466,6 +466,26 @@ def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
         assert page.locator(".chart svg").first.is_visible()
         paper = page.pdf(prefer_css_page_size=True)
         assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 8
+
+
+def test_a_table_that_breaks_over_a_page_repeats_its_header(account: Make, running: Browser) -> None:
+    """Printed, each page begins a table with its header, and no heading is the last thing on a page."""
+    world = account(days=60, per_day=5)
+    world.sync()
+    with opened(running, written()) as page:
+        page.evaluate(
+            """() => {
+            const body = document.querySelector("section.table tbody")
+            for (let n = 0; n < 80; n++) body.append(body.rows[0].cloneNode(true))
+            document.querySelector("main").prepend(document.createElement("div")) }"""
+        )
+        for room in range(0, 1000, 100):
+            page.evaluate(f"document.querySelector('main > div').style.height = '{room}px'")
+            pages = painted(page)
+            assert {drawn[-1] for drawn in pages} <= {"tbody td", "figcaption", ".tile"}, (room, pages)
+            broken = [drawn for drawn in pages if "tbody td" in drawn]
+            assert len(broken) >= 2
+            assert all("thead th" in drawn[: drawn.index("tbody td")] for drawn in broken), (room, pages)
 
 
 def test_tables_sort_by_mouse_and_by_keyboard(account: Make, running: Browser) -> None:

@@ -93,6 +93,10 @@ def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.Captur
             "delete from sync_windows where pass = 'updated' "
             "and window_start between date '2025-01-01' and date '2025-06-01'"
         )
+        connection.execute(  # and some that could not be read
+            "update sync_windows set outcome = 'failed', reason = 'the API is down' "
+            "where run_id = (select run_id from sync_runs order by started desc limit 1)"
+        )
     capsys.readouterr()
     run(as_json=True)
     told = shape(json.loads(capsys.readouterr().out))

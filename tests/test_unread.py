@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.exits import Exit
+from pipelines.status import run as status
 from pipelines.verify import verify
 from sources.impact.passes import Pass
 from sources.impact_sandbox import Reply, Request
@@ -166,6 +168,68 @@ def test_verify_compares_every_other_campaign(account: Make) -> None:
     assert report.exit is Exit.FAILED
     assert not {one.kind for one in report.drift} - {"stale"}
     assert_true_but(one)
+
+
+def test_status_lists_what_the_latest_run_could_not_read(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """The windows are there with their reasons, on the screen and as JSON, until a run of the same kind reads them."""
+    one = account(days=40, per_day=5)
+    one.sync(**start(one))
+    suspend(one, "1000")
+    one.world.advance(days=1)
+    one.sync(**start(one))
+    capsys.readouterr()
+    status(as_json=True)
+    found = {campaign["id"]: campaign["unread"] for campaign in json.loads(capsys.readouterr().out)["campaigns"]}
+    assert found["2000"] == []
+    assert {one["pass"] for one in found["1000"]} >= {"updated", "locking"}
+    assert {one["outcome"] for one in found["1000"]} <= {"failed", "left out"}
+    assert all(sorted(one) == ["from", "outcome", "pass", "reason", "to"] for one in found["1000"])
+    assert "Campaign 1000 is suspended" in found["1000"][0]["reason"]
+    status(as_json=False)
+    said = capsys.readouterr().out
+    assert "Not read: campaign 1000, updated, 2026-01-" in said
+    assert "campaign 2000, updated" not in said
+    suspend(one)
+    verify(one.settings(**start(one)))
+    status(as_json=False)
+    assert "Not read: campaign 1000" in capsys.readouterr().out, "a verify moves no cursor"
+    one.world.advance(hours=1)
+    one.sync(**start(one))
+    status(as_json=False)
+    assert "Not read" not in capsys.readouterr().out
+
+
+def test_windows_that_are_read_again_are_counted_apart(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was read after a window that could not be is no failure of its own, and said in one line."""
+    one = account(days=60, per_day=5)
+    oldest = min(one.world.truth("1000").to_pylist(), key=lambda row: row["CreationDate"])["Id"]
+    trouble(one, total_too_high=(oldest,))
+    one.sync(start_date=one.world.now - timedelta(days=300))
+    capsys.readouterr()
+    status(as_json=False)
+    said = capsys.readouterr().out
+    assert said.count("Not read: ") == 1
+    assert re.search(r"Campaign 1000: \d windows after these were read, and are read again", said)
+
+
+def test_a_verification_with_windows_unread_does_not_count_as_one(account: Make) -> None:
+    """`freshness.verified_at` stays at the last verification of a campaign that could read all of it."""
+    one = account(days=30, per_day=3)
+    one.sync(**start(one))
+    verified = "select campaign_id, verified_at from impact.freshness order by 1"
+    suspend(one, "1000")
+    verify(one.settings(**start(one)))
+    (first, second) = one.query(verified)
+    assert (first[1], second[1] is None) == (None, False)
+    suspend(one)
+    verify(one.settings(**start(one)))
+    (proven, _) = one.query(verified)
+    assert proven[1] is not None
+    one.world.advance(hours=1)
+    suspend(one, "1000")
+    verify(one.settings(**start(one)))
+    assert one.query(verified)[0] == proven
+    assert one.query(verified)[1][1] > proven[1]
 
 
 def test_a_verification_that_fails_is_in_the_ledger(account: Make) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +15,11 @@ from pipelines.corrections.desk import Desk, opened
 from pipelines.corrections.progress import CallProgress
 from pipelines.corrections.sending import Sender
 from pipelines.descriptions import describe
-from pipelines.exits import Exit, exit_code
+from pipelines.exits import Exit, exit_code, worst_exit
 from pipelines.runs import Run, record_failed
 from sources.impact.errors import BudgetSpent, ConfigurationError, ImpactError
 from sources.impact.settings import Settings
+from sources.impact.unread import Failure
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,15 @@ class Applied:
     calls: list[Call]
     error: ImpactError | None = None
     note: str | None = None
+    unread: Sequence[Failure] = ()
+    """Actions that could not be read: what is asked for of them is neither sent nor settled."""
 
     @property
     def exit(self) -> Exit:
         """The exit code of the command."""
         if self.error is not None and not isinstance(self.error, BudgetSpent):
             return exit_code(self.error)
-        return ended(self.calls)
+        return worst_exit(self.unread) if self.unread else ended(self.calls)
 
 
 def ended(calls: list[Call]) -> Exit:
@@ -69,11 +72,13 @@ def apply(
             run.settle_earlier(calls)
             note = run.send(calls, limit_amount)
             run.settle(plan_id)
+            if unread := tuple(desk.rereader.unread.values()):
+                _record(desk, began, unread[0].error)
         except ImpactError as stopped:
             error, note = stopped, None
             _record(desk, began, stopped)
         describe(desk.pipeline)
-        return Applied(desk.journal.plan(plan_id), error, note)
+        return Applied(desk.journal.plan(plan_id), error, note, tuple(desk.rereader.unread.values()))
 
 
 def _record(desk: Desk, began: datetime, error: ImpactError) -> None:

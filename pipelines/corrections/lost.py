@@ -21,7 +21,7 @@ def settle_lost(settler: Settler, calls: Sequence[Call]) -> None:
     A relative change cannot be told by its action, nor one that the action showed before: they wait for a person.
     """
     shown = [call for call in calls if not call.first["relative"] and tells(call) and settler.shown(call)]
-    landed = settler.rereader.land(shown) if shown else {}
+    landed = settler.rereader.land(shown).live if shown else {}
     confirmed = set()
     for call in shown:
         if shows(call, landed.get(call.action_id)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import dlt
@@ -17,23 +18,39 @@ from pipelines.history import History
 from sources.impact import impact
 from sources.impact.client import Client
 from sources.impact.columns import ACTION
-from sources.impact.errors import InvalidAnswer, NotFound
+from sources.impact.errors import InvalidAnswer, NotFound, ReadingError
+from sources.impact.gone import Gone
 from sources.impact.item_landing import ItemLander, item_reader, no_items, one_a_sku
 from sources.impact.item_queue import STATE, Queued, Status
 from sources.impact.item_reading import ItemReader
 from sources.impact.landing import Lander, Landing
+from sources.impact.passes import Pass, Reading
 from sources.impact.reading import Batch, WindowReader
 from sources.impact.spool import Listing
-from sources.impact.tables import Reader
+from sources.impact.tables import Reader, Records, Rejected
+from sources.impact.unread import Failure
 from sources.impact.walk import State
 from sources.impact.warehouse import Warehouse
+from sources.impact.windows import Window
 
 _DECIDING = frozenset({"amount", "payout", "locking_date", "cleared_date"})
 """Columns without which nobody can say whether an action still is what a plan saw."""
 
 
+@dataclass(frozen=True)
+class Landed:
+    """Actions as they have landed, by id; those that the API does not know; every other one could not be read."""
+
+    live: dict[str, Live] = field(default_factory=dict)
+    gone: dict[str, Gone] = field(default_factory=dict)
+
+
 class Rereader:
-    """Reads actions that corrections are about. Close it, or use it as a context; the client then sends no more."""
+    """Reads actions that corrections are about. Close it, or use it as a context; the client then sends no more.
+
+    An action that cannot be read stops no other one: it is in `unread` until it can. Raises where so many in a row have
+    no valid answer that the API must be down.
+    """
 
     def __init__(self, client: Client, pipeline: dlt.Pipeline) -> None:
         self._client, self._pipeline = client, pipeline
@@ -46,6 +63,7 @@ class Rereader:
         self._windows = WindowReader(client, client.settings.page_size, self._warehouse)
         self._lists = ItemReader(client)
         self._reader = Reader(ACTION)
+        self.unread: dict[str, Failure] = {}
 
     def __enter__(self) -> Self:
         """The reader itself."""
@@ -56,32 +74,45 @@ class Rereader:
         self._lists.close()
         self._windows.close()
 
-    def look(self, call: Call) -> Live | None:
-        """The action now, with its items where the call is about some; None if the API does not know it."""
-        try:
-            answer = self._client.action(call.action_id)
-        except NotFound:
-            return None
-        found = self._reader.read(b"[" + answer.value + b"]", answer.read_at)
-        for record in (*found.rejected, *found.misfits):
-            if not record.null_columns or _DECIDING.intersection(record.null_columns):
-                msg = f"action {call.action_id} cannot be typed: {record.reason}"
-                raise InvalidAnswer(msg)
-        (action,) = found.table.to_pylist()
-        return Live(action, self._items_of(call) if call.items else None)
+    def look(self, call: Call) -> Live | ReadingError:
+        """The action now, with its items where the call is about some; or why it cannot be read.
 
-    def land(self, calls: Sequence[Call]) -> dict[str, Live]:
-        """The actions of some calls with their items, by id, as they have landed; without those that are gone."""
+        `NotFound` may be the word of a replica that lags behind: `land` tells whether the action is gone.
+        """
+        try:
+            live = self._look(call)
+        except NotFound as error:
+            return error
+        except ReadingError as error:
+            self._windows.unread.fail(self._failed(call.action_id, call.first["campaign_id"], error))
+            return error
+        self._windows.unread.succeed(self._reading(call.first["campaign_id"]), one_by_one=True)
+        self.unread.pop(call.action_id, None)
+        return live
+
+    def land(self, calls: Sequence[Call]) -> Landed:
+        """Bring the actions of some calls, with their items, into the warehouse."""
         self._actions.new_package()
         landings: list[Landing] = []
         found: dict[str, dict[str, Any]] = {}
+        gone: dict[str, Gone] = {}
         for batch in self._read(calls):
+            known = self._actions.watches[batch.reading.campaign_id].gone
+            gone |= {id_: known.get(id_, Gone(batch.read_at, batch.read_at)) for id_ in batch.gone}
             landings.append(self._actions.land(batch))
             found |= {row["id"]: row for row in batch.records.table.to_pylist()}
-        listings = self._list({id_: row["campaign_id"] for id_, row in found.items()})
-        self._land_items(listings, landings)
-        listed = {listing.queued.action_id: by_sku(_rows(listing)) for listing in listings}
-        return {id_: Live(action, listed.get(id_)) for id_, action in found.items()}
+        campaigns = {id_: row["campaign_id"] for id_, row in found.items()}
+        listings = {listing.queued.action_id: listing for listing in self._list(campaigns)}
+        self._land_items(list(listings.values()), landings)
+        needed = {call.action_id for call in calls if call.items}
+        live = {}
+        for id_, listing in listings.items():
+            listed = listing.status == Status.LISTED
+            if id_ in needed and not listed:
+                self._failed(id_, campaigns[id_], _not_listed(listing))
+            elif id_ not in self.unread:
+                live[id_] = Live(found[id_], by_sku(_rows(listing)) if listed else None)
+        return Landed(live, gone)
 
     def land_items(self, actions: Mapping[str, str]) -> None:
         """Bring the items of actions into the warehouse; `actions` holds their campaigns by their ids."""
@@ -97,8 +128,18 @@ class Rereader:
             # What they vouch for has landed: each table commits on its own.
             self._pipeline.run(impact(walk=_Package([Landing(fetches=self._fingerprinted(items.fetches))])))
 
+    def _look(self, call: Call) -> Live:
+        answer = self._client.action(call.action_id)
+        found = self._reader.read(b"[" + answer.value + b"]", answer.read_at)
+        for _, error in _untyped(found):
+            raise error
+        (action,) = found.table.to_pylist()
+        return Live(action, self._items_of(call) if call.items else None)
+
     def _items_of(self, call: Call) -> dict[str, dict[str, Any]]:
         (listing,) = self._list({call.action_id: call.first["campaign_id"]})
+        if listing.status != Status.LISTED:
+            raise _not_listed(listing)
         return by_sku(_rows(listing))
 
     def _read(self, calls: Iterable[Call]) -> Iterator[Batch]:
@@ -106,20 +147,38 @@ class Rereader:
         for call in calls:
             ids[call.first["campaign_id"]].append(call.action_id)
         for campaign_id, some in ids.items():
+            self._actions.watches[campaign_id].gone = self._warehouse.gone(campaign_id)
+            before, met = len(self._windows.unread.failures), set[str]()
             for event in self._windows.read_singly(campaign_id, list(dict.fromkeys(some))):
                 if isinstance(event, Batch):
+                    known = {*event.gone, *event.ids.to_pylist()}
+                    met |= known
+                    for id_ in known:
+                        self.unread.pop(id_, None)
+                    for record, error in _untyped(event.records):
+                        met.add(str(record.id))
+                        self._failed(str(record.id), campaign_id, error)
                     yield event
-            if failures := self._windows.unread.failures:
-                raise failures[0].error
+            for failure in self._windows.unread.failures[before:]:
+                met.add(str(failure.action_id))
+                self.unread[str(failure.action_id)] = failure
+            for id_ in set(some) - met:
+                self._failed(id_, campaign_id, InvalidAnswer("not asked for, as so many before it could not be read"))
+
+    def _failed(self, action_id: str, campaign_id: str, error: ReadingError) -> Failure:
+        failure = Failure(self._reading(campaign_id), error, action_id)
+        self.unread[action_id] = failure
+        return failure
+
+    def _reading(self, campaign_id: str) -> Reading:
+        now = self._client.clock.now().replace(microsecond=0)
+        return Reading(campaign_id, Pass.UNSEEN, Window(now, now))
 
     def _list(self, actions: Mapping[str, str]) -> list[Listing]:
-        """The items of actions, given by id with their campaigns. Raises where one gives no valid answer."""
+        """The items of actions, given by id with their campaigns."""
         listings = list(self._lists.read([Queued(id_, campaign_id, "") for id_, campaign_id in actions.items()]))
         if self._lists.stopped is not None:
             raise self._lists.stopped
-        if failed := [one.queued.action_id for one in listings if one.status == Status.FAILED]:
-            msg = f"the items of {len(failed)} actions could not be read, {failed[0]} first: run again"
-            raise InvalidAnswer(msg)
         return listings
 
     def _fingerprinted(self, fetches: pa.Table) -> pa.Table:
@@ -142,6 +201,20 @@ class _Package:
 
     def package(self, state: State) -> Iterator[Landing]:  # noqa: ARG002 - no cursor moves
         yield from self._landings
+
+
+def _untyped(records: Records) -> Iterator[tuple[Rejected, InvalidAnswer]]:
+    """Records that do not tell what decides about a correction."""
+    for record in (*records.rejected, *records.misfits):
+        if not record.null_columns or _DECIDING.intersection(record.null_columns):
+            yield record, InvalidAnswer(f"it cannot be typed: {record.reason}")
+
+
+def _not_listed(listing: Listing) -> InvalidAnswer:
+    """Why an action that the API knows is not judged by its items."""
+    return InvalidAnswer(
+        f"its items cannot be read: {listing.reason or 'the API says that it does not know the action'}"
+    )
 
 
 def _rows(listing: Listing) -> pa.Table:

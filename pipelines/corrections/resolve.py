@@ -17,7 +17,7 @@ from pipelines.corrections.plan import actor
 from pipelines.corrections.settle import Settler
 from pipelines.descriptions import describe
 from pipelines.warehouse import beside, open_pipeline
-from sources.impact.errors import ConfigurationError, InvalidAnswer
+from sources.impact.errors import ConfigurationError, NotFound, ReadingError
 from sources.impact.settings import Settings
 
 VERDICTS = {
@@ -49,13 +49,10 @@ def look(settings: Settings, plan_id: str) -> list[Waiting]:
         describe(desk.pipeline)
         found = []
         for call in waiting:
-            try:
-                now = desk.rereader.look(call)
-            except InvalidAnswer as error:
-                found.append(Waiting(call, str(error)))
-                continue
-            if now is None:
-                found.append(Waiting(call, "the API does not know the action"))
+            now = desk.rereader.look(call)
+            if isinstance(now, ReadingError):
+                said = "the API does not know the action" if isinstance(now, NotFound) else f"cannot be read: {now}"
+                found.append(Waiting(call, said))
                 continue
             told = [wrong for row in call.rows if (wrong := not_as_asked(call, row, now))]
             found.append(Waiting(call, "; ".join(dict.fromkeys(told)) or None))

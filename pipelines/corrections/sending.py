@@ -22,10 +22,10 @@ from pipelines.corrections.calls import Call
 from pipelines.corrections.columns import NEVER_LEFT, Status
 from pipelines.corrections.desk import Desk
 from pipelines.corrections.journal import Taken
-from pipelines.corrections.live import changed_since
+from pipelines.corrections.live import Live, changed_since
 from pipelines.corrections.lost import settle_lost
 from pipelines.corrections.progress import CallProgress
-from pipelines.corrections.settle import Settler
+from pipelines.corrections.settle import Settler, uncertain
 from sources.impact.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -123,11 +123,8 @@ class Sender:
 
     def _send_one(self, writer: Writer, call: Call) -> bool:
         """Send a call, or leave it out; whether it left."""
-        journal, now = self._desk.journal, self._desk.client.clock.now
-        live = self._desk.rereader.look(call)
-        changed = "the API does not know the action" if live is None else changed_since(call, live, now())
-        if changed:
-            journal.record(call, Status.LEFT_OUT, changed, settled_at=now())
+        now = self._desk.client.clock.now
+        if not self._may_leave(call):
             return False
         try:
             answer = writer.send(call.request, before=partial(self._leave, call, time.monotonic()))
@@ -147,6 +144,25 @@ class Sender:
         self._settler.follow(call.having(batch_id=batch_id))
         self._lost = 0
         return True
+
+    def _may_leave(self, call: Call) -> bool:
+        """Look at the action: a call is left out where it is not what the plan saw, and waits where nobody can say."""
+        live = self._desk.rereader.look(call)
+        now = self._desk.client.clock.now()
+        if isinstance(live, Live):
+            changed = changed_since(call, live, now)
+            waits = ""
+        elif isinstance(live, NotFound):
+            gone = self._desk.rereader.land([call]).gone.get(call.action_id)
+            changed = "the API does not know the action" if gone and now >= gone.certain_from else None
+            waits = uncertain(gone) if gone else "the API did not know the action at first, and then did"
+        else:
+            changed, waits = None, f"the action could not be read: {live}"
+        if changed:
+            self._desk.journal.record(call, Status.LEFT_OUT, changed, settled_at=now)
+        elif waits:
+            self._desk.journal.record(call, Status.PLANNED, f"not sent: {waits}")
+        return not (changed or waits)
 
     def _failed(self, call: Call, error: ImpactError) -> None:
         """Note a call without an outcome. Raises where nothing more may be sent."""

@@ -14,9 +14,10 @@ from pipelines.corrections.journal import Journal
 from pipelines.corrections.journal_file import JournalFile
 from pipelines.corrections.live import Live, not_as_asked, shows
 from pipelines.corrections.reasons import explained
-from pipelines.corrections.reread import Rereader
+from pipelines.corrections.reread import Landed, Rereader
 from sources.impact.client import Client
-from sources.impact.errors import InvalidAnswer, NotFound, UnsafeId
+from sources.impact.errors import NotFound, UnsafeId
+from sources.impact.gone import Gone
 from sources.impact.writing import Submission
 
 _TOGETHER = 50
@@ -147,10 +148,14 @@ class Settler:
             del self._processed[:some]
 
     def _compare(self, calls: Sequence[Call]) -> None:
-        live = self.rereader.land(calls)
+        found = self.rereader.land(calls)
         now = self.client.clock.now()
         for call in calls:
-            told = _verdicts(call, live.get(call.action_id))
+            if call.action_id not in found.live and (why := self._unsettled(call, found, now)):
+                if not call.diverged:  # that stands until the action tells otherwise
+                    self.journal.record(call, Status.ACCEPTED, f"processed; {why}")
+                continue
+            told = _verdicts(call, found.live.get(call.action_id))
             wrong = [why for _, status, why in told if status is Status.DIVERGED]
             if wrong and now < (until := _shows_until(call)):
                 outcome = f"processed; {'; '.join(dict.fromkeys(wrong))}; a change may show late"
@@ -160,6 +165,12 @@ class Settler:
             self.journal.record_rows(told, now)
             self.file.stands(call, max((status for _, status, _ in told), key=_gravity), now)
             self.on_settled()
+
+    def _unsettled(self, call: Call, found: Landed, now: datetime) -> str | None:
+        """Why nothing can be said yet of a call whose action was not read; None where the action is gone."""
+        if gone := found.gone.get(call.action_id):
+            return None if now >= gone.certain_from else uncertain(gone)
+        return f"the action could not be read: {self.rereader.unread[call.action_id].error}"
 
     def _look_later(self, call: Call) -> None:
         """Look at an action again after a while; after some looks that is left to the next run."""
@@ -177,10 +188,8 @@ class Settler:
 
     def shown(self, call: Call) -> bool:
         """Whether the action shows all that was asked for; what cannot be read shows nothing, and stops nothing."""
-        try:
-            return shows(call, self.rereader.look(call))
-        except InvalidAnswer:
-            return False
+        live = self.rereader.look(call)
+        return isinstance(live, Live) and shows(call, live)
 
     def settle(self, call: Call, status: Status, outcome: str) -> None:
         """Note how a call ended."""
@@ -188,6 +197,14 @@ class Settler:
         self.journal.record(call, status, outcome, settled_at=now)
         self.file.stands(call, status, now)
         self.on_settled()
+
+
+def uncertain(gone: Gone) -> str:
+    """What is said of an action that the API does not know, as long as a replica that lags may be the reason."""
+    return (
+        "the API does not know the action, as it may do for a while where it lags behind: "
+        f"not taken for gone before {gone.certain_from:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def _shows_until(call: Call) -> datetime:
@@ -200,7 +217,7 @@ def _verdicts(call: Call, live: Live | None) -> list[tuple[Row, Status, str]]:
     """How each row of a processed call ends by what its action shows."""
     told = []
     for row in call.rows:
-        wrong = not_as_asked(call, row, live) if live else "the action is gone, or cannot be read"
+        wrong = not_as_asked(call, row, live) if live else "the action is gone"
         told.append((row, Status.DIVERGED, wrong) if wrong else (row, Status.CONFIRMED, "the action shows it"))
     return told
 

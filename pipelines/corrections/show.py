@@ -22,7 +22,7 @@ from pipelines.corrections.plan import Plan, Source, plan
 from pipelines.corrections.status import Found, status, waiting
 from pipelines.corrections.tables import MOST, changes, minute, money, moves
 from pipelines.exits import Exit
-from pipelines.failures import complain
+from pipelines.failures import complain, show_unread
 from sources.impact import Settings
 from sources.impact.errors import ConfigurationError
 
@@ -92,6 +92,7 @@ def show_applied(plan_id: str, applied: Applied) -> int:
     console().print(f"Plan {plan_id}: {_counted(rows)}.")
     if applied.note:
         console().print(f"Stopped: {applied.note}.", soft_wrap=True)
+    show_unread(applied.unread, 0)
     if applied.error is not None:
         complain(applied.error)
     if any(row["status"] in WAITING for row in rows):
@@ -171,7 +172,8 @@ def _agreed(question: str) -> bool:
 
 
 def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
-    wrong = [row for row in rows if row["status"] not in (Status.CONFIRMED, Status.PLANNED)]
+    done = (Status.CONFIRMED, Status.PLANNED)
+    wrong = [row for row in rows if row["status"] not in done or (row["status"] == Status.PLANNED and row["outcome"])]
     if not wrong:
         return
     told = table(

@@ -85,7 +85,7 @@ def validate(
 
 _ACTIONS = pa.schema([(column.name, column.kind.arrow) for column in ACTION])
 _ITEMS = pa.schema([("action_id", _TEXT_KEY), *((c.name, c.kind.arrow) for c in (*ITEM, LINE_COUNT))])
-_FETCHED = pa.schema([("action_id", _TEXT_KEY)])
+_FETCHED = pa.schema([("action_id", _TEXT_KEY), ("item_count", pa.int64())])
 
 
 def _actions(warehouse: Warehouse, requested: pa.Table) -> pa.Table:

@@ -31,7 +31,7 @@ met as (
         a.cleared_date, a.customer_status as old_customer_status,
         a.oid as held_order_id, a.action_tracker_id as held_tracker_id,
         i.sku is not null as item_held, i.quantity as old_quantity, i.sale_amount, i.payout as item_payout,
-        i.category as old_category, i.line_count, d.action_id is not null as items_read,
+        i.category as old_category, i.line_count, i.sku is not null or d.item_count is not null as items_read,
         u.plan_id as unsettled_plan, coalesce(n.calls, 0) as calls,
         exists (select 1 from items t where t.action_id = a.id and t.adjustment_date is not null) as items_adjusted
     from asked k

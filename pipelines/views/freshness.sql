@@ -1,8 +1,8 @@
 -- How fresh is the warehouse, and was it proven? One row for each campaign.
 --
 -- as_of: every change up to this instant is here. latest_event and latest_change: the newest conversion, and when a row
--- last changed here. verified_at: when impact verify last compared the campaign with the API; drift: actions that then
--- differed and were not mended.
+-- last changed here. verified_at: when impact verify last compared the campaign with the API and could read all that it
+-- asked for; drift: actions that then differed and were not mended.
 select
     c.id as campaign_id, c.name as campaign_name, u.as_of, a.actions, a.latest_event, a.latest_change,
     v.verified_at,
@@ -22,7 +22,10 @@ left join (
             row_number() over (partition by w.campaign_id order by r.finished desc, w.run_id) as place
         from sync_windows w
         join sync_runs r on r.run_id = w.run_id
-        where w.pass = 'verify' and r.finished is not null
+        left join (
+            select distinct run_id, campaign_id from sync_windows where outcome in ('failed', 'left out')
+        ) f on f.run_id = w.run_id and f.campaign_id = w.campaign_id
+        where w.pass = 'verify' and r.finished is not null and f.run_id is null
     ) ranked
     where place = 1
 ) v on v.campaign_id = c.id

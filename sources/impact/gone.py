@@ -14,6 +14,8 @@ EVERY_RUN_FOR: Final = timedelta(days=7)
 """So long after it was first found an action that is gone is asked for by every run."""
 THEN_EVERY: Final = timedelta(days=7)
 """And after that once in so long a time."""
+CERTAIN_AFTER: Final = timedelta(days=1)
+"""So long after it was first found an action that is still not known is taken for gone where money is decided."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Gone:
     last: datetime
     acknowledged: bool = False
     """Whether a `verify --repair` took note of it."""
+
+    @property
+    def certain_from(self) -> datetime:
+        """When a further answer that says the same may decide about money; a single one never does."""
+        return self.first + CERTAIN_AFTER
 
     def is_due(self, now: datetime) -> bool:
         """Whether it is asked for again."""

@@ -72,7 +72,7 @@ class ItemReader:
                 _log.warning("items of action %s: %s", queued.action_id, error)
                 if failures >= self._flight:
                     self._stop(error, waiting)
-                yield Listing(queued, Status.FAILED, self._client.clock.now())
+                yield Listing(queued, Status.FAILED, self._client.clock.now(), reason=str(error))
             except ImpactError as error:
                 self._stop(error, waiting)
             else:

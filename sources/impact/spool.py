@@ -34,12 +34,13 @@ _SID = "\x1aAccountSID\x1a"
 
 @dataclass(frozen=True)
 class Listing:
-    """What the API said of a queued action's items: `pages` are JSON lists, as they came."""
+    """What the API said of a queued action's items: `pages` are JSON lists, as they came; `reason` is why none did."""
 
     queued: Queued
     status: str
     read_at: datetime
     pages: tuple[bytes, ...] = ()
+    reason: str = ""
 
 
 class Spool:

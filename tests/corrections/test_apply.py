@@ -113,6 +113,8 @@ def test_what_changed_since_the_plan_is_left_out(desk: Make) -> None:
     one.world.approve(approved)
     one.world.remove(gone)
     one.world.advance(hours=2)
+    assert one.apply(plan_id).exit is Exit.EARLY, "one 404 decides nothing"
+    one.world.advance(days=1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.statuses() == ["left out"] * 5 + ["confirmed", "left out"]
     outcomes = [row[1] for row in one.journal()]

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -253,6 +254,29 @@ def test_after_some_lost_answers_in_a_row_nothing_more_is_sent(desk: Make) -> No
     assert len(one.writes) == 3
 
 
+def test_an_apply_that_fails_is_in_the_ledger(desk: Make) -> None:
+    """Whatever stopped an apply, sync_runs has a row that names it, with the exit code; one that ends well has none."""
+    one = desk()
+    actions = [one.create() for _ in range(4)]
+    one.sync()
+    plan_id = one.planned(*(f"{action},update,OTHER,,12,,,,,," for action in actions))
+    ledger = "select outcome, exit_code, requests > 0, finished >= started from impact.sync_runs where exit_code > 0"
+    one.world.rules = replace(one.world.rules, broken=(actions[0],))
+    assert one.apply(plan_id).exit is Exit.FAILED
+    assert one.account.query(ledger) == [("corrections: Unavailable", 4, True, True)]
+    one.world.rules = replace(one.world.rules, broken=())
+    assert one.apply(plan_id).exit is Exit.DONE
+    assert len(one.account.query(ledger)) == 1
+    one.sync()
+    plan_id = one.planned(*(f"{action},update,OTHER,,11,,,,,," for action in actions))
+    answer_writes(one, Reply(503))
+    assert isinstance(one.apply(plan_id).error, Unavailable), "three calls in a row had no answer"
+    assert one.account.query(ledger) == [("corrections: Unavailable", 4, True, True)] * 2
+    answer_writes(one, Reply(403))
+    assert isinstance(one.apply(plan_id).error, ScopeError)
+    assert one.account.query(f"{ledger} and exit_code = 2") == [("corrections: ScopeError", 2, True, True)]
+
+
 def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
     """A call that could not even be connected stays planned, and the next apply sends it."""
     one = desk()
@@ -261,7 +285,7 @@ def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
     with one_connection(one.sandbox.url) as url:
         applied = one.apply(plan_id, base_url=url)
-    assert isinstance(applied.error, Unavailable)
+    assert applied.exit is Exit.FAILED
     assert one.statuses() == ["planned"]
     assert one.writes == []
     assert status(plan_id).exit is Exit.EARLY

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -327,6 +328,60 @@ def test_total_too_high_and_listed_twice(ask: Ask) -> None:
     body = client.get("/Actions", CampaignId="1000").json()
     assert body["@total"] == "2"
     assert sorted(row["Id"] for row in body["Actions"]) == sorted([odd, odd, other])
+
+
+def test_broken(ask: Ask) -> None:
+    """The endpoints of some actions answer 500, those of their items included; lists hold them, others are told."""
+    client = ask(World(days=1, per_day=0))
+    odd, other = client.world.create(), client.world.create()
+    client.world.rules = Rules(broken=(odd,))
+    sku = "/Items/12345"
+    assert [client.get(f"/Actions/{odd}{path}").status_code for path in ("", "/Items", sku)] == [500] * 3
+    assert [client.get(f"/Actions/{other}{path}").status_code for path in ("", "/Items", sku)] == [200] * 3
+    assert {row["Id"] for row in client.actions()} == {odd, other}
+
+
+def test_lagging(ask: Ask) -> None:
+    """What a replica that lags does not know is in no list and has no endpoint; totals count the others alone."""
+    client = ask(World(days=1, per_day=0))
+    unknown, other = client.world.create(), client.world.create()
+    client.world.rules = Rules(lagging=(unknown,))
+    assert [client.get(f"/Actions/{unknown}{path}").status_code for path in ("", "/Items")] == [404, 404]
+    body = client.get("/Actions", CampaignId="1000").json()
+    assert (body["@total"], [row["Id"] for row in body["Actions"]]) == ("1", [other])
+    assert client.items(other)
+    client.world.rules = Rules()
+    assert client.action(unknown)["Id"] == unknown
+
+
+def test_lagging_share(ask: Ask) -> None:
+    """A share of all actions is unknown, the same ones in lists and by themselves, until the replica has caught up."""
+    client = ask(World(days=7, per_day=30))
+    truth = {row["Id"] for row in client.actions()}
+    client.world.rules = Rules(lagging_share=0.3)
+    known = {row["Id"] for row in client.actions()}
+    assert known < truth
+    assert 0.15 < 1 - len(known) / len(truth) < 0.45
+    assert known == {row["Id"] for row in client.actions()}
+    for some, status in ((known, 200), (truth - known, 404)):
+        assert {client.get(f"/Actions/{id_}").status_code for id_ in sorted(some)[:5]} == {status}
+    client.world.rules = Rules(lagging_share=1.0)
+    assert client.actions() == []
+
+
+@pytest.mark.parametrize(("alone", "status"), [("answers", 200), ("unknown", 404), ("forbidden", 403)])
+def test_unlisted_and_campaign_alone(ask: Ask, alone: Literal["answers", "unknown", "forbidden"], status: int) -> None:
+    """Campaigns are missing from the list; what their own endpoints say is another matter, and actions are told."""
+    client = ask(World(days=7, per_day=30, rules=Rules(unlisted=("1000",), campaign_alone=alone)))
+    body = client.get("/Campaigns").json()
+    assert (body["@total"], [row["Id"] for row in body["Campaigns"]]) == ("1", ["2000"])
+    assert client.get("/Campaigns/1000").status_code == status
+    assert client.get("/Campaigns/9").status_code == (404 if alone == "answers" else status)
+    assert client.actions()
+    client.world.rules = Rules(unlisted=("1000", "2000"))
+    body = client.get("/Campaigns").json()
+    assert (body["@total"], body["Campaigns"]) == ("0", [])
+    assert client.get("/Campaigns/1000").json()["Name"] == "Acme Campaign"
 
 
 def test_a_campaign_that_is_closed_has_no_more_conversions() -> None:

@@ -1,0 +1,54 @@
+"""What the latest run over each campaign could not read, by the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dlt
+
+from sources.impact.passes import Pass
+from sources.impact.reading import AHEAD, FAILED, LEFT_OUT
+
+_UNREAD = """
+select campaign_id, pass, window_start, window_end, outcome, reason
+from (
+    select w.campaign_id, w.pass, w.window_start, w.window_end, w.outcome, w.reason,
+        dense_rank() over (partition by w.campaign_id, k.verifies order by r.started desc, r.run_id) as age
+    from {windows} w
+    join {runs} r on r.run_id = w.run_id
+    join (
+        select run_id, max(case when pass = '{verify}' then 1 else 0 end) as verifies from {windows} group by run_id
+    ) k on k.run_id = w.run_id
+) ranked
+where age = 1 and outcome in ({outcomes})
+order by campaign_id, pass, window_start, window_end, reason
+"""
+
+
+@dataclass(frozen=True)
+class UnreadWindow:
+    """A window of the latest sync, or the latest verify, that could not be read; `reason` says why.
+
+    `ahead` is the outcome of one that was read after such a one, and is read again: its cursor stays before both.
+    """
+
+    campaign_id: str
+    pass_: str
+    start: datetime
+    end: datetime
+    outcome: str
+    reason: str | None
+
+
+def find_unread(pipeline: dlt.Pipeline) -> list[UnreadWindow]:
+    """The windows that the latest sync and the latest verify of each campaign did not read, or will read again."""
+    with pipeline.sql_client() as client:
+        names = {name: client.make_qualified_table_name(f"sync_{name}") for name in ("windows", "runs")}
+        outcomes = ", ".join(f"'{outcome}'" for outcome in (FAILED, LEFT_OUT, AHEAD))
+        rows = client.execute_sql(_UNREAD.format(**names, verify=Pass.VERIFY.value, outcomes=outcomes)) or []
+    return [UnreadWindow(c, p, _utc(start), _utc(end), outcome, why) for c, p, start, end, outcome, why in rows]
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
