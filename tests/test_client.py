@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -154,14 +154,37 @@ def listing(next_link: str) -> Reply:
     return Reply(200, json.dumps(envelope).encode())
 
 
-@pytest.mark.parametrize(
-    "link", ["https://evil.example/Campaigns?Page=2", "//evil.example/Campaigns", "ftp://127.0.0.1/x"]
-)
-def test_a_next_page_on_another_host_is_not_followed(one: Account, client: Client, link: str) -> None:
-    """A link in an answer cannot take credentials elsewhere."""
-    answers(one, listing(link))
-    with pytest.raises(ConfigurationError, match="another host"):
+ELSEWHERE = [
+    "https://evil.example:{port}/Campaigns?Page=2",
+    "//evil.example:{port}/Campaigns",
+    "http://127.0.0.1.evil.example:{port}/x",
+    "http://127.0.0.1:{port}@evil.example:{port}/x",
+    "http://localhost:{port}/x",
+    "http://127.0.0.1:{other}/x",
+    "http://127.0.0.1/x",
+    "https://127.0.0.1:{port}/x",
+    "ftp://127.0.0.1:{port}/x",
+]
+
+
+@pytest.mark.parametrize("link", ELSEWHERE)
+def test_a_next_page_elsewhere_is_not_followed(one: Account, client: Client, link: str) -> None:
+    """A link cannot take credentials to another host or port, nor to the same ones over another scheme."""
+    port = urlsplit(one.sandbox.url).port or 0
+    answers(one, listing(link.format(port=port, other=port + 1)))
+    with pytest.raises(ConfigurationError, match="refers to another host"):
         ids(client)
+    assert len(one.sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("link", ELSEWHERE)
+def test_a_redirect_elsewhere_is_not_followed(one: Account, client: Client, link: str) -> None:
+    """Credentials do not follow a redirect over another scheme, port or host either."""
+    port = urlsplit(one.sandbox.url).port or 0
+    answers(one, Reply(302, headers={"Location": link.format(port=port, other=port + 1)}))
+    with pytest.raises(ConfigurationError, match="refers to another host"):
+        ids(client)
+    assert len(one.sandbox.requests) == 1
 
 
 def test_a_next_page_that_points_to_itself_ends_in_an_error(one: Account, client: Client) -> None:
