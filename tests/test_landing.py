@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import dlt
+import pyarrow as pa
 import pytest
 
 from pipelines.history import History
@@ -17,6 +19,7 @@ from sources.impact.columns import ACTION
 from sources.impact.landing import Lander, Landing, Watch, versions
 from sources.impact.passes import Pass, Reading
 from sources.impact.reading import Batch
+from sources.impact.schema import FETCH_TABLE
 from sources.impact.tables import Reader, empty
 from sources.impact.walk import State
 from sources.impact.warehouse import Warehouse
@@ -144,6 +147,33 @@ def test_a_run_that_was_killed_after_an_update_alone_leaves_both_versions(pipeli
         (Decimal(1), NOW + SECOND, later),
         (Decimal(2), later, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("reading", "outdated"),
+    [
+        (UPDATED, ["before it all"]),
+        (replace(UPDATED, fresh=True), ["amid", "before it all"]),
+        (replace(UPDATED, pass_=Pass.LOCKING), None),
+    ],
+    ids=["overlap", "news", "another pass"],
+)
+def test_an_update_puts_items_out_of_date_that_were_read_before_it(
+    pipeline: dlt.Pipeline, reading: Reading, outdated: list[str] | None
+) -> None:
+    """A change of an item alone moves no field of its action: the update alone says that it changed."""
+    read = {"before it all": NOW - 2 * DAY, "amid": NOW - DAY / 2}
+    rows = [
+        {"action_id": id_, "fetched_at": at, "fingerprint": "1|2", "status": "listed", "item_count": 1}
+        for id_, at in read.items()
+    ]
+    ids = [{"Id": id_} for id_ in (*read, "never read")]
+    fetches = pa.Table.from_pylist(rows, FETCH_TABLE)
+    load(pipeline, Landing(actions=batch(*ids).records.table, fetches=fetches))
+    landed = lander(pipeline).land(batch(*ids, arrived=2.0, reading=reading)).fetches
+    assert (landed and sorted(landed["action_id"].to_pylist())) == outdated
+    if landed:
+        assert not any("|" in text for text in landed["fingerprint"].to_pylist()), "as no action's own has none"
 
 
 def test_what_lands_is_no_longer_awaited(pipeline: dlt.Pipeline) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from sources.impact.passes import (
     plan_unseen,
     plan_updated,
 )
-from sources.impact.settings import HISTORY_MAX, WINDOW_MAX, Settings
+from sources.impact.settings import HISTORY_MAX, LATE, WINDOW_MAX, Settings
 from sources.impact.windows import SECOND, Window
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -142,6 +143,18 @@ def test_coming_locks_are_read_less_often_on_demand() -> None:
     assert locking(at, Bounds(NOW, NOW), furthest=NOW + DAY, settings=settings)[-1].window.end == NOW
     at = cursors(updated=NOW, locking=NOW - DAY, rechecked=NOW - 7 * DAY)
     assert locking(at, Bounds(NOW, NOW), furthest=NOW + DAY, settings=settings)[-1].window.end == NOW + DAY + SECOND
+
+
+@pytest.mark.parametrize(("overlap", "late"), [(DAY, LATE), (LATE / 2, LATE / 2), (LATE * 0, LATE * 0)])
+def test_what_may_have_shown_up_after_the_cursor_is_news(overlap: timedelta, late: timedelta) -> None:
+    """An update of the hour before the last run may not have been there yet: its items would stay as they were."""
+    settings, at = Settings("sid", "token", overlap=overlap), cursors(updated=NOW - 7 * DAY)
+    readings = plan_updated("1", at, Bounds(NOW, NOW), settings, apart=True)
+    seam = NOW - 7 * DAY - late
+    known = [Window(seam + late - overlap, seam)] if overlap > late else []
+    assert [reading.window for reading in readings if not reading.fresh] == known
+    assert [reading.window for reading in readings if reading.fresh] == [Window(seam, NOW)]
+    assert not any(reading.fresh for reading in plan_updated("1", at, Bounds(NOW, NOW), settings))
 
 
 def unseen(ids: Mapping[str, datetime | None], held: int = 1, size: int = 10) -> tuple[list[Window], list[str]]:
