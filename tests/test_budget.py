@@ -158,10 +158,10 @@ def test_waiting_ends_when_the_run_is_abandoned() -> None:
         except BudgetSpent as error:
             ended.append(str(error))
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     hour.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert ended == ["stopped while waiting for the hour to turn"]
 
 
