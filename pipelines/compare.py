@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from sources.impact.changes import differing_columns
 from sources.impact.columns import ACTION
 from sources.impact.columns import Kind as ColumnKind
+from sources.impact.settings import LATE
 
-LAG = timedelta(hours=1)
-"""Rows show up so late at the API: what happened this long before the last sync may be new to it."""
+LAG = LATE
+"""What happened this long before the last sync may be new to it."""
 _PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
 """What changes with the state of an action."""
 

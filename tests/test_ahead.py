@@ -74,7 +74,7 @@ def test_later_pages_are_fetched_without_being_asked_for() -> None:
     with source.lists() as lists:
         listed = next(lists)
         with source.fetching:
-            assert source.fetching.wait_for(lambda: len(source.fetched) == WAITING, timeout=5)
+            assert source.fetching.wait_for(lambda: len(source.fetched) == WAITING, timeout=60)
         assert sorted(source.fetched)[:3] == [(0, 1), (0, 2), (0, 3)]
         assert [listed.first(), *listed.following(3)] == [(0, 1, 3), (0, 2, 3), (0, 3, 3)]
 

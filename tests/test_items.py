@@ -240,10 +240,12 @@ def test_a_quantity_with_a_fraction_takes_no_money_along(account: Make) -> None:
     ]
     rejected = "select null_columns, reason, ask_again from impact.rejected_records"
     assert world.query(rejected) == [("quantity", "Quantity is not a whole number: '1.5'", False)]
-    world.item_requests()
-    world.sync()
-    assert world.drain().ended[0] is Exit.DONE
-    assert world.item_requests() == []
+    for asked in ([action], []):  # once more, as it was created so shortly before the first run
+        world.world.advance(hours=2)
+        world.sync()
+        world.item_requests()
+        assert world.drain().ended[0] is Exit.DONE
+        assert world.item_requests() == asked
     assert world.query("select * from impact.item_reconciliation") == []
     world.world.set_item(action, "cloth", Quantity="2")
     world.world.advance(hours=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -172,6 +172,48 @@ def test_narrowing_that_leads_nowhere_ends_with_the_words_of_the_api(account: Ma
     assert isinstance(error, WindowNotWhole)
     assert "dear user" in str(error)
     assert read.sent <= allowed(10 * SIZE + 1, SIZE)
+
+
+def few(account: Make) -> Account:
+    """Twelve actions on pages of ten."""
+    one = account(days=1, per_day=0, rules=Rules(most_a_page=SIZE), campaigns=ONE)
+    for _ in range(12):
+        one.world.create()
+    return one
+
+
+@pytest.mark.parametrize("pass_", [Pass.UPDATED, Pass.LOCKING])
+def test_the_total_of_the_last_page_is_compared_with_that_of_the_first(account: Make, pass_: Pass) -> None:
+    """An action that enters the window between two pages is on neither: it would be missing though the count is met."""
+    one = few(account)
+
+    def enter(request: Request) -> None:
+        if request.query.get("Page") == "2" and len(one.truth()) == 12:
+            one.world.create()
+
+    one.sandbox.on_request = enter
+    read = Read(one, pass_)
+    assert len(read.truth) == 13
+    assert read.ids == read.truth
+    assert [done.outcome for done in read.done if done.outcome in {"moved", "parted"}] == ["moved", "parted"]
+
+
+def test_parts_below_the_total_raise(account: Make) -> None:
+    """A server that says 20,001 and sends 12, however it is asked, is not believed to have sent all of them."""
+    one = few(account)
+    span = 40 * DAY
+
+    def refuse(request: Request) -> Reply | None:
+        start, end = (datetime.fromisoformat(request.query[f"LockingDate{at}"]) for at in ("Start", "End"))
+        return Reply(400, b'{"Message": "20001 actions match, too many"}') if end - start > span else None
+
+    one.sandbox.on_request = refuse
+    read = Read(one)
+    (error,) = read.errors
+    assert isinstance(error, WindowNotWhole)
+    assert "20,001" in str(error)
+    assert not read.done[-1].whole
+    assert read.ids == read.truth, "what did come is there all the same"
 
 
 def test_a_total_that_is_too_high_names_the_window(account: Make) -> None:

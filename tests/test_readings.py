@@ -14,7 +14,7 @@ import pytest
 from pipelines.exits import Exit
 from pipelines.verify import verify
 from sources.impact import Ask
-from sources.impact.errors import RequestRefused, ShortAnswers
+from sources.impact.errors import RequestRefused, ShortAnswers, WindowNotWhole
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
 from tests.conftest import Account
 
@@ -198,12 +198,17 @@ def test_a_window_that_never_rests_does_not_hold_the_sync_up(account: Make) -> N
 
     def stir(_: Request) -> None:
         number = next(turn)
-        later = one.world.now + timedelta(days=1 + number % 28, seconds=number)
+        later = one.world.now + timedelta(days=1 + number * 7 % 88, seconds=number)
         one.world.modify(pending[number % len(pending)], touches=False, LockingDate=later.isoformat())
 
     one.sandbox.requests.clear()
     one.sandbox.on_request = stir
-    assert one.sync().exit in {Exit.DONE, Exit.FAILED}
+    summary = one.sync()
+    assert summary.exit is (Exit.FAILED if summary.failures else Exit.DONE)
+    assert {type(failure.error) for failure in summary.failures} <= {WindowNotWhole}
+    outcomes = {row[0] for row in one.query("select outcome from impact.sync_windows where pass = 'locking'")}
+    assert "moved" in outcomes
+    assert ("failed" in outcomes) == bool(summary.failures)
     assert len(one.sandbox.requests) < 200
     one.sandbox.on_request = None
     assert one.sync().exit is Exit.DONE

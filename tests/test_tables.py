@@ -113,6 +113,22 @@ def test_a_record_without_a_usable_key_or_date_is_set_aside_and_the_others_land(
     assert rejected.id == (record.get("Id") or None if isinstance(record, dict) else None)
 
 
+BAD = [AS_TEXT | {"EventDate": "yesterday"}, AS_TEXT | {"Id": ""}, "a text", None, [1]]
+
+
+@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("bad", BAD, ids=["date", "key", "text", "null", "list"])
+@pytest.mark.parametrize("good", [AS_TEXT, AS_TYPES], ids=["texts", "types"])
+def test_one_bad_record_of_eight_costs_itself_alone(good: dict[str, Any], bad: object, place: int) -> None:
+    """Wherever it stands in the page, the seven others land, each with its own values, and it keeps its JSON."""
+    page: list[object] = [good | {"Id": f"{number}", "Note": f"note {number}"} for number in range(8)]
+    page[place] = bad
+    found = read(page)
+    rest = [(f"{number}", f"note {number}") for number in range(8) if number != place]
+    assert list(zip(found.table["id"].to_pylist(), found.table["note"].to_pylist(), strict=True)) == rest
+    assert [json.loads(record.raw) for record in found.rejected] == [bad]
+
+
 @pytest.mark.parametrize(
     ("wire", "money"),
     [

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pipelines.compare import Difference, Kind
 from pipelines.exits import Exit
-from pipelines.verify import Report, verify
+from pipelines.verify import Report, Verification, verify
+from pipelines.warehouse import open_pipeline
 from sources.impact import Ask
+from sources.impact.client import Client
+from sources.impact.columns import ACTION
 from sources.impact.errors import ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign
+from sources.impact.landing import Landing
+from sources.impact.tables import Reader
+from sources.impact.walk import State
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
 from tests.conftest import Account, snake
 from tests.test_cli import clean, environment, impact
+from tests.test_landing import load
 from tests.test_readings import refusal
 
 Make = Callable[..., Account]
@@ -165,6 +176,36 @@ def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(sy
     again = check(one)
     assert again.exit is Exit.DONE
     assert [(known.action_id, known.acknowledged) for known in again.differences] == [("invented", True)]
+
+
+def test_a_repair_that_did_not_land_is_no_repair(account: Make) -> None:
+    """Exit 0 while the wrong payout still stands would end the search for it."""
+    one = account(days=1, per_day=0, campaigns=ONE)
+    missing, stale = one.world.create(), one.world.create(Payout="3.00")
+    one.world.advance(hours=5)
+    truth = Reader(ACTION).read(json.dumps(one.world.truth().to_pylist()).encode(), one.world.now).table
+    held = truth.filter(pc.not_equal(truth["id"], missing))
+    wrong = pa.array([Decimal(99)] * len(held), held["payout"].type)
+    held = held.set_column(held.schema.get_field_index("payout"), "payout", wrong)
+    state: State = {"campaigns": {"1000": {"updated": one.world.now.isoformat()}}}
+    with open_pipeline() as pipeline, Client(one.settings()) as client:
+        load(pipeline, Landing(actions=held))
+        ask = Ask(since=one.world.now - timedelta(days=2))
+        with Verification(client, pipeline, ask, repair=True) as verification:
+            verification.read(state)
+            report = verification.report()
+            assert {found.action_id: found.kind for found in report.drift} == {missing: Kind.MISSING, stale: Kind.STALE}
+            assert (report.repaired, report.exit) == (False, Exit.DRIFT)
+            _windows, _rejected, *mended = verification.package({})
+            assert len(mended) == 1
+            rows = mended[0].actions
+            assert rows is not None
+            for landed in (rows.filter(pc.equal(rows["id"], stale)), rows.filter(pc.equal(rows["id"], missing)), rows):
+                load(pipeline, Landing(actions=held))
+                load(pipeline, replace(mended[0], actions=landed, versions=None))
+                repaired = len(landed) == len(rows)
+                assert verification.report().repaired is repaired, landed["id"].to_pylist()
+                assert verification.report().exit is (Exit.DONE if repaired else Exit.DRIFT)
 
 
 def test_many_differences_are_read_again_by_windows(synced: Make) -> None:

@@ -96,6 +96,31 @@ def test_items_that_are_out_of_date_are_not_held_against_their_action(books: Led
     assert rows == ([] if outdated else [("1", 10, 0)])
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"amount": 1, "delta_amount": 2}, {"amount": 2, "delta_amount": 1}),
+        ({"amount": 1, "delta_amount": None}, {"amount": None, "delta_amount": 1}),
+        ({"delta_amount": 1, "payout": None}, {"delta_amount": None, "payout": 1}),
+        ({"payout": 5, "delta_payout": None}, {"payout": None, "delta_payout": 5}),
+        *(({name: 1}, {name: 2}) for name in ("amount", "delta_amount", "payout", "delta_payout")),
+        ({"currency": "USD"}, {"currency": None}),
+    ],
+)
+def test_amounts_that_change_or_trade_places_put_items_out_of_date(
+    books: Ledgers, before: dict[str, object], after: dict[str, object]
+) -> None:
+    """Else the items of an order that was corrected would be reported on for ever as they were before."""
+    usual = {"id": "1", "amount": 0, "delta_amount": 0, "payout": 0, "delta_payout": 0, "currency": "USD"}
+    books.add("actions", **usual | before, synced_at="2026-01-15T00:00:00Z")
+    ((known,),) = books.ask("select fingerprint from item_state")
+    books.add("item_fetches", action_id="1", fetched_at=JAN_15, fingerprint=known, status="listed", item_count=1)
+    assert books.ask("select items from item_state") == [("current",)]
+    books.ask("delete from actions")
+    books.add("actions", **usual | after, synced_at="2026-01-16T00:00:00Z")
+    assert books.ask("select items from item_state") == [("outdated",)]
+
+
 def test_after_a_repair_there_is_no_drift(books: Ledgers) -> None:
     """Drift counts the actions that differ still: not those that were repaired, and each only once."""
     books.add("campaigns", id="1000", name="Acme")
@@ -108,6 +133,9 @@ def test_after_a_repair_there_is_no_drift(books: Ledgers) -> None:
     assert books.ask("select drift from freshness") == [(1,)]
     books.ask("update verify_results set repaired = true")
     assert books.ask("select drift from freshness") == [(0,)]
+    books.ask("update verify_results set repaired = false")
+    books.read("2026-01-16T12:00:00Z", **{"pass": "verify"})
+    assert books.ask("select drift from freshness") == [(0,)], "the next verification found nothing"
 
 
 @pytest.mark.parametrize(

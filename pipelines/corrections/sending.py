@@ -71,8 +71,14 @@ class Stale(ImpactError):
 class Sender:
     """Sends calls, each once, and has them followed."""
 
-    def __init__(self, desk: Desk, number: int, on_progress: Callable[[CallProgress], None]) -> None:
-        self._desk, self._of, self._on_progress = desk, number, on_progress
+    def __init__(
+        self,
+        desk: Desk,
+        number: int,
+        on_progress: Callable[[CallProgress], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._desk, self._of, self._on_progress, self._clock = desk, number, on_progress, clock
         self._claim = f"{uuid.uuid4().hex[:12]} {socket.gethostname()} {os.getpid()}"
         self._done = self._settled = self._lost = 0
         self._lost_now = False
@@ -127,7 +133,7 @@ class Sender:
         if not self._may_leave(call):
             return False
         try:
-            answer = writer.send(call.request, before=partial(self._leave, call, time.monotonic()))
+            answer = writer.send(call.request, before=partial(self._leave, call, self._clock()))
         except Taken:
             return False
         except Stale:
@@ -185,7 +191,7 @@ class Sender:
 
     def _leave(self, call: Call, looked: float) -> None:
         """Claim a call and note that it leaves: the last thing before it does, soon after its action was looked at."""
-        if time.monotonic() - looked > _FRESH:
+        if self._clock() - looked > _FRESH:
             raise Stale
         now = self._desk.client.clock.now()
         self._desk.journal.claim(call, self._claim, now)

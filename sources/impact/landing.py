@@ -192,8 +192,9 @@ class Lander:
     def _outdated(self, batch: Batch) -> pa.Table | None:
         """What `item_fetches` holds of these actions, with a fingerprint that none has.
 
-        They were updated since the last run, or in the overlap before it and after their items were read (rows show up
-        late): their items may have changed although none of their own fields did.
+        They were updated since the last run, or so shortly before it that they may have shown up after it, or in the
+        overlap where their items were read before all of it: items may have changed although none of their action's own
+        fields did.
         """
         self._on_updated(batch.ids)
         if not self._warehouse.any("item_fetches"):  # asking for every id of a page costs as much as reading it

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from sources.impact.protocol import Axis
-from sources.impact.settings import CLOCK_TOLERANCE, HISTORY_MAX, LOCK_MAX, Settings
+from sources.impact.settings import CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings
 from sources.impact.windows import SECOND, Window, cover, cut, gather
 
 _BESIDE = timedelta(seconds=1)
@@ -72,7 +72,7 @@ class Reading:
     """One window to read; once it and all before it have landed, `marks` are moved to their instants.
 
     `event`, `state` and `page_size` narrow or enlarge it where its own date can cut it no further. `fresh` says that
-    what it returns was updated after the cursor of the run before.
+    the run before may not have seen what it returns.
     """
 
     campaign_id: str
@@ -134,8 +134,9 @@ def plan_updated(
 ) -> list[Reading]:
     """Windows of the updated pass. The first of all sets the cursor of the locking pass to the run's now.
 
-    `apart` reads what was updated after the cursor apart from the overlap before it: the answer does not tell when an
-    action was updated, and only what is new there makes its items out of date.
+    `apart` reads what the run before cannot have seen apart from the rest of the overlap: the answer does not tell when
+    an action was updated, and only what is new makes its items out of date. What was updated shortly before the cursor
+    may have shown up after it.
     """
     start = _updated_start(cursors, bounds, settings)
     if start > bounds.until:
@@ -152,7 +153,7 @@ def plan_updated(
 
     cursor = cursors.get(Mark.UPDATED)
     # Without a cursor everything is news.
-    seam = min(max(cursor or start, start), bounds.until) if apart else bounds.until
+    seam = min(max(cursor - LATE if cursor else start, start), bounds.until) if apart else bounds.until
     before = [Reading(campaign_id, Pass.UPDATED, w, marks(w)) for w in cut(start, seam)] if seam > start else []
     if seam == bounds.until and before:
         return before

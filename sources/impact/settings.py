@@ -35,6 +35,7 @@ SPARED: Final = 0.1  # ours: share of the hour's requests that items leave to ot
 REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
 STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: what may be filtered by; others have been observed
 IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
+LATE: Final = timedelta(hours=1)  # observed: rows show up minutes after their own dates; one team settled on an hour
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
 
 SECTION: Final = "sources.impact"

@@ -120,9 +120,9 @@ def test_every_code_may_be_sent(desk: Make) -> None:
 
 
 CLASHING = (
-    (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,,6,,,,,,"), ("line ", "line ")),
-    (("{},update,OTHER,TEE,5,,,,,,", "{},update,OTHER,TEE,,-1,,,,,"), ("line ", "line ")),
-    (("{},update,OTHER,,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("line ", "line ")),
+    (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,,6,,,,,,"), ("line 3 ", "line 2 ")),
+    (("{},update,OTHER,TEE,5,,,,,,", "{},update,OTHER,TEE,,-1,,,,,"), ("line 5 ", "line 4 ")),
+    (("{},update,OTHER,,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("line 7 ", "line 6 ")),
     (("{},update,OTHER,TEE,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("another line has another kind",) * 2),
     (("{},update,OTHER,TEE,5,,,,,,", "{},update,CONS_ERROR,A/B 1,5,,,,,,"), ("lines of one action leave",) * 2),
     (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,TEE,5,,,,,,"), ("the amount of the whole order and of",) * 2),

@@ -1,0 +1,192 @@
+"""What of a batch is written, in which order whatever arrives, into a real warehouse without an API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import dlt
+import pyarrow as pa
+import pytest
+
+from pipelines.history import History
+from pipelines.warehouse import open_pipeline
+from sources.impact import impact
+from sources.impact.columns import ACTION
+from sources.impact.landing import Lander, Landing, Watch, versions
+from sources.impact.passes import Pass, Reading
+from sources.impact.reading import Batch
+from sources.impact.schema import FETCH_TABLE
+from sources.impact.tables import Reader, empty
+from sources.impact.walk import State
+from sources.impact.warehouse import Warehouse
+from sources.impact.windows import Window
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+UPDATED = Reading("1000", Pass.UPDATED, Window(NOW - DAY, NOW))
+ACTION_1 = {
+    "Id": "1",
+    "CampaignId": "1000",
+    "State": "PENDING",
+    "Currency": "USD",
+    "Payout": "1.00",
+    "EventDate": "2026-02-01T00:00:00Z",
+    "LockingDate": "2026-04-01T00:00:00Z",
+    "Note": "",
+}
+
+
+def batch(*fields: dict[str, str], arrived: float = 1.0, reading: Reading = UPDATED) -> Batch:
+    """An answer that arrived so many seconds after noon, of actions that differ from the usual one in these fields."""
+    read_at = NOW + arrived * SECOND
+    records = Reader(ACTION).read(json.dumps([ACTION_1 | one for one in fields]).encode(), read_at)
+    return Batch(reading, records, read_at, arrived)
+
+
+class Given:
+    """One load package that is given."""
+
+    def __init__(self, *landings: Landing) -> None:
+        self._landings = landings
+
+    def package(self, state: State) -> Iterator[Landing]:
+        """It."""
+        state["account"] = "an account"
+        yield from self._landings
+
+
+@pytest.fixture
+def pipeline() -> Iterator[dlt.Pipeline]:
+    """A pipeline into a warehouse that is not there yet."""
+    with open_pipeline() as found:
+        yield found
+
+
+def lander(pipeline: dlt.Pipeline, *blank: str, history: bool = False) -> Lander:
+    """The lander of a run; of the campaigns that are `blank` the warehouse is known to hold nothing."""
+    made = Lander(Warehouse(pipeline), "a run", history=history)
+    made.blank = set(blank)
+    return made
+
+
+def load(pipeline: dlt.Pipeline, *landings: Landing, history: bool = False) -> None:
+    """Load one package."""
+    pipeline.run(impact(walk=Given(*landings), history=history))
+
+
+def payouts(landing: Landing) -> list[Decimal]:
+    """The payouts that are written."""
+    return [] if landing.actions is None else landing.actions["payout"].to_pylist()
+
+
+def test_an_older_answer_that_lands_after_a_newer_one_is_dropped(pipeline: dlt.Pipeline) -> None:
+    """Requests in flight overtake each other: else a correction would be undone by the page that was read before it."""
+    land = lander(pipeline, "1000").land
+    assert payouts(land(batch({"Payout": "2.00"}, arrived=2.0))) == [2]
+    assert payouts(land(batch({"Payout": "1.00"}, {"Id": "2"}, arrived=1.0))) == [1], "of action 2 alone"
+    assert payouts(land(batch({"Payout": "1.50"}, arrived=1.5))) == []
+    assert payouts(land(batch({"Payout": "3.00"}, arrived=3.0))) == [3]
+
+
+def test_a_newer_answer_holds_beyond_its_load_package(pipeline: dlt.Pipeline) -> None:
+    """An older answer may land with the next package, where the newer row is in the warehouse already."""
+    run = lander(pipeline, "1000")
+    newer = run.land(batch({"Payout": "2.00"}, arrived=2.0))
+    load(pipeline, newer)
+    run.new_package()
+    assert payouts(run.land(batch({"Payout": "1.00"}, arrived=1.0))) == []
+
+
+def test_a_note_changed_and_changed_back_within_one_run_ends_as_it_was(pipeline: dlt.Pipeline) -> None:
+    """The package carries the note as it was for a moment: the last answer is written although the warehouse has it."""
+    load(pipeline, Landing(actions=batch({"Note": "as it was"}).records.table))
+    run = lander(pipeline)
+    first = run.land(batch({"Note": "for a moment"}, arrived=2.0))
+    second = run.land(batch({"Note": "as it was"}, arrived=3.0))
+    assert [len(one.actions or ()) for one in (first, second)] == [1, 1]
+    load(pipeline, first, second)
+    assert Warehouse(pipeline).rows("select note from impact.actions") == [("as it was",)]
+    assert [(tally.read, tally.new, tally.changed) for tally in run.tallies.values()] == [(2, 0, 1)]
+
+
+@pytest.mark.parametrize("packages", [1, 2])
+def test_an_action_at_a_windows_boundary_is_counted_once(pipeline: dlt.Pipeline, packages: int) -> None:
+    """Neighbouring windows both return it: a first run would report its commission twice."""
+    run = lander(pipeline, "1000")
+    run.land(batch({"Payout": "5.00"}, arrived=1.0))
+    if packages == 2:
+        run.new_package()
+    run.land(batch({"Payout": "5.00"}, {"Id": "2", "Payout": "7.00"}, arrived=2.0))
+    tally = run.tallies["1000"]
+    assert (tally.new, tally.changed, dict(tally.money)) == (2, 0, {"USD": Decimal(12)})
+
+
+def test_a_change_within_one_package_is_counted_against_the_answer_before_it(pipeline: dlt.Pipeline) -> None:
+    """Read three times while it changes once, an action moves the sum of payouts once."""
+    run = lander(pipeline, "1000")
+    for arrived, payout in enumerate(("1.00", "2.00", "2.00")):
+        run.land(batch({"Payout": payout}, arrived=arrived))
+    tally = run.tallies["1000"]
+    assert (tally.read, tally.new, tally.changed, dict(tally.money)) == (3, 1, 1, {"USD": Decimal(2)})
+
+
+def test_a_run_that_was_killed_after_an_update_alone_leaves_both_versions(pipeline: dlt.Pipeline) -> None:
+    """`actions` landed and `action_history` did not: the next run finds the version that is missing, by no new row."""
+    no_versions = versions(empty(ACTION), "")
+    load(pipeline, Landing(actions=batch({}).records.table, versions=no_versions), history=True)
+    History(pipeline).actions(NOW, ["1000"])
+    load(pipeline, Landing(actions=batch({"Payout": "2.00"}, arrived=60.0).records.table), history=True)
+    History(pipeline).actions(None)
+    rows = Warehouse(pipeline).rows("select payout, valid_from, valid_to from impact.action_history order by 2")
+    later = NOW + timedelta(minutes=1)
+    assert [(row[0], *(at and at.astimezone(UTC) for at in row[1:])) for row in rows] == [
+        (Decimal(1), NOW + SECOND, later),
+        (Decimal(2), later, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reading", "outdated"),
+    [
+        (UPDATED, ["before it all"]),
+        (replace(UPDATED, fresh=True), ["amid", "before it all"]),
+        (replace(UPDATED, pass_=Pass.LOCKING), None),
+    ],
+    ids=["overlap", "news", "another pass"],
+)
+def test_an_update_puts_items_out_of_date_that_were_read_before_it(
+    pipeline: dlt.Pipeline, reading: Reading, outdated: list[str] | None
+) -> None:
+    """A change of an item alone moves no field of its action: the update alone says that it changed."""
+    read = {"before it all": NOW - 2 * DAY, "amid": NOW - DAY / 2}
+    rows = [
+        {"action_id": id_, "fetched_at": at, "fingerprint": "1|2", "status": "listed", "item_count": 1}
+        for id_, at in read.items()
+    ]
+    ids = [{"Id": id_} for id_ in (*read, "never read")]
+    fetches = pa.Table.from_pylist(rows, FETCH_TABLE)
+    load(pipeline, Landing(actions=batch(*ids).records.table, fetches=fetches))
+    landed = lander(pipeline).land(batch(*ids, arrived=2.0, reading=reading)).fetches
+    assert (landed and sorted(landed["action_id"].to_pylist())) == outdated
+    if landed:
+        assert not any("|" in text for text in landed["fingerprint"].to_pylist()), "as no action's own has none"
+
+
+def test_what_lands_is_no_longer_awaited(pipeline: dlt.Pipeline) -> None:
+    """An open action that no window returned is asked for by its id; one that was met, readable or not, is not."""
+    run = lander(pipeline, "1000")
+    run.watches["1000"] = watch = Watch(dict.fromkeys(("1", "2", "3")))
+    run.land(batch({"Id": "1"}, {"Id": "2", "EventDate": "yesterday"}))
+    assert watch.open.keys() == {"3"}
+
+
+def test_the_furthest_lock_is_that_of_any_answer(pipeline: dlt.Pipeline) -> None:
+    """The locking pass reads up to it: an earlier one would leave locks to come unread."""
+    run = lander(pipeline, "1000")
+    for number, month in enumerate((5, 6, 4)):
+        run.land(batch({"Id": f"{number}", "LockingDate": f"2026-0{month}-01T00:00:00Z"}, arrived=number))
+    assert run.furthest == {"1000": datetime(2026, 6, 1, tzinfo=UTC)}
