@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test soak chaos bench audit orchestrator lake lint format lock clean
+.PHONY: help setup demo sync test mutants soak chaos bench audit orchestrator lake lint format lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -27,6 +27,9 @@ sync: $(VENV)/.installed ## Sync the account that .dlt/secrets.toml or the envir
 
 test: $(VENV)/.installed ## Run the test suite on every core
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+mutants: $(VENV)/.installed ## Make mistakes in the modules that decide about truth and money: the tests must notice 90 % (takes an hour)
+	$(BIN)/python -m tests.mutants
 
 soak: SOAK ?= 100
 soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox, a true warehouse after each sync
@@ -72,4 +75,4 @@ lock: $(VENV)/.installed ## Compile requirements.lock anew for all supported Pyt
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants
