@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test test-long soak chaos bench audit orchestrator lake lint format lock clean
+.PHONY: help setup demo sync test test-long mutants soak chaos bench audit orchestrator lake lint format lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -30,6 +30,9 @@ test: $(VENV)/.installed ## Run the test suite on every core
 
 test-long: $(VENV)/.installed ## Run the tests that are slow by nature, which `make test` leaves out
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+
+mutants: $(VENV)/.installed ## Make mistakes in the modules that decide about truth and money: the tests must notice 90 % (takes an hour)
+	$(BIN)/python -m tests.mutants
 
 soak: SOAK ?= 100
 soak: $(VENV)/.installed ## Take SOAK (100) times 30 random steps on the sandbox, a true warehouse after each sync
@@ -74,4 +77,4 @@ lock: $(VENV)/.installed ## Compile requirements.lock anew for all supported Pyt
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants

@@ -40,6 +40,9 @@ _MONEY = {
 }
 
 hypothesis.settings.register_profile("patient", deadline=None)  # how busy the machine is says nothing about us
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, database=None, phases=[hypothesis.Phase.generate, hypothesis.Phase.explicit]
+)
 hypothesis.settings.load_profile("patient")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pyarrow as pa
+import pytest
 
-from sources.impact.changes import changed_rows
+from sources.impact.changes import Tally, changed_rows, differing_columns
 from sources.impact.columns import MONEY, TIME
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,3 +71,107 @@ def test_an_empty_warehouse_makes_every_row_new() -> None:
     """The first load is all news."""
     changed, tally = changed_rows(rows(("a", "APPROVED", "1.25")), None)
     assert (len(changed), tally.read, tally.new, tally.money["USD"]) == (1, 1, 1, Decimal("1.25"))
+
+
+def counts(tally: Tally) -> dict[str, object]:
+    """What a tally counts, without zeros."""
+    return {name: value for name, value in vars(tally).items() if value and name != "money"}
+
+
+def test_tallies_add_up() -> None:
+    """The report of a run counts what each of its pages brought, and money by currency."""
+    first = Tally(1, 2, 3, 4, 5, 6, 7, 8, defaultdict(Decimal, USD=Decimal(1)))
+    first.add(Tally(10, 20, 30, 40, 50, 60, 70, 80, defaultdict(Decimal, USD=Decimal(2), EUR=Decimal(3))))
+    money = {"USD": Decimal(3), "EUR": Decimal(3)}
+    assert first == Tally(11, 22, 33, 44, 55, 66, 77, 88, defaultdict(Decimal, money))
+
+
+def test_a_page_without_news_counts_nothing() -> None:
+    """A run that finds nothing new says so: no row is written and no money moves."""
+    old = rows(("a", "PENDING", "1"))
+    changed, tally = changed_rows(old, old)
+    assert len(changed) == 0
+    assert counts(tally) == {"read": 1}
+
+
+def test_a_change_within_a_state_is_no_transition() -> None:
+    """A payout that moves in an approved action approves nothing, and one in a reversed action restores nothing."""
+    old = rows(("a", "APPROVED", "1"), ("r", "REVERSED", "1"), ("n", None, "1"), ("m", None, "1"))
+    new = rows(("a", "APPROVED", "2"), ("r", "REVERSED", "0"), ("n", "APPROVED", "1"), ("m", "REVERSED", "1"))
+    assert counts(changed_rows(new, old)[1]) == {"read": 4, "changed": 4}
+
+
+def with_currency(table: pa.Table, currency: str | None) -> pa.Table:
+    """The same rows in another currency."""
+    return table.set_column(2, "currency", pa.array([currency] * len(table), pa.string()))
+
+
+def test_money_that_changes_its_currency_moves_in_both() -> None:
+    """Sums by currency stay true where an account's currency changes, or is not told."""
+    old = with_currency(rows(("a", "PENDING", "1")), "EUR")
+    assert changed_rows(rows(("a", "PENDING", "3")), old)[1].money == {"USD": Decimal(3), "EUR": Decimal(-1)}
+    untold = with_currency(rows(("a", "PENDING", "3")), None)
+    assert changed_rows(untold, old)[1].money == {"": Decimal(3), "EUR": Decimal(-1)}
+
+
+def test_a_typed_column_that_appears_is_compared_by_its_values() -> None:
+    """An amount that a release begins to load is a change where it is given, and none where it is not."""
+    old = rows(("a", "PENDING", "1"), ("b", "PENDING", "1"))
+    new = old.append_column("amount", pa.array([Decimal(5), None], MONEY))
+    assert changed_rows(new, old)[0]["id"].to_pylist() == ["a"]
+
+
+def test_when_a_row_was_read_is_compared_by_nobody() -> None:
+    """Whichever of two tables has it, the instant of reading is no difference between rows."""
+    old = rows(("a", "PENDING", "1"))
+    assert "synced_at" not in differing_columns(old, old.drop_columns(["synced_at"]))
+    assert "synced_at" not in differing_columns(old.drop_columns(["synced_at"]), old)
+
+
+HELD = rows(("a", "PENDING", "1"), ("b", "PENDING", "1"))
+CARRIED = rows(("a", "APPROVED", "2"), ("c", "PENDING", "5")).drop_columns(["synced_at"])
+
+
+@pytest.mark.parametrize(
+    ("new", "written", "counted", "money"),
+    [
+        (("a", "PENDING", "1"), True, {"changed": 1}, -1),
+        (("a", "APPROVED", "2"), True, {}, 0),
+        (("a", "REVERSED", "0"), True, {"changed": 1, "reversed": 1}, -2),
+        (("b", "PENDING", "1"), False, {}, 0),
+        (("b", "APPROVED", "4"), True, {"changed": 1, "approved": 1}, 3),
+        (("c", "PENDING", "5"), True, {}, 0),
+        (("c", "PENDING", "6"), True, {"changed": 1}, 1),
+        (("d", "PENDING", "7"), True, {"new": 1}, 7),
+    ],
+)
+def test_what_a_load_package_carries_is_written_again_and_counted_once(
+    new: tuple[str, str, str],
+    written: bool,  # noqa: FBT001 - what is expected
+    counted: dict[str, int],
+    money: int,
+) -> None:
+    """An action that two windows of one package return lands as the later answer says, and is reported once."""
+    changed, tally = changed_rows(rows(new), HELD, CARRIED)
+    assert len(changed) == int(written)
+    assert counts(tally) == {"read": 1} | counted
+    assert sum(tally.money.values()) == money
+
+
+def test_what_a_first_load_package_carries_is_not_new_again() -> None:
+    """Where the warehouse is still empty, a later answer is compared with the package alone."""
+    page = rows(("a", "APPROVED", "2"), ("c", "PENDING", "6"), ("d", "PENDING", "7"))
+    changed, tally = changed_rows(page, None, CARRIED)
+    assert len(changed) == 3
+    assert counts(tally) == {"read": 3, "new": 1, "changed": 1}
+    assert tally.money["USD"] == 8
+
+
+def test_a_package_whose_states_are_all_unknown_is_compared_like_others() -> None:
+    """A column that is NULL throughout has no type, and no page fails for it."""
+    untyped = CARRIED.set_column(1, "state", pa.nulls(len(CARRIED)))
+    assert counts(changed_rows(rows(("b", "APPROVED", "1")), HELD, untyped)[1]) == {
+        "read": 1,
+        "changed": 1,
+        "approved": 1,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,3 +63,42 @@ def test_parts_meet_off_the_hour() -> None:
     """Actions lock at whole hours, and what lies where two parts meet is in both."""
     found = parts(Window(START, START + 40 * DAY), 200, 2_000, [])
     assert all(part.start.minute for part in found[1:])
+
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("span", "total", "edges"),
+    [
+        (4 * HOUR, None, [2 * HOUR]),
+        (4 * HOUR + 2 * SECOND, None, [2 * HOUR + 17 * MINUTE]),
+        (4 * HOUR, 21, [HOUR + 20 * MINUTE, 2 * HOUR + 40 * MINUTE]),
+        (30 * HOUR + 50 * SECOND, 30, [10 * HOUR + 17 * MINUTE, 20 * HOUR + 17 * MINUTE]),
+        (3 * SECOND, 1_000, [SECOND, 2 * SECOND]),
+    ],
+)
+def test_a_window_of_which_nothing_is_known_is_cut_evenly(
+    span: timedelta, total: int | None, edges: list[timedelta]
+) -> None:
+    """Without counts each part gets the same time: in two, or in as many as the total says."""
+    found = parts(Window(START, START + span), 10, total, [])
+    assert [part.end - START for part in found] == [*edges, span]
+
+
+@pytest.mark.parametrize(
+    ("known", "edges"),
+    [
+        ([(0, 90), (60, 0)], [200]),
+        ([(0, 90), (60, 1)], [30]),
+        ([(100, 50), (100.5, 50), (161, 50)], [130]),
+        ([(100, 90), (101, 90)], [101]),
+        ([(399, 90), (400, 90)], [200]),
+        ([(401, 90), (500, 90)], [200]),
+    ],
+)
+def test_edges_lie_amid_the_gaps_between_known_rows(known: list[tuple[float, int]], edges: list[int]) -> None:
+    """Far from both neighbours, an edge splits them even where the server compares to the minute."""
+    counts = [(START + at * SECOND, count) for at, count in known]
+    found = parts(Window(START, START + 400 * SECOND), 100, None, counts)
+    assert [part.end for part in found] == [START + edge * SECOND for edge in [*edges, 400]]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.impact.settings import WINDOW_MAX
-from sources.impact.windows import SECOND, Window, cover, cut, instant
+from sources.impact.windows import SECOND, Window, cover, cut, gather, instant, whole
 
 INSTANTS = st.datetimes(datetime(2022, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
     lambda moment: moment.replace(microsecond=0)
@@ -64,3 +64,65 @@ def test_instants_are_written_in_utc_with_a_time() -> None:
     """The API wants a time component and `Z`; milliseconds appear only where there are some."""
     assert instant(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T03:04:05Z"
     assert instant(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)) == "2026-01-02T03:04:05.678Z"
+    assert instant(datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)) == "2026-01-02T03:04:05Z"
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def seconds(*pairs: tuple[float, float]) -> list[Window]:
+    """Windows that begin and end so many seconds after `NOW`."""
+    return [Window(NOW + start * SECOND, NOW + end * SECOND) for start, end in pairs]
+
+
+def test_a_window_may_be_a_single_instant() -> None:
+    """An answer that vouches for one instant vouches for what lies at it."""
+    assert Window(NOW, NOW).span == timedelta(0)
+
+
+@pytest.mark.parametrize(("up", "second"), [(False, 0), (True, 1)])
+def test_a_broken_second_is_cut_off_or_rounded_up(up: bool, second: int) -> None:  # noqa: FBT001
+    """The API may compare to the second: bounds are whole ones, and a window that must hold its end is rounded up."""
+    assert whole(NOW, up=up) == NOW
+    assert whole(NOW + SECOND / 3, up=up) == NOW + second * SECOND
+
+
+def test_windows_hold_the_fraction_of_a_second_that_they_are_asked_for() -> None:
+    """A row of the last half second is read by this run, not lost between it and the next one."""
+    assert cut(NOW + SECOND / 2, NOW + 10.5 * SECOND) == seconds((0, 11))
+
+
+@pytest.mark.parametrize(
+    ("points", "windows"),
+    [
+        ((), ()),
+        ((0,), [(0, 1)]),
+        ((9, 0), [(0, 10)]),
+        ((0, 10), [(0, 1), (10, 11)]),
+        ((0, 5.5, 20, 27, 30), [(0, 6), (20, 28), (30, 31)]),
+    ],
+)
+def test_points_are_gathered_into_the_fewest_windows(
+    points: tuple[float, ...], windows: list[tuple[float, float]]
+) -> None:
+    """Each window costs a request: it holds all points that its length allows, and no more of the time around them."""
+    assert gather((NOW + point * SECOND for point in points), 10 * SECOND) == seconds(*windows)
+
+
+@pytest.mark.parametrize(
+    ("points", "windows"),
+    [
+        ((), [(0, 10), (10, 12)]),
+        ((5,), [(0, 10), (10, 12)]),
+        ((-3,), [(-3, 7), (7, 12)]),
+        ((-10, 0), [(-10, 0), (0, 10), (10, 12)]),
+        ((-11, 0), [(-11, -10), (0, 10), (10, 12)]),
+        ((-25, -20, -5), [(-25, -19), (-5, 5), (5, 12)]),
+    ],
+)
+def test_a_range_and_the_points_before_it_take_the_fewest_windows(
+    points: tuple[float, ...], windows: list[tuple[float, float]]
+) -> None:
+    """Old locks are read with the coming ones where a window is long enough for both, else apart from them."""
+    found = cover((NOW + point * SECOND for point in points), NOW, NOW + 12 * SECOND, 10 * SECOND)
+    assert found == seconds(*windows)

@@ -109,18 +109,17 @@ def _differs(new: pa.ChunkedArray, old: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _tally(after: pa.Table, before: pa.Table | None) -> Tally:
     if before is None:
-        return Tally(read=len(after), new=len(after), money=_payouts(after, 1))
+        return Tally(new=len(after), money=_payouts(after, 1))
     known = pc.is_valid(before["id"])
     is_, was = after["state"], before["state"]
 
     def count(*conditions: pa.ChunkedArray) -> int:
-        both = known
+        all_ = known
         for condition in conditions:
-            both = pc.and_(both, pc.fill_null(condition, fill_value=False))
-        return pc.sum(both).as_py() or 0
+            all_ = pc.and_(all_, condition)
+        return pc.sum(all_).as_py() or 0  # what is NULL is not counted
 
     return Tally(
-        read=len(after),
         new=len(after) - count(),
         changed=count(),
         approved=count(pc.equal(is_, APPROVED), pc.not_equal(was, APPROVED)),

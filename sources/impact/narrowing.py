@@ -124,10 +124,10 @@ def child(case: Case, way: Way, part: Case, others: int) -> Case:
         stalled = part.total > case.total * (1 - _SHARE)
     else:
         stalled = others < case.least * _SHARE
-    if way is Way.EVENT and case.reading.event is None:
-        stalled = False  # they begin with years: that one part of them holds nearly all rows is usual
+    # The first cut by EventDate begins with years: that one part of them holds nearly all rows is usual.
+    wide = way is Way.EVENT and case.reading.event is None
     stalls = list(case.stalls)
-    stalls[way] = stalls[way] + 1 if stalled else 0
+    stalls[way] = stalls[way] + 1 if stalled and not wide else 0
     return replace(part, stalls=tuple(stalls))
 
 

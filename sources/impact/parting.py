@@ -34,9 +34,8 @@ def parts(window: Window, fit: int, total: int | None, known: Counts) -> list[Wi
     for moment, count in known:
         if window.start <= moment <= window.end:
             seconds[whole(moment)] += count
-    most = int(fit * _MARGIN)
-    edges = _between(window, most, seconds) if sum(seconds.values()) > most else []
-    edges = edges or _evenly(window, min(_PARTS_MAX, max(2, -(-(total or 0) // fit))))
+    number = 2 if total is None else max(2, -(-total // fit))
+    edges = _between(window, int(fit * _MARGIN), seconds) or _evenly(window, min(_PARTS_MAX, number))
     return [Window(start, end) for start, end in pairwise([window.start, *edges, window.end])]
 
 
@@ -62,8 +61,8 @@ def _evenly(window: Window, number: int) -> list[datetime]:
 
     Actions lock and are imported at whole hours, and what lies at an edge is in both parts.
     """
-    number = min(number, window.span // SECOND)
+    number = min(number, window.span // SECOND)  # so that no two edges fall into one second
     edges = [whole(window.start + window.span * step / number) for step in range(1, number)]
     if window.span / number > _OFF_THE_HOUR:
-        edges = [edge.replace(minute=17, second=0) for edge in edges]
-    return sorted({edge for edge in edges if window.start < edge < window.end})
+        return [edge.replace(minute=17, second=0) for edge in edges]
+    return edges

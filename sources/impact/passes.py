@@ -236,7 +236,7 @@ def plan_unseen(
     readings = []
     single = dict(unseen)
     for window in gather(dated):
-        inside = [id_ for id_, event in unseen.items() if event and window.start <= event <= window.end]
+        inside = [id_ for id_, event in unseen.items() if event and window.start <= event < window.end]
         if len(inside) > max(1, -(-count(window) // page_size)):
             readings.append(Reading(campaign_id, Pass.UNSEEN, window))
             for id_ in inside:

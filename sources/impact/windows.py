@@ -89,13 +89,11 @@ def gather(points: Iterable[datetime], longest: timedelta = WINDOW_MAX) -> list[
     return windows
 
 
-def instant(moment: datetime, *, up: bool = False) -> str:
+def instant(moment: datetime) -> str:
     """The API's way to write an instant: ISO 8601 in UTC with `Z`, milliseconds only where there are any.
 
-    What is finer than a millisecond is cut off, or with `up` rounded up, so that a window holds its end.
+    What is finer than a millisecond is cut off.
     """
-    if up and moment.microsecond % 1000:
-        moment += timedelta(microseconds=1000 - moment.microsecond % 1000)
     text = moment.replace(microsecond=0, tzinfo=None).isoformat()
     millis = moment.microsecond // 1000
     return f"{text}.{millis:03d}Z" if millis else f"{text}Z"

@@ -1,0 +1,158 @@
+"""Whether the tests notice mistakes: `python -m tests.mutants [--again] [part of a module's path ...]`.
+
+mutmut makes one small mistake at a time in a module and runs the tests that reach it. Here it does so module by
+module, in a copy of the tree (`.mutants/`), with the tests that `modules.py` names. Fails where less than 90 % of a
+module's mutants are noticed, or where one survives that `survivors.toml` does not explain. `--again` tries only what
+survived the last time, with the tests as they are now.
+
+mutmut leaves decorated functions (properties among them) and what is outside of functions as it is. A mistake in the
+words of a message is no mistake of this kind: such mutants are counted apart and need not be noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.utils.format_utils import orig_function_and_class_names_from_key
+
+from tests.mutants.modules import MODULES
+
+_ROOT = Path(__file__).parents[2]
+_COPY = _ROOT / ".mutants"
+_LEAST = 90
+_SURVIVED = {0, 5, 33, None}
+"""mutmut's codes: the tests passed, there is none, none reaches it, it was not tried."""
+_CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["sources", "pipelines"]
+only_mutate = ["{module}"]
+pytest_add_cli_args_test_selection = {tests}
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0", "--hypothesis-profile=mutants"]
+"""
+_LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_SENTENCE = 2
+"""Blanks in a text that is a sentence, and no value that the code compares with."""
+_OF_MESSAGE = re.compile(r"msg = |_log\.")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake: in which function, the lines that it changed, and what became of them."""
+
+    function: str
+    was: str
+    now: str
+
+    @property
+    def is_wording(self) -> bool:
+        """Whether it is in a message only."""
+        if _OF_MESSAGE.match(self.was) or self.function.endswith("__str__"):
+            return True
+        texts = [(a, b) for a, b in zip(_texts(self.was), _texts(self.now), strict=False) if a != b]
+        in_text = _LITERAL.sub("", self.was) == _LITERAL.sub("", self.now)
+        return (in_text and all(a.count(" ") >= _SENTENCE for a, _ in texts)) or (
+            self.was.replace("(msg", "(None", 1) == self.now
+        )
+
+
+def _texts(code: str) -> list[str]:
+    return _LITERAL.findall(code)
+
+
+def _copy(module: str) -> Path:
+    """A tree of the module's own, with mutmut's configuration; the tests in it are those of now."""
+    folder = _COPY / Path(module).with_suffix("").as_posix().replace("/", ".")
+    left_out = shutil.ignore_patterns("__pycache__", ".*")
+    for name in ("sources", "pipelines", "tests"):
+        shutil.copytree(_ROOT / name, folder / name, ignore=left_out, dirs_exist_ok=True)
+    configuration = _CONFIGURATION.format(module=module, tests=json.dumps(MODULES[module]))
+    (folder / "pyproject.toml").write_text((_ROOT / "pyproject.toml").read_text() + configuration)
+    return folder
+
+
+def _codes(folder: Path, module: str) -> dict[str, int | None]:
+    """What became of each mutant, by mutmut's name for it."""
+    meta = json.loads((folder / "mutants" / f"{module}.meta").read_text())
+    return dict(meta["exit_code_by_key"])
+
+
+def _run(module: str, *, again: bool) -> tuple[list[Mutant], list[Mutant]]:
+    """All mutants of a module, and those that survived."""
+    folder = _COPY / Path(module).with_suffix("").as_posix().replace("/", ".")
+    names: list[str] = []
+    if again:
+        names = [name for name, code in _codes(folder, module).items() if code in _SURVIVED]
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    _copy(module)
+    if names or not again:
+        command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", "1", *names]
+        with (folder / "mutmut.log").open("w") as log:
+            done = subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False)
+        if done.returncode:
+            click.echo((folder / "mutmut.log").read_text()[-4_000:])
+            sys.exit(f"mutmut could not try {module}")
+    codes = _codes(folder, module)
+    with contextlib.chdir(folder):
+        mutants = {name: _described(name, module) for name in codes}
+    return list(mutants.values()), [mutants[name] for name, code in codes.items() if code in _SURVIVED]
+
+
+def _described(name: str, module: str) -> Mutant:
+    function, class_ = orig_function_and_class_names_from_key(name)
+    lines = get_diff_for_mutant(name, path=module).splitlines()[2:]
+    was, now = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return Mutant(f"{class_}.{function}" if class_ else function, was, now)
+
+
+def _explained() -> dict[str, set[Mutant]]:
+    """The survivors that are known to change nothing, by module."""
+    listed = tomllib.loads((Path(__file__).parent / "survivors.toml").read_text())
+    return {
+        module: {Mutant(one["function"], one["was"], one["now"]) for one in survivors if one["why"]}
+        for module, survivors in listed.items()
+    }
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Try the modules that are named, or all; 1 where a mutant is not accounted for."""
+    wanted = [one for one in arguments if one != "--again"]
+    modules = [module for module in MODULES if not wanted or any(part in module for part in wanted)]
+    explained, failed, began = _explained(), False, time.monotonic()
+    click.echo(f"{'module':45} mutants  killed    %  equivalent  wording    s")
+    for module in modules:
+        start = time.monotonic()
+        mutants, survivors = _run(module, again="--again" in arguments)
+        known = explained.get(module, set())
+        counted = [one for one in mutants if not one.is_wording]
+        survivors = [one for one in survivors if not one.is_wording]
+        open_ = [one for one in survivors if one not in known]
+        killed = len(counted) - len(survivors)
+        share = 100 * killed / len(counted) if counted else 100
+        failed |= bool(open_) or share < _LEAST
+        click.echo(
+            f"{module:45} {len(counted):7} {killed:7} {share:4.0f} {len(survivors) - len(open_):11}"
+            f" {len(mutants) - len(counted):8} {time.monotonic() - start:4.0f}"
+        )
+        for one in open_:
+            click.echo(f"  {one.function}\n    - {one.was}\n    + {one.now}")
+        for one in known - set(mutants):
+            click.echo(f"  explained and not there any more: {one.function}: {one.was}")
+    click.echo(f"{(time.monotonic() - began) / 60:.0f} minutes")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,28 @@
+"""The modules in which a mistake costs rows or money, each with the quickest tests that should notice it."""
+
+from __future__ import annotations
+
+MODULES: dict[str, tuple[str, ...]] = {
+    # Which instants are asked for: a gap loses rows.
+    "sources/impact/windows.py": ("tests/test_windows.py",),
+    # How a window that is too full is cut: what no part holds is lost.
+    "sources/impact/narrowing.py": ("tests/test_narrowing_rules.py", "tests/test_narrowing_cuts.py"),
+    "sources/impact/parting.py": ("tests/test_parting.py",),
+    # From cursors to windows: a cursor that moves too far loses rows for good.
+    "sources/impact/passes.py": ("tests/test_passes.py", "tests/test_passes_marks.py"),
+    # Which rows of a page are written, and the sums of money that moved.
+    "sources/impact/changes.py": ("tests/test_changes.py",),
+    # What an answer of the API means.
+    "sources/impact/protocol.py": ("tests/test_protocol.py",),
+    # Texts become amounts and dates; the types of all columns.
+    "sources/impact/cells.py": ("tests/test_tables.py",),
+    "sources/impact/columns.py": ("tests/test_tables.py",),
+    # The hour's requests: too many, and the API refuses the account's other users.
+    "sources/impact/budget.py": ("tests/test_budget.py",),
+    # When an action that the API does not know is asked for again.
+    "sources/impact/gone.py": ("tests/test_gone_rules.py",),
+    # What the time is: a clock that runs ahead loses rows.
+    "sources/impact/clock.py": ("tests/test_clock.py",),
+    # What is asked for in a file of corrections.
+    "pipelines/corrections/request.py": ("tests/corrections/test_request.py",),
+}
