@@ -230,6 +230,12 @@ def server() -> Iterator[str]:
         yield address
 
 
+on_postgres_first = pytest.mark.parametrize(
+    "warehouse", ["postgres", pytest.param("duckdb", marks=pytest.mark.long)], indirect=True
+)
+"""For what takes long, or what other tests say of DuckDB already."""
+
+
 @pytest.fixture(params=["duckdb", "postgres"])
 def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The warehouse that is configured."""

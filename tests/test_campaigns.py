@@ -49,7 +49,9 @@ def dissolve(one: Account) -> None:
 
 
 @pytest.mark.parametrize("alone", ["answers", "unknown", "forbidden"])
-@pytest.mark.parametrize("unlisted", [pytest.param(BOTH, id="empty"), pytest.param(("2000",), id="short", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "unlisted", [pytest.param(BOTH, id="empty"), pytest.param(("2000",), id="short", marks=pytest.mark.long)]
+)
 def test_campaigns_that_the_list_lacks_are_read_on(account: Make, unlisted: tuple[str, ...], alone: Alone) -> None:
     """Whatever the API says of a campaign by itself, its actions are asked for; a note names it."""
     one = synced(account)

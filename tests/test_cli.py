@@ -20,6 +20,11 @@ from tests.conftest import Account
 
 Make = Callable[..., Account]
 IMPACT = str(Path(sys.executable).parent / "impact")
+KILLS = [
+    (signal.SIGKILL, -9),
+    pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
+    pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+]
 
 
 def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
@@ -196,7 +201,7 @@ def test_a_failed_run_leaves_its_row_and_moves_no_cursor(account: Make) -> None:
     one.assert_true()
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("how", "code"), KILLS)
 def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: signal.Signals, code: int) -> None:
     """Killed amid a backfill and started again, it does not begin anew, and ends true."""
     one = account(days=60, per_day=100)

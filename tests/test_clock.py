@@ -86,7 +86,7 @@ def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return put
 
 
-@pytest.mark.parametrize("every", [1_000, 5, 2])
+@pytest.mark.parametrize("every", [2, *(pytest.param(every, marks=pytest.mark.long) for every in (1_000, 5))])
 @pytest.mark.parametrize("off", [30 * HOUR, -30 * HOUR])
 def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
     account: Make, right: Callable[..., None], every: int, off: timedelta

@@ -30,7 +30,7 @@ from pipelines.warehouse import open_pipeline
 from sources.impact.errors import ConfigurationError
 from sources.impact_sandbox import Reply, Request, Rules
 from tests import postgres
-from tests.conftest import Account
+from tests.conftest import Account, on_postgres_first
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Account]
@@ -77,6 +77,7 @@ def assert_true(world: Account) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_a_changing_account_is_true_after_each_sync(account: Make) -> None:
     """Over two simulated months, with items, each sync leaves every column of every row as the API has it."""
     world = account(days=40, per_day=6, seed=5)
@@ -90,6 +91,7 @@ def test_a_changing_account_is_true_after_each_sync(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
     """Verify names a missing and a stale action, mends both, and the history has the mended version."""
     world = account(days=30, per_day=5)
@@ -107,6 +109,7 @@ def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_every_view_answers(account: Make) -> None:
     """Each view can be asked, and money adds up to what the actions say."""
     world = account(days=30, per_day=5)
@@ -121,6 +124,7 @@ def test_every_view_answers(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_a_field_that_the_api_adds_becomes_a_column(account: Make) -> None:
     """A field that no document names is kept, and its changes are versions."""
     world = account(days=3, per_day=2)
@@ -159,6 +163,7 @@ def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_corrections_are_planned_sent_once_and_confirmed(account: Make) -> None:
     """A plan of a reversal and a new amount is sent, each call once, and the warehouse has what came of it."""
     desk = Desk(account(days=3, per_day=0, rules=Rules()))
@@ -224,6 +229,7 @@ def test_a_users_query_reads_and_does_nothing_else(warehouse: str, account: Make
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_a_report_has_the_figures_of_the_views(account: Make) -> None:
     """The report is written from any warehouse, and its accrued commission is that of the view."""
     world = account(days=40, per_day=5)
@@ -287,6 +293,7 @@ _DAMAGE = {
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
     """Versions that do not fit together, or not to their row, are drift until --repair has made them fit."""
     world = account(days=2, per_day=1)
@@ -359,6 +366,7 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
     """A table or a column that is gone is named to who only reads; the next sync has all of it again."""
     world = account(days=3, per_day=2)

@@ -87,7 +87,13 @@ def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
     assert {row[0] for row in one.query("select distinct action_id from impact.action_items")} >= set(SAFE)
 
 
-@pytest.mark.parametrize("arguments", [[".."], *(pytest.param(one, marks=pytest.mark.long) for one in (["1", "--sku", ".."], [""], ["a/../../Campaigns"]))])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [".."],
+        *(pytest.param(one, marks=pytest.mark.long) for one in (["1", "--sku", ".."], [""], ["a/../../Campaigns"])),
+    ],
+)
 def test_show_asks_for_nothing_else(account: Make, arguments: list[str]) -> None:
     """`impact show` says that an id cannot be asked for, and asks for nothing in its place."""
     one = account(days=1, per_day=1)

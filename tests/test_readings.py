@@ -125,7 +125,11 @@ def test_a_seven_day_default_on_locking_queries_is_noticed(account: Make) -> Non
 
 @pytest.mark.parametrize(
     ("max_page_size", "names_total"),
-    [(None, False), (2_000, True), pytest.param(2_000, False, marks=pytest.mark.long)],
+    [
+        (2_000, True),
+        pytest.param(None, False, marks=pytest.mark.long),
+        pytest.param(2_000, False, marks=pytest.mark.long),
+    ],
 )
 def test_a_month_that_locks_at_one_instant_is_read(
     account: Make, max_page_size: int | None, *, names_total: bool

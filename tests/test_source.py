@@ -95,7 +95,9 @@ def test_another_accounts_warehouse_is_refused(account: Make) -> None:
     assert one.held() == before
 
 
-@pytest.mark.parametrize("refresh", ["drop_data", "drop_resources", "drop_sources"])
+@pytest.mark.parametrize(
+    "refresh", ["drop_data", *(pytest.param(how, marks=pytest.mark.long) for how in ("drop_resources", "drop_sources"))]
+)
 def test_a_refresh_reads_everything_anew(account: Make, refresh: TRefreshMode) -> None:
     """`refresh` of `pipeline.run` empties the tables, so that run reads all of the account, and later ones go on."""
     one = account(days=60, per_day=5)

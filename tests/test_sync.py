@@ -124,6 +124,7 @@ def test_an_hour_that_is_spent_stops_the_run_at_a_checkpoint(account: Make) -> N
     one.assert_true()
 
 
+@pytest.mark.long
 def test_a_window_with_more_rows_than_the_api_pages_through_is_cut(account: Make) -> None:
     """More than ten pages in 45 days are refused by the API and read in smaller windows."""
     one = account(days=40, per_day=1_100)

@@ -182,6 +182,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("database")
 def test_a_warehouse_in_postgres_is_published_just_so(account: Make, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same account published from Postgres and from DuckDB is the same to the last bit, hashes included."""
