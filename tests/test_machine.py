@@ -265,6 +265,8 @@ class Machine(RuleBasedStateMachine):
         self.sandbox.on_request = change
         self._sync(Ask())
         self.sandbox.on_request = None
+        self._sync(Ask())
+        self._assert_true()
 
     def _sync(self, ask: Ask, **changes: Any) -> None:  # noqa: ANN401 - any setting
         summary = self.account.sync(ask, **changes)

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sources.impact.columns import ACTION, ITEM, Column, Kind
@@ -242,6 +242,7 @@ def test_a_new_field_whose_name_is_taken_gets_a_suffix(columns: tuple[Column, ..
     }
 
 
+@example(["\u1040", "\uff11", "a" * 62 + "\u0663"])  # digits of other scripts
 @given(st.lists(st.text(min_size=1) | st.sampled_from([*TAKEN, "a" * 76, "A" * 76, "a" * 63]), unique=True, max_size=8))
 def test_no_two_fields_share_a_column(fields: list[str]) -> None:
     """Every field has a column of its own, whose name every warehouse takes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -17,6 +18,8 @@ _OURS: Final = LAKE | HISTORY | {"synced_at", "action_id", "line_count", "known_
 _DLT: Final = "_dlt"
 """How the names begin that dlt keeps for itself."""
 _SUFFIX: Final = "_x"
+_FOREIGN_DIGIT: Final = re.compile(r"[^\D0-9]")
+"""dlt keeps the digits of every script, which not every warehouse takes in a name."""
 _naming = NamingConvention(_LONGEST)
 
 
@@ -25,7 +28,7 @@ def column_name(field: str, taken: Collection[str]) -> str:
 
     A name that is not free gets a suffix.
     """
-    text = field if field.strip() else "unnamed"
+    text = _FOREIGN_DIGIT.sub("_", field) if field.strip() else "unnamed"
     name = _naming.normalize_identifier(text)
     if name.startswith(_DLT):
         text = name = name.lstrip("_") + _SUFFIX
