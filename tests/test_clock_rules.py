@@ -38,6 +38,8 @@ def told(*skews: timedelta) -> Clock:
         ([2 * HOUR] * 4 + [NONE, HOUR], (2 * HOUR, True)),
         ([2 * HOUR] * 4 + [NONE] * 3, (NONE, False)),
         ([SECOND, 10 * SECOND, 20 * SECOND], (NONE, True)),
+        ([HOUR] * 2 + [2 * HOUR] * 4 + [3 * HOUR] * 2, (2 * HOUR, False)),
+        ([-CLOCK_TOLERANCE, 5 * HOUR, 5 * HOUR, 6 * HOUR, 6 * HOUR], (NONE, False)),
     ],
 )
 def test_witnesses_that_lie_close_together_agree(skews: list[timedelta], expected: tuple[timedelta, bool]) -> None:
@@ -89,6 +91,7 @@ def test_once_settled_the_clock_does_not_jump() -> None:
         ([-HOUR], NOW - HOUR + CLOCK_TOLERANCE + SECOND, True),
         ([-HOUR, -2 * HOUR], NOW - 3 * HOUR, False),
         ([-HOUR, HOUR], NOW - 3 * HOUR, True),
+        ([-HOUR, -HOUR, CLOCK_TOLERANCE], NOW - 3 * HOUR, False),
         ([HOUR, HOUR, HOUR], None, False),
     ],
 )

@@ -36,4 +36,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pipelines/duckdb_merge.py": ("tests/test_duckdb_merge.py",),
     # What left, what may take effect yet, and who may send: money is moved once.
     "pipelines/corrections/journal.py": ("tests/corrections/test_journal.py",),
+    # Every version that was seen, with the interval it held.
+    "pipelines/history.py": ("tests/test_history_rules.py",),
+    "pipelines/history_check.py": ("tests/test_history_rules.py",),
 }
