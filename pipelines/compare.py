@@ -68,7 +68,7 @@ class Compared:
     same: pa.Table
     missing: pa.Table
     stale: pa.Table
-    here: pa.Table | None
+    here: pa.Table
 
     @property
     def differing(self) -> pa.Table:
@@ -77,7 +77,7 @@ class Compared:
 
     def differences(self, campaign_id: str) -> list[Difference]:
         """The missing and the stale rows with what differs in each."""
-        cells = _cells(self.stale, self.here) if self.here is not None and len(self.stale) else {}
+        cells = _cells(self.stale, self.here)
         found = [Difference(campaign_id, id_, Kind.MISSING, event) for id_, event in _dated(self.missing)]
         return found + [Difference(campaign_id, id_, Kind.STALE, at, cells[id_]) for id_, at in _dated(self.stale)]
 
@@ -87,8 +87,8 @@ def compare(there: pa.Table, here: pa.Table | None) -> Compared:
 
     A row that `here` holds more than once is stale: every sum over it is wrong.
     """
-    if here is None or not len(there):
-        return Compared(there.slice(0, 0), there, there.slice(0, 0), None)
+    if here is None:
+        here = there.schema.empty_table()
     place = pc.index_in(there["id"], value_set=here["id"].combine_chunks())
     known = pc.is_valid(place)
     held, wanted = here.take(place.drop_null()), there.filter(known)
@@ -109,13 +109,12 @@ def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedA
     """
     reach = synced - LAG
     stale, mask = found.stale, _after(found.stale, "creation_date", reach)
-    if found.here is not None and len(stale):
-        here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
-        differs = differing_columns(stale, here)
-        mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
-        mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
-        if now - synced > LAG:
-            mask = pc.or_(mask, _passed(differs, here, synced))
+    here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
+    differs = differing_columns(stale, here)
+    mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
+    mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
+    if now - synced > LAG:
+        mask = pc.or_(mask, _passed(differs, here, synced))
     return _after(found.missing, "creation_date", reach), mask
 
 

@@ -14,8 +14,8 @@ from sources.impact.protocol import Limits
 class Time:
     """A clock that moves only when somebody waits."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -171,3 +171,132 @@ def test_a_new_hour_is_recognised_where_no_reset_is_told() -> None:
     hour.hear(Limits(1000, 3, None))
     hour.hear(Limits(1000, 990, None))
     assert hour.remaining == 990
+
+
+def test_an_exact_wait_is_waited_and_a_longer_one_is_not() -> None:
+    """`max_wait` is the longest wait, and what is told says how long it would be."""
+    time = Time()
+    hour = budget(1000, max_wait=60, time=time)
+    hour.pause(60)
+    assert time.now == 60
+    with pytest.raises(BudgetSpent, match=r"more in 2 min, longer than max_wait allows \(1 min\): run again then"):
+        hour.pause(120)
+    with pytest.raises(BudgetSpent, match=r"more in 2 min: run again then"):
+        budget(1000).pause(120)
+
+
+def test_waiting_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Sixteen threads that wait for the same hour are one line of the log; a later hour is another."""
+    time = Time()
+    hour = Budget(1000, 7200, clock=lambda: time.now, wait=lambda _: None)
+    for seconds in (40, 41, 40, 1_000):
+        hour.pause(seconds)
+    time.now = 5.0
+    hour.pause(995)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the hour's requests are spent: waiting 40 s",
+        "the hour's requests are spent: waiting 1000 s",
+    ]
+
+
+def test_a_rest_takes_its_time() -> None:
+    """A request is repeated after the wait that was asked for, and at once where there is none."""
+    time = Time()
+    hour = budget(1000, time=time)
+    hour.rest(0.5)
+    assert time.now == 0.5
+    waited: list[float] = []
+    Budget(1, 0, clock=lambda: 0.0, wait=waited.append).rest(0)
+    assert waited == []
+
+
+def test_as_many_requests_are_sent_as_were_allowed() -> None:
+    """A share of the hour is left to others, and no more than `most` are sent, whatever the hour has left."""
+    hour = budget(100)
+    hour.take()
+    with hour.sparing(0.1, most=3):
+        assert hour.allowed == 3
+        for _ in range(3):
+            hour.take()
+        assert hour.allowed == 0
+        with pytest.raises(BudgetSpent, match="as many requests were sent as were allowed"):
+            hour.take()
+    assert hour.allowed == hour.remaining == 96
+
+
+def test_spared_requests_are_waited_for_as_well() -> None:
+    """Where as many remain as are spared, the wait is until the API's reset, not longer."""
+    time = Time(10)
+    hour = budget(1000, max_wait=3_600, time=time)
+    hour.hear(Limits(1000, 100, 40))
+    with hour.sparing(0.1):
+        hour.take()
+    assert time.now == 51
+    assert hour.remaining == 999
+
+
+def test_our_own_requests_are_waited_for_where_the_api_has_some_left() -> None:
+    """An hour after our own first request there is room, although the API would allow more."""
+    time = Time(10)
+    hour = budget(3, max_wait=3_600, time=time)
+    for now in (10, 20, 30):
+        time.now = now
+        hour.take()
+        hour.hear(Limits(1000, 500, 600))
+    hour.take()
+    assert time.now == 3_610
+    with hour.sparing(2 / 3):
+        hour.take()
+    assert time.now == 7_210
+
+
+def test_no_wait_of_an_hour_is_made_up_where_nothing_was_sent() -> None:
+    """With all requests spared none can be sent; that is told as an hour."""
+    hour = budget(10)
+    with hour.sparing(1.0), pytest.raises(BudgetSpent, match="more in 60 min"):
+        hour.take()
+
+
+@pytest.mark.parametrize(("told", "left"), [(21, 5), (22, 22)])
+def test_a_rise_of_more_than_is_on_its_way_is_a_new_hour(told: int, left: int) -> None:
+    """Sixteen answers can be late; what rises by more was given anew."""
+    hour = budget(1000)
+    hour.hear(Limits(1000, 5, 1800))
+    hour.hear(Limits(1000, told, 1800))
+    assert hour.remaining == left
+
+
+def test_at_its_reset_an_hour_is_over() -> None:
+    """What an answer of the new hour says counts, however little it is; without a reset an hour is a whole one."""
+    time = Time()
+    hour = budget(1000, time=time)
+    hour.hear(Limits(1000, 5, 40))
+    time.now = 41
+    hour.hear(Limits(1000, 9, None))
+    assert hour.remaining == 9
+    time.now = 41 + 3_600
+    assert hour.remaining == 9
+    time.now = 41 + 3_601
+    assert hour.remaining == 1000
+
+
+def test_a_reset_that_is_told_again_moves_with_it() -> None:
+    """Within an hour its end is as the latest answer says, and stays where one says nothing."""
+    time = Time()
+    hour = budget(1000, time=time)
+    hour.hear(Limits(1000, 5, 40))
+    hour.hear(Limits(1000, 5, 80))
+    hour.hear(Limits(1000, 4, None))
+    time.now = 80.9
+    assert hour.remaining == 4
+    time.now = 81
+    assert hour.remaining == 1000
+
+
+def test_the_first_answer_is_of_the_hour_in_which_it_came() -> None:
+    """Whatever the machine's clock counts from, what the API says holds from then on."""
+    time = Time()
+    hour = budget(1000, time=time)
+    hour.hear(Limits(None, 7, None))
+    assert hour.remaining == 7
+    assert hour.per_hour == 1000

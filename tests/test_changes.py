@@ -119,6 +119,8 @@ def test_a_typed_column_that_appears_is_compared_by_its_values() -> None:
     old = rows(("a", "PENDING", "1"), ("b", "PENDING", "1"))
     new = old.append_column("amount", pa.array([Decimal(5), None], MONEY))
     assert changed_rows(new, old)[0]["id"].to_pylist() == ["a"]
+    as_text = old.append_column("amount", pa.array(["5.00", None]))
+    assert len(changed_rows(new, as_text)[0]) == 0, "a column that was text before holds the same amounts"
 
 
 def test_when_a_row_was_read_is_compared_by_nobody() -> None:

@@ -72,6 +72,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
     ("span", "total", "edges"),
     [
         (4 * HOUR, None, [2 * HOUR]),
+        (4 * HOUR, 5, [2 * HOUR]),
         (4 * HOUR + 2 * SECOND, None, [2 * HOUR + 17 * MINUTE]),
         (4 * HOUR, 21, [HOUR + 20 * MINUTE, 2 * HOUR + 40 * MINUTE]),
         (30 * HOUR + 50 * SECOND, 30, [10 * HOUR + 17 * MINUTE, 20 * HOUR + 17 * MINUTE]),
@@ -91,7 +92,7 @@ def test_a_window_of_which_nothing_is_known_is_cut_evenly(
     [
         ([(0, 90), (60, 0)], [200]),
         ([(0, 90), (60, 1)], [30]),
-        ([(100, 50), (100.5, 50), (161, 50)], [130]),
+        ([(100, 50), (100.5, 50), (161, 1)], [130]),
         ([(100, 90), (101, 90)], [101]),
         ([(399, 90), (400, 90)], [200]),
         ([(401, 90), (500, 90)], [200]),

@@ -45,7 +45,6 @@ class _Unfit(ValueError):
     """What a text is, if it is no value of the type."""
 
     def __init__(self, reason: str, *, ask_again: bool = False) -> None:
-        super().__init__(reason)
         self.misfit = Misfit(reason, ask_again)
 
 
@@ -62,7 +61,7 @@ def cast(texts: pa.Array, kind: Kind) -> Cells:
         values = pc.cast(_without(texts, odd), kind.arrow)
     misfits: dict[int, Misfit] = {}
     if odd:
-        alone = texts.take(pa.array(odd, pa.int64())).to_pylist()
+        alone = texts.take(pa.array(odd)).to_pylist()
         exact = [_exactly(text, kind, row, misfits) for row, text in zip(odd, alone, strict=True)]
         values = pc.replace_with_mask(values, _mask(len(texts), odd), pa.array(exact, kind.arrow))
     return Cells(_within_calendar(values) if kind is Kind.TIME else values, misfits)
@@ -71,18 +70,17 @@ def cast(texts: pa.Array, kind: Kind) -> Cells:
 def _unsafe(texts: pa.Array) -> list[int]:
     """Rows that Arrow must not see: it reads more than 38 digits as some other number, and crashes on `1e-9999999`."""
     mask = pc.or_(pc.match_substring(texts, "e"), pc.match_substring(texts, "E"))
-    if (pc.max(pc.binary_length(texts)).as_py() or 0) > _ARROW_DIGITS:
-        mask = pc.or_(mask, pc.greater(pc.binary_length(texts), _ARROW_DIGITS))
+    mask = pc.or_(mask, pc.greater(pc.binary_length(texts), _ARROW_DIGITS))
     rows: list[int] = pc.indices_nonzero(mask).to_pylist()
     return rows
 
 
 def _without(texts: pa.Array, rows: list[int]) -> pa.Array:
-    return pc.if_else(_mask(len(texts), rows), pa.scalar(None, pa.string()), texts) if rows else texts
+    return pc.if_else(_mask(len(texts), rows), None, texts) if rows else texts
 
 
 def _mask(length: int, rows: list[int]) -> pa.Array:
-    return pc.is_in(pa.array(range(length), pa.int64()), value_set=pa.array(rows, pa.int64()))
+    return pc.is_in(pa.array(range(length)), value_set=pa.array(rows))
 
 
 def _exactly(text: str | None, kind: Kind, row: int, misfits: dict[int, Misfit]) -> Any:  # noqa: ANN401 - of any type
@@ -123,12 +121,12 @@ def _money(text: str) -> Decimal:
 
 def _count(text: str) -> int:
     number = _number(text)
-    if number.adjusted() < len(str(_COUNTS.stop)) and number == number.to_integral_value():
+    if number.adjusted() < len(str(_COUNTS.stop)):
+        if number != number.to_integral_value():
+            msg = "not a whole number"
+            raise _Unfit(msg)
         if (count := int(number)) in _COUNTS:
             return count
-    elif number.adjusted() < len(str(_COUNTS.stop)):
-        msg = "not a whole number"
-        raise _Unfit(msg)
     msg = "too large"
     raise _Unfit(msg)
 

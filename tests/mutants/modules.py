@@ -13,16 +13,30 @@ MODULES: dict[str, tuple[str, ...]] = {
     # Which rows of a page are written, and the sums of money that moved.
     "sources/impact/changes.py": ("tests/test_changes.py",),
     # What an answer of the API means.
-    "sources/impact/protocol.py": ("tests/test_protocol.py",),
-    # Texts become amounts and dates; the types of all columns.
-    "sources/impact/cells.py": ("tests/test_tables.py",),
-    "sources/impact/columns.py": ("tests/test_tables.py",),
+    "sources/impact/protocol.py": ("tests/test_protocol.py", "tests/test_protocol_answers.py"),
+    # Texts become amounts and dates. (`columns` declares their types and decides nothing.)
+    "sources/impact/cells.py": ("tests/test_cells.py", "tests/test_tables.py"),
     # The hour's requests: too many, and the API refuses the account's other users.
     "sources/impact/budget.py": ("tests/test_budget.py",),
     # When an action that the API does not know is asked for again.
     "sources/impact/gone.py": ("tests/test_gone_rules.py",),
     # What the time is: a clock that runs ahead loses rows.
-    "sources/impact/clock.py": ("tests/test_clock.py",),
+    "sources/impact/clock.py": (
+        "tests/test_clock_rules.py",
+        "tests/test_clock.py::test_a_clock_is_believed_as_far_as_answers_and_our_own_agree",
+        "tests/test_clock.py::test_a_later_answer_shows_how_far_the_clock_had_run_ahead",
+    ),
     # What is asked for in a file of corrections.
     "pipelines/corrections/request.py": ("tests/corrections/test_request.py",),
+    # Answers that arrived before a run was killed: whose they are.
+    "sources/impact/spool.py": ("tests/test_spool.py",),
+    # What verification finds to be different.
+    "pipelines/compare.py": ("tests/test_compare.py",),
+    # How files land in a table: a key twice, or not at all.
+    "pipelines/duckdb_merge.py": ("tests/test_duckdb_merge.py",),
+    # What left, what may take effect yet, and who may send: money is moved once.
+    "pipelines/corrections/journal.py": ("tests/corrections/test_journal.py",),
+    # Every version that was seen, with the interval it held.
+    "pipelines/history.py": ("tests/test_history_rules.py",),
+    "pipelines/history_check.py": ("tests/test_history_rules.py",),
 }

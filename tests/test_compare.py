@@ -1,0 +1,181 @@
+"""What a verification says of rows that differ, by plain calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipelines.compare import LAG, Cell, Difference, Kind, compare, months, newer, only
+from sources.impact.columns import ACTION, SYNCED_AT
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+OLD = NOW - 100 * DAY
+SCHEMA = pa.schema([(column.name, column.kind.arrow) for column in (*ACTION, SYNCED_AT)])
+
+
+def action(id_: str, **columns: Any) -> dict[str, Any]:  # noqa: ANN401 - any column
+    """An action that happened long ago."""
+    usual = {"state": "PENDING", "payout": Decimal(1), "event_date": OLD, "creation_date": OLD, "synced_at": OLD}
+    return usual | {"id": id_} | columns
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    """Actions as the API or the warehouse has them."""
+    return pa.Table.from_pylist(list(rows), SCHEMA)
+
+
+def ids(rows: pa.Table) -> list[str]:
+    """The ids of some rows."""
+    return list(rows["id"].to_pylist())
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time is not UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_rows_are_the_same_missing_or_stale() -> None:
+    """Every column but `synced_at` counts; where both have the same rows, nothing is reported."""
+    there = table(action("same"), action("missing"), action("stale", note="new"), action("untold", note=None))
+    here = table(
+        action("stale", note="old"), action("other"), action("same", synced_at=NOW), action("untold", note="told")
+    )
+    found = compare(there, here)
+    assert ids(found.same) == ["same"]
+    assert ids(found.missing) == ["missing"]
+    assert ids(found.stale) == ["stale", "untold"]
+    assert sorted(ids(found.here)) == ["stale", "untold"]
+    assert ids(found.differing) == ["missing", "stale", "untold"]
+    assert found.differences("7") == [
+        Difference("7", "missing", Kind.MISSING, OLD),
+        Difference("7", "stale", Kind.STALE, OLD, (Cell("note", "old", "new"),)),
+        Difference("7", "untold", Kind.STALE, OLD, (Cell("note", "told", None),)),
+    ]
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_values_are_shown_as_people_write_them() -> None:
+    """Money without trailing zeros, instants in UTC with `Z`; a column that one side lacks is empty there."""
+    there = table(action("a", payout=Decimal("1200.50"), locking_date=NOW, note="x")).append_column(
+        "sub", pa.array(["new"])
+    )
+    here = table(action("a", payout=Decimal("1E+3"), locking_date=NOW - DAY)).append_column("own", pa.array(["mine"]))
+    (one,) = compare(there, here).differences("7")
+    assert {(cell.column, cell.here, cell.there) for cell in one.cells} == {
+        ("payout", "1000", "1200.5"),
+        ("locking_date", "2026-02-28T12:00:00Z", "2026-03-01T12:00:00Z"),
+        ("note", None, "x"),
+        ("sub", None, "new"),
+        ("own", "mine", None),
+    }
+
+
+def test_a_row_that_is_held_twice_is_stale() -> None:
+    """Every sum over it is wrong, though each of its copies is right."""
+    found = compare(table(action("a"), action("b")), table(action("a"), action("b"), action("a")))
+    assert (ids(found.same), ids(found.stale), ids(found.here)) == (["b"], ["a"], ["a", "a"])
+    assert found.differences("7") == [Difference("7", "a", Kind.STALE, OLD, (Cell("id", "2 rows", "1 row"),))]
+
+
+@pytest.mark.parametrize("here", [None, table()])
+def test_everything_is_missing_in_an_empty_warehouse(here: pa.Table | None) -> None:
+    """What was never loaded is missing, and nothing is stale."""
+    found = compare(table(action("a"), action("b", event_date=None)), here)
+    assert (ids(found.same), ids(found.missing), ids(found.stale)) == ([], ["a", "b"], [])
+    assert [(one.kind, one.month) for one in found.differences("7")] == [
+        (Kind.MISSING, "2025-11"),
+        (Kind.MISSING, None),
+    ]
+    nothing = compare(table(), table(action("a")))
+    assert (ids(nothing.same), ids(nothing.missing), ids(nothing.stale)) == ([], [], [])
+
+
+LAST = NOW - 2 * DAY
+"""When the last sync was."""
+REACH = LAST - LAG
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "is_newer"),
+    [
+        ({}, {"note": "x"}, False),
+        ({"creation_date": REACH}, {"creation_date": REACH, "note": "x"}, False),
+        ({"creation_date": REACH + SECOND}, {"creation_date": REACH + SECOND, "note": "x"}, True),
+        ({}, {"note": "x", "locking_date": REACH}, False),
+        ({}, {"note": "x", "locking_date": REACH + SECOND}, True),
+        ({}, {"note": "x", "locking_date": NOW}, True),
+        ({}, {"note": "x", "locking_date": NOW + SECOND}, False),
+        ({}, {"cleared_date": REACH}, False),
+        ({}, {"cleared_date": REACH + SECOND}, True),
+        ({}, {"cleared_date": NOW}, True),
+        ({}, {"cleared_date": NOW + SECOND}, False),
+        ({"cleared_date": NOW - DAY, "note": "y"}, {"cleared_date": NOW - DAY, "note": "x"}, False),
+        ({}, {"state": "REVERSED"}, True),
+        ({}, {"state": "REVERSED", "payout": Decimal(0), "locking_date": OLD}, True),
+        ({}, {"state": "REVERSED", "note": "x"}, False),
+        ({}, {"payout": Decimal(0)}, False),
+        ({"locking_date": LAST + SECOND}, {"state": "REVERSED", "locking_date": OLD}, True),
+        ({"locking_date": LAST}, {"state": "REVERSED", "locking_date": OLD}, False),
+        ({"cleared_date": OLD}, {"state": "REVERSED", "cleared_date": OLD}, False),
+        ({"cleared_date": OLD}, {"state": "REVERSED"}, False),
+    ],
+)
+def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
+    here: dict[str, Any],
+    there: dict[str, Any],
+    is_newer: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """A difference that the last sync could not know is told apart from one that it missed, by its dates alone."""
+    found = compare(table(action("a", **there)), table(action("b"), action("a", **here)))
+    assert ids(found.stale) == ["a"]
+    missing, stale = newer(found, LAST, NOW)
+    assert (missing.to_pylist(), stale.to_pylist()) == ([], [is_newer])
+
+
+def test_a_state_that_changed_right_after_a_sync_is_no_excuse() -> None:
+    """Within the hour in which rows may show late, a sync has had no time to be overtaken."""
+    found = compare(table(action("a", state="REVERSED")), table(action("a")))
+    assert newer(found, NOW - LAG, NOW)[1].to_pylist() == [False]
+    assert newer(found, NOW - LAG - SECOND, NOW)[1].to_pylist() == [True]
+
+
+def test_each_stale_row_is_compared_with_its_own() -> None:
+    """The order in which the warehouse holds its rows says nothing."""
+    found = compare(
+        table(action("a", state="REVERSED"), action("b", note="x"), action("c", creation_date=NOW, note="x")),
+        table(action("c", creation_date=NOW), action("b"), action("a")),
+    )
+    assert ids(found.stale) == ["a", "b", "c"]
+    assert newer(found, LAST, NOW)[1].to_pylist() == [True, False, True]
+
+
+def test_a_missing_action_is_excused_by_when_it_was_created() -> None:
+    """One that is older than the last sync was there to be read, whatever happened to it since."""
+    missing = [action("a", creation_date=REACH), action("b", creation_date=REACH + SECOND)]
+    missing += [action("c", creation_date=None), action("d", locking_date=NOW)]
+    assert newer(compare(table(*missing), None), LAST, NOW)[0].to_pylist() == [False, True, False, False]
+
+
+def test_rows_are_counted_by_the_month_of_their_event() -> None:
+    """Months are those of UTC; a row without an event has none."""
+    rows = table(
+        action("a", event_date=datetime(2026, 1, 31, 23, 59, tzinfo=UTC)),
+        action("b", event_date=datetime(2026, 2, 1, tzinfo=UTC)),
+        action("c", event_date=datetime(2026, 2, 28, tzinfo=UTC)),
+        action("d", event_date=None),
+    )
+    assert months(rows) == {"2026-01": 1, "2026-02": 2, None: 1}
+    assert ids(only(rows, ["d", "b", "x"])) == ["b", "d"]
+    assert ids(only(rows, [])) == []
