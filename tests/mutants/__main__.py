@@ -40,6 +40,7 @@ source_paths = ["sources", "pipelines"]
 only_mutate = ["{module}"]
 pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0", "--hypothesis-profile=mutants"]
+process_isolation = "forkserver"
 """
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SENTENCE = 2
