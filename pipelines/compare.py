@@ -17,8 +17,6 @@ from sources.impact.columns import ACTION
 from sources.impact.columns import Kind as ColumnKind
 from sources.impact.settings import LATE
 
-LAG = LATE
-"""What happened this long before the last sync may be new to it."""
 _PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
 """What changes with the state of an action."""
 
@@ -107,13 +105,13 @@ def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedA
     it was open and there was time, have passed to another state, which leaves no date. A missing one that is older
     was there to be read, whatever happened to it since.
     """
-    reach = synced - LAG
+    reach = synced - LATE
     stale, mask = found.stale, _after(found.stale, "creation_date", reach)
     here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
     differs = differing_columns(stale, here)
     mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
     mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
-    if now - synced > LAG:
+    if now - synced > LATE:
         mask = pc.or_(mask, _passed(differs, here, synced))
     return _after(found.missing, "creation_date", reach), mask
 

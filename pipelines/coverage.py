@@ -59,9 +59,9 @@ class Gap:
 
 def find_gaps(pipeline: dlt.Pipeline, state: Mapping[str, Any]) -> list[Gap]:
     """Ranges that the cursors vouch for and no window in `sync_windows` held; none is as it should be."""
-    holes = [(c, p, _utc(start), _utc(end)) for c, p, start, end in _query(pipeline, _HOLES)]
+    holes = [(c, p, in_utc(start), in_utc(end)) for c, p, start, end in ledger_rows(pipeline, _HOLES)]
     found = []
-    for campaign_id, pass_, first, last, began in _query(pipeline, _ENDS):
+    for campaign_id, pass_, first, last, began in ledger_rows(pipeline, _ENDS):
         cursors = Cursors(
             {"campaigns": {campaign_id: dict(state.get("campaigns", {}).get(campaign_id, {}))}}, campaign_id
         )
@@ -70,22 +70,24 @@ def find_gaps(pipeline: dlt.Pipeline, state: Mapping[str, Any]) -> list[Gap]:
             continue
         # What locked before the first run was read by the updated pass; the reach-back to it leaves holes on purpose.
         if pass_ == Pass.UPDATED:
-            since = cursors.get(Mark.BEGUN) or _utc(first)
+            since = cursors.get(Mark.BEGUN) or in_utc(first)
         else:
-            since = max(_utc(first), cursors.get(Mark.FOLLOWED) or _utc(began))
+            since = max(in_utc(first), cursors.get(Mark.FOLLOWED) or in_utc(began))
         mine = [(start, end) for c, p, start, end in holes if (c, p) == (campaign_id, pass_)]
-        for start, end in [*mine, (_utc(last), cursor)]:
+        for start, end in [*mine, (in_utc(last), cursor)]:
             low, high = max(start, since), min(end, cursor)
             if high - low > _ADJOIN:
                 found.append(Gap(campaign_id, pass_, low, high))
     return found
 
 
-def _query(pipeline: dlt.Pipeline, sql: str) -> list[tuple[Any, ...]]:
+def ledger_rows(pipeline: dlt.Pipeline, sql: str, **parts: str) -> list[tuple[Any, ...]]:
+    """Rows of a query over `{windows}` and `{runs}`, the tables of the ledger; `parts` are what else it names so."""
     with pipeline.sql_client() as client:
         names = {name: client.make_qualified_table_name(f"sync_{name}") for name in ("windows", "runs")}
-        return [tuple(row) for row in client.execute_sql(sql.format(**names)) or []]
+        return [tuple(row) for row in client.execute_sql(sql.format(**names, **parts)) or []]
 
 
-def _utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """An instant of the ledger; some warehouses give it without its zone."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

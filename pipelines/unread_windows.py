@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dlt
 
+from pipelines.coverage import in_utc, ledger_rows
 from sources.impact.passes import Pass
 from sources.impact.reading import AHEAD, FAILED, LEFT_OUT
 
@@ -43,12 +44,6 @@ class UnreadWindow:
 
 def find_unread(pipeline: dlt.Pipeline) -> list[UnreadWindow]:
     """The windows that the latest sync and the latest verify of each campaign did not read, or will read again."""
-    with pipeline.sql_client() as client:
-        names = {name: client.make_qualified_table_name(f"sync_{name}") for name in ("windows", "runs")}
-        outcomes = ", ".join(f"'{outcome}'" for outcome in (FAILED, LEFT_OUT, AHEAD))
-        rows = client.execute_sql(_UNREAD.format(**names, verify=Pass.VERIFY.value, outcomes=outcomes)) or []
-    return [UnreadWindow(c, p, _utc(start), _utc(end), outcome, why) for c, p, start, end, outcome, why in rows]
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    outcomes = ", ".join(f"'{outcome}'" for outcome in (FAILED, LEFT_OUT, AHEAD))
+    rows = ledger_rows(pipeline, _UNREAD, verify=Pass.VERIFY.value, outcomes=outcomes)
+    return [UnreadWindow(c, p, in_utc(start), in_utc(end), outcome, why) for c, p, start, end, outcome, why in rows]

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import dlt
 
-from pipelines.compare import LAG, Difference, compare
+from pipelines.compare import Difference, compare
 from pipelines.descriptions import describe
 from pipelines.exits import Exit, exit_code, worst_exit
 from pipelines.findings import Count, Findings
@@ -32,6 +32,7 @@ from sources.impact.errors import ConfigurationError
 from sources.impact.landing import Lander, Landing, versions
 from sources.impact.passes import Bounds, Cursors, Mark, Pass
 from sources.impact.reading import WindowDone, WindowReader
+from sources.impact.settings import LATE
 from sources.impact.unread import Failure
 from sources.impact.walk import Progress, State, own
 from sources.impact.warehouse import Warehouse
@@ -281,7 +282,7 @@ class Verification:
         if findings.unexpected:
             yield f"{findings.unexpected:,} actions from before start_date are not held, as configured"
         synced = min((at for at in scope.cursors.values() if at), default=None)
-        if findings.differences and synced and bounds.now - synced > LAG:
+        if findings.differences and synced and bounds.now - synced > LATE:
             yield (
                 f"the last sync reached {synced:%Y-%m-%d %H:%M} UTC; some changes since then leave no date and look "
                 "like drift: to be sure, sync and verify again"

@@ -14,7 +14,7 @@ from itertools import chain, groupby
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.compare import LAG, Compared, Difference, Kind, compare, newer, only
+from pipelines.compare import Compared, Difference, Kind, compare, newer, only
 from pipelines.findings import Findings, without
 from pipelines.held import Held
 from sources.impact.client import Client
@@ -23,6 +23,7 @@ from sources.impact.gone import Gone
 from sources.impact.passes import Bounds, Pass, Reading, plan_unseen
 from sources.impact.protocol import Axis
 from sources.impact.reading import FAILED, LEFT_OUT, Batch, WindowDone, WindowReader
+from sources.impact.settings import LATE
 from sources.impact.windows import Window, cut
 
 _DAY = timedelta(days=1)
@@ -153,7 +154,7 @@ class CampaignCheck:
         asked = self._doubts.keys() | self._unreturned.keys()
         if not asked or self._plan.synced is None:
             return
-        reach = max(self._plan.synced - LAG, self._plan.bounds.earliest)
+        reach = max(self._plan.synced - LATE, self._plan.bounds.earliest)
         windows = cut(reach, max(self._client.clock.now(), reach))
         for batch in self._batches(self._reader.read(Reading(self._id, Pass.UPDATED, w) for w in windows)):
             self._newer |= asked.intersection(batch.ids.to_pylist())

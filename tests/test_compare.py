@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.compare import LAG, Cell, Difference, Kind, compare, months, newer, only
+from pipelines.compare import Cell, Difference, Kind, compare, months, newer, only
 from sources.impact.columns import ACTION, SYNCED_AT
+from sources.impact.settings import LATE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -104,7 +105,7 @@ def test_everything_is_missing_in_an_empty_warehouse(here: pa.Table | None) -> N
 
 LAST = NOW - 2 * DAY
 """When the last sync was."""
-REACH = LAST - LAG
+REACH = LAST - LATE
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,8 @@ def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
 def test_a_state_that_changed_right_after_a_sync_is_no_excuse() -> None:
     """Within the hour in which rows may show late, a sync has had no time to be overtaken."""
     found = compare(table(action("a", state="REVERSED")), table(action("a")))
-    assert newer(found, NOW - LAG, NOW)[1].to_pylist() == [False]
-    assert newer(found, NOW - LAG - SECOND, NOW)[1].to_pylist() == [True]
+    assert newer(found, NOW - LATE, NOW)[1].to_pylist() == [False]
+    assert newer(found, NOW - LATE - SECOND, NOW)[1].to_pylist() == [True]
 
 
 def test_each_stale_row_is_compared_with_its_own() -> None:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
 from sources.impact.narrowing import Case, Known, Way, Why, adds_up, allowed, child, cut
 from sources.impact.parting import Counts
-from sources.impact.passes import Mark, Pass, Reading
+from sources.impact.passes import Mark, Reading
 from sources.impact.protocol import Axis
-from sources.impact.settings import PAGES_MAX, STATES
+from sources.impact.settings import STATES
 from sources.impact.windows import Window
+from tests.test_narrowing_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
 
-DAY = timedelta(days=1)
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HORIZON = Window(NOW - 1000 * DAY, NOW)
-SIZE = 10
-FIT = SIZE * PAGES_MAX
-LOCKS = Reading("1000", Pass.LOCKING, Window(NOW, NOW + 40 * DAY))
 BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})
 
 

@@ -22,11 +22,8 @@ from sources.impact.passes import (
 )
 from sources.impact.settings import HISTORY_MAX, LATE, LOCK_MAX, WINDOW_MAX, Settings
 from sources.impact.windows import SECOND, Window
-from tests.test_passes import cursors
+from tests.test_passes import DAY, NOW, SETTINGS, cursors
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-SETTINGS = Settings("sid", "token")
 BOUNDS = Bounds(NOW, NOW)
 EDGE = NOW - HISTORY_MAX
 

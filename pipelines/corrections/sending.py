@@ -155,15 +155,15 @@ class Sender:
         """Look at the action: a call is left out where it is not what the plan saw, and waits where nobody can say."""
         live = self._desk.rereader.look(call)
         now = self._desk.client.clock.now()
+        changed = waits = None
         if isinstance(live, Live):
             changed = changed_since(call, live, now)
-            waits = ""
         elif isinstance(live, NotFound):
             gone = self._desk.rereader.land([call]).gone.get(call.action_id)
-            changed = "the API does not know the action" if gone and now >= gone.certain_from else None
-            waits = uncertain(gone) if gone else "the API did not know the action at first, and then did"
+            waits = uncertain(gone, now) if gone else "the API did not know the action at first, and then did"
+            changed = None if waits else "the API does not know the action"
         else:
-            changed, waits = None, f"the action could not be read: {live}"
+            waits = f"the action could not be read: {live}"
         if changed:
             self._desk.journal.record(call, Status.LEFT_OUT, changed, settled_at=now)
         elif waits:

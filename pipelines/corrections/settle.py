@@ -169,7 +169,7 @@ class Settler:
     def _unsettled(self, call: Call, found: Landed, now: datetime) -> str | None:
         """Why nothing can be said yet of a call whose action was not read; None where the action is gone."""
         if gone := found.gone.get(call.action_id):
-            return None if now >= gone.certain_from else uncertain(gone)
+            return uncertain(gone, now)
         return f"the action could not be read: {self.rereader.unread[call.action_id].error}"
 
     def _look_later(self, call: Call) -> None:
@@ -199,8 +199,10 @@ class Settler:
         self.on_settled()
 
 
-def uncertain(gone: Gone) -> str:
-    """What is said of an action that the API does not know, as long as a replica that lags may be the reason."""
+def uncertain(gone: Gone, now: datetime) -> str | None:
+    """Why an action that the API does not know may be there all the same; None once it is gone for certain."""
+    if now >= gone.certain_from:
+        return None
     return (
         "the API does not know the action, as it may do for a while where it lags behind: "
         f"not taken for gone before {gone.certain_from:%Y-%m-%d %H:%M} UTC"

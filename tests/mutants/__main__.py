@@ -72,15 +72,13 @@ def _texts(code: str) -> list[str]:
     return _LITERAL.findall(code)
 
 
-def _copy(module: str) -> Path:
-    """A tree of the module's own, with mutmut's configuration; the tests in it are those of now."""
-    folder = _COPY / Path(module).with_suffix("").as_posix().replace("/", ".")
+def _copy(module: str, folder: Path) -> None:
+    """Make a tree of the module's own, with mutmut's configuration; the tests in it are those of now."""
     left_out = shutil.ignore_patterns("__pycache__", ".*")
     for name in ("sources", "pipelines", "tests"):
         shutil.copytree(_ROOT / name, folder / name, ignore=left_out, dirs_exist_ok=True)
     configuration = _CONFIGURATION.format(module=module, tests=json.dumps(MODULES[module]))
     (folder / "pyproject.toml").write_text((_ROOT / "pyproject.toml").read_text() + configuration)
-    return folder
 
 
 def _codes(folder: Path, module: str) -> dict[str, int | None]:
@@ -97,7 +95,7 @@ def _run(module: str, *, again: bool) -> tuple[list[Mutant], list[Mutant]]:
         names = [name for name, code in _codes(folder, module).items() if code in _SURVIVED]
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    _copy(module)
+    _copy(module, folder)
     if names or not again:
         command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", "1", *names]
         with (folder / "mutmut.log").open("w") as log:
