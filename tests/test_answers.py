@@ -57,7 +57,7 @@ def books(account: Make) -> tuple[Account, dict[str, str]]:
     """The account, synced, and the id of each of its actions by the name it has here."""
     world = account(days=1, per_day=0)
     ids = {name: world.world.create("1000", **(_USUAL | fields)) for name, fields in _BOOKS.items()}
-    world.sync()
+    world.first_sync()
     return world, {action_id: name for name, action_id in ids.items()}
 
 
@@ -194,7 +194,7 @@ def test_reversal_rates_are_by_the_age_of_the_actions(account: Make) -> None:
     world.world.reverse(first[0])
     world.world.create("1000", **usual)
     world.world.advance(days=4)  # 29 January: the first four are two weeks old to the second
-    world.sync()
+    world.first_sync()
     sql = (
         "select week, actions, actions_reversed, actions_open, reversal_rate, payout_lost from impact.reversal_rates "
         "order by week"
@@ -214,8 +214,7 @@ def test_item_sales_adds_up_units_and_money_by_sku(account: Make) -> None:
     world.world.create(items=[shoe | money | {"Quantity": "1"}, sock | money | {"Quantity": "4"}], Currency="USD")
     lost = world.world.create(items=[shoe | money | {"Quantity": "2"}], Currency="USD")
     world.world.reverse(lost)
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     rows = world.query(
         "select category, sku, currency, item_name, actions, actions_reversed, units, amount, payout, average_price "
         "from impact.item_sales order by sku"
@@ -230,7 +229,7 @@ def test_freshness_says_how_far_each_campaign_is_known_and_whether_it_was_proven
     """As of when, the newest conversion, when it was verified and what differed then."""
     world = account(days=10, per_day=4)
     world.world.advance(days=2)
-    world.sync()
+    world.first_sync()
     sql = "select campaign_id, as_of, verified_at is null, drift from impact.freshness order by 1"
     until = world.world.now.replace(microsecond=0)
     assert world.query(sql) == [("1000", until, True, None), ("2000", until, True, None)]
@@ -246,7 +245,7 @@ def test_freshness_says_how_far_each_campaign_is_known_and_whether_it_was_proven
 def test_without_history_there_are_the_views_that_need_none(account: Make) -> None:
     """A view whose table is not there is left out; the others answer."""
     world = account(days=1, per_day=2)
-    world.sync(history=False)
+    world.first_sync(history=False)
     names = {name for (name,) in world.query("select view_name from duckdb_views() where not internal")}
     assert "settlement" in names
     assert "restatements" not in names

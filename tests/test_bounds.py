@@ -60,7 +60,7 @@ def test_every_bound_of_every_command_takes_whole_days_and_says_so() -> None:
 def test_a_day_is_verified_whole(account: Callable[..., Account]) -> None:
     """`--since D --until D` compares everything that happened on that day."""
     one = account(days=20, per_day=20)
-    one.sync()
+    one.first_sync()
     day = (one.world.now - timedelta(days=5)).date()
     with one.changing() as connection:
         connection.execute(f"update actions set payout = 0.01 where cast(event_date as date) = '{day}'")

@@ -25,7 +25,7 @@ def synced(account: Make, *, later: int = 3) -> Account:
     """An account that was synced; then days pass, and every open action is reversed without a date."""
     one = account(days=20, per_day=4)
     settings: dict[str, Any] = {"start_date": one.world.now - timedelta(days=40)}
-    one.sync(**settings)
+    one.first_sync(**settings)
     one.world.advance(days=later)
     for row in one.world.truth().to_pylist():
         if row["State"] == "PENDING":

@@ -96,7 +96,7 @@ def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
     """Verify names a missing and a stale action, mends both, and the history has the mended version."""
     world = account(days=30, per_day=5)
     world.world.advance(days=2)
-    world.sync()
+    world.first_sync()
     ids = [row[0] for row in query("select id from {actions} order by id limit 2")]
     with open_pipeline() as pipeline, pipeline.sql_client() as client:
         actions = client.make_qualified_table_name("actions")
@@ -113,7 +113,7 @@ def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
 def test_every_view_answers(account: Make) -> None:
     """Each view can be asked, and money adds up to what the actions say."""
     world = account(days=30, per_day=5)
-    world.sync(items_max_requests=5)
+    world.first_sync(items_max_requests=5)
     rows = {name: query(f"select count(*) from {{{name}}}")[0][0] for name in texts()}
     assert {name for name, number in rows.items() if not number} == {"item_reconciliation"}
     assert rows["settlement"] == rows["item_state"] == len(world.truth())
@@ -129,7 +129,7 @@ def test_a_field_that_the_api_adds_becomes_a_column(account: Make) -> None:
     """A field that no document names is kept, and its changes are versions."""
     world = account(days=3, per_day=2)
     action_id = world.world.create(Note="plain")
-    world.sync()
+    world.first_sync()
     for tier in ("gold", "silver"):
         world.world.advance(days=1)
         world.world.modify(action_id, Tier=tier)
@@ -155,7 +155,7 @@ def test_columns_are_described_in_the_database(account: Make, warehouse: str) ->
 def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
     """What `impact status` tells is what a sync has loaded."""
     world = account(days=10, per_day=3)
-    world.sync()
+    world.first_sync()
     runner = CliRunner()
     status = json.loads(runner.invoke(main, ["status", "--json"]).output)
     assert sum(one["actions"] for one in status["campaigns"]) == len(world.truth())
@@ -210,7 +210,7 @@ WICKED = (
 def test_a_users_query_reads_and_does_nothing_else(warehouse: str, account: Make, tmp_path: Path) -> None:
     """A query is one select that cannot write, whatever stands around it or within it, on every warehouse."""
     world = account(days=3, per_day=3)
-    world.sync()
+    world.first_sync()
     before, files = query("select count(*), sum(payout) from {actions}"), sorted(tmp_path.iterdir())
     asked = "select id, amount - 10.125 as amount, '%s; --' as text from {} order by id; -- that is all"
     with open_pipeline() as pipeline:
@@ -233,7 +233,7 @@ def test_a_users_query_reads_and_does_nothing_else(warehouse: str, account: Make
 def test_a_report_has_the_figures_of_the_views(account: Make) -> None:
     """The report is written from any warehouse, and its accrued commission is that of the view."""
     world = account(days=40, per_day=5)
-    world.sync()
+    world.first_sync()
     world.world.advance(days=20)
     world.sync()
     with open_pipeline(read_only=True) as pipeline:
@@ -257,7 +257,7 @@ def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> N
     """Postgres knows no NUL in a text: it is shown as its symbol there, and the row is not written again for it."""
     world = account(days=1, per_day=0)
     world.world.create(Note="a\x00b")
-    world.sync()
+    world.first_sync()
     ((note,),) = query("select note from {actions}")
     assert note.replace("\x00", "\u2400") == "a\u2400b"
     world.world.advance(hours=1)
@@ -278,7 +278,7 @@ def test_one_run_at_a_time(account: Make) -> None:
         return None
 
     world.sandbox.on_request = hook
-    world.sync()
+    world.first_sync()
     assert codes == [-1, 5]
 
 
@@ -298,7 +298,7 @@ def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
     """Versions that do not fit together, or not to their row, are drift until --repair has made them fit."""
     world = account(days=2, per_day=1)
     id_ = world.world.create(Payout="10.00")
-    world.sync()
+    world.first_sync()
     world.world.advance(days=1)
     world.world.modify(id_, Payout="5.00")
     world.sync()
@@ -317,7 +317,7 @@ def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
 def test_a_doubled_version_does_not_take_both_copies_with_it(account: Make) -> None:
     """Where a version stands there twice, as after a repeated load, the next sync leaves one of them."""
     world = account(days=3, per_day=3)
-    world.sync()
+    world.first_sync()
     with open_pipeline() as pipeline, pipeline.sql_client() as client:
         history = client.make_qualified_table_name("action_history")
         client.execute_sql(f"insert into {history} select * from {history}")
@@ -336,7 +336,7 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
     world = account(days=60, per_day=3)
     changing = world.world.create(Payout="10.00")
-    world.sync()
+    world.first_sync()
     world.world.advance(days=2)
     world.world.modify(changing, Payout="5.00")
     ended: list[Any] = []
@@ -370,7 +370,7 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
 def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
     """A table or a column that is gone is named to who only reads; the next sync has all of it again."""
     world = account(days=3, per_day=2)
-    world.sync(items_max_requests=100)
+    world.first_sync(items_max_requests=100)
     for dropped in (
         "table {actions} cascade",
         "table {action_items} cascade",
@@ -400,7 +400,7 @@ def test_views_that_change_keep_grants_and_what_is_built_on_them(
     monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
     world = account(days=2, per_day=2)
-    world.sync()
+    world.first_sync()
 
     def execute(sql: str) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
@@ -438,7 +438,7 @@ def test_text_is_utf_8_whatever_the_environment_says(
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     world = account(days=1, per_day=0)
     world.world.create(Note="Zoë, 日本")
-    world.sync()
+    world.first_sync()
     assert query("select note from {actions}") == [("Zoë, 日本",)]
     world.world.advance(hours=1)
     assert sum(tally.changed for tally in world.sync().tallies.values()) == 0

@@ -108,5 +108,5 @@ def test_a_load_that_needs_more_memory_gets_it(account: Make, monkeypatch: pytes
     """Loads are held to little memory; one for which that is too little lands all the same."""
     monkeypatch.setattr(duckdb_merge, "_MEMORY", "1MB")
     one = account(days=20, per_day=100)
-    one.sync()
+    one.first_sync()
     one.assert_true()

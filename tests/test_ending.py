@@ -102,7 +102,7 @@ def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.
 def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
     """Requests that an interrupt breaks off are not reported as if they were tried again."""
     one = account(days=10, per_day=5)
-    one.sync()
+    one.first_sync()
     asked, over = threading.Event(), threading.Event()
 
     def hang(request: Request) -> None:

@@ -140,7 +140,7 @@ def test_a_run_that_gets_no_answers_moves_nothing(account: Make) -> None:
     """When actions are answered with nothing under status 200, runs fail, what was held stays, and later runs mend."""
     one = account(days=40, per_day=5, campaigns=ONE)
     start = one.world.now - timedelta(days=44)
-    one.sync(start_date=start)
+    one.first_sync(start_date=start)
     one.world.advance(days=7)
     held = one.held()
     for kind in (Kind.LISTLESS, Kind.LENGTH_SHORT):

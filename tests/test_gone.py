@@ -34,7 +34,7 @@ def synced(account: Make) -> tuple[Account, str]:
     one = account(days=10, per_day=2, campaigns=ONE)
     action_id = one.world.create(LockingDate=FAR, Amount="10.00")
     settings = {"start_date": one.world.now - timedelta(days=30)}
-    one.sync(**settings)  # type: ignore[arg-type]
+    one.first_sync(**settings)
     one.world.advance(days=3)
     one.sync()
     return one, action_id
@@ -114,7 +114,7 @@ def test_verify_takes_back_what_it_acknowledged(account: Make) -> None:
 def test_items_that_were_not_found_are_asked_for_again(account: Make) -> None:
     """A 404 of a replica that lags does not hide an action's items until the action changes."""
     one = account(days=3, per_day=2, campaigns=ONE)
-    one.sync(start_date=one.world.now - timedelta(days=30))
+    one.first_sync(start_date=one.world.now - timedelta(days=30))
     some = sorted(one.truth())[:2]
     lag(one, *some)
     one.drain()
@@ -129,7 +129,7 @@ def test_items_that_were_not_found_are_asked_for_again(account: Make) -> None:
 def test_items_of_what_is_gone_for_good_are_asked_for_weekly(account: Make) -> None:
     """An action that the API no longer knows costs items a request a run for a week, then one a week."""
     one = account(days=3, per_day=2, campaigns=ONE)
-    one.sync(start_date=one.world.now - timedelta(days=30))
+    one.first_sync(start_date=one.world.now - timedelta(days=30))
     some = sorted(one.truth())[:1]
     lag(one, *some)
     asked = []

@@ -26,7 +26,7 @@ def test_each_change_is_a_version_with_the_interval_it_held(account: Make) -> No
     """A version says what changed and which pass saw it; it holds until the next was seen."""
     world = account(days=1, per_day=0)
     action_id = world.world.create(Amount="100.00", Payout="10.00")
-    world.sync()
+    world.first_sync()
     world.world.advance(hours=5)
     world.world.modify(action_id, Amount="50.00", Payout="5.00")
     world.sync()
@@ -47,7 +47,7 @@ def test_each_change_is_a_version_with_the_interval_it_held(account: Make) -> No
 def test_an_unchanged_row_that_is_read_again_adds_nothing(account: Make) -> None:
     """Every sync reads open actions again; where nothing changed the history stays as it is."""
     world = account(days=30, per_day=5)
-    world.sync()
+    world.first_sync()
     before = world.query("select id, valid_from from impact.action_history order by all")
     world.world.tick()
     summary = world.sync()
@@ -83,7 +83,7 @@ def test_a_run_that_breaks_off_between_tables_loses_no_version(account: Make, mo
     """Actions that landed without their history get it from the next run, which reads nothing new of them."""
     world = account(days=20, per_day=4)
     changing = world.world.create(Payout="10.00")
-    world.sync()
+    world.first_sync()
     world.world.advance(days=3)
     world.world.modify(changing, Payout="5.00")
 
@@ -109,7 +109,7 @@ def test_a_history_that_is_turned_on_later_begins_with_what_is_held(account: Mak
     """Without history there is no table of it; turned on, it holds every action from then on."""
     world = account(days=20, per_day=4)
     changing = world.world.create(Payout="10.00")
-    world.sync(history=False)
+    world.first_sync(history=False)
     assert world.query("select count(*) from duckdb_tables() where table_name like '%history%'") == [(0,)]
     world.world.advance(days=2)
     world.sync()
@@ -124,7 +124,7 @@ def test_a_field_that_the_api_adds_is_part_of_the_history(account: Make) -> None
     """A column that comes later is in later versions, and a change of it alone is a version."""
     world = account(days=5, per_day=4)
     action_id = world.world.create(Payout="10.00")
-    world.sync()
+    world.first_sync()
     world.world.advance(days=1)
     world.world.modify(action_id, Tier="gold")
     world.sync()
@@ -141,7 +141,7 @@ def test_what_verify_mends_is_a_version_that_verify_saw(account: Make) -> None:
     world = account(days=10, per_day=4)
     action_id = world.world.create(Payout="10.00")
     world.world.advance(days=2)
-    world.sync()
+    world.first_sync()
     with world.changing() as connection:
         connection.execute("update actions set payout = 99 where id = ?", [action_id])
         connection.execute("update action_history set payout = 99 where id = ?", [action_id])
@@ -156,16 +156,14 @@ def test_items_have_versions_until_a_list_names_them_no_more(account: Make) -> N
     world = account(days=1, per_day=0)
     lines = [{"Sku": "A", "Quantity": "1", "SaleAmount": "60.00"}, {"Sku": "B", "Quantity": "2", "SaleAmount": "40.00"}]
     action_id = world.world.create(Amount="100.00", items=lines)
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     for step in ("change", "remove"):
         world.world.advance(hours=2)
         if step == "change":
             world.world.set_item(action_id, "A", Quantity="3")
         else:
             world.world.remove_item(action_id, "B")
-        world.sync()
-        world.drain()
+        world.sync(items_max_requests=None)
     world.assert_history_true("action_items", "action_item_history", "action_id", "sku")
     rows = world.query(
         "select sku, quantity, valid_to is null, changed from impact.action_item_history order by sku, valid_from"

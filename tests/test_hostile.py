@@ -38,7 +38,7 @@ def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: 
         id_ = f"1000.{name if name == 'controls' else text}"  # no server takes a line's end within a path
         action = one.world.create(Note=text, MediaPartnerName=text, Oid=text, Id=id_, CustomerCity=name)
         one.world.set_item(action, text, ItemName=text, SaleAmount="1.00")
-    one.sync(items_max_requests=None)
+    one.first_sync(items_max_requests=None)
     one.drain()
     one.assert_true()
     one.assert_items_true()
@@ -77,7 +77,7 @@ def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
     one = account(days=2, per_day=2, campaigns=CAMPAIGNS[:1])
     for id_ in (*UNSAFE, *SAFE):
         one.world.set_item(one.world.create(Id=id_), "TEE", SaleAmount="1.00")
-    one.sync()
+    one.first_sync()
     one.assert_true()
     one.sandbox.requests.clear()
     summary = one.drain()
@@ -107,7 +107,7 @@ def test_very_long_texts_land(account: Make) -> None:
     """Ten million characters in a field are ten million characters in the column."""
     one = account(days=3, per_day=1, campaigns=CAMPAIGNS[:1])
     action = one.world.create(Note="long " * 2_000_000)
-    one.sync()
+    one.first_sync()
     one.assert_true()
     assert one.query(f"select length(note) from impact.actions where id = '{action}'") == [(10_000_000,)]
 
@@ -130,7 +130,7 @@ def test_a_full_disk_stops_the_run_and_a_later_one_completes_it(account: Make) -
 def test_a_warehouse_that_is_in_use_for_a_while_is_waited_for(account: Make) -> None:
     """Another program that has the file open for a moment delays a run and does not end it."""
     one = account(days=5, per_day=2)
-    one.sync()
+    one.first_sync()
     hold = (
         f"import duckdb, sys; held = duckdb.connect({str(one.path)!r}); print('held', flush=True); "
         "sys.stdin.readline(); held.close()"

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sources.impact.budget import Budget
 from sources.impact.client import Client
 from sources.impact.errors import BudgetSpent
 from sources.impact.item_queue import Queued, Status
+from sources.impact.item_reading import ItemReader
 from sources.impact.protocol import Limits
 from sources.impact.settings import Settings
 from sources.impact.spool import Listing, Spool
@@ -37,8 +38,7 @@ def test_the_most_valuable_is_asked_for_first(account: Make) -> None:
     """Changed and open, new and open, changed and locked, new and locked; of each the larger amount first."""
     world = account(days=1, per_day=0, campaigns=ONE)
     locked_changed = [world.world.create(Amount=amount) for amount in ("30.00", "40.00")]
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     locked_new = [world.world.create(Amount=amount) for amount in ("900.00", "800.00")]
     for action in locked_changed:
         world.world.modify(action, Amount="31.00" if action == locked_changed[0] else "41.00")
@@ -46,10 +46,7 @@ def test_the_most_valuable_is_asked_for_first(account: Make) -> None:
     world.world.advance(days=60)
     open_changed = [world.world.create(Amount=amount) for amount in ("5.00", "6.00")]
     world.sync()
-    world.query("select 1")
-    for action in open_changed:  # read, so that a later change finds them read before
-        assert world.drain(1).tally.actions == 1
-        del action
+    assert world.drain(2).tally.actions == 2  # so that a later change finds them read before
     for action in open_changed:
         world.world.modify(action, Amount="7.00" if action == open_changed[0] else "8.00")
     open_new = [world.world.create(Amount=amount) for amount in ("20.00", "-25.00", "10.00")]
@@ -65,6 +62,28 @@ def test_the_most_valuable_is_asked_for_first(account: Make) -> None:
         *reversed(locked_changed),
         *locked_new,
     ]
+
+
+def test_the_last_requests_of_an_hour_go_to_the_most_valuable(account: Make) -> None:
+    """Where fewer requests are left than could be in flight, just so many of the first actions are asked for."""
+    world = account(days=1, per_day=0, campaigns=ONE)
+    ids = [world.world.create() for _ in range(6)]
+    drawn: list[str] = []
+
+    def queue() -> Iterator[Queued]:
+        for id_ in ids:
+            drawn.append(id_)
+            yield Queued(id_, "1000", "")
+
+    with Client(world.settings()) as client, client.budget.sparing(0.0, most=2, wait=False):
+        reader = ItemReader(client)
+        reading = reader.read(queue())
+        found = [next(reading)]
+        assert len(drawn) <= 2
+        found += reading
+        reader.close()
+    assert [listing.queued.action_id for listing in found] == ids[:2]
+    assert isinstance(reader.stopped, BudgetSpent)
 
 
 def test_a_tenth_of_the_hour_is_left_to_others(account: Make) -> None:
@@ -84,7 +103,7 @@ def test_a_tenth_of_the_hour_is_left_to_others(account: Make) -> None:
 def test_no_more_requests_are_sent_than_allowed(account: Make, concurrency: int) -> None:
     """`items_max_requests` and `--max-requests` are kept to the request, however many are in flight."""
     world = account(days=30, per_day=5)
-    world.sync(items_max_requests=17, item_concurrency=concurrency)
+    world.first_sync(items_max_requests=17, item_concurrency=concurrency)
     assert len(world.item_requests()) == 17
     assert world.drain(5, item_concurrency=concurrency).ended[0] is Exit.EARLY
     assert len(world.item_requests()) == 5
@@ -122,7 +141,7 @@ def kill_items_after(world: Account, requests: int) -> None:
 def test_of_a_killed_drain_only_what_was_in_flight_is_asked_for_again(account: Make) -> None:
     """Killed amid the drain, twice: every item lands, and at most the eight in flight were asked for again."""
     world = account(days=30, per_day=8)
-    world.sync()
+    world.first_sync()
     world.item_requests()
     for after in (60, 90):
         kill_items_after(world, after)
@@ -243,7 +262,7 @@ def test_an_action_counts_as_read_only_once_its_items_have_landed(
     """Tables commit one by one: `item_fetches` speaks of an action in a later load package than `action_items`."""
     monkeypatch.setattr(items, "_PACKAGE", 10)
     world = account(days=10, per_day=2)
-    world.sync()
+    world.first_sync()
     with open_pipeline() as pipeline, Client(world.settings()) as client:
         warehouse = Warehouse(pipeline)
         with items.ItemWalk(client, warehouse, "a run") as walk:

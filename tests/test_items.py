@@ -46,15 +46,14 @@ def reply_to_items(world: Account, action: str, reply: Reply | None) -> None:
 def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(account: Make) -> None:
     """After `impact items` every item is there, for exactly one request an action, and then there is nothing to do."""
     world = account(days=20, per_day=10)
-    world.sync()
+    world.first_sync()
     world.item_requests()
     summary = world.drain()
     assert sorted(world.item_requests()) == sorted(world.truth())
     assert summary.ended[0] is Exit.DONE
     assert summary.coverage.share == 1.0
     world.assert_items_true()
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     assert world.item_requests() == []
 
 
@@ -69,8 +68,7 @@ def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(accou
 def test_items_are_true_however_the_api_sends_them(account: Make, rules: Rules) -> None:
     """Items are read right in every form that the API has been seen to send."""
     world = account(days=30, per_day=4, rules=rules)
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.assert_items_true()
     if rules.duplicate_skus:
         assert world.query("select max(line_count) from impact.action_items") == [(2,)]
@@ -80,16 +78,14 @@ def test_fields_that_no_document_names_become_columns(account: Make) -> None:
     """A new field of items lands in a column of its own."""
     world = account(days=10, per_day=2)
     world.world.rules = Rules(unknown_fields=world.world.now)
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.assert_items_true()
 
 
 def test_an_action_that_only_changed_its_state_is_not_asked_for_again(account: Make) -> None:
     """Approvals and payments, which leave items alone, cost no item request."""
     world = account(days=30, per_day=4, campaigns=ONE)
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     before = world.held()
     world.world.advance(days=30)
     world.sync()
@@ -109,8 +105,7 @@ def test_a_change_that_moves_no_field_of_the_action_is_noticed(account: Make) ->
     """A new category or quantity alone changes nothing about the action but that it was updated: that is enough."""
     world = account(days=10, per_day=2, campaigns=ONE)
     action = with_items(world, "A1", "A2")
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     stamps = dict(world.query(f"select sku, synced_at from impact.action_items where action_id = '{action}'"))
     world.world.advance(hours=30)
     world.world.set_item(action, "A1", Category="Garden", Quantity="7")
@@ -130,16 +125,14 @@ def test_a_change_in_a_run_without_items_is_still_known_later(account: Make) -> 
     """Whose items are out of date is remembered by the run that saw the update, though it read no items itself."""
     world = account(days=10, per_day=2, campaigns=ONE)
     action = with_items(world, "A1")
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.world.advance(days=3)
     world.world.set_item(action, "A1", Category="Garden")
     for _ in range(3):
         world.sync()
         world.world.advance(days=3)
-    world.sync()
     world.item_requests()
-    world.drain()
+    world.sync(items_max_requests=None)
     assert action in world.item_requests()
     world.assert_items_true()
 
@@ -148,20 +141,17 @@ def test_items_that_are_gone_there_are_gone_here(account: Make) -> None:
     """What the API no longer lists leaves the table; an action left with no item at all has none."""
     world = account(days=5, per_day=2, campaigns=ONE)
     some, all_ = with_items(world, "A1", "A2"), with_items(world, "B1", "B2")
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.world.remove_item(some, "A2")
     for sku in ("B1", "B2"):
         world.world.remove_item(all_, sku)
     world.world.advance(hours=1)
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     world.assert_items_true()
     assert {key for key in world.held_items() if key[0] in (some, all_)} == {(some, "A1")}
     world.world.set_item(all_, "B3", SaleAmount="3.00")
     world.world.advance(hours=1)
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     world.assert_items_true()
 
 
@@ -170,8 +160,7 @@ def test_any_sku_and_action_id_can_be_asked_for(account: Make) -> None:
     world = account(days=3, per_day=0, campaigns=ONE)
     for action in ("1000.4636.1/2 3", "1000.4636.100%'\"?&#"):
         with_items(world, "a/b c%20", "'; drop table actions; --", "", "ä#?", Id=action)
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.assert_items_true()
     assert len(world.held_items()) == 8
 
@@ -180,8 +169,7 @@ def test_an_action_that_the_api_does_not_know_is_noted_and_left_alone(account: M
     """A 404 is noted, its items stay, and as a replica may lag it is asked for again by the next run."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.world.set_item(action, "A1", SaleAmount="20.00")
     world.world.advance(hours=1)
     world.sync()
@@ -190,14 +178,12 @@ def test_an_action_that_the_api_does_not_know_is_noted_and_left_alone(account: M
     assert (summary.tally.not_found, summary.ended[0]) == (1, Exit.DONE)
     assert (action, "A1") in world.held_items()
     world.item_requests()
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     assert world.item_requests() == [action]
     reply_to_items(world, action, None)
     world.world.set_item(action, "A1", SaleAmount="30.00")
     world.world.advance(hours=1)
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     assert world.item_requests() == [action]
     world.assert_items_true()
 
@@ -207,7 +193,7 @@ def test_an_item_with_a_value_that_cannot_be_read_lands_without_it_and_is_asked_
     world = account(days=5, per_day=2, campaigns=ONE)
     action = with_items(world, "A1", "A2")
     world.world.set_item(action, "A2", Quantity="a dozen")
-    world.sync()
+    world.first_sync()
     assert world.drain().ended[0] is Exit.DRIFT
     held = f"select sku, quantity, sale_amount from impact.action_items where action_id = '{action}' order by sku"
     assert world.query(held) == [("A1", 1, Decimal(10)), ("A2", None, Decimal(10))]
@@ -231,7 +217,7 @@ def test_a_quantity_with_a_fraction_takes_no_money_along(account: Make) -> None:
     cloth = {"Sku": "cloth", "Quantity": "1.5", "SaleAmount": "21.50", "Payout": "2.15"}
     thread = {"Sku": "thread", "Quantity": "2.0", "SaleAmount": "10.00", "Payout": "1.000000000000002"}
     action = world.world.create(items=[cloth, thread], Payout="3.15", Amount="31.50")
-    world.sync()
+    world.first_sync()
     assert world.drain().ended[0] is Exit.DRIFT
     held = "select sku, quantity, sale_amount, payout from impact.action_items order by sku"
     assert world.query(held) == [
@@ -264,7 +250,7 @@ def test_money_that_could_not_be_read_is_missing_in_item_reconciliation(account:
         f"/{broken}/Items": Reply(200, first + b"7]}"),
     }
     world.sandbox.on_request = lambda request: answers.get(request.path.rpartition("/Actions")[2])
-    world.sync()
+    world.first_sync()
     assert world.drain().ended[0] is Exit.DRIFT
     sql = "select action_id, amount_difference, payout_difference from impact.item_reconciliation order by 3"
     assert world.query(sql) == [(unread, Decimal(20), Decimal(0)), (broken, Decimal(20), Decimal(2))]
@@ -276,7 +262,7 @@ def test_lines_that_cannot_be_added_up_are_set_aside(account: Make) -> None:
     action = world.world.create()
     line = b'{"Sku": "A1", "Quantity": "1", "SaleAmount": "900000000000.00"}'
     reply_to_items(world, action, Reply(200, b'{"ActionItems": [' + line + b", " + line + b"]}"))
-    world.sync()
+    world.first_sync()
     assert world.drain().tally.rejected == 1
     assert world.query("select count(*) from impact.rejected_records where reason like '%added up%'") == [(1,)]
 
@@ -286,7 +272,7 @@ def test_one_action_without_an_answer_does_not_hold_up_the_others(account: Make)
     world = account(days=10, per_day=3, campaigns=ONE)
     action = with_items(world, "A1")
     world.world.set_item(action, "A1", SaleAmount="9999.00")
-    world.sync()
+    world.first_sync()
     reply_to_items(world, action, Reply(500))
     summary = world.drain()
     assert (summary.tally.failed, summary.coverage.waiting, summary.ended[0]) == (1, 1, Exit.EARLY)
@@ -370,13 +356,12 @@ def change_some(world: Account, week: int) -> None:
 def test_a_database_from_yesterday_gets_its_items_back(account: Make) -> None:
     """Items that a restored copy lacks are read again: nothing but the warehouse remembers them."""
     world = account(days=10, per_day=4)
-    world.sync()
+    world.first_sync()
     world.drain(10)
     copy = world.path.read_bytes()
     world.drain()
     world.path.write_bytes(copy)
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     world.assert_items_true()
 
 
@@ -398,16 +383,14 @@ def test_a_change_that_shows_up_late_is_noticed(account: Make) -> None:
     """An update that lies before the cursor, and became visible after it, makes items out of date all the same."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.world.advance(days=3)
     world.world.rules = Rules(visibility_lag=3600)
     for week in range(2):
         world.world.set_item(action, "A1", Category=f"Garden {week}")
         world.sync()
         world.world.advance(days=2)
-        world.sync()
-        world.drain()
+        world.sync(items_max_requests=None)
         world.assert_items_true()
 
 
@@ -416,7 +399,7 @@ def test_one_refused_action_does_not_hold_up_the_others(account: Make, status: i
     """Whatever the API has against one action, the others are read; a missing scope is told at once."""
     world = account(days=5, per_day=3, campaigns=ONE)
     action = with_items(world, "A1")
-    world.sync()
+    world.first_sync()
     reply_to_items(world, action, Reply(status, b'{"Message": "no"}'))
     summary = world.drain(item_concurrency=2)
     if status == 403:
@@ -430,7 +413,7 @@ def test_items_of_a_run_that_was_killed_go_when_they_are_gone(account: Make, mon
     monkeypatch.setattr(items, "_PACKAGE", 1)
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
-    world.sync()
+    world.first_sync()
     with (
         open_pipeline() as pipeline,
         Client(world.settings()) as client,
@@ -439,8 +422,7 @@ def test_items_of_a_run_that_was_killed_go_when_they_are_gone(account: Make, mon
         pipeline.run(impact_items(walk=walk))
     assert (action, "A1") in world.held_items()
     world.world.remove_item(action, "A1")
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     world.assert_items_true()
 
 
@@ -448,7 +430,7 @@ def test_an_answer_of_a_killed_run_is_not_used_after_an_update(account: Make) ->
     """What a killed run had received and not landed is dropped once a sync sees that the action was updated."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
-    world.sync()
+    world.first_sync()
     with open_pipeline() as pipeline, Client(world.settings()) as client:
         kept = kept_answers(pipeline, world.settings())
         with kept as spool, items.ItemWalk(client, Warehouse(pipeline), "killed before it landed", spool=spool) as walk:
@@ -457,8 +439,7 @@ def test_an_answer_of_a_killed_run_is_not_used_after_an_update(account: Make) ->
     assert kept_somewhere
     world.world.advance(days=1)
     world.world.set_item(action, "A1", Category="Garden")
-    world.sync()
-    world.drain()
+    world.sync(items_max_requests=None)
     world.assert_items_true()
 
 
@@ -467,7 +448,7 @@ def test_rejected_items_are_forgotten_whatever_lay_between(account: Make) -> Non
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
     world.world.set_item(action, "A1", Quantity="a dozen")
-    world.sync()
+    world.first_sync()
     assert world.drain().ended[0] is Exit.DRIFT
     reply_to_items(world, action, Reply(500))
     assert world.drain().ended[0] is Exit.EARLY

@@ -93,7 +93,7 @@ def test_every_reading_ends_true(account: Make, rules: dict[str, Any]) -> None:
 def test_fields_that_appear_are_kept_and_those_that_vanish_are_null(account: Make) -> None:
     """A field that the API starts to send becomes a column; once it is no longer sent, it is NULL again."""
     one = account(days=20, per_day=6)
-    one.sync()
+    one.first_sync()
     one.world.rules = replace(one.world.rules, unknown_fields=one.world.now)
     one.world.advance(days=7)
     one.sync()
@@ -110,7 +110,7 @@ def test_fields_that_appear_are_kept_and_those_that_vanish_are_null(account: Mak
 def test_a_seven_day_default_on_locking_queries_is_noticed(account: Make) -> None:
     """If LockingDate queries hide what was not updated lately, the sync stops, says so and moves no cursor."""
     one = account(days=90, per_day=6)
-    one.sync()
+    one.first_sync()
     before = one.query("select * from impact.sync_windows where pass = 'locking'")
     one.world.rules = replace(one.world.rules, seven_day_default_on_all=True)
     one.world.advance(days=7)
@@ -137,7 +137,7 @@ def test_a_month_that_locks_at_one_instant_is_read(
     """More actions than can be paged through lock at one instant: larger pages where accepted, else by EventDate."""
     rules = Rules(shared_locking_day=28, max_page_size=max_page_size, refusal_names_total=names_total)
     one = account(days=45, per_day=800, rules=rules, campaigns=ONE)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=2)
     one.sandbox.requests.clear()
     assert one.sync().exit is Exit.DONE
@@ -151,7 +151,7 @@ def test_a_month_that_locks_at_one_instant_is_read(
 def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -> None:
     """When the API refuses every question however narrow, the run ends with its words and keeps its place."""
     one = account(days=60, per_day=6, campaigns=ONE)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=7)
     one.sandbox.on_request = lambda request: refusal() if "LockingDateStart" in request.query else None
     summary = one.sync()
@@ -172,7 +172,7 @@ def refusal() -> Reply:
 def test_a_window_whose_rows_leave_between_two_pages_is_read_again(account: Make) -> None:
     """Rows that move to another window while one is read are neither lost nor counted twice."""
     one = account(days=40, per_day=150, campaigns=ONE)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=3)
     ids = [row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING"]
     moved: list[str] = []
@@ -195,7 +195,7 @@ def test_a_window_whose_rows_leave_between_two_pages_is_read_again(account: Make
 def test_a_window_that_never_rests_does_not_hold_the_sync_up(account: Make) -> None:
     """Though every request changes what the window holds, the run ends after a bounded number of requests."""
     one = account(days=40, per_day=150, campaigns=ONE)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=3)
     pending = [row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING"]
     turn = iter(range(10_000))
@@ -223,7 +223,7 @@ def test_a_silent_change_of_an_action_without_locking_date_is_found(account: Mak
     """An open-ended action that is approved without a word is re-read although no date of the passes holds it."""
     one = account(days=30, per_day=6, campaigns=ONE)
     lonely = one.world.create(campaign_id="1000", LockingDate="", Amount="10.00", Payout="1.00")
-    one.sync()
+    one.first_sync()
     one.world.advance(days=3)
     one.sync()
     one.world.advance(days=12)
@@ -239,7 +239,7 @@ def test_a_silent_change_of_an_action_without_locking_date_is_found(account: Mak
 def test_clearings_after_a_long_pause_are_found(account: Make) -> None:
     """A pause longer than the look-back loses none of the clearings that came in it."""
     one = account(days=60, per_day=5)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=200)
     one.sync()
     one.assert_true()
@@ -251,7 +251,7 @@ def test_a_silent_restoration_with_a_postponed_lock_is_found(account: Make) -> N
     lock = (one.world.now + timedelta(days=10)).isoformat()
     odd = one.world.create(campaign_id="1000", LockingDate=lock, Amount="10.00", Payout="1.00")
     one.world.reverse(odd, touches=False)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=3)
     one.sync()
     one.world.restore(odd, touches=False)
@@ -265,7 +265,7 @@ def test_a_silent_restoration_with_a_postponed_lock_is_found(account: Make) -> N
 def test_many_unseen_actions_are_read_by_windows_not_one_by_one(account: Make) -> None:
     """A thousand open-ended actions cost a few requests, not a thousand."""
     one = account(days=60, per_day=20, campaigns=ONE, rules=Rules(open_ended=1.0))
-    one.sync()
+    one.first_sync()
     one.world.advance(days=10)
     one.sandbox.requests.clear()
     one.sync()
@@ -276,7 +276,7 @@ def test_many_unseen_actions_are_read_by_windows_not_one_by_one(account: Make) -
 def test_an_action_gone_at_the_source_is_kept_and_flagged_once(account: Make) -> None:
     """What the API forgets stays in the warehouse, is named in verify_results, and costs the next runs a request."""
     one = account(days=30, per_day=6, campaigns=ONE)
-    one.sync()
+    one.first_sync()
     gone = next(row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING")
     one.world.remove(gone)
     one.world.advance(days=2)
@@ -362,7 +362,7 @@ def test_a_record_without_an_id_is_let_go_once_its_window_holds_it_no_more(accou
 def test_a_moved_until_sees_no_more_than_it_may(account: Make) -> None:
     """`--until` in the past leaves later changes for the next run, which finds them."""
     one = account(days=60, per_day=6)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=14)
     one.sync(Ask(until=one.world.now - timedelta(days=7)))
     one.sync()

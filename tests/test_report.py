@@ -85,7 +85,7 @@ def small(account: Make) -> tuple[Account, dict[str, str]]:
         "euros": {"LockingDate": "", "Payout": "5.00", "Amount": "50.00", "Currency": "EUR"},
     }
     ids = {name: world.world.create("1000", **(_USUAL | fields)) for name, fields in made.items()}
-    world.sync()
+    world.first_sync()
     return world, ids
 
 
@@ -134,7 +134,7 @@ def test_the_headline_was_worked_out_by_hand(account: Make, running: Browser) ->
 def test_every_figure_is_what_the_views_say(account: Make, running: Browser) -> None:
     """Headlines and tables of the page equal SQL over the views, cell by cell."""
     world = account(days=120, per_day=8)
-    world.sync()
+    world.first_sync()
     world.world.advance(days=30)
     world.sync(items_max_requests=40)
     with opened(running, written()) as page:
@@ -172,7 +172,7 @@ def test_every_figure_is_what_the_views_say(account: Make, running: Browser) -> 
 def test_every_chart_is_drawn_with_a_mark_for_each_value(account: Make, running: Browser) -> None:
     """Bars stand for days by stage, weeks of locks, months, partners and what was restated; none is empty."""
     world = account(days=200, per_day=6)
-    world.sync()
+    world.first_sync()
     world.world.advance(days=30)
     world.sync()
     with opened(running, written()) as page:
@@ -255,7 +255,7 @@ def test_changes_are_shown_since_the_last_month_end_or_another_instant(account: 
 def test_without_history_changes_are_left_out_and_it_is_said(account: Make, running: Browser) -> None:
     """A warehouse that keeps no versions cannot tell changes; everything else is there."""
     world = account(days=40, per_day=5)
-    world.sync(history=False)
+    world.first_sync(history=False)
     with opened(running, written()) as page:
         assert "cannot be told: the history of actions is turned off" in page.locator("header").inner_text()
         assert {change for _, change in tiles(page, "USD").values()} == {""}
@@ -265,7 +265,7 @@ def test_without_history_changes_are_left_out_and_it_is_said(account: Make, runn
 def test_a_campaign_that_was_first_read_later_is_named(account: Make) -> None:
     """What a new campaign brings counts as a change, is said to be, and is not shown as restated."""
     world = account(days=30, per_day=5, campaigns=(Campaign(id="1000", name="Old", state="ACTIVE"),))
-    world.sync()
+    world.first_sync()
     world.world.advance(days=20)
     world.world.add_campaign(Campaign(id="3000", name="New", state="ACTIVE"))
     world.world.create("3000", **(_USUAL | {"Payout": "7.00"}))
@@ -284,7 +284,7 @@ def test_campaign_and_since_cut_every_figure(account: Make) -> None:
     """--campaign and --since leave what the views say of those conversions alone."""
     world = account(days=90, per_day=8)
     world.world.advance(days=25)
-    world.sync()
+    world.first_sync()
     since = datetime(2026, 1, 10, tzinfo=UTC)
     found = figures(Scope(("2000",), since))
     where = f"where campaign_id = '2000' and event_date >= '{since}'"
@@ -303,7 +303,7 @@ def test_campaign_and_since_cut_every_figure(account: Make) -> None:
 def test_days_become_weeks_and_months_as_the_span_grows(account: Make) -> None:
     """By default half a year of days; --since goes back further in bars that can still be told apart."""
     world = account(days=900, per_day=1)
-    world.sync()
+    world.first_sync()
     plain, year, all_ = figures(), figures(Scope(since=_ago(world, 500))), figures(Scope(since=_ago(world, 2_000)))
     assert [one.unit for one in (plain, year, all_)] == ["day", "week", "week"]
     assert max(one.start for one in plain.daily) - min(one.start for one in plain.daily) < timedelta(days=180)
@@ -333,7 +333,7 @@ def test_one_conversion_has_a_report(account: Make, running: Browser, dates: dic
     """Also one whose dates are not known, without a currency and a partner."""
     world = account(days=1, per_day=0)
     world.world.create("1000", **(_USUAL | {"Payout": "10.00", "Currency": "", "MediaPartnerName": "", **dates}))
-    world.sync()
+    world.first_sync()
     with opened(running, written()) as page:
         assert tiles(page, "no currency")["Accrued commission"] == ("10.00", "")
         if not dates:
@@ -352,7 +352,7 @@ def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, run
         }
         world.world.create("1000", **(_USUAL | fields))
     world.world.create("1000", **(_USUAL | {"Currency": '<i>"', "Payout": "1.00"}))
-    world.sync()
+    world.first_sync()
     world.world.advance(days=30)
     world.sync()
     path = written()
@@ -416,7 +416,7 @@ def test_any_name_is_in_the_markup_and_in_the_data_as_it_can_be_read(name: str) 
 def test_ten_thousand_partners_fit(account: Make, running: Browser) -> None:
     """The page shows a hundred of them, says of how many, and stays small."""
     world = account(days=30, per_day=10)
-    world.sync()
+    world.first_sync()
     with world.changing() as connection:
         connection.execute(
             "insert into actions select a.* replace (id || '.' || n as id, 'p' || n as media_partner_id, "
@@ -435,7 +435,7 @@ def test_ten_thousand_partners_fit(account: Make, running: Browser) -> None:
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(account: Make, running: Browser, width: int) -> None:
     """Nothing but a table is wider than the screen, and charts are as wide as it allows."""
     world = account(days=60, per_day=5)
-    world.sync()
+    world.first_sync()
     with opened(running, written(), width) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.locator("summary").first.click()
@@ -449,7 +449,7 @@ def test_a_figure_stands_on_one_line_however_large(account: Make, running: Brows
     world = account(days=1, per_day=0)
     world.world.create("1000", **(_USUAL | {"Payout": "987654321098.76"}))
     world.world.create("1000", **(_USUAL | {"Currency": "EUR", "Payout": "12345.67"}))
-    world.sync()
+    world.first_sync()
     with opened(running, written(), width) as page:
         assert tiles(page, "USD")["At risk"][0] == "987,654,321,098.76"
         assert page.locator(".value").evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)")
@@ -460,7 +460,7 @@ def test_a_figure_stands_on_one_line_however_large(account: Make, running: Brows
 def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
     """Printed, tables are as long as they are, controls are gone, and charts are there."""
     world = account(days=60, per_day=5)
-    world.sync()
+    world.first_sync()
     with opened(running, written()) as page:
         page.emulate_media(media="print")
         page.set_viewport_size({"width": 700, "height": 900})
@@ -474,7 +474,7 @@ def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
 def test_a_table_that_breaks_over_a_page_repeats_its_header(account: Make, running: Browser) -> None:
     """Printed, each page begins a table with its header, and no heading is the last thing on a page."""
     world = account(days=60, per_day=5)
-    world.sync()
+    world.first_sync()
     with opened(running, written()) as page:
         page.evaluate(
             """() => {
@@ -494,7 +494,7 @@ def test_a_table_that_breaks_over_a_page_repeats_its_header(account: Make, runni
 def test_tables_sort_by_mouse_and_by_keyboard(account: Make, running: Browser) -> None:
     """A heading sorts its column, numbers by value and the largest first, and says so to a screen reader."""
     world = account(days=60, per_day=10)
-    world.sync()
+    world.first_sync()
     with opened(running, written()) as page:
         title = "Partners, USD"
         section = page.locator("section.table", has=page.get_by_role("heading", name=title, exact=True))
@@ -521,7 +521,7 @@ def test_tables_sort_by_mouse_and_by_keyboard(account: Make, running: Browser) -
 def test_a_screen_reader_finds_its_way(account: Make, running: Browser) -> None:
     """Axe finds no violation: contrast, names, roles, order, tables."""
     world = account(days=60, per_day=5)
-    world.sync()
+    world.first_sync()
     with opened(running, written()) as page:
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
@@ -542,7 +542,7 @@ def test_without_javascript_every_figure_is_there(account: Make, running: Browse
 def test_the_page_says_whether_it_was_proven(account: Make, running: Browser) -> None:
     """Not verified, verified without a difference, or with how many."""
     world = account(days=20, per_day=4)
-    world.sync()
+    world.first_sync()
 
     def said() -> str:
         with opened(running, written()) as page:
@@ -561,7 +561,7 @@ def test_the_page_says_whether_it_was_proven(account: Make, running: Browser) ->
 def test_a_campaign_that_lags_behind_is_named(account: Make) -> None:
     """The page is as of the campaign that was read last; another one's date is said."""
     world = account(days=20, per_day=4)
-    world.sync()
+    world.first_sync()
     world.world.advance(days=10)
     world.sync(Ask(("1000",)))
     page = written().read_text()
@@ -582,7 +582,7 @@ def test_what_cannot_be_written_or_found_exits_2_and_says_why(account: Make, tmp
     ):
         result = report(*arguments)
         assert (result.exit_code, said in result.output) == (2, True), result.output
-    world.sync()
+    world.first_sync()
     result = report("--campaign", "1000", "--campaign", "it's")
     assert result.exit_code == 2
     assert "campaign it's is not in the warehouse; it has 1000, 2000" in result.output

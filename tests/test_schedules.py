@@ -74,7 +74,7 @@ def test_a_run_that_stops_early_is_no_failure_to_a_schedule(account: Make) -> No
 def test_a_program_that_keeps_the_file_open_is_heard_of(account: Make) -> None:
     """While somebody holds the file a schedule is silent at first; once it is out of date, it says who holds it."""
     world = account(days=2, per_day=2)
-    world.sync()
+    world.first_sync()
     own = environment(world, IMPACT__WAREHOUSE_WAIT="0 seconds")
     with duckdb.connect(str(world.path)):
         first = run([str(SCHEDULES / "run"), "sync"], own)

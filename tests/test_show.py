@@ -25,8 +25,7 @@ def marked(output: str) -> set[str]:
 def test_what_agrees_is_said_to_agree(account: Make) -> None:
     """After a sync and a drain both sides are shown, a Sku listed twice as one row, and agree."""
     world = account(days=5, per_day=2, rules=Rules(duplicate_skus=1.0, wire="typed"))
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     ((action,),) = world.query("select max(action_id) from impact.action_items where line_count > 1 limit 1")
     assert action is not None
     output = shown(world, 0, action)
@@ -39,8 +38,7 @@ def test_what_differs_is_marked(account: Make) -> None:
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create(Amount="100.00")
     sku = world.world.item_truth(action).to_pylist()[0]["Sku"]
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.world.set_item(action, sku, SaleAmount="70.00", Category="Garden")
     output = shown(world, 1, action)
     assert {"amount", "delta_amount", "sale_amount", "category"} <= marked(output)
@@ -52,8 +50,7 @@ def test_one_item_is_asked_for_by_its_sku(account: Make) -> None:
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create()
     world.world.set_item(action, "a/b c%20?", SaleAmount="1.00")
-    world.sync()
-    world.drain()
+    world.first_sync(items_max_requests=None)
     world.sandbox.requests.clear()
     output = shown(world, 0, action, "--sku", "a/b c%20?")
     assert [request.path.split("/")[-1] for request in world.sandbox.requests] == [action, "a%2Fb%20c%2520%3F"]
@@ -69,7 +66,7 @@ def test_what_only_one_side_knows_is_said(account: Make) -> None:
     assert "There is no warehouse yet to compare with: `impact sync` makes it." in output
     assert "differ" not in output
     assert not world.path.exists()
-    world.sync()
+    world.first_sync()
     output = shown(world, 1, action)
     assert "The action agrees. Its items were never read" in output
     assert "differ" not in output

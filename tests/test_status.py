@@ -85,7 +85,7 @@ def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """Status as JSON has the keys of the README's example, at every depth."""
     one = account(days=20, per_day=2, campaigns=CAMPAIGNS[:1])
-    one.sync()
+    one.first_sync()
     one.world.advance(days=1)
     one.sync()
     with one.changing() as connection:  # a window that was never read

@@ -61,7 +61,7 @@ def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make) ->
     The second one alone sends another: the proof that queries by LockingDate see all, repeated once a month.
     """
     one = account()
-    one.sync()
+    one.first_sync()
     one.sync()
     before = one.query("select max(synced_at), count(*) from impact.actions")
     one.sandbox.requests.clear()
@@ -101,7 +101,7 @@ def test_a_quiet_campaign_loads_while_a_busy_one_is_far_ahead(account: Make) -> 
 def test_a_backfill_in_many_packages_ends_true(account: Make) -> None:
     """Small load packages, cut amid windows, hold together what one large one does."""
     one = account(days=60, per_day=150)
-    one.sync(package_rows=1_000)
+    one.first_sync(package_rows=1_000)
     one.assert_true()
     assert one.query("select count(*) from impact._dlt_loads")[0][0] >= 5
 
@@ -128,7 +128,7 @@ def test_an_hour_that_is_spent_stops_the_run_at_a_checkpoint(account: Make) -> N
 def test_a_window_with_more_rows_than_the_api_pages_through_is_cut(account: Make) -> None:
     """More than ten pages in 45 days are refused by the API and read in smaller windows."""
     one = account(days=40, per_day=1_100)
-    one.sync()
+    one.first_sync()
     one.assert_true()
     assert one.query("select count(*) from impact.sync_windows where outcome = 'too full'")[0][0] > 0
 
@@ -160,7 +160,7 @@ def test_the_ledger_says_what_was_read(account: Make) -> None:
 def test_columns_are_described_in_the_database(account: Make) -> None:
     """Every column of the actions has a comment where the database shows it, in the API's order."""
     one = account()
-    one.sync()
+    one.first_sync()
     rows = one.query(
         "select column_name, comment from duckdb_columns() where schema_name = 'impact' and table_name = 'actions' "
         "order by column_index"
@@ -194,7 +194,7 @@ def test_an_unknown_campaign_is_named_with_those_there_are(account: Make) -> Non
 def test_a_warehouse_in_use_is_left_alone(account: Make) -> None:
     """Where another program holds the file, the run ends and names it."""
     one = account()
-    one.sync()
+    one.first_sync()
     code = f"import duckdb, sys; c = duckdb.connect({str(one.path)!r}); print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
@@ -225,7 +225,7 @@ def test_a_lock_in_the_far_future_does_not_break_the_runs_after_it(account: Make
     """An action that locks decades from now costs no hundreds of windows and is followed all the same."""
     one = account(days=30, per_day=5)
     never = one.world.create(campaign_id="1000", LockingDate="2099-12-31T00:00:00Z", Amount="1.00", Payout="0.10")
-    one.sync()
+    one.first_sync()
     one.world.advance(days=10)
     one.world.approve(never)
     one.sandbox.requests.clear()
@@ -258,7 +258,7 @@ def test_a_bad_byte_costs_a_character(account: Make) -> None:
 def test_columns_that_somebody_added_make_no_row_look_changed(account: Make) -> None:
     """A user's own column in `actions` does not make the sync rewrite rows."""
     one = account(days=30, per_day=5)
-    one.sync()
+    one.first_sync()
     with duckdb.connect() as connection:
         connection.execute(f"attach '{one.path}' as w; use w; alter table impact.actions add column mine text")
         connection.execute("update w.impact.actions set mine = 'x'")
@@ -271,7 +271,7 @@ def test_a_cursor_ahead_of_the_clock_is_an_error_not_an_empty_run(account: Make)
     one = account(days=60, per_day=5)
     good = one.world.now
     one.world.advance(days=20)
-    one.sync()
+    one.first_sync()
     one.world.set_now(good + timedelta(days=5))
     with pytest.raises(ConfigurationError, match="Give --since"):
         one.sync()
@@ -283,7 +283,7 @@ def test_a_cursor_ahead_of_the_clock_is_an_error_not_an_empty_run(account: Make)
 def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
     """Asking for the status while a run is at work is answered with exit code 5, and the run ends well."""
     one = account(days=30, per_day=10)
-    one.sync()
+    one.first_sync()
     one.world.advance(days=5)
     codes: list[int] = []
 
@@ -302,7 +302,7 @@ def test_a_table_that_was_emptied_is_read_anew(account: Make) -> None:
     """Where the actions of a campaign were deleted, its cursors are not believed; an empty campaign costs nothing."""
     empty = Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.0)
     one = account(days=60, per_day=5, campaigns=(*CAMPAIGNS, empty))
-    one.sync()
+    one.first_sync()
     with one.changing() as connection:
         connection.execute("delete from actions where campaign_id = '1000'")
     one.sync()
@@ -352,7 +352,7 @@ def test_a_start_date_that_is_moved_earlier_takes_effect(account: Make, *, old: 
     """The range before is read and said, by a warehouse of an older release too; from then on nothing is read twice."""
     one = account(days=120, per_day=2)
     begun = one.world.now - timedelta(days=20)
-    one.sync(start_date=begun)
+    one.first_sync(start_date=begun)
     assert len(one.held()) < len(one.truth())
     if old:
         forget_beginnings()
@@ -375,7 +375,7 @@ def test_the_default_file_answers_queries_by_the_names_of_the_readme(
     """Without a setting the warehouse is a file in which `impact.actions` is not ambiguous."""
     monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
     world = account(days=2, per_day=2)
-    world.sync()
+    world.first_sync()
     with duckdb.connect("impact_warehouse.duckdb", read_only=True) as connection:
         assert connection.execute("select count(*) from impact.actions").fetchone() == (len(world.truth()),)
     Path("impact_warehouse.duckdb").rename("impact.duckdb")
@@ -387,7 +387,7 @@ def test_the_default_file_answers_queries_by_the_names_of_the_readme(
 def test_a_warehouse_that_is_replaced_amid_a_run_is_no_success(account: Make) -> None:
     """Where somebody moves the file away while a run is at work, the run fails and says so."""
     world = account(days=2, per_day=2)
-    world.sync()
+    world.first_sync()
     moved = world.path.with_name("moved.duckdb")
 
     def move(_: Request) -> Reply | None:

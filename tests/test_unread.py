@@ -65,7 +65,7 @@ def suspend(one: Account, *campaigns: str) -> None:
 def test_a_suspended_campaign_stops_no_other(account: Make) -> None:
     """A campaign whose actions are refused keeps its cursor; the others are read, and the run says why."""
     one = account(days=40, per_day=5)
-    one.sync(**start(one))
+    one.first_sync(**start(one))
     before = cursors(one, "1000"), cursors(one, "2000")
     one.world.advance(days=2)
     suspend(one, "1000")
@@ -115,7 +115,7 @@ def test_an_action_that_always_fails_stops_no_other_action(account: Make) -> Non
     """A permanent 500 for one id is reported with the id; other single actions, campaigns and passes are read."""
     one = account(days=30, per_day=3)
     bad, good, gone = old_open(one, "1000")
-    one.sync(**start(one))
+    one.first_sync(**start(one))
     one.world.advance(days=3)
     one.sync(**start(one))
     for id_ in (bad, good):  # no window returns them any more, as their locking date has moved unseen
@@ -138,7 +138,7 @@ def test_an_action_that_always_fails_stops_no_other_action(account: Make) -> Non
 def test_an_api_that_is_down_ends_the_run_after_few_requests(account: Make) -> None:
     """When nothing is answered any more, not every window of every campaign is asked for."""
     one = account(days=30, per_day=3)
-    one.sync(**start(one))
+    one.first_sync(**start(one))
 
     def down(request: Request) -> Reply | None:
         return Reply(503) if request.path.endswith("/Actions") else None
@@ -153,7 +153,7 @@ def test_an_api_that_is_down_ends_the_run_after_few_requests(account: Make) -> N
 def test_verify_compares_every_other_campaign(account: Make) -> None:
     """A campaign that is refused, or a window that does not add up, leaves all else compared; then exit 4."""
     one = account(days=30, per_day=5)
-    one.sync(**start(one))
+    one.first_sync(**start(one))
     with one.changing() as warehouse:
         old = "creation_date < timestamptz '2026-01-10 00:00:00+00'"
         warehouse.execute(f"update actions set amount = amount + 1 where campaign_id = '2000' and {old}")
@@ -173,7 +173,7 @@ def test_verify_compares_every_other_campaign(account: Make) -> None:
 def test_status_lists_what_the_latest_run_could_not_read(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """The windows are there with their reasons, on the screen and as JSON, until a run of the same kind reads them."""
     one = account(days=40, per_day=5)
-    one.sync(**start(one))
+    one.first_sync(**start(one))
     suspend(one, "1000")
     one.world.advance(days=1)
     one.sync(**start(one))
@@ -204,7 +204,7 @@ def test_windows_that_are_read_again_are_counted_apart(account: Make, capsys: py
     one = account(days=60, per_day=5)
     oldest = min(one.world.truth("1000").to_pylist(), key=lambda row: row["CreationDate"])["Id"]
     trouble(one, total_too_high=(oldest,))
-    one.sync(start_date=one.world.now - timedelta(days=300))
+    one.first_sync(start_date=one.world.now - timedelta(days=300))
     capsys.readouterr()
     status(as_json=False)
     said = capsys.readouterr().out
@@ -215,7 +215,7 @@ def test_windows_that_are_read_again_are_counted_apart(account: Make, capsys: py
 def test_a_verification_with_windows_unread_does_not_count_as_one(account: Make) -> None:
     """`freshness.verified_at` stays at the last verification of a campaign that could read all of it."""
     one = account(days=30, per_day=3)
-    one.sync(**start(one))
+    one.first_sync(**start(one))
     verified = "select campaign_id, verified_at from impact.freshness order by 1"
     suspend(one, "1000")
     verify(one.settings(**start(one)))
@@ -235,7 +235,7 @@ def test_a_verification_with_windows_unread_does_not_count_as_one(account: Make)
 def test_a_verification_that_fails_is_in_the_ledger(account: Make) -> None:
     """When the API is down, sync_runs has a row that says so, with the exit code."""
     one = account(days=5, per_day=2)
-    one.sync(**start(one))
+    one.first_sync(**start(one))
     one.sandbox.on_request = lambda request: Reply(503) if request.path.endswith("/Actions") else None
     with pytest.raises(ConnectionError):
         verify(one.settings(**start(one)))

@@ -111,7 +111,7 @@ def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) 
 def test_further_pages_cost_a_request_each(account: Make) -> None:
     """Where a window holds several pages, each action is still counted once."""
     one = account(days=40, per_day=60, campaigns=ONE)
-    one.sync()
+    one.first_sync()
     one.sandbox.requests.clear()
     report = check(one, Ask(since=one.world.now - timedelta(days=44)))
     assert report.exit is Exit.DONE
@@ -369,7 +369,7 @@ def test_actions_from_before_the_configured_start_are_not_missed(account: Make) 
     """With a `start_date` the warehouse is not expected to hold what was over before it."""
     one = account(days=90)
     start = one.world.now - timedelta(days=30)
-    one.sync(start_date=start)
+    one.first_sync(start_date=start)
     report = check(one, start_date=start)
     assert report.exit is Exit.DONE
     assert total(report)["verified"] == len(one.held())
@@ -405,7 +405,7 @@ def test_a_true_warehouse_verifies_under_other_readings_of_the_api(account: Make
         "clearing_touches": True,
     }
     one = account(days=40, per_day=6, rules=Rules(**rules))
-    one.sync()
+    one.first_sync()
     one.world.advance(days=31)
     one.sync()
     report = check(one)
@@ -419,7 +419,7 @@ def test_a_true_warehouse_verifies_where_the_end_of_a_range_does_not_count(accou
     one.world.create(EventDate=(one.world.now - timedelta(days=45)).isoformat())
     one.world.create(EventDate=(one.world.now + timedelta(seconds=1)).isoformat())
     one.world.advance(seconds=1)
-    one.sync()
+    one.first_sync()
     since = one.world.now - timedelta(days=90, seconds=1)
     report = check(one, Ask(since=since))
     assert report.exit is Exit.DONE

@@ -22,7 +22,7 @@ def small(account: Make) -> tuple[Account, list[str]]:
         world.world.create("2000", Amount="20.00", Payout="2.00", Currency="USD"),
     ]
     world.world.advance(hours=1)
-    world.sync()
+    world.first_sync()
     return world, ids
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 
 from sources.impact.client import Answer, Client
@@ -55,7 +55,7 @@ class ItemReader:
         coming = iter(queue)
         failures = 0
         while True:
-            while self.stopped is None and len(waiting) < self._flight * _AHEAD:
+            while self.stopped is None and self._room(waiting):
                 queued = next(coming, None)
                 if queued is None:
                     break
@@ -78,6 +78,14 @@ class ItemReader:
             else:
                 failures = 0
                 yield listing
+
+    def _room(self, waiting: Collection[tuple[Queued, Future[Listing]]]) -> bool:
+        """Whether one more may be asked for.
+
+        Never more than there are requests for: of those in flight, the least valuable could take the last one.
+        """
+        unsent = sum(not future.done() for _, future in waiting)
+        return len(waiting) < self._flight * _AHEAD and unsent < max(1, self._client.budget.allowed)
 
     def _stop(self, error: ImpactError, waiting: Iterable[tuple[Queued, Future[Listing]]]) -> None:
         """Ask for nothing more; what is in flight is still received."""

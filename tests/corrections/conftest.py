@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,65 +19,25 @@ TWO_ITEMS = (
     {"Sku": "A/B 1", "SaleAmount": "20.00", "Payout": "2.00", "Quantity": "2", "Category": "Balls"},
     {"Sku": "TEE", "SaleAmount": "10.00", "Payout": "0.50", "Quantity": "1"},
 )
-AS_WRITES_GO: dict[str, Any] = {
-    name: getattr(Rules(), name)
-    for name in (
-        "submission_seconds",
-        "submission_polls",
-        "amount_beside_sku",
-        "submissions_key",
-        "queued_uri",
-        "no_error",
-    )
-}
-"""Rules that only writes and submissions go by."""
 Row = dict[str, Any]
-
-
-class Synced:
-    """Warehouses after the first sync of worlds that several tests make alike: a copy takes no time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._kept: dict[str, Path] = {}
-
-    def bring(self, desk: Desk) -> None:
-        """Give an account without a warehouse the one that a first sync of its world would make."""
-        recipe = desk.recipe
-        if recipe in self._kept:
-            shutil.copy(self._kept[recipe], desk.account.path)
-            return
-        desk.account.sync(items_max_requests=None)
-        if recipe:
-            self._kept[recipe] = self._folder / f"{len(self._kept)}.duckdb"
-            shutil.copy(desk.account.path, self._kept[recipe])
 
 
 class Desk:
     """One account, in whose journal corrections are planned and applied."""
 
-    def __init__(self, account: Account, synced: Synced | None = None) -> None:
+    def __init__(self, account: Account) -> None:
         self.account, self.world, self.sandbox = account, account.world, account.sandbox
-        self._synced, self._created = synced, list[dict[str, Any]]()
 
     def create(self, **fields: Any) -> str:  # noqa: ANN401 - any field
         """An action of 30.00, commission 2.50, with two items, recorded now."""
-        self._created.append({"items": TWO_ITEMS} | fields)
-        return self.world.create(**self._created[-1])
-
-    @property
-    def recipe(self) -> str | None:
-        """What the world was made of, as far as a sync can see it; None where it was changed by other hands too."""
-        if self.world.edition != len(self._created):
-            return None
-        return repr((replace(self.world.rules, **AS_WRITES_GO), self.world.now, self.world.campaigns, self._created))
+        return self.world.create(**({"items": TWO_ITEMS} | fields))
 
     def sync(self) -> None:
         """Bring the warehouse up to date, items included."""
-        if self._synced and not self.account.path.exists():
-            self._synced.bring(self)
-        else:
+        if self.account.path.exists():
             self.account.sync(items_max_requests=None)
+        else:
+            self.account.first_sync(items_max_requests=None)
         self.sandbox.requests.clear()
 
     def file(self, text: str, name: str = "asked.csv") -> Path:
@@ -134,17 +92,11 @@ class Desk:
         return row
 
 
-@pytest.fixture(scope="session")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    """The warehouses of this session's worlds."""
-    return Synced(tmp_path_factory.mktemp("synced"))
-
-
 @pytest.fixture
-def desk(account: Callable[..., Account], synced: Synced) -> Callable[..., Desk]:
+def desk(account: Callable[..., Account]) -> Callable[..., Desk]:
     """Makes accounts without actions of their own: `desk(rules...)`."""
 
     def make(**rules: Any) -> Desk:  # noqa: ANN401 - the rules
-        return Desk(account(days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules(**rules)), synced)
+        return Desk(account(days=3, per_day=0, campaigns=CAMPAIGNS[:1], rules=Rules(**rules)))
 
     return make

@@ -123,7 +123,7 @@ def test_all_accounts_are_asked_at_once(account: Make, spark: Any, lake: Lake) -
 def test_credentials_stay_where_they_are(account: Make, lake: Lake) -> None:
     """Neither what is printed nor what is in the lake names the storage's key or the AccountSID."""
     world = account(days=3, per_day=2)
-    world.sync()
+    world.first_sync()
     ended = CliRunner().invoke(main, ["publish", lake.url, "--account", "acme"])
     for secret in (os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["AWS_ACCESS_KEY_ID"], world.sandbox.account_sid):
         assert secret not in ended.output + "".join(statements(lake))

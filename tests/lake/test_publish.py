@@ -238,7 +238,7 @@ def test_sync_items_and_verify_publish_where_a_lake_is_configured(
 def test_the_command_shows_what_it_wrote(account: Make, url: str) -> None:
     """A table with what every table has, what was written and what was removed; credentials nowhere."""
     world = account(days=4, per_day=3)
-    world.sync()
+    world.first_sync()
     ended = CliRunner().invoke(main, ["publish", url, "--account", "acme"])
     assert ended.exit_code == 0, ended.output
     actions = str(len(world.truth()))
