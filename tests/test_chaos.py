@@ -7,8 +7,8 @@ from collections.abc import Callable
 from sources.impact_sandbox import Faults, Rules
 from tests.chaos.kills import Killer, Toll
 from tests.chaos.storm import Weathered, weather
+from tests.commands import environment
 from tests.conftest import CAMPAIGNS, Account
-from tests.test_cli import environment
 
 Make = Callable[..., Account]
 

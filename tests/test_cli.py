@@ -16,42 +16,15 @@ import duckdb
 import pytest
 
 from sources.impact_sandbox import Campaign, Reply, Request
+from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import Account
 
 Make = Callable[..., Account]
-IMPACT = str(Path(sys.executable).parent / "impact")
 KILLS = [
     (signal.SIGKILL, -9),
     pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
     pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
 ]
-
-
-def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
-    """The environment of a user of this account."""
-    own = {}
-    if one is not None:
-        own = {
-            "SOURCES__IMPACT__BASE_URL": one.sandbox.url,
-            "SOURCES__IMPACT__ACCOUNT_SID": one.sandbox.account_sid,
-            "SOURCES__IMPACT__AUTH_TOKEN": one.sandbox.auth_token,
-            "SOURCES__IMPACT__PAGE_SIZE": "2000",
-            "SOURCES__IMPACT__ITEMS_MAX_REQUESTS": "0",  # only tests about items ask for any
-        }
-    return os.environ | own | changes
-
-
-def impact(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run([IMPACT, *arguments], env=env, capture_output=True, text=True, check=False)
-
-
-def clean(result: subprocess.CompletedProcess[str], code: int) -> str:
-    """All output of a command that must have ended with `code` and without a traceback."""
-    output = result.stdout + result.stderr
-    assert result.returncode == code, output
-    assert "Traceback" not in output
-    return output
 
 
 def test_check_says_that_all_is_well(account: Make) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sources.impact_sandbox import Campaign
+from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import Account
-from tests.test_cli import IMPACT, clean, environment, impact
 
 Make = Callable[..., Account]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from sources.impact_sandbox import Request
+from tests.commands import clean, environment, impact
 from tests.conftest import Account
-from tests.test_cli import clean, environment, impact
 
 Make = Callable[..., Account]
 HERE = Path(__file__).parent.parent

@@ -14,8 +14,8 @@ import pytest
 
 from pipelines.exits import Exit
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
-from tests.test_cli import IMPACT, clean, environment, impact
 
 Make = Callable[..., Account]
 HOSTILE = {

@@ -27,8 +27,8 @@ from sources.impact.settings import Settings
 from sources.impact.spool import Listing, Spool
 from sources.impact.warehouse import Warehouse
 from sources.impact_sandbox import Request
+from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
-from tests.test_cli import IMPACT, clean, environment, impact
 
 Make = Callable[..., Account]
 ONE = (CAMPAIGNS[0],)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sources.impact_sandbox import Rules
+from tests.commands import clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
-from tests.test_cli import clean, environment, impact
 
 Make = Callable[..., Account]
 

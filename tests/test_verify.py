@@ -29,8 +29,8 @@ from sources.impact.landing import Landing
 from sources.impact.tables import Reader
 from sources.impact.walk import State
 from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from tests.commands import clean, environment, impact
 from tests.conftest import Account, snake
-from tests.test_cli import clean, environment, impact
 from tests.test_landing import load
 from tests.test_readings import refusal
 

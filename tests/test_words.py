@@ -11,8 +11,8 @@ import pytest
 from pipelines.console import progress
 from pipelines.exits import root_cause
 from sources.impact.items import ItemProgress
+from tests.commands import clean, environment, impact
 from tests.conftest import Account
-from tests.test_cli import clean, environment, impact
 from tests.test_ending import HERE, victim
 
 Make = Callable[..., Account]

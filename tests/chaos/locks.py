@@ -19,8 +19,8 @@ from sources.impact.errors import ImpactError
 from sources.impact_sandbox import Request
 from tests import postgres
 from tests.chaos.truth import Damage, change_some
+from tests.commands import environment
 from tests.conftest import Account
-from tests.test_cli import environment
 from tests.test_destinations import assert_true
 
 _END = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"

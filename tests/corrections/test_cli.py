@@ -10,12 +10,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
 
-from pipelines.cli import main
 from sources.impact_sandbox import Reply, Rules
+from tests.commands import IMPACT, clean, environment, impact
 from tests.corrections.conftest import HEADER, Desk
-from tests.test_cli import IMPACT, clean, environment
 
 Make = Callable[..., Desk]
 
@@ -34,13 +32,6 @@ def user(one: Desk, **changes: str) -> dict[str, str]:
     """The environment of a user of this account, who does not wait for submissions."""
     own = {"SOURCES__IMPACT__POLL_INTERVAL": "0 seconds", "SOURCES__IMPACT__ACTOR": "J. Doe"}
     return environment(one.account, **(own | changes))
-
-
-def impact(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end, within this process: it starts at once. A terminal needs another."""
-    ended = CliRunner().invoke(main, arguments, env=env)
-    assert ended.exception is None or isinstance(ended.exception, SystemExit)
-    return subprocess.CompletedProcess(arguments, ended.exit_code, ended.stdout, ended.stderr)
 
 
 def plan(one: Desk, *lines: str) -> str:
