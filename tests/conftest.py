@@ -284,6 +284,10 @@ on_postgres_first = pytest.mark.parametrize(
     "warehouse", ["postgres", pytest.param("duckdb", marks=pytest.mark.long)], indirect=True
 )
 """For what takes long, or what other tests say of DuckDB already."""
+on_duckdb_first = pytest.mark.parametrize(
+    "warehouse", ["duckdb", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
+"""For what takes long, and is written in SQL that both share."""
 
 
 @pytest.fixture(params=["duckdb", "postgres"])

@@ -213,15 +213,6 @@ def test_help_is_instant_and_teaches() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_the_demo_shows_what_a_month_changed(tmp_path: Path) -> None:
-    """`impact demo` needs nothing, shows approvals that came with the month, and leaves a warehouse to query."""
-    output = clean(impact("demo"), 0)
-    summaries = re.findall(r"Acme Campaign\W+([\d,]+)\W+([\d,]+)\W+([\d,]+)\W+([\d,]+)", output)
-    assert len(summaries) == 2
-    assert int(summaries[1][3].replace(",", "")) > 1_000
-    assert (tmp_path / "impact-demo.duckdb").exists()
-
-
 def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path) -> None:
     """`impact sandbox` prints a shell script: sync from it, move its clock, sync again although the hour was spent."""
     switches = ["--days", "10", "--per-day", "5", "--closed", "2000", "--odd-items", "1"]

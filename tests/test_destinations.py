@@ -30,7 +30,7 @@ from pipelines.warehouse import open_pipeline
 from sources.impact.errors import ConfigurationError
 from sources.impact_sandbox import Reply, Request, Rules
 from tests import postgres
-from tests.conftest import Account, on_postgres_first
+from tests.conftest import Account, on_duckdb_first, on_postgres_first
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Account]
@@ -91,7 +91,7 @@ def test_a_changing_account_is_true_after_each_sync(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
-@on_postgres_first
+@on_duckdb_first
 def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
     """Verify names a missing and a stale action, mends both, and the history has the mended version."""
     world = account(days=30, per_day=5)
@@ -229,7 +229,7 @@ def test_a_users_query_reads_and_does_nothing_else(warehouse: str, account: Make
 
 
 @pytest.mark.usefixtures("warehouse")
-@on_postgres_first
+@on_duckdb_first
 def test_a_report_has_the_figures_of_the_views(account: Make) -> None:
     """The report is written from any warehouse, and its accrued commission is that of the view."""
     world = account(days=40, per_day=5)
@@ -287,29 +287,32 @@ _DAMAGE = {
     "no open version": "delete from {h} where valid_to is null and id = '{id}'",
     "closed by hand": "update {h} set valid_to = valid_from + interval '1 hour' where valid_to is null and id = '{id}'",
     "another value": "update {h} set payout = 77 where valid_to is null and id = '{id}'",
-    "intervals apart": "update {h} set valid_to = valid_to - interval '1 hour' where valid_to is not null",
+    "intervals apart": "update {h} set valid_to = valid_to - interval '1 hour' where valid_to is not null and id = '{id}'",
     "two open": "update {h} set valid_to = null where id = '{id}'",
 }
 
 
 @pytest.mark.usefixtures("warehouse")
-@on_postgres_first
+@on_duckdb_first
 def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
     """Versions that do not fit together, or not to their row, are drift until --repair has made them fit."""
     world = account(days=2, per_day=1)
-    id_ = world.world.create(Payout="10.00")
+    ids = {damage: world.world.create(Payout="10.00") for damage in _DAMAGE}
     world.first_sync()
     world.world.advance(days=1)
-    world.world.modify(id_, Payout="5.00")
+    for id_ in ids.values():
+        world.world.modify(id_, Payout="5.00")
     world.sync()
     assert verify(world.settings()).exit == 0
-    for damage, sql in _DAMAGE.items():
-        with open_pipeline() as pipeline, pipeline.sql_client() as client:
-            client.execute_sql(sql.format(h=client.make_qualified_table_name("action_history"), id=id_))
-        found = verify(world.settings())
-        assert (found.exit, found.drift, bool(found.history)) == (1, (), True), damage
-        assert verify(world.settings(), repair=True).exit == 0, damage
-        assert query(f"select payout from {{action_history}} where id = '{id_}' and valid_to is null") == [(5,)]
+    with open_pipeline() as pipeline, pipeline.sql_client() as client:
+        for damage, id_ in ids.items():
+            client.execute_sql(_DAMAGE[damage].format(h=client.make_qualified_table_name("action_history"), id=id_))
+    found = verify(world.settings())
+    assert (found.exit, found.drift) == (1, ())
+    assert {key for fault in found.history for key in fault.keys} == {*ids.values()}
+    assert verify(world.settings(), repair=True).exit == 0
+    held = query("select id, payout from {action_history} where valid_to is null")
+    assert [payout for id_, payout in held if id_ in ids.values()] == [5] * len(ids)
     assert_true(world)
 
 
@@ -366,24 +369,21 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
 
 
 @pytest.mark.usefixtures("warehouse")
-@on_postgres_first
+@on_duckdb_first
 def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
     """A table or a column that is gone is named to who only reads; the next sync has all of it again."""
     world = account(days=3, per_day=2)
     world.first_sync(items_max_requests=100)
     for dropped in (
-        "table {actions} cascade",
-        "table {action_items} cascade",
-        "table {action_history} cascade",
-        "column {actions} payout",
-        "column {action_items} quantity",
-        "table {sync_windows} cascade",
+        ("actions", "action_items quantity"),
+        ("action_items", "actions payout"),
+        ("action_history", "sync_windows"),
     ):
-        kind, name, *column = dropped.split(maxsplit=2)
         with open_pipeline() as pipeline, pipeline.sql_client() as client:
-            table = client.make_qualified_table_name(name.strip("{}"))
-            rest = f"alter table {table} drop column {column[0]} cascade"
-            client.execute_sql(f"drop table {table} cascade" if kind == "table" else rest)
+            for name, *column in map(str.split, dropped):
+                table = client.make_qualified_table_name(name)
+                drop = f"alter table {table} drop column {column[0]}" if column else f"drop table {table}"
+                client.execute_sql(f"{drop} cascade")
         read = CliRunner().invoke(main, ["status"])
         assert (read.exit_code, "run `impact sync`" in read.output) == (2, True), read.output
         assert world.sync(items_max_requests=100).exit == 0
@@ -444,7 +444,7 @@ def test_text_is_utf_8_whatever_the_environment_says(
     assert sum(tally.changed for tally in world.sync().tallies.values()) == 0
 
 
-@pytest.mark.parametrize("where", ["PGTZ", "role"])
+@pytest.mark.parametrize("where", ["PGTZ", pytest.param("role", marks=pytest.mark.long)])
 def test_times_are_utc_whatever_the_environment_says(
     account: Make, server: str, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

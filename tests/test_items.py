@@ -45,7 +45,7 @@ def reply_to_items(world: Account, action: str, reply: Reply | None) -> None:
 
 def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(account: Make) -> None:
     """After `impact items` every item is there, for exactly one request an action, and then there is nothing to do."""
-    world = account(days=20, per_day=10)
+    world = account(days=10, per_day=4)
     world.first_sync()
     world.item_requests()
     summary = world.drain()
@@ -67,7 +67,7 @@ def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(accou
 )
 def test_items_are_true_however_the_api_sends_them(account: Make, rules: Rules) -> None:
     """Items are read right in every form that the API has been seen to send."""
-    world = account(days=30, per_day=4, rules=rules)
+    world = account(days=10, per_day=4, rules=rules)
     world.first_sync(items_max_requests=None)
     world.assert_items_true()
     if rules.duplicate_skus:
@@ -84,14 +84,14 @@ def test_fields_that_no_document_names_become_columns(account: Make) -> None:
 
 def test_an_action_that_only_changed_its_state_is_not_asked_for_again(account: Make) -> None:
     """Approvals and payments, which leave items alone, cost no item request."""
-    world = account(days=30, per_day=4, campaigns=ONE)
+    world = account(days=30, per_day=1.5, campaigns=ONE)
     world.first_sync(items_max_requests=None)
     before = world.held()
     world.world.advance(days=30)
     world.sync()
     changed = {i for i, row in world.held().items() if i in before and row["state"] != before[i]["state"] == "PENDING"}
     approved = {i for i in changed if world.held()[i]["state"] == "APPROVED"}
-    assert len(approved) > 30
+    assert len(approved) > 10
     world.item_requests()
     world.drain()
     asked = world.item_requests()
@@ -318,13 +318,13 @@ def test_a_token_that_may_not_read_items_says_what_to_mend(account: Make) -> Non
 
 def test_weeks_with_too_small_a_budget_end_true(account: Make) -> None:
     """Coverage rises with each run, what changed and is still open is never left behind, and in the end all is true."""
-    world = account(days=60, per_day=5, rules=Rules(duplicate_skus=0.3))
+    world = account(days=30, per_day=3, rules=Rules(duplicate_skus=0.3))
     shares = []
     for week in range(4):
         if week:
             change_some(world, week)
             world.world.advance(days=3)
-        summary = world.sync(items_max_requests=90)
+        summary = world.sync(items_max_requests=30)
         assert summary.items is not None
         assert summary.exit is Exit.DONE
         shares.append(summary.items.coverage.share)

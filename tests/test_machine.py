@@ -375,13 +375,14 @@ class Machine(RuleBasedStateMachine):
         return row["State"] in states and not row["ClearedDate"] and (lock is None or lock > self.world.now)
 
 
-def test_the_warehouse_is_true_after_each_sync_whatever_happens() -> None:
+@pytest.mark.parametrize("examples", [1, pytest.param(8, marks=pytest.mark.long)])
+def test_the_warehouse_is_true_after_each_sync_whatever_happens(examples: int) -> None:
     """No order of edits, answers, losses and partial runs leaves a plain sync with a column that is wrong."""
     soak = int(os.environ.get("SOAK", "0"))
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=soak or 5,
+            max_examples=soak or examples,
             stateful_step_count=30 if soak else 14,
             deadline=None,
             derandomize=not soak,

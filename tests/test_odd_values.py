@@ -16,7 +16,7 @@ from pipelines.lake.place import Lake
 from pipelines.lake.publish import publish
 from pipelines.verify import verify
 from sources.impact_sandbox import Campaign
-from tests.conftest import Account, on_postgres_first
+from tests.conftest import Account, on_duckdb_first
 from tests.lake.conftest import assert_published
 from tests.test_destinations import query
 
@@ -26,7 +26,7 @@ TAKEN = ["Pass", "ValidFrom", "ValidTo", "Changed", "_dlt_id", "_dlt_load_id", "
 TAKEN += ["KnownBy", "Account", "RowHash", "_gone", "SyncedAt", "Order", "AField" + "OfTheApiWithAVeryLongName" * 3]
 
 
-@on_postgres_first
+@on_duckdb_first
 def test_a_field_with_a_name_that_is_taken_breaks_no_later_sync(account: Make, warehouse: str, tmp_path: Path) -> None:
     """It lands in a column of its own; versions, items and the lake keep what is theirs, sync after sync."""
     one, lake = account(days=3, per_day=1, campaigns=ONE), Lake(str(tmp_path / "lake"), "acme")
@@ -60,7 +60,7 @@ FIELDS = ["LockingDate", "EventDate", "CreationDate", "ClearedDate", "ReferringD
 
 
 @pytest.mark.usefixtures("warehouse")
-@on_postgres_first
+@on_duckdb_first
 def test_the_ends_of_the_calendar_stop_no_command(
     account: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -72,7 +72,7 @@ READINGS: dict[str, dict[str, Any]] = {
 }
 
 
-_QUICK = ("as documented", "small pages, ends of ranges", "LockingDate is empty", "all at once")
+_QUICK = ("as documented", "LockingDate is empty", "all at once")
 _CASES = [
     pytest.param(rules, id=name, marks=[] if name.startswith(_QUICK) else [pytest.mark.long])
     for name, rules in READINGS.items()
@@ -123,14 +123,8 @@ def test_a_seven_day_default_on_locking_queries_is_noticed(account: Make) -> Non
     one.assert_true()
 
 
-@pytest.mark.parametrize(
-    ("max_page_size", "names_total"),
-    [
-        (2_000, True),
-        pytest.param(None, False, marks=pytest.mark.long),
-        pytest.param(2_000, False, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("max_page_size", "names_total"), [(2_000, True), (None, False), (2_000, False)])
 def test_a_month_that_locks_at_one_instant_is_read(
     account: Make, max_page_size: int | None, *, names_total: bool
 ) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from sources.impact_sandbox import Campaign
 from tests.chaos.corrections import Chaos, Count
 from tests.conftest import Account
 
 
-def test_an_apply_that_is_killed_anywhere_sends_nothing_twice(account: Callable[..., Account]) -> None:
+@pytest.mark.parametrize("rounds", [2, pytest.param(8, marks=pytest.mark.long)])
+def test_an_apply_that_is_killed_anywhere_sends_nothing_twice(account: Callable[..., Account], rounds: int) -> None:
     """Killed at every step, through faults, with databases put back: no call is received twice."""
     one = account(days=3, per_day=0, campaigns=(Campaign("1000", "Acme"),), requests_per_hour=10_000_000)
     count = Count()
-    for count in Chaos(one, seed=2, rate=0.1, lines=5).rounds(5):
+    for count in Chaos(one, seed=2, rate=0.1, lines=5).rounds(rounds):
         assert count.wrong == []
-    assert sum(count.kills.values()) >= 5
+    assert sum(count.kills.values()) >= rounds
     assert count.most_sent == 1
     assert count.ended["confirmed"] > 0
