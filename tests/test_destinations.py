@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.exits import Exit, exit_code
+from pipelines.history_check import Wrong
 from pipelines.postgres_lock import LockLost
 from pipelines.report.gather import read as read_figures
 from pipelines.report.scope import Books, Scope
@@ -287,7 +288,7 @@ _DAMAGE = {
     "no open version": "delete from {h} where valid_to is null and id = '{id}'",
     "closed by hand": "update {h} set valid_to = valid_from + interval '1 hour' where valid_to is null and id = '{id}'",
     "another value": "update {h} set payout = 77 where valid_to is null and id = '{id}'",
-    "intervals apart": "update {h} set valid_to = valid_to - interval '1 hour' where valid_to is not null and id = '{id}'",
+    "intervals apart": "update {h} set valid_to = valid_to - interval '1 h' where valid_to is not null and id = '{id}'",
     "two open": "update {h} set valid_to = null where id = '{id}'",
 }
 
@@ -310,6 +311,7 @@ def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
     found = verify(world.settings())
     assert (found.exit, found.drift) == (1, ())
     assert {key for fault in found.history for key in fault.keys} == {*ids.values()}
+    assert {fault.wrong for fault in found.history} == {*Wrong} - {Wrong.STRAY}
     assert verify(world.settings(), repair=True).exit == 0
     held = query("select id, payout from {action_history} where valid_to is null")
     assert [payout for id_, payout in held if id_ in ids.values()] == [5] * len(ids)
