@@ -90,15 +90,30 @@ def own_clock(world: World, off: timedelta = timedelta(0)) -> Callable[[], datet
 class Account:
     """One account at a sandbox and the warehouse it is synced into."""
 
-    def __init__(self, world: World, sandbox: Sandbox, folder: Path, templates: Path | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        sandbox: Sandbox,
+        folder: Path,
+        *,
+        start: datetime | None = None,
+        templates: Path | None = None,
+    ) -> None:
         self.world, self.sandbox, self.folder, self._templates = world, sandbox, folder, templates
+        self.start = start
         self.path = folder / "impact_warehouse.duckdb"
 
     def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting
         """Settings for this account."""
         own: dict[str, Any] = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
         # Items cost a request an action: only tests about them ask for any.
-        usual = {"base_url": self.sandbox.url, "page_size": 2_000, "items_max_requests": 0}
+        # Three years of windows without an action cost more than all else: only tests about them read so far back.
+        usual = {
+            "base_url": self.sandbox.url,
+            "page_size": 2_000,
+            "items_max_requests": 0,
+            "start_date": self.start,
+        }
         return Settings(**(own | usual | changes))
 
     def sync(self, ask: Ask = Ask(), **changes: Any) -> Summary:  # noqa: ANN401, B008
@@ -267,8 +282,9 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
         def make(*, requests_per_hour: int = 100_000, scopes: set[str] | None = None, **world: Any) -> Account:  # noqa: ANN401 - the world's options
             usual: dict[str, Any] = {"seed": 1, "days": 60, "per_day": 10, "campaigns": CAMPAIGNS}
             made = World(**(usual | world))
+            days = timedelta(days=(usual | world)["days"] + 1)
             sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour, scopes=scopes))
-            return Account(made, sandbox, tmp_path, templates)
+            return Account(made, sandbox, tmp_path, start=made.now - days, templates=templates)
 
         yield make
 

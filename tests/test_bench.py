@@ -16,6 +16,7 @@ from tests.bench.report import Report, Sizes
 from tests.bench.serving import Counts, serving
 
 
+@pytest.mark.long
 def test_all_contenders_end_with_the_same_actions_from_the_same_requests() -> None:
     """The floor, the sync and dlt's own source hold the same, and ask for windows that the server knows by then."""
     with serving(3_000) as server:

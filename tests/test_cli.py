@@ -213,6 +213,7 @@ def test_help_is_instant_and_teaches() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.long
 def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path) -> None:
     """`impact sandbox` prints a shell script: sync from it, move its clock, sync again although the hour was spent."""
     switches = ["--days", "10", "--per-day", "5", "--closed", "2000", "--odd-items", "1"]

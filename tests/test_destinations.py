@@ -370,6 +370,7 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
     assert_true(world)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
 def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
@@ -446,6 +447,7 @@ def test_text_is_utf_8_whatever_the_environment_says(
     assert sum(tally.changed for tally in world.sync().tallies.values()) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["PGTZ", pytest.param("role", marks=pytest.mark.long)])
 def test_times_are_utc_whatever_the_environment_says(
     account: Make, server: str, monkeypatch: pytest.MonkeyPatch, where: str

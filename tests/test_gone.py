@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from pipelines.exits import Exit
 from pipelines.verify import verify
 from sources.impact.gone import Gone
@@ -54,6 +56,7 @@ def test_one_404_does_not_blind_an_action(account: Make) -> None:
     assert found(one, action_id) == ["gone", "back"]
 
 
+@pytest.mark.long
 def test_an_action_that_is_gone_for_weeks_is_met_when_it_is_back(account: Make) -> None:
     """It is asked for by its id once a week, so even another EventDate does not hide it; findings are few meanwhile."""
     one, action_id = synced(account)
@@ -71,6 +74,7 @@ def test_an_action_that_is_gone_for_weeks_is_met_when_it_is_back(account: Make) 
     assert found(one, action_id) == ["gone"] * 3 + ["back"]
 
 
+@pytest.mark.long
 def test_many_that_are_gone_cost_few_requests(account: Make) -> None:
     """A hundred actions that were taken out are asked for by id once, then by a window or two."""
     one, action_id = synced(account)
@@ -126,6 +130,7 @@ def test_items_that_were_not_found_are_asked_for_again(account: Make) -> None:
     one.assert_items_true()
 
 
+@pytest.mark.long
 def test_items_of_what_is_gone_for_good_are_asked_for_weekly(account: Make) -> None:
     """An action that the API no longer knows costs items a request a run for a week, then one a week."""
     one = account(days=3, per_day=2, campaigns=ONE)

@@ -103,6 +103,7 @@ def test_show_asks_for_nothing_else(account: Make, arguments: list[str]) -> None
     assert all(request.path.endswith("/Actions/1") for request in one.sandbox.requests)
 
 
+@pytest.mark.long
 def test_very_long_texts_land(account: Make) -> None:
     """Ten million characters in a field are ten million characters in the column."""
     one = account(days=3, per_day=1, campaigns=CAMPAIGNS[:1])

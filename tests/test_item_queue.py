@@ -138,6 +138,7 @@ def kill_items_after(world: Account, requests: int) -> None:
     process.wait()
 
 
+@pytest.mark.long
 def test_of_a_killed_drain_only_what_was_in_flight_is_asked_for_again(account: Make) -> None:
     """Killed amid the drain, twice: every item lands, and at most the eight in flight were asked for again."""
     world = account(days=30, per_day=8)

@@ -316,6 +316,7 @@ def test_a_token_that_may_not_read_items_says_what_to_mend(account: Make) -> Non
     assert world.sync().exit is Exit.DONE
 
 
+@pytest.mark.long
 def test_weeks_with_too_small_a_budget_end_true(account: Make) -> None:
     """Coverage rises with each run, what changed and is still open is never left behind, and in the end all is true."""
     world = account(days=30, per_day=3, rules=Rules(duplicate_skus=0.3))

@@ -101,6 +101,7 @@ def test_other_dates_are_narrowed_likewise(account: Make, pass_: Pass) -> None:
     Read(crowded(account, precision="minute", exclusive_ends=True), pass_).assert_whole()
 
 
+@pytest.mark.long
 def test_a_bulk_edit_at_one_instant_is_read(account: Make) -> None:
     """Two hundred actions that were changed in one second cannot be parted by that date, and are read all the same."""
     one = crowded(account, precision="day")

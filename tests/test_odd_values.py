@@ -59,6 +59,7 @@ ODD_DATES += ["0001-01-01T00:00:00+08:00", "1970-01-01T00:00:00Z", "1900-01-01T0
 FIELDS = ["LockingDate", "EventDate", "CreationDate", "ClearedDate", "ReferringDate"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
 def test_the_ends_of_the_calendar_stop_no_command(

@@ -204,6 +204,7 @@ def _closed(world: Account) -> datetime:
     return month_end(world.world.now)
 
 
+@pytest.mark.long
 def test_a_change_is_against_what_a_report_said_then(account: Make) -> None:
     """The figures as of an instant are those of a report that was made at it, currency by currency."""
     world = account(days=90, per_day=8, seed=3)

@@ -110,6 +110,7 @@ def test_the_container_file_is_as_the_linter_wants_it() -> None:
     assert all((root / name).exists() for line in copied for name in line.split())
 
 
+@pytest.mark.long
 def test_the_workflow_s_shell_runs(account: Make) -> None:
     """The sync step of the GitHub Actions workflow, run by the shell, fills the warehouse; 3 is no failure there."""
     world = account(days=5, per_day=3)
@@ -126,6 +127,7 @@ def test_the_workflow_s_shell_runs(account: Make) -> None:
     assert run(["bash", "-eo", "pipefail", "-c", script], spent).returncode == 2
 
 
+@pytest.mark.long
 def test_losing_the_working_folder_between_runs_does_not_matter(account: Make) -> None:
     """A runner that keeps nothing but the warehouse goes on from where the last run got to."""
     world = account(days=10, per_day=4)

@@ -53,6 +53,7 @@ def test_items_load_without_our_commands(account: Make) -> None:
         one.assert_items_true()
 
 
+@pytest.mark.long
 def test_it_may_share_a_pipeline_with_other_sources(account: Make) -> None:
     """What the source looks up in the warehouse it finds under its own schema, whichever source came first."""
     one = account(days=60, per_day=10)

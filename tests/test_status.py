@@ -30,6 +30,7 @@ def gaps(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
     return [(campaign["id"], gap["pass"]) for campaign in found["campaigns"] for gap in campaign["gaps"]]
 
 
+@pytest.mark.long
 def test_windows_adjoin_whatever_was_asked(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """After plain syncs, ranges, and runs that were cut short, the windows up to the cursors leave no gap."""
     one = account(days=60, per_day=6)

@@ -195,6 +195,7 @@ def test_a_limit_counts_what_may_have_taken_effect(desk: Make) -> None:
     assert len(one.writes) == 2
 
 
+@pytest.mark.long
 def test_an_hour_that_is_spent_is_gone_on_with_later(desk: Make) -> None:
     """With the hour's requests spent an apply stops cleanly; the next ones send the rest, each call once."""
     one = desk()

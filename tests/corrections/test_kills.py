@@ -11,13 +11,13 @@ from tests.chaos.corrections import Chaos, Count
 from tests.conftest import Account
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(8, marks=pytest.mark.long)])
-def test_an_apply_that_is_killed_anywhere_sends_nothing_twice(account: Callable[..., Account], rounds: int) -> None:
+@pytest.mark.long
+def test_an_apply_that_is_killed_anywhere_sends_nothing_twice(account: Callable[..., Account]) -> None:
     """Killed at every step, through faults, with databases put back: no call is received twice."""
     one = account(days=3, per_day=0, campaigns=(Campaign("1000", "Acme"),), requests_per_hour=10_000_000)
     count = Count()
-    for count in Chaos(one, seed=2, rate=0.1, lines=5).rounds(rounds):
+    for count in Chaos(one, seed=2, rate=0.1, lines=5).rounds(8):
         assert count.wrong == []
-    assert sum(count.kills.values()) >= rounds
+    assert sum(count.kills.values()) >= 8
     assert count.most_sent == 1
     assert count.ended["confirmed"] > 0

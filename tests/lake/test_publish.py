@@ -49,6 +49,7 @@ def count(written: list[Written], what: str, *tables: str) -> int:
     return sum(getattr(one, what) for one in written if not tables or one.table in tables)
 
 
+@pytest.mark.long
 def test_the_lake_is_the_warehouse_after_each_sync(account: Make, url: str) -> None:
     """Over two simulated months changed rows, vanished items and closed versions arrive; what did not change stays."""
     world, lake = account(days=30, per_day=3, seed=5), Lake(url, "acme")
@@ -160,6 +161,7 @@ def test_a_name_in_the_lake_is_one_account_s(account: Make, url: str, tmp_path: 
     assert_published(tmp_path / "first.duckdb", lake)
 
 
+@pytest.mark.long
 def test_many_publications_leave_few_files(account: Make, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small files of an account are made into one from some number on, and nothing is lost."""
     monkeypatch.setattr(delta, "_SMALL_FILES", 3)
