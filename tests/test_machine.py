@@ -240,11 +240,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(requests=st.integers(0, 30), drops=st.booleans())
     def sync_in_part(self, requests: int, *, drops: bool) -> None:
-        """A sync that gets so many answers, as the hour is spent or the line drops, says so; the next goes on."""
+        """A sync that gets so many answers, as the hour is spent or the line drops, ends true or says so."""
 
         def drop(_: Request) -> Reply | None:
             return Reply(503) if len(self.sandbox.requests) >= requests else None
 
+        self._pass_ends()
         self.sandbox.requests.clear()
         self.sandbox.on_request = drop if drops else None
         self.sandbox.budget.limit, self.sandbox.budget.spent = PLENTY if drops else requests, 0
@@ -256,9 +257,7 @@ class Machine(RuleBasedStateMachine):
             end = Exit.EARLY
         self.sandbox.on_request = None
         self.sandbox.budget.limit = PLENTY
-        assert end in {Exit.DONE, Exit.FAILED if drops else Exit.EARLY}
-        if self.account.path.exists():
-            self.current = self.current or self.world.now
+        self._assert_done(end, Exit.FAILED if drops else Exit.EARLY)
 
     @rule(
         share=st.sampled_from([0.0, 0.3, 1.0]),
@@ -288,14 +287,13 @@ class Machine(RuleBasedStateMachine):
             drawn = tuple(shown[drawn % len(shown) :][:1]) if shown else ()
         told = self.world.rules
         self.edit(edits)
+        self._pass_ends()
         self.world.rules = replace(told, **{name: drawn})
         try:
             end = self.account.sync().exit
         except Unavailable:  # so slow that nothing was read
             end = Exit.FAILED
-        assert end in {Exit.DONE, Exit.FAILED}
-        if self.account.path.exists():
-            self.current = self.current or self.world.now
+        self._assert_done(end, Exit.FAILED)
         self.world.rules = told
         self._sync(Ask())
         self._assert_true()
@@ -317,9 +315,22 @@ class Machine(RuleBasedStateMachine):
         self._sync(Ask())
         self._assert_true()
 
-    def _sync(self, ask: Ask, **changes: Any) -> None:  # noqa: ANN401 - any setting
-        if self.world.rules.exclusive_ends:  # what happens at the very end of a range is no part of it yet
+    def _pass_ends(self) -> None:
+        """Let what happened just now be part of a range that ends now."""
+        if self.world.rules.exclusive_ends:
             self.world.advance(seconds=1)
+
+    def _assert_done(self, end: Exit, otherwise: Exit) -> None:
+        """A sync that says that it is done has left a true warehouse; any other says `otherwise`."""
+        if end is Exit.DONE:
+            self._assert_true()
+            return
+        assert end is otherwise
+        if self.account.path.exists():
+            self.current = self.current or self.world.now
+
+    def _sync(self, ask: Ask, **changes: Any) -> None:  # noqa: ANN401 - any setting
+        self._pass_ends()
         summary = self.account.sync(ask, **changes)
         assert summary.exit is Exit.DONE, summary.error
         self.current = self.current or self.world.now
