@@ -101,6 +101,7 @@ class Account:
     ) -> None:
         self.world, self.sandbox, self.folder, self._templates = world, sandbox, folder, templates
         self.start = start
+        """Where syncs begin; None for as far back as the API goes."""
         self.path = folder / "impact_warehouse.duckdb"
 
     def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting

@@ -48,9 +48,13 @@ def dissolve(one: Account) -> None:
     one.sandbox.on_request = refuse
 
 
-@pytest.mark.parametrize("alone", ["answers", "unknown", "forbidden"])
+_SAYING = [(unlisted, alone) for unlisted in (BOTH, ("2000",)) for alone in ("answers", "unknown", "forbidden")]
+_FIRST = ((BOTH, "answers"), (("2000",), "unknown"))
+
+
 @pytest.mark.parametrize(
-    "unlisted", [pytest.param(BOTH, id="empty"), pytest.param(("2000",), id="short", marks=pytest.mark.long)]
+    ("unlisted", "alone"),
+    [pytest.param(*said, marks=[] if said in _FIRST else [pytest.mark.long]) for said in _SAYING],
 )
 def test_campaigns_that_the_list_lacks_are_read_on(account: Make, unlisted: tuple[str, ...], alone: Alone) -> None:
     """Whatever the API says of a campaign by itself, its actions are asked for; a note names it."""

@@ -64,6 +64,7 @@ def test_sync_and_status_tell_what_they_did(account: Make) -> None:
 def test_a_dry_run_reads_and_writes_nothing(account: Make) -> None:
     """`--dry-run` shows the windows and their least cost for the list of campaigns alone, and leaves no file."""
     one = account()
+    one.start = None
     output = clean(impact("sync", "--dry-run", env=environment(one)), 0)
     assert "At least 51 requests" in output
     assert len(one.sandbox.requests) == 1 + 2  # more answers tell the time, as this clock is not the sandbox's
@@ -178,6 +179,7 @@ def test_a_failed_run_leaves_its_row_and_moves_no_cursor(account: Make) -> None:
 def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: signal.Signals, code: int) -> None:
     """Killed amid a backfill and started again, it does not begin anew, and ends true."""
     one = account(days=60, per_day=100)
+    one.start = None
     env = environment(one, SOURCES__IMPACT__PACKAGE_ROWS="1000")
     state: dict[str, subprocess.Popen[bytes]] = {}
     started = threading.Event()

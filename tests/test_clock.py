@@ -112,6 +112,7 @@ def test_an_own_clock_that_is_wrong_is_overruled_by_answers_that_agree(
 ) -> None:
     """A machine whose clock is hours behind reads up to the server's now, at the price of two requests a run."""
     one = account(days=5, per_day=4)
+    one.start = None
     right(one, -5 * HOUR)
     summary = one.sync()
     assert summary.run.until == one.world.now

@@ -61,6 +61,7 @@ def test_other_sections_of_a_dlt_project_are_none_of_our_business(account: Make)
 def test_a_date_without_quotes_is_a_date(account: Make) -> None:
     """TOML has dates of its own; they bound a sync like quoted ones."""
     one = account(days=60, per_day=1)
+    one.start = None
     configure(one, "[sources.impact]\nstart_date = 2026-01-10\n")
     clean(impact("sync", env=environment(one)), 0)
     asked = [request.query["StartDate"] for request in one.sandbox.requests if "StartDate" in request.query]

@@ -96,6 +96,7 @@ def test_a_sync_in_which_every_request_fails_at_first_ends_true(account: Make, k
 def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) -> None:
     """With faults of all kinds at random, two syncs a month apart are done and true, and the faults were many."""
     one = account(days=60, per_day=20)
+    one.start = None
     one.sandbox.faults = faults(0.2)
     assert one.sync().exit is Exit.DONE
     one.assert_true()
@@ -177,6 +178,7 @@ def test_the_sandbox_command_throws_faults_and_counts_them() -> None:
 def test_credentials_that_expire_amid_a_run_end_it_with_what_landed(account: Make) -> None:
     """A token that is revoked half-way stops the run with exit code 2; with a new one the next run ends true."""
     one = account(days=60, per_day=10)
+    one.start = None
     one.sandbox.faults = Faults(expire_after=20)
     summary = one.sync()
     assert summary.exit is Exit.USAGE

@@ -25,6 +25,7 @@ def versions(world: Account, action_id: str) -> list[tuple[Any, ...]]:
 def test_each_change_is_a_version_with_the_interval_it_held(account: Make) -> None:
     """A version says what changed and which pass saw it; it holds until the next was seen."""
     world = account(days=1, per_day=0)
+    world.start = None
     action_id = world.world.create(Amount="100.00", Payout="10.00")
     world.first_sync()
     world.world.advance(hours=5)
@@ -56,6 +57,7 @@ def test_an_unchanged_row_that_is_read_again_adds_nothing(account: Make) -> None
     assert world.query("select id, valid_from from impact.action_history order by all") == before
 
 
+@pytest.mark.long
 def test_as_of_any_past_instant_there_is_one_row_an_action(account: Make) -> None:
     """What the warehouse held at the end of each past week can be read off the history, column by column."""
     world = account(days=60, per_day=8, seed=7)

@@ -99,11 +99,11 @@ def test_a_tenth_of_the_hour_is_left_to_others(account: Make) -> None:
     assert {request.status for request in world.sandbox.requests} == {200}
 
 
-@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize("concurrency", [16, pytest.param(1, marks=pytest.mark.long)])
 def test_no_more_requests_are_sent_than_allowed(account: Make, concurrency: int) -> None:
     """`items_max_requests` and `--max-requests` are kept to the request, however many are in flight."""
     world = account(days=30, per_day=5)
-    world.first_sync(items_max_requests=17, item_concurrency=concurrency)
+    world.sync(items_max_requests=17, item_concurrency=concurrency)
     assert len(world.item_requests()) == 17
     assert world.drain(5, item_concurrency=concurrency).ended[0] is Exit.EARLY
     assert len(world.item_requests()) == 5

@@ -121,6 +121,7 @@ def test_a_change_that_moves_no_field_of_the_action_is_noticed(account: Make) ->
     assert after["A2"] == stamps["A2"], "an item that did not change keeps its synced_at"
 
 
+@pytest.mark.long
 def test_a_change_in_a_run_without_items_is_still_known_later(account: Make) -> None:
     """Whose items are out of date is remembered by the run that saw the update, though it read no items itself."""
     world = account(days=10, per_day=2, campaigns=ONE)
@@ -444,6 +445,7 @@ def test_an_answer_of_a_killed_run_is_not_used_after_an_update(account: Make) ->
     world.assert_items_true()
 
 
+@pytest.mark.long
 def test_rejected_items_are_forgotten_whatever_lay_between(account: Make) -> None:
     """Rejected, then without an answer, then mended: nothing is left in `rejected_records`."""
     world = account(days=5, per_day=0, campaigns=ONE)

@@ -79,6 +79,7 @@ def test_the_first_sync_costs_its_windows_and_pages(account: Make) -> None:
     Two more learn the time, as this machine's clock is not the sandbox's.
     """
     one = account(days=60, per_day=150)
+    one.start = None
     summary = one.sync()
     windows = one.query("select count(*), sum(pages - 1), sum(rows) from impact.sync_windows")[0]
     assert windows[0] == 2 * 25
@@ -110,6 +111,7 @@ def test_a_backfill_in_many_packages_ends_true(account: Make) -> None:
 def test_an_hour_that_is_spent_stops_the_run_at_a_checkpoint(account: Make) -> None:
     """With too few requests for all, each run lands what it read, says so, and the next goes on from there."""
     one = account(days=60, per_day=20)
+    one.start = None
     outcomes = []
     for _ in range(20):
         one.sandbox.budget.limit, one.sandbox.budget.spent = 12, 0
@@ -303,6 +305,7 @@ def test_a_table_that_was_emptied_is_read_anew(account: Make) -> None:
     """Where the actions of a campaign were deleted, its cursors are not believed; an empty campaign costs nothing."""
     empty = Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.0)
     one = account(days=60, per_day=5, campaigns=(*CAMPAIGNS, empty))
+    one.start = None
     one.first_sync()
     with one.changing() as connection:
         connection.execute("delete from actions where campaign_id = '1000'")

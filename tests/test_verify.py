@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,18 +39,12 @@ WINDOWS = 25
 
 
 @pytest.fixture
-def synced(account: Make, tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes accounts that were synced once; those of the same world share that sync."""
+def synced(account: Make) -> Make:
+    """Makes accounts that were synced once."""
 
     def make(**world: Any) -> Account:  # noqa: ANN401 - the world's options
         one = account(**world)
-        name = hashlib.sha256(repr(sorted(world.items())).encode()).hexdigest()
-        kept = tmp_path_factory.getbasetemp() / f"{name}.duckdb"
-        if not kept.exists():
-            one.sync()
-            shutil.copy(one.path, kept)
-        else:
-            shutil.copy(kept, one.path)
+        one.first_sync()
         return one
 
     return make
@@ -95,6 +87,7 @@ def cells(difference: Difference) -> dict[str, tuple[str | None, str | None]]:
 def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) -> None:
     """After a sync every action is verified, nothing is written but the windows, and no request is wasted."""
     one = synced()
+    one.start = None
     before, state = everything(one), one.query("select count(*) from impact._dlt_pipeline_state")
     one.sandbox.requests.clear()
     report = check(one)
@@ -268,6 +261,7 @@ def test_drift_beside_newer_changes_is_still_found(synced: Make) -> None:
 def test_a_difference_that_is_gone_at_the_second_read_does_not_count(synced: Make) -> None:
     """What the API says once and then no more is a matter of the moment, not of the warehouse."""
     one = synced(campaigns=ONE)
+    one.start = None
     some = ids(one, "state = 'PENDING'")[0]
     note = one.held()[some]["note"] or ""
 
@@ -303,6 +297,7 @@ def test_what_differs_otherwise_at_the_second_read_does_not_count(synced: Make) 
 def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(synced: Make) -> None:
     """What the API forgets is drift until a repair takes note of it; later runs list it at no cost, and keep it."""
     one = synced(campaigns=ONE)
+    one.start = None
     gone = ids(one, "cleared_date is not null")[0]
     one.world.remove(gone)
     assert check(one).exit is Exit.DRIFT
@@ -460,6 +455,7 @@ def test_what_cannot_be_verified_is_refused(account: Make) -> None:
 def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make) -> None:
     """A campaign that joined since the last sync costs nothing and is named."""
     one = synced(campaigns=ONE)
+    one.start = None
     one.world.add_campaign(Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.2))
     one.sandbox.requests.clear()
     report = check(one)
@@ -491,6 +487,7 @@ def test_the_command_wants_a_warehouse_first(account: Make) -> None:
 def test_the_command_stops_when_the_hour_is_spent(synced: Make) -> None:
     """Without requests enough the exit code is 3, and nothing is written."""
     one = synced(campaigns=ONE)
+    one.start = None
     one.sandbox.budget.limit, one.sandbox.budget.spent = 12, 0
     env = environment(one, SOURCES__IMPACT__MAX_WAIT="0 seconds")
     assert "impact:" in clean(impact("verify", env=env), 3)

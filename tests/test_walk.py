@@ -86,6 +86,7 @@ def test_an_action_at_a_windows_boundary_is_one_action(account: Make) -> None:
 def test_a_campaign_that_is_kept_up_to_date_comes_before_a_backfill(account: Make) -> None:
     """With requests for one campaign alone, figures that people look at do not wait for three years of another."""
     one = account(days=1, per_day=0, campaigns=(CAMPAIGNS[0], Campaign("2000", "Acme Outlet")))
+    one.start = None
     then = (one.world.now - DAY).isoformat()
     state: State = {"campaigns": {"2000": dict.fromkeys(Mark, then) | {Mark.BEGUN: "2020-01-01T00:00:00Z"}}}
     held = Landing(actions=batch({"CampaignId": "2000"}).records.table)

@@ -297,7 +297,7 @@ def test_a_token_that_may_not_see_submissions_is_named(account: Callable[..., Ac
     assert one.statuses() == ["accepted"]
 
 
-@pytest.mark.parametrize("knows", ["the plan", "nothing"])
+@pytest.mark.parametrize("knows", ["the plan", pytest.param("nothing", marks=pytest.mark.long)])
 def test_a_restored_database_does_not_send_again(desk: Make, knows: str) -> None:
     """Put back to an older copy, with the plan or without it, the database takes over what the file beside it knows."""
     one = desk()
@@ -466,7 +466,9 @@ def test_an_auditor_needs_no_help(desk: Make) -> None:
     assert dict(described) == {column.name: column.description for column in COLUMNS}
 
 
-@pytest.mark.parametrize("rules", [{"wire": "typed", "single_as_object": True}, {"items_key": "Items"}])
+@pytest.mark.parametrize(
+    "rules", [{"wire": "typed", "single_as_object": True}, pytest.param({"items_key": "Items"}, marks=pytest.mark.long)]
+)
 def test_corrections_are_settled_however_the_api_tells(desk: Make, rules: dict[str, Any]) -> None:
     """Numbers as numbers, nulls and bare objects make no difference."""
     one = desk(**rules)

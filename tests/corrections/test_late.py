@@ -86,7 +86,7 @@ def test_money_is_not_taken_twice_while_a_change_does_not_show(desk: Make) -> No
     assert len(one.writes) == len(actions)
 
 
-@pytest.mark.parametrize("by", ["a sync", "an apply"])
+@pytest.mark.parametrize("by", [pytest.param("a sync", marks=pytest.mark.long), "an apply"])
 def test_what_diverged_is_confirmed_by_later_evidence(desk: Make, by: str) -> None:
     """Where a change shows even later than in an hour, a sync, or another look, settles it after all."""
     one = desk(visibility_lag=12 * HOUR)
@@ -147,6 +147,7 @@ def test_an_equal_earlier_value_confirms_nothing(desk: Make) -> None:
     assert one.statuses() == ["unknown", "unknown"], one.journal()
 
 
+@pytest.mark.long
 def test_a_later_correction_speaks_for_itself_alone(desk: Make) -> None:
     """An amount that a later correction brought about does not confirm the one before it."""
     one = desk(amount_beside_sku="order")

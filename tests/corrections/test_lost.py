@@ -196,7 +196,11 @@ def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *
 
 @pytest.mark.parametrize(
     ("code", "error", "end"),
-    [(401, CredentialsError, Exit.USAGE), (403, ScopeError, Exit.USAGE), (429, BudgetSpent, Exit.EARLY)],
+    [
+        (403, ScopeError, Exit.USAGE),
+        (429, BudgetSpent, Exit.EARLY),
+        pytest.param(401, CredentialsError, Exit.USAGE, marks=pytest.mark.long),
+    ],
 )
 def test_a_request_that_is_turned_away_is_known_not_to_count(
     desk: Make, code: int, error: type[Exception], end: Exit
@@ -293,6 +297,7 @@ def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
     assert len(one.writes) == 1
 
 
+@pytest.mark.long
 def test_the_api_tells_why_a_correction_failed(desk: Make) -> None:
     """Each code of a submission that failed is reported: in words where it is published, else as it is."""
     one = desk(most_modifications=1)
@@ -360,9 +365,9 @@ def test_a_published_code_has_words(desk: Make) -> None:
 @pytest.mark.parametrize(
     "rules",
     [
-        *({"no_error": word} for word in ("NONE", "None", "null")),
-        *({"queued_uri": end} for end in (".json", "?format=json", "/")),
-        {"submissions_key": "APISubmissions"},
+        {"no_error": "null", "queued_uri": ".json"},
+        {"no_error": "None", "queued_uri": "?format=json", "submissions_key": "APISubmissions"},
+        pytest.param({"no_error": "NONE", "queued_uri": "/"}, marks=pytest.mark.long),
     ],
     ids=str,
 )

@@ -106,6 +106,7 @@ def test_numbers_with_points_and_commas(desk: Make) -> None:
     assert [row["new_amount"] for row in found.rows] == [Decimal(amount) for amount in NUMBERS.values()]
 
 
+@pytest.mark.long
 def test_every_code_may_be_sent(desk: Make) -> None:
     """Every documented reason and disposition code takes effect, and so do those that the account has configured."""
     one = desk(custom_codes=("LOST_PARCEL",))
