@@ -92,9 +92,10 @@ def typed(found: pa.Table, source: str) -> pa.Table:
 
 def _csv_rows(text: str, source: str) -> Iterator[Sequence[Any]]:
     """The header, then each row with its first line before the cells."""
-    first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    delimiter = max(_DELIMITERS, key=lines.readline().count)
+    lines.seek(0)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line, header = 1, None
     try:
         for row in reader:

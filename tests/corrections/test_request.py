@@ -36,12 +36,13 @@ def rows(path: Path) -> list[dict[str, object]]:
         (b'"action_id","kind","reason","note"\n"A1","update","OTHER","a ""b"", c"\n', {"note": 'a "b", c'}),
         (b"action_id,kind,reason,ItemSubTotalDelta\n A1 ,update,OTHER,\xc2\xa0-5\n", {"delta": "-5"}),
         ("action_id,kind,reason,sku\nA1,update,OTHER, Ä/1\n".encode(), {"sku": " Ä/1"}),
-        (b"ActionId;Kind;Reason;Note\nA1;update;OTHER;a, b, c, d and e\n", {"note": "a, b, c, d and e"}),
+        (b"ActionId;Kind;Reason;Note\nA1;update;OTHER;a,b,c,d,e,f,g,h\n", {"note": "a,b,c,d,e,f,g,h"}),
+        (b"ActionId;Kind;Reason;Note\rA1;update;OTHER;a,b,c,d,e,f,g,h\r", {"note": "a,b,c,d,e,f,g,h"}),
         (b'action_id,kind,reason,note\r\nA1,update,OTHER,"one\r\ntwo"\r\n', {"note": "one\r\ntwo"}),
     ],
     ids=[
         *("plain", "BOM and CRLF", "semicolons", "tabs", "quotes", "API names and blanks", "a Sku as it is written"),
-        *("more commas in a text than semicolons", "a line break within a text"),
+        *("more commas in a text than semicolons", "the same with CR", "a line break within a text"),
     ],
 )
 def test_files_as_programs_write_them(tmp_path: Path, content: bytes, asked: dict[str, str]) -> None:
@@ -49,6 +50,14 @@ def test_files_as_programs_write_them(tmp_path: Path, content: bytes, asked: dic
     path = tmp_path / "asked.csv"
     path.write_bytes(content)
     assert rows(path) == [{"line": 2, "action_id": "A1", "kind": "update", "reason": "OTHER"} | asked]
+
+
+def test_columns_that_a_file_lacks_are_empty_texts(tmp_path: Path) -> None:
+    """Whatever a file leaves out or leaves empty, the rules find a column of texts."""
+    path = tmp_path / "asked.csv"
+    path.write_text("action_id,kind,reason,note\nA1,reverse,OTHER,\n")
+    expected = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in COLUMNS)])
+    assert read_file(path).schema == expected
 
 
 def test_the_event_type_and_the_order_name_an_action(tmp_path: Path) -> None:
