@@ -250,6 +250,29 @@ def test_our_own_requests_are_waited_for_where_the_api_has_some_left() -> None:
     assert time.now == 7_210
 
 
+@pytest.mark.parametrize(("per_hour", "left", "minutes"), [(1, 0, 60), (1, 500, 60), (2, 0, 10)])
+def test_the_wait_that_is_told_is_the_whole_one(per_hour: int, left: int, minutes: int) -> None:
+    """Of our own hour and the API's the one that turns last counts, if it has to turn."""
+    hour = budget(per_hour)
+    hour.take()
+    hour.hear(Limits(1000, left, 600))
+    with pytest.raises(BudgetSpent, match=f"more in {minutes} min"):
+        hour.take()
+
+
+def test_a_wait_that_is_not_enough_is_not_begun() -> None:
+    """Where the API's reset comes within `max_wait` and our own hour turns after it, the run ends at once."""
+    time = Time()
+    hour = budget(2, max_wait=900, time=time)
+    hour.take()
+    time.now = 1_800
+    hour.take()
+    hour.hear(Limits(1000, 0, 600))
+    with pytest.raises(BudgetSpent, match="more in 30 min"):
+        hour.take()
+    assert time.now == 1_800
+
+
 def test_no_wait_of_an_hour_is_made_up_where_nothing_was_sent() -> None:
     """With all requests spared none can be sent; that is told as an hour."""
     hour = budget(10)

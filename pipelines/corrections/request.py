@@ -75,27 +75,27 @@ def typed(found: pa.Table, source: str) -> pa.Table:
 
     Three decimals would read as thousands; a fourth one makes them decimals.
     """
-    names = _header(found.column_names, source)
+    asked = found.rename_columns(_header(found.column_names, source))
     columns = []
-    for name, column in zip(names, found.column_names, strict=True):
-        kind, quoted = found[column].type, '"' + column.replace('"', '""') + '"'
-        text = f"cast({quoted} as varchar)"
-        if pa.types.is_decimal(kind) or pa.types.is_floating(kind):
+    for field in asked.schema:
+        text = f"cast({field.name} as varchar)"
+        if pa.types.is_decimal(field.type) or pa.types.is_floating(field.type):
             text = f"regexp_replace(regexp_replace({text}, '(\\.\\d*?)0+$', '\\1'), '\\.$', '')"
             text = f"regexp_replace({text}, '(\\.\\d{{3}})$', '\\10')"
-        columns.append(f"nullif({text if name in _AS_WRITTEN else f'trim({text})'}, '') as {name}")
+        columns.append(f"nullif({text if field.name in _AS_WRITTEN else f'trim({text})'}, '') as {field.name}")
     with duckdb.connect() as connection:
-        connection.register("found", found)
-        texts = connection.execute(f"select {', '.join(columns)} from found").to_arrow_table()
+        connection.register("given", asked)
+        texts = connection.execute(f"select {', '.join(columns)} from given").to_arrow_table()
     rows = texts.to_pylist()
-    return _table([list(names), *([number, *row.values()] for number, row in enumerate(rows, 1))], source)
+    return _table([asked.column_names, *([number, *row.values()] for number, row in enumerate(rows, 1))], source)
 
 
 def _csv_rows(text: str, source: str) -> Iterator[Sequence[Any]]:
     """The header, then each row with its first line before the cells."""
-    first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    delimiter = max(_DELIMITERS, key=lines.readline().count)
+    lines.seek(0)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line, header = 1, None
     try:
         for row in reader:
@@ -116,11 +116,10 @@ def _csv_rows(text: str, source: str) -> Iterator[Sequence[Any]]:
 
 
 def _header(found: Sequence[str], source: str) -> list[str]:
-    """Our names of the columns, which may be written as the API writes them."""
-    names = [_naming.normalize_identifier(name.strip()) if name.strip() else "" for name in found]
-    names = [_ALIASES.get(name, name) for name in names]
+    """Our names of the columns."""
+    names = list(map(_name, found))
     known = f"the columns are {', '.join(COLUMNS)}"
-    if unknown := [raw for raw, name in zip(found, names, strict=True) if name not in COLUMNS]:
+    if unknown := [raw for raw in found if _name(raw) not in COLUMNS]:
         msg = f"{source}: there is no column {', '.join(map(repr, unknown))}; {known}"
         raise ConfigurationError(msg)
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -133,6 +132,12 @@ def _header(found: Sequence[str], source: str) -> list[str]:
         msg = f"{source}: the column {', '.join(lacks)} is missing; {known}"
         raise ConfigurationError(msg)
     return names
+
+
+def _name(raw: str) -> str:
+    """Our name of a column, which may be written as the API writes it."""
+    name = raw.strip() and _naming.normalize_identifier(raw.strip())
+    return _ALIASES.get(name, name)
 
 
 def _table(rows: Iterator[Sequence[Any]] | list[Sequence[Any]], source: str) -> pa.Table:

@@ -161,8 +161,12 @@ class Budget:
         return left
 
     def _seconds_to_wait(self, now: float) -> float:
-        if self._remaining is not None and self._remaining <= self._spared and now < self._resets_at:
-            return self._resets_at - now
+        """How long until both counts have one more than is spared; `_left` told that one of them has not."""
+        waits = []
+        if self._remaining is not None and self._remaining <= self._spared:
+            waits.append(self._resets_at - now)
         # So many of those we sent must be an hour old before one more may go.
         number = self._spared + 1 - (self._per_hour - len(self._sent))
-        return self._sent[min(number, len(self._sent)) - 1] + _HOUR - now if self._sent else _HOUR
+        if number > 0:
+            waits.append(self._sent[min(number, len(self._sent)) - 1] + _HOUR - now if self._sent else _HOUR)
+        return max(waits)

@@ -27,7 +27,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/test_clock.py::test_a_later_answer_shows_how_far_the_clock_had_run_ahead",
     ),
     # What is asked for in a file of corrections.
-    "pipelines/corrections/request.py": ("tests/corrections/test_request.py",),
+    "pipelines/corrections/request.py": (
+        "tests/corrections/test_request.py",
+        "--deselect=tests/corrections/test_request.py::test_a_query_in_the_warehouse_asks",  # which takes seconds
+    ),
     # Answers that arrived before a run was killed: whose they are.
     "sources/impact/spool.py": ("tests/test_spool.py",),
     # What verification finds to be different.
