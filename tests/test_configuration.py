@@ -176,7 +176,13 @@ def test_names_that_an_output_cannot_show_are_shown_by_their_codes(account: Make
 
 
 @pytest.mark.parametrize(
-    "closed", [">&-", "2>&-", ">&- 2>&- <&-", "| head -c 0", "> /dev/full", "2> /dev/full", "> /dev/full 2> /dev/full"]
+    "closed",
+    [
+        ">&- 2>&- <&-",
+        "| head -c 0",
+        "> /dev/full 2> /dev/full",
+        *(pytest.param(one, marks=pytest.mark.long) for one in (">&-", "2>&-", "> /dev/full", "2> /dev/full")),
+    ],
 )
 def test_an_output_that_nobody_reads_is_no_reason_to_fail(account: Make, closed: str) -> None:
     """Closed outputs, broken pipes, full disks: the exit code is the sync's, the warehouse is as it should be."""

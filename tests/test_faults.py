@@ -54,7 +54,9 @@ UNPACKED = (Kind.GZIP_DAMAGED, Kind.GZIP_TWICE)
 """What cannot be unpacked, so that there is no answer."""
 LIMITS = tuple(kind for kind in MENDED if kind.startswith("429"))
 ERRORS = tuple(kind for kind in MENDED if kind.startswith("5"))
-ALIKE = (LIMITS, ERRORS, *((kind,) for kind in MENDED if kind not in LIMITS + ERRORS))
+OTHERS = tuple(kind for kind in MENDED if kind not in LIMITS + ERRORS)
+TOGETHER = {"limits": LIMITS, "errors": ERRORS} | {f"others {first}": OTHERS[first::3] for first in range(3)}
+ALONE = {str(kind): (kind,) for kind in OTHERS}
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +85,15 @@ def test_a_request_that_fails_twice_is_sent_until_it_is_answered(account: Make, 
     assert one.sandbox.thrown[kind] > 0
 
 
-@pytest.mark.parametrize("kinds", ALIKE, ids=lambda kinds: kinds[0][:3] if len(kinds) > 1 else str(kinds[0]))
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        *(pytest.param(kinds, id=name) for name, kinds in TOGETHER.items()),
+        *(pytest.param(kinds, id=name, marks=pytest.mark.long) for name, kinds in ALONE.items()),
+    ],
+)
 def test_a_sync_in_which_every_request_fails_at_first_ends_true(account: Make, kinds: tuple[Kind, ...]) -> None:
-    """Each kind of fault, thrown at every request once, costs requests and no truth."""
+    """Faults, of several kinds or of one, thrown at every request once, cost requests and no truth."""
     one = account(days=40, per_day=5, campaigns=ONE)
     one.sandbox.faults = faults(1.0, *kinds, most_in_a_row=1)
     assert one.sync(start_date=one.world.now - timedelta(days=44)).exit is Exit.DONE
