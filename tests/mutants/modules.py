@@ -39,6 +39,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pipelines/duckdb_merge.py": ("tests/test_duckdb_merge.py",),
     # What left, what may take effect yet, and who may send: money is moved once.
     "pipelines/corrections/journal.py": ("tests/corrections/test_journal.py",),
+    # Whether an action is still what was agreed to, and whether it shows what was asked.
+    "pipelines/corrections/live.py": ("tests/corrections/test_live.py",),
     # Every version that was seen, with the interval it held.
     "pipelines/history.py": ("tests/test_history_rules.py",),
     "pipelines/history_check.py": ("tests/test_history_rules.py",),
