@@ -20,6 +20,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "sources/impact/budget.py": ("tests/test_budget.py",),
     # When an action that the API does not know is asked for again.
     "sources/impact/gone.py": ("tests/test_gone_rules.py",),
+    # What could not be read: named, and asked for again by the next run.
+    "sources/impact/unread.py": ("tests/test_unread_rules.py",),
+    # Pages are fetched ahead: each once, and in order.
+    "sources/impact/ahead.py": ("tests/test_ahead.py",),
     # What the time is: a clock that runs ahead loses rows.
     "sources/impact/clock.py": (
         "tests/test_clock_rules.py",
