@@ -64,7 +64,8 @@ def _transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None
 @contextmanager
 def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let DuckDB have so much memory; what fails is rolled back."""
-    ((usual,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+    ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+    usual = re.sub(r"(\.\d) ", r"\g<1>01 ", shown)  # it is cut, not rounded: as it is shown it would sink each time
     try:
         connection.execute(f"set memory_limit = '{memory}'")
         yield

@@ -46,10 +46,12 @@ class Source:
         return which, number, self.lengths[which]
 
     @contextmanager
-    def lists(self) -> Iterator[Iterator[Listed[int, Page]]]:
-        """The lists, fetched ahead in four threads."""
+    def lists(self, skipped: range = range(0)) -> Iterator[Iterator[Listed[int, Page]]]:
+        """The lists, fetched ahead in four threads, without those that are skipped when their turn comes."""
         with Pool(4, "test", "a page", 60) as pool:
-            ahead = Ahead(pool, WAITING, UNKNOWN, self.first, lambda page: page[2], self.following)
+            ahead = Ahead(
+                pool, WAITING, UNKNOWN, self.first, lambda page: page[2], self.following, skipped.__contains__
+            )
             yield ahead.lists(range(len(self.lengths)))
 
 
@@ -87,3 +89,56 @@ def test_beyond_a_failure_nothing_is_fetched() -> None:
         with pytest.raises(LookupError):
             next(lists).first()
     assert len(source.fetched) <= 1 + WAITING
+
+
+@pytest.mark.parametrize("skipped", [range(1, 3), range(20), range(10, 40)])
+def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_fetched(skipped: range) -> None:
+    """Lists that are skipped cost no request, however many there are in a row."""
+    source = Source([1] * 40)
+    with source.lists(skipped) as lists:
+        taken = [listed.first()[0] for listed in lists]
+    assert taken == [which for which in range(40) if which not in skipped]
+    assert sorted(source.fetched) == [(which, 1) for which in taken]
+
+
+def test_a_list_that_is_dropped_makes_room_for_the_next() -> None:
+    """Pages that nobody takes any more do not keep others from being fetched, and no more of them are."""
+    source = Source([100, *[1] * 30])
+    with source.lists() as lists:
+        dropped = next(lists)
+        assert dropped.first() == (0, 1, 100)
+        dropped.drop()
+        assert dropped.first() == (0, 1, 100), "what was taken is kept"
+        assert next(lists).first() == (1, 1, 1)
+        with source.fetching:
+            later = range(1, 2 + WAITING)
+            assert source.fetching.wait_for(lambda: {(n, 1) for n in later} <= {*source.fetched}, timeout=60)
+        assert [listed.first()[0] for listed in lists] == [*range(2, 31)]
+    assert sum(which == 0 for which, _ in source.fetched) <= 1 + WAITING
+
+
+def test_few_lists_are_begun_whose_length_is_not_known() -> None:
+    """While first pages are on their way no more than two are sent for, so that later pages find room."""
+    under_way, most, gate = 0, 0, threading.Condition()
+    released = threading.Event()
+
+    def first(which: int) -> Page:
+        nonlocal under_way, most
+        with gate:
+            under_way += 1
+            most = max(most, under_way)
+            gate.notify_all()
+        released.wait(60)
+        with gate:
+            under_way -= 1
+        return which, 1, 1
+
+    with Pool(4, "test", "a page", 60) as pool:
+        ahead = Ahead(pool, WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, number: (which, number, 1))
+        lists = ahead.lists(range(8))
+        begun = next(lists)
+        with gate:
+            assert gate.wait_for(lambda: under_way == UNKNOWN, timeout=60)
+        released.set()
+        assert [listed.first()[0] for listed in (begun, *lists)] == [*range(8)]
+    assert most == UNKNOWN

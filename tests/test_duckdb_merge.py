@@ -11,9 +11,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 
 from pipelines import duckdb_merge
-from pipelines.duckdb_merge import merge_sql
+from pipelines.duckdb_merge import merge_request, merge_sql, transaction
 from tests.conftest import Account
 
 Make = Callable[..., Account]
@@ -102,6 +103,90 @@ def test_a_folder_may_have_any_name(held: duckdb.DuckDBPyConnection, tmp_path: P
     write(tmp_path / "ab" / "1.parquet", ("b", "x", 9, 0, None))
     path = write(tmp_path / folder / "1.parquet", ("a", "z", 2, 0, None))
     assert merged(held, ITEMS, path) == [("a", "z", 2), ("b", "x", 1)]
+
+
+def test_a_row_that_says_when_it_was_read_wins(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Where one of two rows of a key has no instant, the other is the later one."""
+    path = write(tmp_path / "1.parquet", ("a", "x", 1, 0, None), ("a", "x", 3, 2, None), ("a", "x", 2, 1, None))
+    empty = pq.read_table(path).slice(0, 1).set_column(3, "read_at", pa.nulls(1, pa.timestamp("us", "UTC")))
+    pq.write_table(empty, tmp_path / "2.parquet")
+    assert merged(held, ITEMS, path, str(tmp_path / "2.parquet")) == [("a", "x", 3), ("b", "x", 1)]
+
+
+def test_without_hints_a_key_is_there_once(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """A table of rows that replace their like alone keeps the others, and one of those that arrive with one key."""
+    names = ("action", "sku")
+    columns = {name: {"name": name, "data_type": "text", "primary_key": True} for name in names}
+    path = write(tmp_path / "1.parquet", ("a", "x", 7, 0, True), ("a", "x", 7, 1, None), ("c", "z", 2, 0, None))
+    plain = ITEMS | {"columns": columns | {"price": {"name": "price", "data_type": "bigint"}}}
+    assert merged(held, plain, path) == [("a", "x", 7), ("a", "y", 1), ("b", "x", 1), ("c", "z", 2)]
+
+
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
+    """A field that the API names with quotes, or as SQL names something, is a column like any other."""
+    key, removed, read = 'the "key"', "select", "order"
+    table: Any = {
+        "write_disposition": "merge",
+        "columns": {
+            key: {"name": key, "data_type": "text", "primary_key": True},
+            removed: {"name": removed, "data_type": "bool", "hard_delete": True},
+            read: {"name": read, "data_type": "bigint", "dedup_sort": "asc"},
+        },
+    }
+    path = str(tmp_path / "1.parquet")
+    pq.write_table(pa.table({key: ["a", "a", "b"], removed: [None, None, True], read: [1, 2, 1]}), path)
+    connection = duckdb.connect()
+    connection.execute('create table held ("the ""key""" text, "select" bool, "order" bigint)')
+    connection.execute("insert into held values ('a', null, 9), ('b', null, 9), ('c', null, 9)")
+    for statement in merge_sql(connection, table, "held", [path]):
+        connection.execute(statement)
+    assert connection.execute("from held order by 1").fetchall() == [("a", None, 1), ("c", None, 9)]
+
+
+def test_the_file_that_completes_a_table_lies_elsewhere_before(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """The package's last file is still being worked on when the statements are made, and is moved until they run."""
+    started, completed = tmp_path / "started_jobs", tmp_path / "completed_jobs"
+    first = write(completed / "1.parquet", ("a", "x", 2, 1, None))
+    write(started / "2.parquet", ("a", "x", 3, 2, None))
+    request = merge_request(held, ITEMS, "items", [first, str(completed / "2.parquet")])
+    (started / "2.parquet").rename(completed / "2.parquet")
+    file = Path(request.new_file_path())
+    assert ParsedLoadJobFileName.parse(file.name)[0::3] == ("items", "sql")
+    transaction(held, file.read_text(encoding="utf-8"))
+    assert held.execute("select action, sku, price from items order by all").fetchall() == [
+        ("a", "x", 3),
+        ("b", "x", 1),
+    ]
+
+
+def limit(connection: duckdb.DuckDBPyConnection) -> tuple[Any, ...] | None:
+    """How much memory it may take."""
+    return connection.execute("select current_setting('memory_limit')").fetchone()
+
+
+def test_statements_land_together_or_not_at_all(held: duckdb.DuckDBPyConnection) -> None:
+    """What fails midway leaves nothing behind, and whoever uses the file next is held to nothing."""
+    before = limit(held)
+    with pytest.raises(duckdb.CatalogException):
+        transaction(held, "delete from items; insert into nothing values (1)")
+    assert held.execute("select count(*) from items").fetchone() == (3,)
+    assert limit(held) == before
+    transaction(held, "delete from items; insert into items values ('a', 'x', 1, null, null)")
+    assert held.execute("select count(*) from items").fetchone() == (1,)
+    assert limit(held) == before
+
+
+def test_statements_are_held_to_little_memory_and_get_more_if_they_need_it(
+    held: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fits is done in little; what does not is done all the same, once."""
+    before = limit(held)
+    transaction(held, "create table seen as select current_setting('memory_limit') as most")
+    assert held.execute("from seen").fetchone() == ("152.5 MiB",)
+    monkeypatch.setattr(duckdb_merge, "_MEMORY", "1MB")
+    transaction(held, "create table much as select range as n, repeat('x', 100) as t from range(200000) order by n")
+    assert held.execute("select count(*), count(distinct n) from much").fetchone() == (200_000, 200_000)
+    assert limit(held) == before
 
 
 def test_a_load_that_needs_more_memory_gets_it(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:

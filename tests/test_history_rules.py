@@ -49,9 +49,10 @@ class Book:
             client.create_dataset()
         for name, columns in TABLES.items():
             listed: Any = {one: {"name": one, "data_type": kind} for one, kind in columns.items()}
+            listed["_dlt_id"] = {"name": "_dlt_id", "data_type": "text"}
             schema.update_table({"name": name, "columns": listed, "x-normalizer": {"seen-data": True}})
             typed = ", ".join(f'"{one}" {SQL[kind]}' for one, kind in columns.items())
-            self.run(f"create table impact.{name} ({typed})")
+            self.run(f"create table impact.{name} ({typed}, _dlt_id text default uuid())")
         pipeline._inject_schema(schema)  # noqa: SLF001 - as a load does
 
     def run(self, sql: str, *params: object) -> list[Version]:
@@ -62,7 +63,7 @@ class Book:
     def action(self, id_: str, state: str | None, synced: int, order: str = "o", campaign: str = "1") -> None:
         """The row of an action as it was last read."""
         self.run("delete from impact.actions where id = %s", id_)
-        sql = "insert into impact.actions values (%s, %s, %s, %s, %s, null)"
+        sql = "insert into impact.actions values (%s, %s, %s, %s, %s, null, default)"
         self.run(sql, id_, campaign, state, order, at(synced))
 
     def version(  # noqa: PLR0913 - one value each
@@ -77,22 +78,22 @@ class Book:
         order: str = "o",
     ) -> None:
         """A version of an action, as a load package brings it."""
-        sql = "insert into impact.action_history values (%s, '1', %s, %s, %s, 'locking', %s, %s, %s)"
+        sql = "insert into impact.action_history values (%s, '1', %s, %s, %s, 'locking', %s, %s, %s, default)"
         self.run(sql, id_, state, order, at(since if synced is None else synced), changed, at(since), at(until))
 
     def item(self, sku: str, payout: int, synced: int) -> None:
         """The row of an item."""
         self.run("delete from impact.action_items where sku = %s", sku)
-        self.run("insert into impact.action_items values ('a', %s, %s, %s, null)", sku, payout, at(synced))
+        self.run("insert into impact.action_items values ('a', %s, %s, %s, null, default)", sku, payout, at(synced))
 
     def item_version(self, sku: str, payout: int, since: int, until: int | None = None) -> None:
         """A version of an item."""
-        sql = "insert into impact.action_item_history values ('a', %s, %s, %s, null, null, %s, %s)"
+        sql = "insert into impact.action_item_history values ('a', %s, %s, %s, null, null, %s, %s, default)"
         self.run(sql, sku, payout, at(since), at(since), at(until))
 
     def fetched(self, moment: int) -> None:
         """The items were asked for."""
-        self.run("insert into impact.item_fetches values ('a', %s)", at(moment))
+        self.run("insert into impact.item_fetches values ('a', %s, default)", at(moment))
 
     def versions(self, columns: str = "state") -> list[Version]:
         """Id, columns, since and until of all versions of actions."""
@@ -349,3 +350,63 @@ def test_what_is_wrong_is_told_with_its_number_and_keys(book: Book) -> None:
     assert book.faults(2) == book.faults()
     assert set(book.faults(1)) == {Wrong.NONE, Wrong.DIFFERENT}, "the second version came later"
     assert book.faults(0) == {}
+
+
+def test_an_item_may_be_gone_for_a_while_and_an_action_may_not(book: Book) -> None:
+    """Versions of an action adjoin; those of an item may have a gap between them, and none may overlap."""
+    book.version("a", "PENDING", 1, 3)
+    book.version("a", "APPROVED", 5)
+    book.action("a", "APPROVED", 5)
+    book.version("b", "PENDING", 1, 3)
+    book.version("b", "APPROVED", 3)
+    book.action("b", "APPROVED", 3)
+    for sku, until in (("gap", 3), ("adjoins", 5), ("overlaps", 6)):
+        book.item_version(sku, 1, 1, until)
+        book.item_version(sku, 2, 5)
+        book.item(sku, 2, 5)
+    book.item_version("ends before it begins", 1, 5, 4)
+    assert [(one.history, one.wrong, one.count, one.keys) for one in History(book.pipeline).faults()] == [
+        ("action_history", Wrong.APART, 1, ("a",)),
+        ("action_item_history", Wrong.APART, 2, ("a ends before it begins", "a overlaps")),
+    ]
+
+
+def test_an_item_whose_list_came_after_the_last_run_is_no_fault(book: Book) -> None:
+    """What a run that broke off has yet to close is not reported; what no list can explain is."""
+    book.item_version("gone", 1, 1)
+    book.fetched(5)
+    assert book.faults() == {Wrong.STRAY: ("action_item_history", 1, ("a gone",))}
+    assert book.faults(4) == {}
+    assert book.faults(5) == {Wrong.STRAY: ("action_item_history", 1, ("a gone",))}
+    assert book.faults(0) == {}
+
+
+def test_versions_of_an_action_whose_row_is_not_there_are_no_fault_of_the_history(book: Book) -> None:
+    """A missing row is found as what it is, a row that is missing."""
+    book.version("a", "PENDING", 1)
+    assert book.faults() == {}
+
+
+def test_every_finding_reads_as_a_line(book: Book) -> None:
+    """The table, the number, what is wrong, and a few of the keys; dots where there are more."""
+    book.action("a", "PENDING", 1)
+    (one,) = History(book.pipeline).faults()
+    assert str(one) == "action_history: 1 rows without an open version (a)"
+    for number in range(5):
+        book.action(f"b{number}", "PENDING", 1)
+    (several,) = History(book.pipeline).faults()
+    assert str(several) == "action_history: 6 rows without an open version (a, b0, b1, b2, b3, …)"
+
+
+def test_a_repair_completes_both_histories(book: Book) -> None:
+    """After a repair a run that wrote nothing has nothing to look at, of actions as of items."""
+    book.action("a", "PENDING", 1)
+    book.item("s", 1, 1)
+    history = History(book.pipeline)
+    history.repair(START + timedelta(hours=20))
+    assert (book.versions(), book.item_versions()) == ([("a", "PENDING", 1, None)], [("s", 1, 1, None)])
+    book.action("b", "PENDING", 2)
+    book.item("t", 1, 2)
+    history.actions(None)
+    history.items(None)
+    assert len(book.versions()) == len(book.item_versions()) == 1

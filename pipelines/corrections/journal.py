@@ -169,8 +169,9 @@ class Journal:
 
     def forsaken(self, now: datetime) -> list[Call]:
         """Calls whose sender died on the way: nobody knows whether they left."""
-        before = now + timedelta(days=1) if self.alone else now - _FORSAKEN_AFTER
-        return self.calls("status = %s and claimed_at < %s", Status.SENDING, before)
+        if self.alone:
+            return self.calls("status = %s", Status.SENDING)
+        return self.calls("status = %s and claimed_at < %s", Status.SENDING, now - _FORSAKEN_AFTER)
 
     def doubtful(self, since: datetime) -> list[Call]:
         """Calls that left since then and did not end well, or not yet; the action may tell otherwise by now.

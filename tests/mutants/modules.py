@@ -20,6 +20,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "sources/impact/budget.py": ("tests/test_budget.py",),
     # When an action that the API does not know is asked for again.
     "sources/impact/gone.py": ("tests/test_gone_rules.py",),
+    # What could not be read: named, and asked for again by the next run.
+    "sources/impact/unread.py": ("tests/test_unread_rules.py",),
+    # Pages are fetched ahead: each once, and in order.
+    "sources/impact/ahead.py": ("tests/test_ahead.py",),
     # What the time is: a clock that runs ahead loses rows.
     "sources/impact/clock.py": (
         "tests/test_clock_rules.py",
@@ -36,9 +40,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     # What verification finds to be different.
     "pipelines/compare.py": ("tests/test_compare.py",),
     # How files land in a table: a key twice, or not at all.
-    "pipelines/duckdb_merge.py": ("tests/test_duckdb_merge.py",),
+    "pipelines/duckdb_merge.py": (
+        "tests/test_duckdb_merge.py",
+        "--deselect=tests/test_duckdb_merge.py::test_a_load_that_needs_more_memory_gets_it",  # which takes seconds
+    ),
     # What left, what may take effect yet, and who may send: money is moved once.
     "pipelines/corrections/journal.py": ("tests/corrections/test_journal.py",),
+    # Whether an action is still what was agreed to, and whether it shows what was asked.
+    "pipelines/corrections/live.py": ("tests/corrections/test_live.py",),
     # Every version that was seen, with the interval it held.
     "pipelines/history.py": ("tests/test_history_rules.py",),
     "pipelines/history_check.py": ("tests/test_history_rules.py",),
