@@ -243,7 +243,7 @@ def _row(values: tuple[Any, ...]) -> Row:
     for place in _TIMES:
         moment = values[place]
         if moment is not None:
-            row[NAMES[place]] = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            row[NAMES[place]] = moment.astimezone(UTC)
     return row
 
 
