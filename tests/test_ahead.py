@@ -140,5 +140,5 @@ def test_few_lists_are_begun_whose_length_is_not_known() -> None:
         with gate:
             assert gate.wait_for(lambda: under_way == UNKNOWN, timeout=60)
         released.set()
-        assert [listed.first()[0] for listed in (begun, *lists)] == [*range(8)]
+        assert [begun.first()[0], *(listed.first()[0] for listed in lists)] == [*range(8)]
     assert most == UNKNOWN

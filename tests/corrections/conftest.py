@@ -70,7 +70,7 @@ class Desk:
         return {one.line: one.problem for one in self.plan(*lines, **changes).invalid}
 
     def apply(self, plan_id: str, *, limit_amount: Any = None, **changes: Any) -> Applied:  # noqa: ANN401 - any setting
-        """Apply a plan."""
+        """Apply a plan. That takes its time by our clock while the sandbox's stands: what is to be over needs more."""
         return apply(self.settings(**changes), plan_id, limit_amount=limit_amount)
 
     def journal(self, columns: str = "status, outcome", where: str = "true") -> list[tuple[Any, ...]]:

@@ -116,7 +116,7 @@ def test_what_changed_since_the_plan_is_left_out(desk: Make) -> None:
     one.world.remove(gone)
     one.world.advance(hours=2)
     assert one.apply(plan_id).exit is Exit.EARLY, "one 404 decides nothing"
-    one.world.advance(days=1)
+    one.world.advance(days=1.1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.statuses() == ["left out"] * 5 + ["confirmed", "left out"]
     outcomes = [row[1] for row in one.journal()]
@@ -137,7 +137,7 @@ def test_what_comes_out_otherwise_has_diverged(desk: Make) -> None:
     plan_id = one.planned(f"{action},update,OTHER,TEE,4,,,,,,", f"{other},reverse,OTHER,,,,,,,,")
     assert one.apply(plan_id).exit is Exit.EARLY, "it may show late"
     assert one.statuses() == ["accepted", "confirmed"]
-    one.world.advance(hours=1)
+    one.world.advance(hours=1.1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.journal() == [
         ("diverged", "amount of TEE is 1.33, asked was 4"),

@@ -91,7 +91,7 @@ def test_what_diverged_is_confirmed_by_later_evidence(desk: Make, by: str) -> No
     """Where a change shows even later than in an hour, a sync, or another look, settles it after all."""
     one = desk(visibility_lag=12 * HOUR)
     plan_id, _ = late(one)
-    one.world.advance(hours=1)
+    one.world.advance(hours=1.1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert "diverged" in one.statuses()
     assert len(one.writes) == 4
@@ -154,7 +154,7 @@ def test_a_later_correction_speaks_for_itself_alone(desk: Make) -> None:
     (action,) = known(one)
     first = one.planned(f"{action},update,OTHER,TEE,4,,,,,,")
     one.apply(first)
-    one.world.advance(hours=1)
+    one.world.advance(hours=1.1)
     one.apply(first)
     assert one.statuses() == ["diverged"]
     one.world.rules = type(one.world.rules)()

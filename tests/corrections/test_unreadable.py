@@ -120,7 +120,7 @@ def test_a_replica_that_lags_settles_no_correction(desk: Make) -> None:
     one.world.advance(hours=2)
     assert one.apply(plan_id).exit is Exit.EARLY
     assert one.statuses() == ["accepted"]
-    one.world.advance(days=1)
+    one.world.advance(days=1.1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.journal() == [("diverged", "the action is gone")]
     one.sandbox.on_request = None
