@@ -84,8 +84,10 @@ class ItemReader:
 
         Never more than there are requests for: of those in flight, the least valuable could take the last one.
         """
+        if len(waiting) >= self._flight * _AHEAD:
+            return False
         unsent = sum(not future.done() for _, future in waiting)
-        return len(waiting) < self._flight * _AHEAD and unsent < max(1, self._client.budget.allowed)
+        return unsent < max(1, self._client.budget.allowed)
 
     def _stop(self, error: ImpactError, waiting: Iterable[tuple[Queued, Future[Listing]]]) -> None:
         """Ask for nothing more; what is in flight is still received."""
