@@ -69,6 +69,6 @@ def _command(arguments: Sequence[str], env: dict[str, str], folder: str, outputs
     for number, path in enumerate((os.devnull, *outputs)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
     sys.argv = ["impact", *arguments]
-    from pipelines.cli import main  # noqa: PLC0415 - as the installed command does
+    from impact_sync.cli import main  # noqa: PLC0415 - as the installed command does
 
     main()

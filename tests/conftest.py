@@ -23,10 +23,10 @@ import pyarrow as pa
 import pytest
 import stamina
 
-from pipelines.items import ItemSummary, items
-from pipelines.sync import Summary, sync
-from sources.impact import Ask, Settings
-from sources.impact_sandbox import Campaign, Rules, Sandbox, World
+from impact_sync.items.run import (ItemSummary, items)
+from impact_sync.sync.run import (Summary, sync)
+from impact_source import (Ask, Settings)
+from impact_sandbox import (Campaign, Rules, Sandbox, World)
 from tests import postgres
 
 CAMPAIGNS = (

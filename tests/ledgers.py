@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 
-from pipelines import runs
-from pipelines.views import texts
-from sources.impact.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
-from sources.impact.schema import FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT
+from impact_sync.load import runs
+from impact_sync.views import texts
+from impact_source.rows.columns import (ACTION, CAMPAIGN, SYNCED_AT, hints)
+from impact_source.rows.ours import (FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT)
 
 TABLES: dict[str, dict[str, Any]] = {
     "actions": hints((*ACTION, SYNCED_AT)),

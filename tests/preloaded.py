@@ -1,5 +1,5 @@
 """What most commands import."""
 
-import pipelines.check
-import pipelines.cli
-import pipelines.show_sync  # noqa: F401
+import impact_sync.check
+import impact_sync.cli
+import impact_sync.sync.command  # noqa: F401

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.impact.ahead import Ahead, Listed
-from sources.impact.waiting import Pool
+from impact_source.actions.prefetch import (Ahead, Listed)
+from impact_source.waiting import Pool
 
 WAITING, UNKNOWN = 5, 2
 Page = tuple[int, int, int]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.verify import verify
+from impact_sync.verify.run import verify
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from sources.impact.budget import Budget
-from sources.impact.errors import BudgetSpent
-from sources.impact.protocol import Limits
+from impact_source.api.quota import Budget
+from impact_source.errors import BudgetSpent
+from impact_source.api.protocol import Limits
 
 
 class Time:

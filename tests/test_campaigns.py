@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import pytest
 
-from pipelines.exits import Exit
-from pipelines.verify import verify
-from sources.impact import Ask
-from sources.impact.errors import UnknownCampaign
-from sources.impact_sandbox import Reply, Request
+from impact_sync.console.exits import Exit
+from impact_sync.verify.run import verify
+from impact_source import Ask
+from impact_source.errors import UnknownCampaign
+from impact_sandbox import (Reply, Request)
 from tests.conftest import Account
 
 Make = Callable[..., Account]

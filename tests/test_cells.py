@@ -8,8 +8,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from sources.impact.cells import Misfit, cast
-from sources.impact.columns import Kind
+from impact_source.rows.cells import (Misfit, cast)
+from impact_source.rows.columns import Kind
 
 LARGE = Misfit("more than 12 digits before the decimal point", ask_again=False)
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from sources.impact.changes import Tally, changed_rows, differing_columns
-from sources.impact.columns import MONEY, TIME
+from impact_source.rows.diff import (Tally, changed_rows, differing_columns)
+from impact_source.rows.columns import (MONEY, TIME)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

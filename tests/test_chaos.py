@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sources.impact_sandbox import Faults, Rules
+from impact_sandbox import (Faults, Rules)
 from tests.chaos.kills import Killer, Toll
 from tests.chaos.storm import Weathered, weather
 from tests.commands import environment

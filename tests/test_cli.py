@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sources.impact_sandbox import Campaign, Reply, Request
+from impact_sandbox import (Campaign, Reply, Request)
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import Account
 
@@ -211,7 +211,7 @@ def test_help_is_instant_and_teaches() -> None:
     for verb in ("check", "sync", "verify", "status", "sandbox", "demo"):
         assert len(impact(verb, "--help").stdout.splitlines()) > 5
     heavy = ("dlt", "duckdb", "pyarrow", "httpx", "rich")
-    code = f"import sys, pipelines.cli; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, impact_sync.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

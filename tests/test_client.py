@@ -18,26 +18,15 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from sources.impact import protocol
-from sources.impact.client import Client
-from sources.impact.clock import Clock
-from sources.impact.errors import (
-    BudgetSpent,
-    ConfigurationError,
-    CredentialsError,
-    ImpactError,
-    InvalidAnswer,
-    NotFound,
-    RequestRefused,
-    ScopeError,
-    Unavailable,
-    WindowTooFull,
-)
-from sources.impact.protocol import Axis, Body
-from sources.impact.settings import Settings
-from sources.impact.shown import Mask
-from sources.impact.windows import Window
-from sources.impact_sandbox import Reply, Request
+from impact_source.api import protocol
+from impact_source.api.client import Client
+from impact_source.api.clock import Clock
+from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ImpactError, InvalidAnswer, NotFound, RequestRefused, ScopeError, Unavailable, WindowTooFull)
+from impact_source.api.protocol import (Axis, Body)
+from impact_source.settings import Settings
+from impact_source.shown import Mask
+from impact_source.plan.windows import Window
+from impact_sandbox import (Reply, Request)
 from tests.conftest import Account, own_clock
 
 Make = Callable[..., Account]
@@ -246,7 +235,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
 
 def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """Neither the AuthToken nor the AccountSID appears in what a failing request says or logs, at any level."""
-    caplog.set_level(logging.DEBUG, logger="sources")
+    caplog.set_level(logging.DEBUG, logger="impact_source")
     one.sandbox.on_request = lambda _: Reply(503, b"busy")
     with pytest.raises(Unavailable) as caught:
         ids(client)

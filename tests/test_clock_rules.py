@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sources.impact import clock
-from sources.impact.clock import Clock, believed
-from sources.impact.settings import CLOCK_TOLERANCE
+from impact_source.api import clock
+from impact_source.api.clock import (Clock, believed)
+from impact_source.settings import CLOCK_TOLERANCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NONE, SECOND, HOUR = timedelta(0), timedelta(seconds=1), timedelta(hours=1)

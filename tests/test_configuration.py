@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipelines.cli import main
-from sources.impact_sandbox import Campaign
+from impact_sync.cli import main
+from impact_sandbox import Campaign
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import Account
 

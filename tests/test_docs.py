@@ -16,9 +16,9 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from pipelines.cli import main
-from pipelines.corrections.request import COLUMNS
-from pipelines.views import texts
+from impact_sync.cli import main
+from impact_sync.corrections.plan.request import COLUMNS
+from impact_sync.views import texts
 from tests.commands import clean, environment, impact
 
 ROOT = Path(__file__).parent.parent
@@ -124,7 +124,7 @@ def test_the_python_in_the_readme_prints_what_is_shown(demo: Path, zone: str) ->
 def test_the_notebook_shows_what_its_cells_answer(demo: Path, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each cell of the notebook, run in order beside the demo's warehouse, gives its output in any time zone."""
     monkeypatch.chdir(demo)
-    cells = json.loads((ROOT / "pipelines/views/questions.ipynb").read_text())["cells"]
+    cells = json.loads((ROOT / "pipelines/impact_sync/views/questions.ipynb").read_text())["cells"]
     names: dict[str, Any] = {}
     asked = 0
     for cell in (cell for cell in cells if cell["cell_type"] == "code"):

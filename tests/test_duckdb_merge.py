@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 
-from pipelines import duckdb_merge
-from pipelines.duckdb_merge import merge_request, merge_sql, transaction
+from impact_sync.warehouse.duckdb import merge as duckdb_merge
+from impact_sync.warehouse.duckdb.merge import (merge_request, merge_sql, transaction)
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.impact_sandbox import Request
+from impact_sandbox import Request
 from tests.commands import clean, environment, impact
 from tests.conftest import Account
 
@@ -46,7 +46,7 @@ dlt.Pipeline.{{step}} = load
 
 def victim(code: str, *arguments: str) -> list[str]:
     """A command line that runs some code and then `impact` with these arguments, in one process."""
-    code += f"\nimport sys; sys.argv = ['impact', *{list(arguments)!r}]; from pipelines.cli import main; main()"
+    code += f"\nimport sys; sys.argv = ['impact', *{list(arguments)!r}]; from impact_sync.cli import main; main()"
     return [sys.executable, "-c", code]
 
 
@@ -156,7 +156,7 @@ def test_a_second_signal_ends_sooner(account: Make) -> None:
 def test_an_interrupt_that_python_ignores_is_not_lost(account: Make) -> None:
     """What is raised where Python ignores it is raised once more, and ends the run."""
     code = f"""
-import pipelines.check, time, weakref
+import impact_sync.check, time, weakref
 class Late:
     pass
 def late(_):
@@ -168,7 +168,7 @@ def run():
     del one
     while True:
         time.sleep(0.05)
-pipelines.check.run = run
+impact_sync.check.run = run
 """
     with running(victim(code, "check"), environment(account())) as process:
         assert process.stdout
@@ -183,11 +183,11 @@ def test_a_thread_that_never_comes_back_ends_the_run(account: Make) -> None:
     one = account(days=20, per_day=3)
     code = """
 import threading
-from sources.impact import client
+from impact_source.api import client
 client.Client.longest = 1.0
 client.Client.actions = lambda *_, **__: threading.Event().wait()
-import pipelines.ending, sources.impact.waiting
-pipelines.ending._LINGERING = sources.impact.waiting._END = 0.5
+import impact_sync.console.ending, impact_source.waiting
+impact_sync.console.ending._LINGERING = impact_source.waiting._END = 0.5
 """
     with running(victim(code, "sync"), environment(one)) as process:
         said = ended(process, 4)
@@ -202,10 +202,10 @@ def test_a_load_that_never_ends_is_stopped(account: Make) -> None:
     code = """
 import threading
 from datetime import timedelta
-import pipelines.warehouse, pipelines.duckdb_merge
-pipelines.warehouse._LOAD = timedelta(seconds=1)
-pipelines.duckdb_merge._transaction = lambda *_: threading.Event().wait()
-pipelines.duckdb_merge.MergeJob._merge = lambda *_: threading.Event().wait()
+import impact_sync.warehouse.open, impact_sync.warehouse.duckdb.merge
+impact_sync.warehouse.open._LOAD = timedelta(seconds=1)
+impact_sync.warehouse.duckdb.merge._transaction = lambda *_: threading.Event().wait()
+impact_sync.warehouse.duckdb.merge.MergeJob._merge = lambda *_: threading.Event().wait()
 """
     with running(victim(code, "sync"), environment(one)) as process:
         assert re.search("nothing of a load package landed for an hour", ended(process, 4))
@@ -218,7 +218,9 @@ def test_a_load_imports_nothing_in_its_middle(account: Make) -> None:
     one = account(days=5, per_day=3)
     code = """
 import atexit, dlt, sys
-from pipelines import cli, show_sync, show_items
+from impact_sync import cli
+from impact_sync.items import command
+from impact_sync.sync import command
 began, extract, load = set(), dlt.Pipeline.extract, dlt.Pipeline.load
 def first(*args, **options):
     began.update(began or sys.modules)

@@ -20,25 +20,17 @@ import httpx
 import pytest
 import stamina
 
-from pipelines.exits import Exit, exit_code
-from sources.impact import budget, client
-from sources.impact.client import Client, Patience
-from sources.impact.clock import Clock
-from sources.impact.errors import (
-    BudgetSpent,
-    ConfigurationError,
-    CredentialsError,
-    ImpactError,
-    InvalidAnswer,
-    RequestRefused,
-    Unavailable,
-)
-from sources.impact.parting import Counts
-from sources.impact.protocol import Axis
-from sources.impact.reading import WindowReader
-from sources.impact.windows import Window
-from sources.impact_sandbox import Campaign, Faults, Kind, Reply, Request
-from sources.impact_sandbox.faults import PASSING
+from impact_sync.console.exits import (Exit, exit_code)
+from impact_source.api import (quota as budget, client)
+from impact_source.api.client import (Client, Patience)
+from impact_source.api.clock import Clock
+from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ImpactError, InvalidAnswer, RequestRefused, Unavailable)
+from impact_source.plan.splitting import Counts
+from impact_source.api.protocol import Axis
+from impact_source.actions.reading import WindowReader
+from impact_source.plan.windows import Window
+from impact_sandbox import (Campaign, Faults, Kind, Reply, Request)
+from impact_sandbox.faults import PASSING
 from tests.conftest import Account, own_clock
 
 Make = Callable[..., Account]

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines.exits import Exit
-from pipelines.verify import verify
-from sources.impact.gone import Gone
-from sources.impact_sandbox import Campaign
+from impact_sync.console.exits import Exit
+from impact_sync.verify.run import verify
+from impact_source.plan.gone import Gone
+from impact_sandbox import Campaign
 from tests.conftest import Account
 
 Make = Callable[..., Account]

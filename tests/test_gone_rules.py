@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sources.impact.gone import Gone
+from impact_source.plan.gone import Gone
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

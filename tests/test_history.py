@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.history import History
-from pipelines.verify import verify
+from impact_sync.warehouse.history import History
+from impact_sync.verify.run import verify
 from tests.conftest import Account
 
 Make = Callable[..., Account]

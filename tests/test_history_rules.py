@@ -10,9 +10,9 @@ import dlt
 import pytest
 from dlt.common.schema import Schema
 
-from pipelines.history import History
-from pipelines.history_check import Wrong
-from pipelines.warehouse import open_pipeline
+from impact_sync.warehouse.history import History
+from impact_sync.warehouse.history_check import Wrong
+from impact_sync.warehouse.open import open_pipeline
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 VERSION = {"pass": "text", "changed": "text", "valid_from": "timestamp", "valid_to": "timestamp"}

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from pipelines.exits import Exit
-from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from impact_sync.console.exits import Exit
+from impact_sandbox import (Campaign, Reply, Request, Rules)
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
 
@@ -120,7 +120,7 @@ def test_a_full_disk_stops_the_run_and_a_later_one_completes_it(account: Make) -
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000)); "
-        "sys.argv = ['impact', 'sync']; from pipelines.cli import main; main()"
+        "sys.argv = ['impact', 'sync']; from impact_sync.cli import main; main()"
     )
     full = subprocess.run([sys.executable, "-c", limited], env=env, capture_output=True, text=True, check=False)
     clean(full, Exit.FAILED)

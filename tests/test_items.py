@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.exits import Exit
-from pipelines.items import kept_answers
-from pipelines.warehouse import open_pipeline
-from sources.impact import Ask, impact_items, items
-from sources.impact.client import Client
-from sources.impact.warehouse import Warehouse
-from sources.impact_sandbox import Reply, Request, Rules
+from impact_sync.console.exits import Exit
+from impact_sync.items.run import kept_answers
+from impact_sync.warehouse.open import open_pipeline
+from impact_source import (Ask, impact_items)
+from impact_source.items import run as items
+from impact_source.api.client import Client
+from impact_source.warehouse import Warehouse
+from impact_sandbox import (Reply, Request, Rules)
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

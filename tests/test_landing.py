@@ -12,18 +12,18 @@ import dlt
 import pyarrow as pa
 import pytest
 
-from pipelines.history import History
-from pipelines.warehouse import open_pipeline
-from sources.impact import impact
-from sources.impact.columns import ACTION
-from sources.impact.landing import Lander, Landing, Watch, versions
-from sources.impact.passes import Pass, Reading
-from sources.impact.reading import Batch
-from sources.impact.schema import FETCH_TABLE
-from sources.impact.tables import Reader, empty
-from sources.impact.walk import State
-from sources.impact.warehouse import Warehouse
-from sources.impact.windows import Window
+from impact_sync.warehouse.history import History
+from impact_sync.warehouse.open import open_pipeline
+from impact_source import impact
+from impact_source.rows.columns import ACTION
+from impact_source.actions.landing import (Lander, Landing, Watch, versions)
+from impact_source.plan.passes import (Pass, Reading)
+from impact_source.actions.reading import Batch
+from impact_source.rows.ours import FETCH_TABLE
+from impact_source.rows.parse import (Reader, empty)
+from impact_source.actions.run import State
+from impact_source.warehouse import Warehouse
+from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

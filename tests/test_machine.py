@@ -27,11 +27,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pipelines.exits import Exit
-from sources.impact import Ask, clock
-from sources.impact.errors import BudgetSpent, ConfigurationError, Unavailable
-from sources.impact_sandbox import Campaign, Reply, Request, Rules, Sandbox, World
-from sources.impact_sandbox.times import parse_time
+from impact_sync.console.exits import Exit
+from impact_source import Ask
+from impact_source.api import clock
+from impact_source.errors import (BudgetSpent, ConfigurationError, Unavailable)
+from impact_sandbox import (Campaign, Reply, Request, Rules, Sandbox, World)
+from impact_sandbox.times import parse_time
 from tests.conftest import CAMPAIGNS, Account, own_clock
 
 PLENTY = 100_000

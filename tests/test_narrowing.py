@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from sources.impact.client import Client
-from sources.impact.errors import ReadingError, RequestRefused, WindowNotWhole
-from sources.impact.narrowing import allowed
-from sources.impact.parting import Counts
-from sources.impact.passes import Pass, Reading
-from sources.impact.protocol import Axis
-from sources.impact.reading import Batch, WindowDone, WindowReader
-from sources.impact.windows import Window
-from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from impact_source.api.client import Client
+from impact_source.errors import (ReadingError, RequestRefused, WindowNotWhole)
+from impact_source.plan.narrowing import allowed
+from impact_source.plan.splitting import Counts
+from impact_source.plan.passes import (Pass, Reading)
+from impact_source.api.protocol import Axis
+from impact_source.actions.reading import (Batch, WindowDone, WindowReader)
+from impact_source.plan.windows import Window
+from impact_sandbox import (Campaign, Reply, Request, Rules)
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sources.impact.narrowing import Case, Known, Way, Why, child, cut, probes
-from sources.impact.parting import Counts, parts
-from sources.impact.passes import Pass, Reading
-from sources.impact.protocol import Axis
-from sources.impact.settings import PAGE_SIZE_MAX, PAGES_MAX
-from sources.impact.windows import Window, second
+from impact_source.plan.narrowing import (Case, Known, Way, Why, child, cut, probes)
+from impact_source.plan.splitting import (Counts, parts)
+from impact_source.plan.passes import (Pass, Reading)
+from impact_source.api.protocol import Axis
+from impact_source.settings import (PAGE_SIZE_MAX, PAGES_MAX)
+from impact_source.plan.windows import (Window, second)
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from sources.impact import errors, protocol
-from sources.impact.protocol import Axis, Limits, Page
-from sources.impact.windows import Window
+from impact_source import errors
+from impact_source.api import protocol
+from impact_source.api.protocol import (Axis, Limits, Page)
+from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DATE = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}

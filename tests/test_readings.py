@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.exits import Exit
-from pipelines.verify import verify
-from sources.impact import Ask
-from sources.impact.errors import RequestRefused, ShortAnswers, WindowNotWhole
-from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from impact_sync.console.exits import Exit
+from impact_sync.verify.run import verify
+from impact_source import Ask
+from impact_source.errors import (RequestRefused, ShortAnswers, WindowNotWhole)
+from impact_sandbox import (Campaign, Reply, Request, Rules)
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -20,18 +20,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
-from pipelines.cli import main
-from pipelines.report import words
-from pipelines.report.figures import Balance, Figures, Freshness, Partner, Ranking
-from pipelines.report.gather import month_end, read
-from pipelines.report.page import render
-from pipelines.report.scope import Books, Scope
-from pipelines.report.vega import COLOURS, DARK
-from pipelines.verify import verify
-from pipelines.warehouse import open_pipeline
-from sources.impact import Ask
-from sources.impact.shown import visible
-from sources.impact_sandbox import Campaign
+from impact_sync.cli import main
+from impact_sync.report import words
+from impact_sync.report.figures import (Balance, Figures, Freshness, Partner, Ranking)
+from impact_sync.report.gather import (month_end, read)
+from impact_sync.report.page import render
+from impact_sync.report.scope import (Books, Scope)
+from impact_sync.report.vega import (COLOURS, DARK)
+from impact_sync.verify.run import verify
+from impact_sync.warehouse.open import open_pipeline
+from impact_source import Ask
+from impact_source.shown import visible
+from impact_sandbox import Campaign
 from tests.browser import NARROW, browser, marks, opened, painted, plain, table, tiles
 from tests.conftest import Account
 

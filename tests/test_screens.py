@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipelines import show_items, show_sync
-from pipelines.cli import main
-from pipelines.corrections import show as show_corrections
-from sources.impact_sandbox import Rules
+from impact_sync.items import command as show_items
+from impact_sync.sync import command as show_sync
+from impact_sync.cli import main
+from impact_sync.corrections import show as show_corrections
+from impact_sandbox import Rules
 from tests.conftest import CAMPAIGNS, Account
 from tests.corrections.conftest import Desk
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sources.impact_sandbox import Rules
+from impact_sandbox import Rules
 from tests.commands import clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
 

@@ -9,9 +9,9 @@ import dlt
 import pytest
 from dlt.common.typing import TRefreshMode
 
-from pipelines.exits import root_cause
-from sources.impact import impact, impact_items
-from sources.impact.errors import ConfigurationError, ForeignWarehouse
+from impact_sync.console.exits import root_cause
+from impact_source import (impact, impact_items)
+from impact_source.errors import (ConfigurationError, ForeignWarehouse)
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sources.impact.item_queue import Queued
-from sources.impact.settings import Settings
-from sources.impact.spool import Listing, Spool
+from impact_source.items.queue import Queued
+from impact_source.settings import Settings
+from impact_source.items.spool import (Listing, Spool)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTINGS = Settings("sid", "token")

@@ -13,10 +13,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from pipelines.cli import main
-from pipelines.status import out_of_date, run
-from sources.impact import Ask
-from sources.impact.settings import parse_duration
+from impact_sync.cli import main
+from impact_sync.status.command import (out_of_date, run)
+from impact_source import Ask
+from impact_source.settings import parse_duration
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

@@ -15,11 +15,11 @@ import duckdb
 import pytest
 from dlt.extract import DltResource
 
-from pipelines.exits import Exit, WarehouseBusy, WarehouseLost
-from pipelines.warehouse import open_pipeline
-from sources.impact import Ask
-from sources.impact.errors import ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign
-from sources.impact_sandbox import Campaign, Reply, Request
+from impact_sync.console.exits import (Exit, WarehouseBusy, WarehouseLost)
+from impact_sync.warehouse.open import open_pipeline
+from impact_source import Ask
+from impact_source.errors import (ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign)
+from impact_sandbox import (Campaign, Reply, Request)
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

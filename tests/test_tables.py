@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sources.impact.columns import ACTION, ITEM, Column, Kind
-from sources.impact.naming import column_name
-from sources.impact.tables import Reader, Records
+from impact_source.rows.columns import (ACTION, ITEM, Column, Kind)
+from impact_source.rows.naming import column_name
+from impact_source.rows.parse import (Reader, Records)
 from tests.conftest import snake
 
 READ_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.exits import Exit
-from pipelines.status import run as status
-from pipelines.verify import verify
-from sources.impact.passes import Pass
-from sources.impact_sandbox import Reply, Request
+from impact_sync.console.exits import Exit
+from impact_sync.status.command import run as status
+from impact_sync.verify.run import verify
+from impact_source.plan.passes import Pass
+from impact_sandbox import (Reply, Request)
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sources.impact.errors import InvalidAnswer, NotFound, ReadingError, RequestRefused, ScopeError, Unavailable
-from sources.impact.passes import Pass, Reading
-from sources.impact.unread import Failure, Unread
-from sources.impact.windows import Window
+from impact_source.errors import (InvalidAnswer, NotFound, ReadingError, RequestRefused, ScopeError, Unavailable)
+from impact_source.plan.passes import (Pass, Reading)
+from impact_source.actions.unread import (Failure, Unread)
+from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REFUSED = RequestRefused("no such parameter")

@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pipelines.compare import Difference, Kind
-from pipelines.exits import Exit
-from pipelines.verify import Report, Verification, verify
-from pipelines.warehouse import open_pipeline
-from sources.impact import Ask
-from sources.impact.client import Client
-from sources.impact.columns import ACTION
-from sources.impact.errors import ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign
-from sources.impact.landing import Landing
-from sources.impact.tables import Reader
-from sources.impact.walk import State
-from sources.impact_sandbox import Campaign, Reply, Request, Rules
+from impact_sync.verify.compare import (Difference, Kind)
+from impact_sync.console.exits import Exit
+from impact_sync.verify.run import (Report, Verification, verify)
+from impact_sync.warehouse.open import open_pipeline
+from impact_source import Ask
+from impact_source.api.client import Client
+from impact_source.rows.columns import ACTION
+from impact_source.errors import (ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign)
+from impact_source.actions.landing import Landing
+from impact_source.rows.parse import Reader
+from impact_source.actions.run import State
+from impact_sandbox import (Campaign, Reply, Request, Rules)
 from tests.commands import clean, environment, impact
 from tests.conftest import Account, snake
 from tests.test_landing import load

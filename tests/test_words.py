@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from pipelines.console import progress
-from pipelines.exits import root_cause
-from sources.impact.items import ItemProgress
+from impact_sync.console.screen import progress
+from impact_sync.console.exits import root_cause
+from impact_source.items.run import ItemProgress
 from tests.commands import clean, environment, impact
 from tests.conftest import Account
 from tests.test_ending import HERE, victim
@@ -49,7 +49,7 @@ def test_check_without_a_server_claims_nothing(account: Make) -> None:
 def test_what_breaks_amid_a_package_is_named(account: Make) -> None:
     """An error in the middle of dlt's extract step is named, not the end of a generator that was handled meanwhile."""
     code = """
-from sources.impact.landing import Lander
+from impact_source.actions.landing import Lander
 def land(*_):
     raise ZeroDivisionError("rows by nothing")
 Lander.land = land

@@ -3,20 +3,14 @@
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
-from sources.impact_sandbox.answers import Answer, Asked, Buffer, Listing, Refusal, page_of
-from sources.impact_sandbox.ledger import shown_at
-from sources.impact_sandbox.query import (
-    ActionQuery,
-    ShortListQuery,
-    read_action_query,
-    read_short_list_query,
-    refuse_unknown,
-)
-from sources.impact_sandbox.records import Record, strings_json, typed_json
-from sources.impact_sandbox.render import action_json, action_tables, new_fields, shown_state
-from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.world import World
-from sources.impact_sandbox.writes import read_write
+from .answers import (Answer, Asked, Buffer, Listing, Refusal, page_of)
+from .ledger import shown_at
+from .query import (ActionQuery, ShortListQuery, read_action_query, read_short_list_query, refuse_unknown)
+from .records import (Record, strings_json, typed_json)
+from .render import (action_json, action_tables, new_fields, shown_state)
+from .rules import (Campaign, Rules)
+from .world import World
+from .writes import read_write
 
 WRITING = ("PUT", "DELETE")
 MOST_PAGES = 10

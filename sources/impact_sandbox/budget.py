@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sources.impact_sandbox.rules import Rules
+from .rules import Rules
 
 
 @dataclass

@@ -9,9 +9,9 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sources.impact_sandbox.door import require_ours
-from sources.impact_sandbox.gate import Gate
-from sources.impact_sandbox.times import typed_time
+from .door import require_ours
+from .gate import Gate
+from .times import typed_time
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from sources.impact_sandbox.fields import ACTION_FIELDS
-from sources.impact_sandbox.records import Record, amount
-from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.times import locking_midnight, wire_time
+from .fields import ACTION_FIELDS
+from .records import (Record, amount)
+from .rules import (Campaign, Rules)
+from .times import (locking_midnight, wire_time)
 
 FIRST_SKU = "12345"
 _ITEM = {

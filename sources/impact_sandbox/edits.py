@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sources.impact_sandbox import hands
-from sources.impact_sandbox.drafts import FIRST_SKU, new_action, new_item
-from sources.impact_sandbox.hands import Version
-from sources.impact_sandbox.ledger import Ledger
-from sources.impact_sandbox.records import Record, amount, cents, deltas, spread
-from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.times import NEVER, later, parse_time, wire_time
+from . import hands
+from .drafts import (FIRST_SKU, new_action, new_item)
+from .hands import Version
+from .ledger import Ledger
+from .records import (Record, amount, cents, deltas, spread)
+from .rules import (Campaign, Rules)
+from .times import (NEVER, later, parse_time, wire_time)
 
 CLEAR_AFTER = timedelta(days=21)
 

@@ -17,15 +17,15 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from sources.impact_sandbox import api
-from sources.impact_sandbox.answers import Asked, Refusal
-from sources.impact_sandbox.budget import Budget
-from sources.impact_sandbox.faults import Kind, Thrower
-from sources.impact_sandbox.line import SILENT, Line
-from sources.impact_sandbox.markup import to_xml
-from sources.impact_sandbox.query import read_parameters
-from sources.impact_sandbox.replies import Hook, Reply, Request
-from sources.impact_sandbox.world import World
+from . import api
+from .answers import (Asked, Refusal)
+from .budget import Budget
+from .faults import (Kind, Thrower)
+from .line import (SILENT, Line)
+from .markup import to_xml
+from .query import read_parameters
+from .replies import (Hook, Reply, Request)
+from .world import World
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sources.impact_sandbox.ledger import Ledger
-from sources.impact_sandbox.life import SERIAL_SHIFT
-from sources.impact_sandbox.records import Record, strings_json, typed_json
-from sources.impact_sandbox.times import NEVER, parse_time, sql_time, stored
+from .ledger import Ledger
+from .life import SERIAL_SHIFT
+from .records import (Record, strings_json, typed_json)
+from .times import (NEVER, parse_time, sql_time, stored)
 
 HAND_NUMBER = 90_000_000_000
 """Actions created by hand are numbered from here, beyond all generated ones."""

@@ -7,20 +7,13 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
-from sources.impact_sandbox import life
-from sources.impact_sandbox.drafts import shared_day
-from sources.impact_sandbox.records import Record, read_record
-from sources.impact_sandbox.render import (
-    ITEM_TABLES,
-    action_json,
-    action_strings,
-    action_tables,
-    generated_item_strings,
-    item_strings,
-)
-from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.schema import create_tables
-from sources.impact_sandbox.times import NEVER, sql_time, to_utc
+from . import life
+from .drafts import shared_day
+from .records import (Record, read_record)
+from .render import (ITEM_TABLES, action_json, action_strings, action_tables, generated_item_strings, item_strings)
+from .rules import (Campaign, Rules)
+from .schema import create_tables
+from .times import (NEVER, sql_time, to_utc)
 
 _NUMBER = re.compile("[0-9]{1,12}")
 

@@ -6,9 +6,9 @@ whole life are the same however and whenever they are generated.
 
 import duckdb
 
-from sources.impact_sandbox.catalog import CITIES, PARTNERS, PRODUCTS
-from sources.impact_sandbox.rules import Rules
-from sources.impact_sandbox.times import NEVER, sql_time
+from .catalog import (CITIES, PARTNERS, PRODUCTS)
+from .rules import Rules
+from .times import (NEVER, sql_time)
 
 FIRST_NUMBER = 100_000
 SERIAL_SHIFT = 40

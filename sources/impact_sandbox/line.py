@@ -18,8 +18,8 @@ from http import HTTPStatus
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sources.impact_sandbox.faults import Faults, Kind
-from sources.impact_sandbox.replies import Reply
+from .faults import (Faults, Kind)
+from .replies import Reply
 
 SILENT = frozenset({Kind.REFUSED, Kind.RESET, Kind.HANG, Kind.DRIP_INFORM})
 """The faults after which not even a status was sent."""

@@ -21,11 +21,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sources.impact_sandbox.edits import Editor
-from sources.impact_sandbox.records import Record, amount, cents, spread
-from sources.impact_sandbox.rules import Rules
-from sources.impact_sandbox.times import parse_time
-from sources.impact_sandbox.writes import RESET, ItemChange, Write, value_faults
+from .edits import Editor
+from .records import (Record, amount, cents, spread)
+from .rules import Rules
+from .times import parse_time
+from .writes import (RESET, ItemChange, Write, value_faults)
 
 ZERO = Decimal(0)
 

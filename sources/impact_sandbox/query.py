@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
-from sources.impact_sandbox.answers import Refusal
-from sources.impact_sandbox.rules import Rules
-from sources.impact_sandbox.times import parse_time, sql_time
+from .answers import Refusal
+from .rules import Rules
+from .times import (parse_time, sql_time)
 
 STATES = ("PENDING", "APPROVED", "REVERSED")
 LONGEST_RANGE = timedelta(days=45)

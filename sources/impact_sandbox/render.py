@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sources.impact_sandbox.fields import ACTION_FIELDS, ESCAPED, ITEM_FIELDS, Field
-from sources.impact_sandbox.rules import Rules
-from sources.impact_sandbox.times import sql_time
+from .fields import (ACTION_FIELDS, ESCAPED, ITEM_FIELDS, Field)
+from .rules import Rules
+from .times import sql_time
 
 _VERSIONS = "versions"
 _ACTION_TABLES = """

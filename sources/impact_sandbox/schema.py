@@ -8,8 +8,8 @@ its columns. Times that the API tells are kept as text beside their instants, so
 import duckdb
 import pyarrow as pa
 
-from sources.impact_sandbox.catalog import CITIES, PARTNERS, PRODUCTS
-from sources.impact_sandbox.times import ZONE_NAME
+from .catalog import (CITIES, PARTNERS, PRODUCTS)
+from .times import ZONE_NAME
 
 TABLES = """
 CREATE TABLE settings (account_sid VARCHAR, seed BIGINT);

@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from sources.impact_sandbox.api import WRITING
-from sources.impact_sandbox.budget import Budget
-from sources.impact_sandbox.control import control_routes
-from sources.impact_sandbox.door import Door
-from sources.impact_sandbox.faults import Faults, Thrower
-from sources.impact_sandbox.gate import Gate
-from sources.impact_sandbox.line import LineProtocol
-from sources.impact_sandbox.replies import Hook, Request
-from sources.impact_sandbox.world import World
+from .api import WRITING
+from .budget import Budget
+from .control import control_routes
+from .door import Door
+from .faults import (Faults, Thrower)
+from .gate import Gate
+from .line import LineProtocol
+from .replies import (Hook, Request)
+from .world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
 SCOPES = ("Campaigns", "Actions", "Items", "APISubmissions", "Actions:write")

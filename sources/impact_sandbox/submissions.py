@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
-from sources.impact_sandbox.processing import Outcome
-from sources.impact_sandbox.records import Record
-from sources.impact_sandbox.rules import Rules
-from sources.impact_sandbox.times import wire_time
-from sources.impact_sandbox.writes import Write
+from .processing import Outcome
+from .records import Record
+from .rules import Rules
+from .times import wire_time
+from .writes import Write
 
 ACCOUNT_ID = "2026001"
 OURS = "SANDBOX_"

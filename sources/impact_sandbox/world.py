@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from sources.impact_sandbox.edits import Editor, Memory
-from sources.impact_sandbox.ledger import Ledger
-from sources.impact_sandbox.processing import process
-from sources.impact_sandbox.rules import Campaign, Rules
-from sources.impact_sandbox.submissions import Queue, Submission
-from sources.impact_sandbox.times import DEFAULT_NOW, to_utc
-from sources.impact_sandbox.writes import Write
+from .edits import (Editor, Memory)
+from .ledger import Ledger
+from .processing import process
+from .rules import (Campaign, Rules)
+from .submissions import (Queue, Submission)
+from .times import (DEFAULT_NOW, to_utc)
+from .writes import Write
 
 ACCOUNT_SID = "IRsandbox2026AcmeBrand1000000000001"
 CAMPAIGNS = (

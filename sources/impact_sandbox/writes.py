@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sources.impact_sandbox.answers import Refusal
-from sources.impact_sandbox.query import read_parameters, refuse_unknown
-from sources.impact_sandbox.rules import Rules
+from .answers import Refusal
+from .query import (read_parameters, refuse_unknown)
+from .rules import Rules
 
 REASONS = (
     *("ORDER_UPDATE", "ITEM_RETURNED", "CONS_FRAUD", "CONS_ERROR", "ORDER_ERROR", "PUB_ACT_DISPUTE"),

@@ -10,7 +10,7 @@ from statistics import median
 
 import duckdb
 
-from pipelines.views import reads, texts
+from impact_sync.views import (reads, texts)
 from tests.bench.contenders import workplace
 from tests.bench.report import Report, Sizes, say, seconds
 from tests.bench.serving import serving

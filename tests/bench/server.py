@@ -21,9 +21,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from sources.impact_sandbox import AUTH_TOKEN, Campaign, World
-from sources.impact_sandbox.budget import Budget
-from sources.impact_sandbox.gate import Gate
+from impact_sandbox import (AUTH_TOKEN, Campaign, World)
+from impact_sandbox.budget import Budget
+from impact_sandbox.gate import Gate
 from tests.bench.task import CAMPAIGN
 
 _PLENTY = 1_000_000_000

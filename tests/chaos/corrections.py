@@ -18,15 +18,15 @@ from typing import Any
 import click
 import stamina
 
-from pipelines.console import console, table
-from pipelines.corrections import resolve
-from pipelines.corrections.calls import Call
-from pipelines.corrections.columns import WAITING, Status
-from pipelines.corrections.status import status
-from pipelines.exits import Exit
-from sources.impact_sandbox import Faults, Rules, Sandbox, World
-from sources.impact_sandbox.faults import PASSING, Kind
-from sources.impact_sandbox.submissions import Submission
+from impact_sync.console.screen import (console, table)
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.journal.calls import Call
+from impact_sync.corrections.journal.columns import (WAITING, Status)
+from impact_sync.corrections.status import status
+from impact_sync.console.exits import Exit
+from impact_sandbox import (Faults, Rules, Sandbox, World)
+from impact_sandbox.faults import (PASSING, Kind)
+from impact_sandbox.submissions import Submission
 from tests.chaos.sender import Doom, Step, send
 from tests.conftest import CAMPAIGNS, Account
 from tests.corrections.conftest import Desk

@@ -13,10 +13,10 @@ from random import Random
 
 import psycopg2
 
-from pipelines.exits import Exit, exit_code
-from pipelines.sync import sync
-from sources.impact.errors import ImpactError
-from sources.impact_sandbox import Request
+from impact_sync.console.exits import (Exit, exit_code)
+from impact_sync.sync.run import sync
+from impact_source.errors import ImpactError
+from impact_sandbox import Request
 from tests import postgres
 from tests.chaos.truth import Damage, change_some
 from tests.commands import environment

@@ -14,15 +14,15 @@ from typing import Any
 
 import stamina
 
-from pipelines.corrections.apply import apply
-from pipelines.corrections.journal import Journal
-from pipelines.corrections.journal_file import JournalFile
-from pipelines.corrections.reread import Rereader
-from pipelines.exits import exit_code
-from sources.impact import Settings
-from sources.impact.client import Client
-from sources.impact.errors import ImpactError
-from sources.impact.writer import Writer
+from impact_sync.corrections.apply.run import apply
+from impact_sync.corrections.journal.table import Journal
+from impact_sync.corrections.journal.file import JournalFile
+from impact_sync.corrections.reread import Rereader
+from impact_sync.console.exits import exit_code
+from impact_source import Settings
+from impact_source.api.client import Client
+from impact_source.errors import ImpactError
+from impact_source.api.writer import Writer
 
 _SPAN = 0.03
 """About how long a step takes, in seconds."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import pipelines.cli
-import pipelines.logs
+import impact_sync.cli
+import impact_sync.console.logs
 from tests.chaos.phases import Phase, PhaseFile
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     """Run the command whose arguments this process has; SIGUSR1 has it show where all its threads are."""
     faulthandler.register(signal.SIGUSR1)
     file = PhaseFile(os.environ["CHAOS_PHASE"])
-    configure = pipelines.logs.configure
+    configure = impact_sync.console.logs.configure
 
     def begin(verbosity: int, *, json: bool) -> None:
         """The first thing that the command does once it takes signals: what comes before is the interpreter's."""
@@ -30,8 +30,8 @@ def main() -> None:
             step = getattr(dlt.Pipeline, phase.value)
             setattr(dlt.Pipeline, phase.value, _told(step, phase, file))
 
-    pipelines.logs.configure = begin
-    pipelines.cli.main()
+    impact_sync.console.logs.configure = begin
+    impact_sync.cli.main()
 
 
 def _told(step: Callable[..., Any], phase: Phase, file: PhaseFile) -> Callable[..., Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.corrections.apply import Applied, apply
-from pipelines.corrections.plan import Plan, Source, plan
-from sources.impact_sandbox import Request, Rules
+from impact_sync.corrections.apply.run import (Applied, apply)
+from impact_sync.corrections.plan.run import (Plan, Source, plan)
+from impact_sandbox import (Request, Rules)
 from tests.conftest import CAMPAIGNS, Account
 
 HEADER = "action_id,kind,reason,sku,amount,delta,quantity,category,customer_status,currency,note"

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-from pipelines.corrections import resolve
-from pipelines.corrections.calls import Call
-from pipelines.corrections.columns import COLUMNS, Status
-from pipelines.corrections.desk import opened
-from pipelines.corrections.journal import Journal, Taken
-from pipelines.corrections.journal_file import Disagreement
-from pipelines.corrections.sending import Sender
-from pipelines.corrections.status import status
-from pipelines.exits import Exit
-from pipelines.verify import verify
-from pipelines.warehouse import open_pipeline
-from sources.impact.errors import ConfigurationError, ForeignWarehouse, ScopeError
-from sources.impact_sandbox import Reply, Request
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.journal.calls import Call
+from impact_sync.corrections.journal.columns import (COLUMNS, Status)
+from impact_sync.corrections.apply.desk import opened
+from impact_sync.corrections.journal.table import (Journal, Taken)
+from impact_sync.corrections.journal.file import Disagreement
+from impact_sync.corrections.apply.sending import Sender
+from impact_sync.corrections.status import status
+from impact_sync.console.exits import Exit
+from impact_sync.verify.run import verify
+from impact_sync.warehouse.open import open_pipeline
+from impact_source.errors import (ConfigurationError, ForeignWarehouse, ScopeError)
+from impact_sandbox import (Reply, Request)
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sources.impact_sandbox import Reply, Rules
+from impact_sandbox import (Reply, Rules)
 from tests.commands import IMPACT, clean, environment, impact
 from tests.corrections.conftest import HEADER, Desk
 

@@ -11,10 +11,10 @@ import dlt
 import pyarrow as pa
 import pytest
 
-from pipelines.corrections.calls import Call, Row
-from pipelines.corrections.columns import COLUMNS, NAMES, Status
-from pipelines.corrections.journal import Journal, Taken
-from pipelines.warehouse import open_pipeline
+from impact_sync.corrections.journal.calls import (Call, Row)
+from impact_sync.corrections.journal.columns import (COLUMNS, NAMES, Status)
+from impact_sync.corrections.journal.table import (Journal, Taken)
+from impact_sync.warehouse.open import open_pipeline
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sources.impact_sandbox import Campaign
+from impact_sandbox import Campaign
 from tests.chaos.corrections import Chaos, Count
 from tests.conftest import Account
 

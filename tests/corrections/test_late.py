@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.corrections import resolve
-from pipelines.corrections.columns import Status
-from pipelines.corrections.evidence import weigh
-from pipelines.exits import Exit
-from pipelines.warehouse import open_pipeline
-from sources.impact_sandbox import Reply, Request
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.journal.columns import Status
+from impact_sync.corrections.evidence import weigh
+from impact_sync.console.exits import Exit
+from impact_sync.warehouse.open import open_pipeline
+from impact_sandbox import (Reply, Request)
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

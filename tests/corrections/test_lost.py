@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from pipelines.corrections import resolve
-from pipelines.corrections.columns import Status
-from pipelines.corrections.status import status
-from pipelines.exits import Exit
-from sources.impact.errors import BudgetSpent, ConfigurationError, CredentialsError, ScopeError, Unavailable
-from sources.impact_sandbox import Reply, Request
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.journal.columns import Status
+from impact_sync.corrections.status import status
+from impact_sync.console.exits import Exit
+from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ScopeError, Unavailable)
+from impact_sandbox import (Reply, Request)
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.corrections.plan import Source, plan
-from pipelines.corrections.request import COLUMNS, EXAMPLE, read_file, read_query, shown
-from pipelines.warehouse import open_pipeline
-from sources.impact.errors import ConfigurationError
+from impact_sync.corrections.plan.run import (Source, plan)
+from impact_sync.corrections.plan.request import (COLUMNS, EXAMPLE, read_file, read_query, shown)
+from impact_sync.warehouse.open import open_pipeline
+from impact_source.errors import ConfigurationError
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.corrections import resolve
-from pipelines.corrections.show import show_applied
-from pipelines.exits import Exit
-from sources.impact_sandbox import Reply, Request
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.show import show_applied
+from impact_sync.console.exits import Exit
+from impact_sandbox import (Reply, Request)
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

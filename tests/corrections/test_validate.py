@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.corrections import validate
-from pipelines.corrections.plan import Source, plan
-from pipelines.exits import Exit
-from sources.impact.writing import DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS
-from sources.impact_sandbox import Rules
+from impact_sync.corrections.plan import validate
+from impact_sync.corrections.plan.run import (Source, plan)
+from impact_sync.console.exits import Exit
+from impact_source.api.changes import (DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS)
+from impact_sandbox import Rules
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from pipelines.lake.place import Lake
+from impact_sync.lake.place import Lake
 from tests.lake import storage
 
 OURS = {"account", "row_hash"}

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from pipelines.cli import main
-from pipelines.lake.place import Lake
-from pipelines.lake.publish import publish
-from pipelines.verify import verify
-from pipelines.views import texts
-from sources.impact_sandbox import Reply, Request
+from impact_sync.cli import main
+from impact_sync.lake.place import Lake
+from impact_sync.lake.publish import publish
+from impact_sync.verify.run import verify
+from impact_sync.views import texts
+from impact_sandbox import (Reply, Request)
 from tests.conftest import Account
 from tests.lake import storage
 

@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from pipelines.cli import main
-from pipelines.lake import delta
-from pipelines.lake.ledger import read
-from pipelines.lake.place import Lake
-from pipelines.lake.publish import Written, publish
-from sources.impact.errors import ConfigurationError
+from impact_sync.cli import main
+from impact_sync.lake import delta
+from impact_sync.lake.ledger import read
+from impact_sync.lake.place import Lake
+from impact_sync.lake.publish import (Written, publish)
+from impact_source.errors import ConfigurationError
 from tests import postgres
 from tests.conftest import Account
 from tests.lake.conftest import assert_published

@@ -31,12 +31,13 @@ from tests.mutants.modules import MODULES
 
 _ROOT = Path(__file__).parents[2]
 _COPY = _ROOT / ".mutants"
+_PACKAGES = ("sources/impact_source", "sources/impact_sandbox", "pipelines/impact_sync")
 _LEAST = 90
 _SURVIVED = {0, 5, 33, None}
 """mutmut's codes: the tests passed, there is none, none reaches it, it was not tried."""
 _CONFIGURATION = """
 [tool.mutmut]
-source_paths = ["sources", "pipelines"]
+source_paths = ["impact_source", "impact_sync"]
 only_mutate = ["{module}"]
 pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0", "--hypothesis-profile=mutants"]
@@ -75,15 +76,20 @@ def _texts(code: str) -> list[str]:
 def _copy(module: str, folder: Path) -> None:
     """Make a tree of the module's own, with mutmut's configuration; the tests in it are those of now."""
     left_out = shutil.ignore_patterns("__pycache__", ".*")
-    for name in ("sources", "pipelines", "tests"):
-        shutil.copytree(_ROOT / name, folder / name, ignore=left_out, dirs_exist_ok=True)
-    configuration = _CONFIGURATION.format(module=module, tests=json.dumps(MODULES[module]))
+    for name in (*_PACKAGES, "tests"):
+        shutil.copytree(_ROOT / name, folder / Path(name).name, ignore=left_out, dirs_exist_ok=True)
+    configuration = _CONFIGURATION.format(module=_in_copy(module), tests=json.dumps(MODULES[module]))
     (folder / "pyproject.toml").write_text((_ROOT / "pyproject.toml").read_text() + configuration)
+
+
+def _in_copy(module: str) -> str:
+    """Where a module is in the copy. mutmut takes paths for names, so that packages have to be at its root."""
+    return str(Path(*Path(module).parts[1:]))
 
 
 def _codes(folder: Path, module: str) -> dict[str, int | None]:
     """What became of each mutant, by mutmut's name for it."""
-    meta = json.loads((folder / "mutants" / f"{module}.meta").read_text())
+    meta = json.loads((folder / "mutants" / f"{_in_copy(module)}.meta").read_text())
     return dict(meta["exit_code_by_key"])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sources.impact_sandbox import Reply, Request
+from impact_sandbox import (Reply, Request)
 from tests.conftest import Account
 
 dg: Any = pytest.importorskip("dagster", reason="make orchestrator installs it")

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sources.impact_sandbox import Rules, Sandbox, World
-from sources.impact_sandbox.submissions import OURS
+from impact_sandbox import (Rules, Sandbox, World)
+from impact_sandbox.submissions import OURS
 
 TLS = ssl.create_default_context()
 """Never used for a plain socket, yet slow to make for each client."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from sources.impact_sandbox import Rules, World
+from impact_sandbox import (Rules, World)
 from tests.sandbox.conftest import Ask, Row
 
 

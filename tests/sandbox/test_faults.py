@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sources.impact_sandbox import Faults, Kind, World
-from sources.impact_sandbox.faults import PASSING, STAYING
+from impact_sandbox import (Faults, Kind, World)
+from impact_sandbox.faults import (PASSING, STAYING)
 from tests.sandbox.conftest import Ask, Client
 
 WAIT = 2

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sources.impact_sandbox import Campaign, World
+from impact_sandbox import (Campaign, World)
 from tests.sandbox.conftest import Ask, Client, Row
 
 SAMPLE = [

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from sources.impact_sandbox import Rules, World
+from impact_sandbox import (Rules, World)
 from tests.sandbox.conftest import Ask, Client, Row
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sources.impact_sandbox import Reply, World
-from sources.impact_sandbox.writes import DISPOSITION_CODES, REASONS
+from impact_sandbox import (Reply, World)
+from impact_sandbox.writes import (DISPOSITION_CODES, REASONS)
 from tests.sandbox.conftest import Ask, Client, Row
 
 UPDATE = {"Reason": "ORDER_UPDATE"}

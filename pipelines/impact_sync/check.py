@@ -1,0 +1,109 @@
+"""`impact check`: says whether this account can be synced, and if not, what is to be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from rich.text import Text
+
+from .console.screen import (console, table)
+from .console.exits import (Exit, exit_code)
+from impact_source import Settings
+from impact_source.campaigns import list_campaigns
+from impact_source.api.client import Client
+from impact_source.rows.columns import ACTION
+from impact_source.errors import (BudgetSpent, ImpactError, NotFound, WindowTooFull)
+from impact_source.api.protocol import Axis
+from impact_source.settings import (PAGE_SIZE_MIN, WINDOW_MAX)
+from impact_source.rows.parse import Reader
+from impact_source.plan.windows import Window
+
+_SPANS = (timedelta(days=1), WINDOW_MAX - timedelta(minutes=1))
+
+
+class _Findings:
+    """What was tried, and how it went; the worst exit code so far."""
+
+    def __init__(self) -> None:
+        self.rows = table("impact check", "what", "", "", texts=("what", ""))
+        self.exit: Exit = Exit.DONE
+
+    def try_(self, what: str, attempt: Callable[[], str]) -> bool:
+        try:
+            self.rows.add_row(what, Text("ok", "green"), attempt())
+        except ImpactError as error:
+            self.rows.add_row(what, Text("failed", "red"), str(error))
+            self.exit = max(self.exit, exit_code(error))
+            return False
+        return True
+
+
+def run() -> int:
+    """Try everything a sync needs with a handful of requests; print the findings, return the exit code."""
+    settings = Settings.resolve()
+    findings = _Findings()
+    with Client(settings) as client:
+        campaigns: dict[str, str] = {}
+        action_ids: list[str] = []
+        tried = findings.try_("credentials and campaigns", lambda: _campaigns(client, campaigns))
+        if tried and campaigns:
+            chosen = [c for c in settings.campaign_ids if c in campaigns] or list(campaigns)
+            if findings.try_("actions", lambda: _actions(client, chosen, action_ids)) and action_ids:
+                findings.try_("items", lambda: _items(client, action_ids[0]))
+        if client.answered:
+            findings.try_("requests left", lambda: _budget(client))
+            findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
+        else:  # what is left of the hour, and what time it is, only the API knows
+            for what in ("requests left", "clock"):
+                findings.rows.add_row(what, Text("unknown", "yellow"), "the API gave no answer")
+    console().print(findings.rows)
+    if findings.exit is Exit.DONE:
+        console().print("Ready: run `impact sync`.")
+    return findings.exit
+
+
+def _campaigns(client: Client, found: dict[str, str]) -> str:
+    campaigns = list_campaigns(client)
+    campaigns.choose(client.settings.campaign_ids)
+    found.update(campaigns.names)
+    return ", ".join(f"{campaign_id} {name}" for campaign_id, name in found.items()) or "the account has none yet"
+
+
+def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:
+    """Ask for actions, of the latest hours first, until there is one: only then can items be tried."""
+    now = client.clock.now()
+    for span in _SPANS:
+        for campaign_id in campaigns:
+            window = Window(now - span, now)
+            try:
+                answer = client.actions(campaign_id, {Axis.UPDATED: window}, PAGE_SIZE_MIN)
+            except WindowTooFull:
+                return f"can be read: campaign {campaign_id} has very many"
+            found += Reader(ACTION).read(answer.value.records, answer.read_at).table["id"].to_pylist()[:1]
+            if found:
+                changed = f"{answer.value.total:,} that changed in the past {span.days or 1} days"
+                return f"can be read: campaign {campaign_id} has {changed}"
+    return "can be read; none changed in the past 45 days"
+
+
+def _items(client: Client, action_id: str) -> str:
+    try:
+        count = sum(answer.value.total or 0 for answer in client.items(action_id))
+    except NotFound:
+        return "can be asked for"
+    return f"can be read: {count} at the latest action"
+
+
+def _budget(client: Client) -> str:
+    left = client.budget.remaining
+    if left <= 0:
+        msg = "none: wait for the hour to turn"
+        raise BudgetSpent(msg)
+    return f"{left:,} in this hour"
+
+
+def _clock(client: Client) -> str:
+    clock = client.clock
+    told = f"{clock.describe()}: the server's is used" if clock.skew else "agrees with the server's"
+    return "; ".join(filter(None, (told, clock.describe_odd())))

@@ -1,0 +1,1 @@
+"""What every command shares: screen, logs, exit codes, signals. It knows no command."""

@@ -1,0 +1,82 @@
+"""Exit codes, which users script against, and what an error means in them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from enum import IntEnum
+
+from impact_source.errors import (BudgetSpent, ConfigurationError, ImpactError)
+from impact_source.actions.unread import Failure
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    DRIFT = 1
+    """The warehouse differs, a correction was refused, or records were newly rejected: look at it."""
+    USAGE = 2
+    """Something is to be mended by the user: arguments, configuration, credentials, a path."""
+    EARLY = 3
+    """Stopped early with everything so far landed: run again."""
+    FAILED = 4
+    """The API, the warehouse or this program failed."""
+    BUSY = 5
+    """Another run or program holds the warehouse."""
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class WarehouseBusy(ImpactError):
+    """Another run or program holds the warehouse."""
+
+
+class WarehouseLost(ImpactError):
+    """The warehouse was taken from a run that was at work on it."""
+
+
+def exit_code(error: BaseException) -> Exit:
+    """The exit code that an error stands for."""
+    match error:
+        case KeyboardInterrupt():  # dlt hands on a SIGTERM it caught as one, with its number
+            return Exit.TERMINATED if getattr(error, "signal_code", None) == signal.SIGTERM else Exit.INTERRUPTED
+        case WarehouseBusy():
+            return Exit.BUSY
+        case ConfigurationError():
+            return Exit.USAGE
+        case BudgetSpent():
+            return Exit.EARLY
+        case _:
+            return Exit.FAILED
+
+
+def worst_exit(failures: Sequence[Failure]) -> Exit:
+    """The exit code of a run that went on although some readings failed."""
+    return max(exit_code(failure.error) for failure in failures)
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and those it was raised from, outermost first."""
+    seen = [error]
+    while (inner := seen[-1].__cause__ or seen[-1].__context__) is not None and inner not in seen:
+        seen.append(inner)
+    return seen
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The interrupt or the error of ours beneath the layers that dlt wraps around it, else what these were raised from.
+
+    What was being handled when the first of them was raised is none of it: a generator that ended, a key not found.
+    """
+    seen = chain(error)
+    if own := next((one for one in seen if isinstance(one, ImpactError | KeyboardInterrupt)), None):
+        return own
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def outcome_of(error: BaseException) -> str:
+    """What `sync_runs` says of a run that an error ended."""
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__

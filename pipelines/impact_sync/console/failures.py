@@ -1,0 +1,82 @@
+"""One line instead of a traceback, and the right exit code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from tomllib import TOMLDecodeError
+
+import click
+
+from .screen import console
+from .ending import (interruption, watchdog)
+from .exits import (Exit, chain, exit_code, root_cause)
+from impact_source.errors import ImpactError
+from impact_source.shown import visible
+from impact_source.actions.unread import Failure
+
+_SHOWN = 20
+_log = logging.getLogger(__name__)
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """The exit code of a command, whatever it raises; the reason in one line on standard error."""
+    try:
+        return command()
+    except KeyboardInterrupt as error:
+        return interrupted(error)
+    except click.ClickException:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last place that can explain it
+        cause = root_cause(error)
+        if watchdog.told and not isinstance(cause, KeyboardInterrupt):  # what the end brings about is no failure
+            cause = interruption(watchdog.told)
+        if isinstance(cause, KeyboardInterrupt):
+            return interrupted(cause)
+        if isinstance(cause, ImpactError):
+            return complain(cause)
+        if _is_configuration(error):
+            _say(f"the configuration cannot be read: {cause}")
+            return Exit.USAGE
+        _log.debug("unexpected", exc_info=error)
+        _say(f"failed: {type(cause).__name__}: {cause} (-vv shows where)")
+        return Exit.FAILED
+
+
+def complain(error: ImpactError) -> Exit:
+    """Say an error of ours and return its exit code."""
+    _say(str(error))
+    return exit_code(error)
+
+
+def show_unread(failures: Sequence[Failure], left_out: int) -> None:
+    """Print what could not be read, each with its reason; nothing if there is none."""
+    if not failures:
+        return
+    out = console()
+    out.print("Could not be read; the next run asks again:")
+    for failure in failures[:_SHOWN]:
+        out.print(f"- {failure}")
+    if (more := len(failures) - _SHOWN) > 0:
+        out.print(f"and {more:,} more: select * from impact.sync_windows where outcome = 'failed'")
+    if left_out:
+        out.print(f"{left_out:,} more windows or actions were not asked for, as so many before them failed.")
+    click.echo(f"impact: {failures[0].error}", err=True)
+
+
+def _say(text: str) -> None:
+    click.echo(f"impact: {visible(text.strip(), lines=True)}", err=True)
+
+
+def interrupted(error: BaseException) -> Exit:
+    """Say that the run was interrupted and return its exit code."""
+    click.echo("impact: interrupted; what had landed stays, run again to go on", err=True)
+    return exit_code(error)
+
+
+def _is_configuration(error: BaseException) -> bool:
+    """Whether dlt or the TOML reader could not make sense of the configuration files."""
+    from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415 - rarely needed
+
+    kinds = (ConfigurationException, TOMLDecodeError)
+    return any(isinstance(one, kinds) or "toml" in type(one).__module__.lower() for one in chain(error))

@@ -1,0 +1,55 @@
+"""Logging for the command: plain lines, or JSON for whoever collects them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+from impact_source.shown import visible
+
+_OURS = ("impact_source", "impact_sandbox", "impact_sync")
+
+
+def configure(verbosity: int, *, json: bool) -> None:
+    """Log our own packages to standard error: warnings, from `-v` on what is done, from `-vv` on every window.
+
+    With `json`, progress is logged as well: each line is an object with time, level, logger, message and its fields.
+    """
+    handler = logging.StreamHandler()
+    if json:
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            )
+        )
+    else:
+        handler.setFormatter(_Plain("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    level = logging.DEBUG if verbosity > 1 else logging.INFO if verbosity or json else logging.WARNING
+    for name in _OURS:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+    # These write URLs, in which the AccountSID stands.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    set_on_retry_hooks([_say_retry])
+
+
+class _Plain(logging.Formatter):
+    """One line a message, whatever names stand in it; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = visible(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's name and types
+        return visible(super().formatException(ei), lines=True)
+
+
+def _say_retry(details: RetryDetails) -> None:
+    logging.getLogger("impact_source").warning("%s; trying again", details.caused_by)

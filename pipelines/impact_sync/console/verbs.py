@@ -1,0 +1,62 @@
+"""What all verbs of `impact` share: their order in the help, and how they end."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .ending import (leave, watchdog)
+
+if TYPE_CHECKING:  # help is instant
+    from collections.abc import Callable
+
+
+class Group(click.Group):
+    """Shows the verbs in the order in which a user meets them."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command that this process is for: signals end it from now on."""
+        watchdog.start()
+        return super().__call__(*args, **options)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names of the verbs."""
+        return list(self.commands)
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command, to which an output that fails is no reason to fail."""
+        from .streams import guard  # noqa: PLC0415 - as the others
+
+        guard()
+        return super().main(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the verb; an interrupt before it has begun ends it as one amid it does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            from .failures import interrupted  # noqa: PLC0415 - help is instant
+
+            leave(interrupted(error))
+
+
+def verb(command: Callable[..., int]) -> Callable[..., None]:
+    """Run a verb: its exit code, or one line that says what went wrong and what to do."""
+
+    @wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
+        from .failures import guarded  # noqa: PLC0415 - help is instant
+
+        def tuned() -> int:
+            from .. import configuration  # noqa: PLC0415 - help is instant
+            from .memory import tune  # noqa: PLC0415 - help is instant
+
+            configuration.check()
+            tune()
+            return command(**options)
+
+        leave(guarded(tuned))
+
+    return run

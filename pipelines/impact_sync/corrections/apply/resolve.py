@@ -1,0 +1,100 @@
+"""`impact corrections resolve`: what no answer settles, a person does, after one more look at the actions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..journal.calls import Call
+from ..journal.columns import Status
+from .desk import opened
+from ..journal.table import Journal
+from ..journal.file import (JournalFile, restored)
+from ..live import not_as_asked
+from .lost import settle_lost
+from ..plan.run import actor
+from .settle import Settler
+from ...load.descriptions import describe
+from ...warehouse.open import (beside, open_pipeline)
+from impact_source.errors import (ConfigurationError, NotFound, ReadingError)
+from impact_source.settings import Settings
+
+VERDICTS = {
+    Status.CONFIRMED: "it took effect",
+    Status.REFUSED: "it took no effect, and is not to be sent again",
+    Status.PLANNED: "it took no effect, and apply may send it again",
+}
+"""What a person may say of a call, and what that means."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A call that waits for a person, and what its action shows in place of what was asked; None if it shows that."""
+
+    call: Call
+    shows: str | None
+
+
+def look(settings: Settings, plan_id: str) -> list[Waiting]:
+    """Settle what the actions of a plan tell by now; what still waits, with what its action shows."""
+    with opened(settings) as desk:
+        _known(desk.journal, plan_id)
+        lost = [call for call in desk.journal.waiting(plan_id) if call.status == Status.UNKNOWN]
+        settler = Settler(desk.client, desk.journal, desk.file, desk.rereader)
+        if lost:
+            settle_lost(settler, lost)
+            settler.poll_all()
+        waiting = desk.journal.waiting(plan_id)
+        describe(desk.pipeline)
+        found = []
+        for call in waiting:
+            now = desk.rereader.look(call)
+            if isinstance(now, ReadingError):
+                said = "the API does not know the action" if isinstance(now, NotFound) else f"cannot be read: {now}"
+                found.append(Waiting(call, said))
+                continue
+            told = [wrong for row in call.rows if (wrong := not_as_asked(call, row, now))]
+            found.append(Waiting(call, "; ".join(dict.fromkeys(told)) or None))
+        return found
+
+
+def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: Status, note: str) -> list[Call]:
+    """Take a person's word for calls of a plan that wait for it: those with one of `lines`, all if none is given.
+
+    Raises `ConfigurationError` where a line does not wait.
+    """
+    with open_pipeline() as pipeline:
+        journal, file = Journal(pipeline), JournalFile(beside(pipeline))
+        file.compare(journal.left())
+        _known(journal, plan_id)
+        waiting = journal.waiting(plan_id)
+        named = [call for call in waiting if not lines or any(row["line"] in lines for row in call.rows)]
+        if missing := set(lines) - {row["line"] for call in named for row in call.rows}:
+            msg = f"line {', '.join(map(str, sorted(missing)))} of plan {plan_id} does not wait for anybody's word"
+            raise ConfigurationError(msg)
+        now, who = datetime.now(UTC), actor(settings)
+        for call in named:
+            said = f"{who}: {VERDICTS[verdict]}" + (f" ({note})" if note else "")
+            outcome = "; ".join(part for part in (call.first["outcome"], said) if part)
+            settled_at = None if verdict is Status.PLANNED else now
+            # The file first: where only it says "may be sent again", nothing is sent; the other way, apply refuses.
+            file.stands(call, verdict, now)
+            journal.record(call, verdict, outcome, settled_at=settled_at, settled_by=who, searched_at=None)
+        return named
+
+
+def from_file() -> int:
+    """Bring the table up to what the file beside the database knows; how many corrections that put in or changed."""
+    with open_pipeline() as pipeline:
+        journal, file = Journal(pipeline), JournalFile(beside(pipeline))
+        rows = restored(file.read(), journal.left())
+        if rows:
+            journal.restore(rows)
+        return len(rows)
+
+
+def _known(journal: Journal, plan_id: str) -> None:
+    if not journal.plan(plan_id):
+        msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
+        raise ConfigurationError(msg)

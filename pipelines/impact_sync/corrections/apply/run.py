@@ -1,0 +1,90 @@
+"""`impact corrections apply`: a plan is sent, each call once, and followed until its outcome is known."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from ..journal.calls import Call
+from ..journal.columns import (LEFT, NOT_DONE, WAITING, Status)
+from .desk import (Desk, opened)
+from .progress import CallProgress
+from .sending import Sender
+from ...load.descriptions import describe
+from ...console.exits import (Exit, exit_code, worst_exit)
+from ...load.runs import (Run, record_failed)
+from impact_source.errors import (BudgetSpent, ConfigurationError, ImpactError)
+from impact_source.settings import Settings
+from impact_source.actions.unread import Failure
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How an apply ended: the plan as the journal has it now, and what stopped it early, if anything did."""
+
+    calls: list[Call]
+    error: ImpactError | None = None
+    note: str | None = None
+    unread: Sequence[Failure] = ()
+    """Actions that could not be read: what is asked for of them is neither sent nor settled."""
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of the command."""
+        if self.error is not None and not isinstance(self.error, BudgetSpent):
+            return exit_code(self.error)
+        return worst_exit(self.unread) if self.unread else ended(self.calls)
+
+
+def ended(calls: list[Call]) -> Exit:
+    """The exit code that a plan stands for: work is left, something is not as it was asked for, or all is well."""
+    statuses = {row["status"] for call in calls for row in call.rows}
+    if statuses & {*LEFT}:
+        return Exit.EARLY
+    return Exit.DRIFT if statuses & {*NOT_DONE, *WAITING} else Exit.DONE
+
+
+def apply(
+    settings: Settings,
+    plan_id: str,
+    *,
+    limit_amount: Decimal | None = None,
+    on_progress: Callable[[CallProgress], None] = lambda _: None,
+) -> Applied:
+    """Send what of a plan was not sent yet, and settle what was.
+
+    Raises `Disagreement` where the file beside the database knows of calls that the database does not, and other
+    `ConfigurationError`s before anything is sent; what comes later is in what it returns.
+    """
+    with opened(settings) as desk:
+        if not (calls := desk.journal.plan(plan_id)):
+            msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
+            raise ConfigurationError(msg)
+        if any(call.status == Status.PLANNED for call in calls):
+            desk.check_home(plan_id)
+        run, began = Sender(desk, len(calls), on_progress), desk.client.clock.now()
+        error = None
+        try:
+            run.settle_earlier(calls)
+            note = run.send(calls, limit_amount)
+            run.settle(plan_id)
+            if unread := tuple(desk.rereader.unread.values()):
+                _record(desk, began, unread[0].error)
+        except ImpactError as stopped:
+            error, note = stopped, None
+            _record(desk, began, stopped)
+        describe(desk.pipeline)
+        return Applied(desk.journal.plan(plan_id), error, note, tuple(desk.rereader.unread.values()))
+
+
+def _record(desk: Desk, began: datetime, error: ImpactError) -> None:
+    """Leave a row in `sync_runs`: the journal says what became of each call, not that the run stopped."""
+    outcome, now = f"corrections: {type(error).__name__}", desk.client.clock.now()
+    spent = desk.client.budget.spent
+    row = Run(uuid.uuid4().hex, began, now, None, outcome, int(exit_code(error)), 0, spent)
+    with suppress(Exception):  # what stopped it may be the warehouse
+        record_failed(desk.pipeline, row, error)

@@ -1,0 +1,228 @@
+"""What became of calls that left: submissions are polled, their actions read again and compared with what was asked."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ..journal.calls import (Call, Row)
+from ..journal.columns import Status
+from ..journal.table import Journal
+from ..journal.file import JournalFile
+from ..live import (Live, not_as_asked, shows)
+from .reasons import explained
+from ..reread import (Landed, Rereader)
+from impact_source.api.client import Client
+from impact_source.errors import (NotFound, UnsafeId)
+from impact_source.plan.gone import Gone
+from impact_source.api.changes import Submission
+
+_TOGETHER = 50
+"""Processed calls whose actions are read and landed at once."""
+_REQUESTS_A_CALL = 2
+"""What reading an action and its items takes."""
+_GROWTH = 1.5
+_LONGEST = timedelta(minutes=5)
+_POLLS = 12
+"""How often a submission is asked for in one run at the most."""
+_MISSING = 5
+"""How often the API may know nothing of a submission in one run."""
+_POLLS_FOR_OTHERS = 4
+"""How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
+SHOWN_WITHIN = timedelta(hours=1)
+"""So long after it was processed a change may take to show: until then, an action that shows something else says
+nothing."""
+_LOOKS = 4
+"""How often one run looks again at an action that does not show yet what was processed."""
+_LOOKS_AFTER = 3
+"""Poll intervals until the first of these looks; each further one takes twice as long."""
+
+
+@dataclass(eq=False)
+class _Pending:
+    call: Call
+    due: float
+    delay: float
+    polls: int = 0
+    missing: int = 0
+
+
+@dataclass(eq=False)
+class _Unseen:
+    call: Call
+    due: float
+
+
+@dataclass
+class Settler:
+    """Follows up the calls of one run."""
+
+    client: Client
+    journal: Journal
+    file: JournalFile
+    rereader: Rereader
+    on_settled: Callable[[], None] = lambda: None
+    _pending: list[_Pending] = field(default_factory=list)
+    _processed: list[Call] = field(default_factory=list)
+    _unseen: list[_Unseen] = field(default_factory=list)
+    _looks: Counter[str] = field(default_factory=Counter)
+
+    def follow(self, call: Call, *, at_once: bool = False) -> None:
+        """Poll for a call from now on, or from a moment after it was accepted; not if it is known to be processed."""
+        if call.first["processed_at"] is not None:
+            self._processed.append(call)
+            return
+        delay = self.client.settings.poll_interval.total_seconds()
+        self._pending.append(_Pending(call, time.monotonic() + (0 if at_once else delay), delay))
+
+    def poll_due(self) -> None:
+        """Ask for what is due, and conclude what has been processed once that are enough.
+
+        Submissions are processed in the order they came, more or less: while one waits, later ones are not asked for.
+        """
+        for pending in list(self._pending):
+            if pending.due > time.monotonic():
+                continue
+            self._poll(pending)
+            if pending in self._pending and pending.polls <= _POLLS_FOR_OTHERS:
+                later = self._pending[self._pending.index(pending) + 1 :]
+                for other in later:
+                    other.due = max(other.due, pending.due)
+        for unseen in [one for one in self._unseen if one.due <= time.monotonic()]:
+            self._unseen.remove(unseen)
+            self._look_again(unseen.call)
+        if len(self._processed) >= _TOGETHER:
+            self.conclude()
+
+    def poll_all(self) -> None:
+        """Ask for everything until it is processed and shows, or the time for that is over."""
+        give_up = time.monotonic() + self.client.settings.max_wait.total_seconds()
+        while True:
+            if not self._pending:
+                self.conclude()
+            due = [*(one.due for one in self._pending), *(one.due for one in self._unseen)]
+            wait = min(due, default=0) - time.monotonic()
+            if not due or (wait > 0 and time.monotonic() + wait > give_up):
+                break
+            self.client.budget.rest(wait)
+            self.poll_due()
+        self.conclude()
+        self._pending.clear()
+        self._unseen.clear()
+
+    def _poll(self, pending: _Pending) -> None:
+        call, batch_id = pending.call, pending.call.first["batch_id"]
+        pending.polls += 1
+        try:
+            submission = self.client.submission(batch_id).value
+        except (NotFound, UnsafeId):  # not visible yet, perhaps; or no batch that can be asked for
+            pending.missing += 1
+            if pending.missing >= _MISSING:
+                self._pending.remove(pending)
+                self.journal.record(call, Status.UNKNOWN, f"the API does not know its submission {batch_id}")
+                return
+            submission = Submission(batch_id)
+        if not submission.complete:
+            pending.delay = min(pending.delay * _GROWTH, _LONGEST.total_seconds())
+            pending.due = time.monotonic() + pending.delay
+            if pending.polls >= _POLLS:
+                self._pending.remove(pending)
+            return
+        self._pending.remove(pending)
+        if submission.errors:
+            self.settle(call, Status.REFUSED, explained(submission))
+            return
+        now = self.client.clock.now()
+        # Recorded, so that an apply that stops here need not ask again.
+        self.journal.record(call, Status.ACCEPTED, processed_at=now)
+        self._processed.append(call.having(processed_at=now))
+
+    def conclude(self) -> None:
+        """Read the actions of processed calls into the warehouse, and compare: as many at once as the hour allows."""
+        while self._processed:
+            some = max(1, min(_TOGETHER, self.client.budget.allowed // _REQUESTS_A_CALL))
+            self._compare(self._processed[:some])
+            del self._processed[:some]
+
+    def _compare(self, calls: Sequence[Call]) -> None:
+        found = self.rereader.land(calls)
+        now = self.client.clock.now()
+        for call in calls:
+            if call.action_id not in found.live and (why := self._unsettled(call, found, now)):
+                if not call.diverged:  # that stands until the action tells otherwise
+                    self.journal.record(call, Status.ACCEPTED, f"processed; {why}")
+                continue
+            told = _verdicts(call, found.live.get(call.action_id))
+            wrong = [why for _, status, why in told if status is Status.DIVERGED]
+            if wrong and now < (until := _shows_until(call)):
+                outcome = f"processed; {'; '.join(dict.fromkeys(wrong))}; a change may show late"
+                self.journal.record(call, Status.ACCEPTED, f"{outcome}: not settled before {until:%Y-%m-%d %H:%M} UTC")
+                self._look_later(call)
+                continue
+            self.journal.record_rows(told, now)
+            self.file.stands(call, max((status for _, status, _ in told), key=_gravity), now)
+            self.on_settled()
+
+    def _unsettled(self, call: Call, found: Landed, now: datetime) -> str | None:
+        """Why nothing can be said yet of a call whose action was not read; None where the action is gone."""
+        if gone := found.gone.get(call.action_id):
+            return uncertain(gone, now)
+        return f"the action could not be read: {self.rereader.unread[call.action_id].error}"
+
+    def _look_later(self, call: Call) -> None:
+        """Look at an action again after a while; after some looks that is left to the next run."""
+        looks = self._looks[call.id]
+        if looks < _LOOKS:
+            wait = self.client.settings.poll_interval.total_seconds() * _LOOKS_AFTER * 2**looks
+            self._unseen.append(_Unseen(call, time.monotonic() + wait))
+        self._looks[call.id] += 1
+
+    def _look_again(self, call: Call) -> None:
+        if self.shown(call) or self.client.clock.now() >= _shows_until(call):
+            self._processed.append(call)
+        else:
+            self._look_later(call)
+
+    def shown(self, call: Call) -> bool:
+        """Whether the action shows all that was asked for; what cannot be read shows nothing, and stops nothing."""
+        live = self.rereader.look(call)
+        return isinstance(live, Live) and shows(call, live)
+
+    def settle(self, call: Call, status: Status, outcome: str) -> None:
+        """Note how a call ended."""
+        now = self.client.clock.now()
+        self.journal.record(call, status, outcome, settled_at=now)
+        self.file.stands(call, status, now)
+        self.on_settled()
+
+
+def uncertain(gone: Gone, now: datetime) -> str | None:
+    """Why an action that the API does not know may be there all the same; None once it is gone for certain."""
+    if now >= gone.certain_from:
+        return None
+    return (
+        "the API does not know the action, as it may do for a while where it lags behind: "
+        f"not taken for gone before {gone.certain_from:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _shows_until(call: Call) -> datetime:
+    """When the action of a processed call is certain to show it."""
+    processed_at: datetime = call.first["processed_at"]
+    return processed_at + SHOWN_WITHIN
+
+
+def _verdicts(call: Call, live: Live | None) -> list[tuple[Row, Status, str]]:
+    """How each row of a processed call ends by what its action shows."""
+    told = []
+    for row in call.rows:
+        wrong = not_as_asked(call, row, live) if live else "the action is gone"
+        told.append((row, Status.DIVERGED, wrong) if wrong else (row, Status.CONFIRMED, "the action shows it"))
+    return told
+
+
+def _gravity(status: Status) -> int:
+    return (Status.CONFIRMED, Status.DIVERGED).index(status)

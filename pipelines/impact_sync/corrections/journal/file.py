@@ -1,0 +1,170 @@
+"""What left, in a file beside the database: a database that was put back to an older copy must not send again.
+
+One JSON object a line, appended and on the disk before the call that it tells of leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .calls import (Call, Row)
+from .columns import (COLUMNS, MONEY, NEVER_LEFT, TIME, Status)
+from impact_source.errors import ConfigurationError
+
+_KINDS = {column.name: column.type for column in COLUMNS}
+
+
+class Disagreement(ConfigurationError):
+    """The database and the file tell differently of what left: nothing may be sent."""
+
+
+@dataclass
+class Known:
+    """What the file knows: plans, rows of the calls that left, how they stood, the submissions that answered them."""
+
+    plans: set[str] = field(default_factory=set)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    standing: dict[str, str] = field(default_factory=dict)
+    batches: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> set[str]:
+        """Calls that left, and were not released by a person, nor stopped before they got anywhere."""
+        return {call for call, status in self.standing.items() if status not in NEVER_LEFT}
+
+
+class JournalFile:
+    """The file of one warehouse. Only one process at a time writes to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def planned(self, plan_id: str, at: datetime) -> None:
+        """Note that a plan was made here."""
+        self._append({"at": at, "event": "planned", "plan_id": plan_id})
+
+    def leaves(self, call: Call, claim: str, at: datetime) -> None:
+        """Note, to the disk, that a call is about to leave. Raises `ConfigurationError` where that cannot be done."""
+        rows = [{name: value for name, value in row.items() if value is not None} for row in call.rows]
+        for row in rows:
+            row |= {"status": Status.SENDING, "claim": claim, "claimed_at": at}
+        self._append({"at": at, "event": "leaves", "call_id": call.id, "rows": rows})
+
+    def stands(self, call: Call, status: Status, at: datetime, batch_id: str | None = None) -> None:
+        """Note where a call stands after it left, or that it did not."""
+        self._append({"at": at, "event": "stands", "call_id": call.id, "status": status, "batch_id": batch_id})
+
+    def read(self) -> Known:
+        """Everything the file knows. A last line that was cut off told of a call that did not leave."""
+        known = Known()
+        try:
+            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        except OSError as error:
+            raise self._unusable(error) from None
+        for number, line in enumerate(lines[:-1], 1):
+            if not line:
+                continue
+            try:
+                told = json.loads(line)
+                if told["event"] == "planned":
+                    known.plans.add(told["plan_id"])
+                    continue
+                call = told["call_id"]
+                if told["event"] == "leaves":
+                    known.rows[call] = [_typed(row) for row in told["rows"]]
+                    known.standing[call] = Status.SENDING
+                else:
+                    known.standing[call] = told["status"]
+                if told.get("batch_id"):
+                    known.batches[call] = told["batch_id"]
+            except (ValueError, KeyError, TypeError) as error:
+                msg = f"{self.path}, line {number}, cannot be read ({error}): put the file back from a backup"
+                raise Disagreement(msg) from None
+        return known
+
+    def compare(self, held: Mapping[str, str]) -> Known:
+        """What the file knows. Raises `Disagreement` where a call that left is unknown, or planned, in the table."""
+        known = self.read()
+        planned = [call for call in known.gone if held.get(call) in NEVER_LEFT]
+        lacking = [call for call in known.gone if call not in held]
+        if planned or lacking:
+            counts = [f"{len(planned):,} calls as sent that the table has as planned"] if planned else []
+            counts += [f"{len(lacking):,} calls as sent that the table does not have"] if lacking else []
+            msg = (
+                f"{self.path} knows {' and '.join(counts)}: the database was put back to an older copy, and applying "
+                "could send twice. Nothing is sent. `impact corrections resolve --from-file` brings the table up to "
+                "what the file knows"
+            )
+            raise Disagreement(msg)
+        return known
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        line = json.dumps(entry, default=_plain, ensure_ascii=False).encode() + b"\n"
+        try:
+            created = not self.path.exists()
+            with self.path.open("ab+") as file:
+                _drop_cut_off(file)
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            if created:
+                _sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> ConfigurationError:
+        msg = f"the journal file {self.path} cannot be used: {error}; without it nothing is sent"
+        return ConfigurationError(msg)
+
+
+def restored(known: Known, held: Mapping[str, str]) -> Sequence[Row]:
+    """Rows that a table lacks, or has as planned, as far as the file knows what became of them."""
+    rows = []
+    for call in sorted(known.gone):
+        if call not in held or held[call] in NEVER_LEFT:
+            batch, status = known.batches.get(call), Status(known.standing[call])
+            if status in (Status.SENDING, Status.ACCEPTED, Status.UNKNOWN):
+                status = Status.ACCEPTED if batch else Status.UNKNOWN
+            outcome = "known from the journal file alone: the database was put back to an older copy"
+            rows += [row | {"status": status, "batch_id": batch, "outcome": outcome} for row in known.rows[call]]
+    return rows
+
+
+def _drop_cut_off(file: BinaryIO) -> None:
+    """Drop a last line without an end: whoever wrote it died, and what it was to tell of did not leave."""
+    end = file.seek(0, os.SEEK_END)
+    if not end:
+        return
+    file.seek(end - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the name of a new file on the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _typed(row: dict[str, Any]) -> Row:
+    typed: Row = dict.fromkeys(_KINDS)
+    for name, value in row.items():
+        kind = _KINDS[name]
+        typed[name] = Decimal(value) if kind == MONEY else datetime.fromisoformat(value) if kind == TIME else value
+    return typed

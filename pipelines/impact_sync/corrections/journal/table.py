@@ -1,0 +1,248 @@
+"""The journal of corrections: a table in the warehouse, written in transactions, in SQL that DuckDB and Postgres share.
+
+dlt does not load it: a load may be repeated, a line of a journal may not. Whoever sends a call claims it first; of two
+who try, the transaction lets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.destinations.exceptions import DatabaseTransientException, DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
+
+from .calls import (Call, Row, calls_of)
+from .columns import (COLUMNS, COUNT, FLAG, MONEY, NAMES, NEVER_LEFT, TABLE, TEXT, TIME, UNSETTLED, WAITING, Field, Status)
+from impact_source.rows.columns import MONEY as ARROW_MONEY
+from impact_source.rows.columns import TIME as ARROW_TIME
+from impact_source.errors import ImpactError
+
+_ROWS_A_STATEMENT = 100
+_FORSAKEN_AFTER = timedelta(minutes=15)
+"""No request takes longer: whoever claimed a call before is not sending it any more."""
+_PLANNED = "impact_planned"
+_ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
+_TIMES = [place for place, field in enumerate(COLUMNS) if field.type == TIME]
+
+
+class Taken(ImpactError):
+    """Another process has claimed the call, or it is not planned any more."""
+
+
+class Journal:
+    """The journal in the warehouse of a pipeline; without a table as long as nothing was planned."""
+
+    def __init__(self, pipeline: dlt.Pipeline) -> None:
+        self._client = pipeline.sql_client()
+        self._table = self._client.make_qualified_table_name(TABLE)
+        self.alone = pipeline.destination.destination_name == "duckdb"
+        """Whether nobody else can be at work in this warehouse while we are."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever planned."""
+        try:
+            self.query(f"select 1 from {self._table} limit 1")
+        except DatabaseUndefinedRelation:
+            return False
+        return True
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Store a plan."""
+        with self._transaction() as client:
+            columns = ", ".join(f"{client.escape_column_name(field.name)} {field.type}" for field in COLUMNS)
+            client.execute_sql(f"create table if not exists {self._table} ({columns})")
+            for field in COLUMNS:
+                column = f"{self._table}.{client.escape_column_name(field.name)}"
+                client.execute_sql(
+                    f"comment on column {column} is {client.capabilities.escape_literal(field.description)}"
+                )
+            self._insert(client, rows)
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Put in rows that the table lacks, as the file beside it knows them."""
+        if not self.exists:
+            self.add(rows)
+            return
+        with self._transaction() as client:
+            for row in rows:
+                client.execute_sql(f"delete from {self._table} where correction_id = %s", row["correction_id"])
+            self._insert(client, rows)
+
+    def plan(self, plan_id: str) -> list[Call]:
+        """The calls of a plan in its order; none if there is no such plan."""
+        return self.calls("plan_id = %s", plan_id)
+
+    def calls(self, where: str = "1 = 1", *params: Any) -> list[Call]:  # noqa: ANN401 - whatever SQL takes
+        """Calls with these rows, plan by plan, in the order of their lines."""
+        if not self.exists:
+            return []
+        columns = ", ".join(map(self._client.escape_column_name, NAMES))
+        order = "planned_at, plan_id, min(line) over (partition by call_id), call_id, line"
+        found = self.query(f"select {columns} from {self._table} where {where} order by {order}", *params)
+        return calls_of(_row(values) for values in found)
+
+    def engaged(self) -> dict[str, pa.Table]:
+        """Actions that a correction may change yet, with its plan, and how many calls ever left for an action."""
+        unsettled, used = [], []
+        if self.exists:
+            listed, never = _marks(UNSETTLED), _marks((*NEVER_LEFT, Status.RETURNED, Status.REFUSED))
+            unsettled = self.query(
+                f"select action_id, min(plan_id) from {self._table} where status in ({listed}) group by action_id",
+                *UNSETTLED,
+            )
+            used = self.query(
+                f"select action_id, count(distinct call_id) from {self._table} where status not in ({never}) "
+                "group by action_id",
+                *NEVER_LEFT,
+                Status.RETURNED,
+                Status.REFUSED,
+            )
+        return {
+            "unsettled": _pairs(unsettled, "plan_id", pa.string()),
+            "used": _pairs(used, "calls", pa.int64()),
+        }
+
+    def claim(self, call: Call, claim: str, at: datetime) -> None:
+        """Take a planned call for sending, in a transaction of its own. Raises `Taken`."""
+        try:
+            with self._transaction() as client:
+                client.execute_sql(
+                    f"update {self._table} set status = %s, claim = %s, claimed_at = %s "
+                    "where call_id = %s and status = %s",
+                    *_plain((Status.SENDING, claim, at, call.id, Status.PLANNED)),
+                )
+                mine = client.execute_sql(
+                    f"select count(*) from {self._table} where call_id = %s and claim = %s and status = %s",
+                    *_plain((call.id, claim, Status.SENDING)),
+                )
+                if not mine or mine[0][0] != len(call.rows):
+                    msg = f"line {call.lines} was taken by another apply"
+                    raise Taken(msg)
+        except DatabaseTransientException as error:  # two claimed it at one instant
+            msg = f"line {call.lines} was taken by another apply"
+            raise Taken(msg) from error
+
+    def rival(self, call: Call) -> str | None:
+        """The plan of another correction of the same action that may take effect yet, if there is one."""
+        ((plan_id,),) = self.query(
+            f"select min(plan_id) from {self._table} where action_id = %s and call_id <> %s "
+            f"and status in ({_marks(UNSETTLED)})",
+            *(call.action_id, call.id, *UNSETTLED),
+        )
+        return None if plan_id is None else str(plan_id)
+
+    def record(self, call: Call, status: Status, outcome: str | None = None, **columns: Any) -> None:  # noqa: ANN401 - of any type
+        """Note where a call stands now."""
+        values = {"status": status, "outcome": outcome} | columns
+        sets = ", ".join(f"{name} = %s" for name in values)
+        with self._transaction() as client:
+            client.execute_sql(
+                f"update {self._table} set {sets} where call_id = %s", *_plain((*values.values(), call.id))
+            )
+
+    def record_rows(self, told: Sequence[tuple[Row, Status, str]], at: datetime) -> None:
+        """Note how single corrections ended."""
+        sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
+        with self._transaction() as client:
+            for row, status, outcome in told:
+                client.execute_sql(sql, str(status), outcome, at, row["correction_id"])
+
+    def forsaken(self, now: datetime) -> list[Call]:
+        """Calls whose sender died on the way: nobody knows whether they left."""
+        if self.alone:
+            return self.calls("status = %s", Status.SENDING)
+        return self.calls("status = %s and claimed_at < %s", Status.SENDING, now - _FORSAKEN_AFTER)
+
+    def doubtful(self, since: datetime) -> list[Call]:
+        """Calls that left since then and did not end well, or not yet; the action may tell otherwise by now.
+
+        Without those that no submission was ever made of, and those of actions to which a later call has left.
+        """
+        never = (*NEVER_LEFT, Status.RETURNED)
+        later = (
+            f"select 1 from {self._table} o where o.action_id = d.action_id and o.call_id <> d.call_id "
+            f"and o.claimed_at > d.claimed_at and o.status not in ({_marks(never)})"
+        )
+        found = (
+            f"select d.call_id from {self._table} d where d.claimed_at >= %s and (d.status in (%s, %s) "
+            "or (d.status = %s and d.processed_at is not null) "
+            "or (d.status = %s and (d.batch_id is not null or d.settled_by is not null))) "
+            f"and not exists ({later})"
+        )
+        stands = (Status.DIVERGED, Status.UNKNOWN, Status.ACCEPTED, Status.REFUSED)
+        return self.calls(f"call_id in ({found})", since, *stands, *never)
+
+    def waiting(self, plan_id: str) -> list[Call]:
+        """Calls of a plan that wait for a person's word."""
+        return self.calls(f"plan_id = %s and status in ({_marks(WAITING)})", plan_id, *WAITING)
+
+    def left(self) -> dict[str, str]:
+        """Status of every call in the table, by id."""
+        found = self.query(f"select distinct call_id, status from {self._table}") if self.exists else []
+        return {str(call): str(status) for call, status in found}
+
+    def batches(self) -> set[str]:
+        """Submissions that belong to calls."""
+        sql = f"select distinct batch_id from {self._table} where batch_id is not null"
+        return {str(row[0]) for row in self.query(sql)}
+
+    def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
+        """Rows of a query, `%s` for each parameter."""
+        with self._client as client:
+            return [tuple(row) for row in client.execute_sql(sql, *_plain(params)) or []]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[SqlClientBase[Any]]:
+        with self._client as client, client.begin_transaction():
+            yield client
+
+    def _insert(self, client: SqlClientBase[Any], rows: Sequence[Row]) -> None:
+        columns = ", ".join(map(client.escape_column_name, NAMES))
+        if self.alone:  # thousands of values as parameters take it seconds
+            planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
+            client.native_connection.register(_PLANNED, planned)
+            try:
+                client.execute_sql(f"insert into {self._table} ({columns}) select {columns} from {_PLANNED}")
+            finally:
+                client.native_connection.unregister(_PLANNED)
+            return
+        one = f"({', '.join(['%s'] * len(NAMES))})"
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            some = rows[start : start + _ROWS_A_STATEMENT]
+            values = _plain([row.get(name) for row in some for name in NAMES])
+            listed = ", ".join([one] * len(some))
+            client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
+
+
+def _array(rows: Sequence[Row], field: Field) -> pa.Array:
+    return pa.array([row.get(field.name) for row in rows], _ARROW[field.type])
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    row = dict(zip(NAMES, values, strict=True))
+    for place in _TIMES:
+        moment = values[place]
+        if moment is not None:
+            row[NAMES[place]] = moment.astimezone(UTC)
+    return row
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    """Values as every driver takes them: a status is a text."""
+    return [str(value) if isinstance(value, Status) else value for value in values]
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _pairs(rows: Sequence[tuple[Any, ...]], name: str, kind: pa.DataType) -> pa.Table:
+    return pa.table(
+        {"action_id": pa.array([row[0] for row in rows], pa.string()), name: pa.array([row[1] for row in rows], kind)}
+    )

@@ -1,0 +1,126 @@
+"""`impact corrections plan`: what is asked for, checked and stored, an action's lines as one call. Nothing is sent."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+from ..journal.calls import (Call, Row, calls_of)
+from ..journal.columns import (NAMES, Status)
+from ..journal.table import Journal
+from ..journal.file import JournalFile
+from .request import (read_file, read_query, shown)
+from ..reread import Rereader
+from .validate import (Invalid, validate)
+from ...warehouse.open import (beside, open_pipeline)
+from impact_source.campaigns import list_campaigns
+from impact_source.api.client import Client
+from impact_source.errors import ConfigurationError
+from impact_source.settings import Settings
+from impact_source.actions.run import own
+from impact_source.warehouse import Warehouse
+from impact_source.api.changes import Request
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as it was stored: its calls, the rows that are no part of it, and the seconds that checking took."""
+
+    id: str | None
+    """None where invalid rows kept it from being stored."""
+    calls: list[Call]
+    invalid: list[Invalid]
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> list[Row]:
+        """The corrections, in the order of their lines within each call."""
+        return [row for call in self.calls for row in call.rows]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the corrections come from: a file or a query, one of them."""
+
+    file: Path | None = None
+    sql: str | None = None
+
+    def __str__(self) -> str:
+        """The source as the journal names it."""
+        return self.file.name if self.file else shown(self.sql or "")
+
+
+def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> Plan:
+    """Check what is asked for and store it. One request lists the campaigns: it sets the clock that locks go by.
+
+    Items that are to be corrected and were never read are read now, if the hour has the requests for all of them.
+    With invalid rows nothing is stored unless they are to be skipped. Raises `ConfigurationError` for a source that
+    cannot be read and for a warehouse without actions.
+    """
+    requested = read_file(source.file) if source.file else None
+    with open_pipeline() as pipeline, Client(settings) as client:
+        own(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
+        if not Warehouse(pipeline).holds():
+            msg = "there are no actions yet that could be corrected: run `impact sync` first"
+            raise ConfigurationError(msg)
+        if requested is None:
+            requested = read_query(pipeline, source.sql or "")
+        journal = Journal(pipeline)
+        file = JournalFile(beside(pipeline))
+        file.compare(journal.left())
+        list_campaigns(client, Warehouse(pipeline).latest_run())
+        now, began = client.clock.now(), time.monotonic()
+        checked = validate(requested, pipeline, journal, settings, now)
+        seconds = time.monotonic() - began
+        if checked.unread and len(checked.unread) < client.budget.allowed:
+            with Rereader(client, pipeline) as rereader:
+                rereader.land_items(checked.unread)
+            checked = validate(requested, pipeline, journal, settings, now)
+        plan_id = f"{now:%Y%m%d}-{uuid.uuid4().hex[:8]}"
+        rows = list(_rows(checked.rows, plan_id, source, settings, now))
+        stored = bool(rows) and (skip_invalid or not checked.invalid)
+        if stored:
+            file.planned(plan_id, now)
+            journal.add(rows)
+        return Plan(plan_id if stored else None, calls_of(rows), checked.invalid, seconds)
+
+
+def actor(settings: Settings) -> str:
+    """Who answers for it: as configured, else the user that the system knows."""
+    try:
+        return settings.actor or getuser()
+    except (OSError, KeyError):  # a process whose user has no name
+        return "unknown"
+
+
+def _rows(
+    checked: Iterable[dict[str, Any]], plan_id: str, source: Source, settings: Settings, now: datetime
+) -> Iterable[Row]:
+    """Rows of the journal, call by call, each with the request that it leaves with."""
+    grouped: dict[int, list[Row]] = defaultdict(list)
+    for one in checked:
+        row = dict.fromkeys(NAMES) | {name: value for name, value in one.items() if name in NAMES}
+        grouped[one["call"]].append(
+            row
+            | {
+                "correction_id": f"{plan_id}-{one['line']}",
+                "plan_id": plan_id,
+                "call_id": "",
+                "source": str(source),
+                "actor": actor(settings),
+                "status": Status.PLANNED,
+                "planned_at": now,
+            }
+        )
+    for rows in grouped.values():
+        request = str(Request.of(Call(tuple(rows)).change()))
+        for row in rows:
+            yield row | {"call_id": f"{plan_id}-call-{rows[0]['line']}", "request": request}

@@ -1,0 +1,130 @@
+"""Requested corrections against the rules of the API and what the warehouse holds, all at once, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..journal.table import Journal
+from impact_source.rows.columns import (ACTION, ITEM, LINE_COUNT)
+from impact_source.settings import Settings
+from impact_source.warehouse import Warehouse
+from impact_source.api.changes import (CATEGORY_MAX, DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS, RESET)
+
+_SQL = files(__package__).joinpath("validate.sql").read_text()
+_NUMBER = r"""
+create macro as_number(t) as try_cast(case
+    when regexp_full_match(t, '[+-]?\d{1,12}(\.(\d{1,2}|\d{4,8}))?') then t
+    when regexp_full_match(t, '[+-]?\d{1,12},(\d{1,2}|\d{4,8})') then replace(t, ',', '.')
+    when regexp_full_match(t, '[+-]?\d{1,3}(\.\d{3})+,\d{1,8}') then replace(replace(t, '.', ''), ',', '.')
+    when regexp_full_match(t, '[+-]?\d{1,3}(,\d{3})+\.\d{1,8}') then replace(t, ',', '')
+end as decimal(20, 8))
+"""
+"""A number with a decimal point or comma; `1,234` may be either, and is none."""
+_NUMBER_PROBLEM = r"""
+create macro number_problem(name, t) as case
+    when regexp_full_match(t, '[+-]?\d{1,12}[.,]\d{3}')
+        then format('{} may be thousands or decimals: {}; write all digits, or four decimals', name, t)
+    else format('{} is no number: {}', name, t)
+end
+"""
+_SHOWN = "create macro shown(n) as regexp_replace(regexp_replace(n::varchar, '(\\.\\d*?)0+$', '\\1'), '\\.$', '')"
+_TEXT_KEY = pa.string()
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A row that may not be sent: its line, what it names, and why."""
+
+    line: int
+    what: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows that can be sent, each with its `call`, and those that cannot."""
+
+    rows: list[dict[str, Any]]
+    invalid: list[Invalid]
+    unread: dict[str, str]
+    """Actions whose items are asked to be corrected and were never read, by id, with their campaigns."""
+
+
+def validate(
+    requested: pa.Table, pipeline: dlt.Pipeline, journal: Journal, settings: Settings, now: datetime
+) -> Checked:
+    """Check what is asked for. `now` decides what has locked."""
+    warehouse = Warehouse(pipeline)
+    actions = _actions(warehouse, requested)
+    held = {
+        "actions": actions,
+        "items": _rows(warehouse, "action_items", "action_id", actions["id"], _ITEMS),
+        "fetched": _rows(warehouse, "item_fetches", "action_id", actions["id"], _FETCHED),
+    } | journal.engaged()
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        for macro in (_NUMBER, _NUMBER_PROBLEM, _SHOWN):
+            connection.execute(macro)
+        for name, table in {"requested": requested, **held}.items():
+            connection.register(name, table)
+        rows = connection.execute(_SQL, _parameters(settings, now)).to_arrow_table().to_pylist()
+    invalid = [Invalid(row["line"], _what(row), row["problem"]) for row in rows if row["problem"]]
+    unread = {row["action_id"]: row["campaign_id"] for row in rows if row["unread"]}
+    return Checked([_weighed(row) for row in rows if not row["problem"]], invalid, unread)
+
+
+_ACTIONS = pa.schema([(column.name, column.kind.arrow) for column in ACTION])
+_ITEMS = pa.schema([("action_id", _TEXT_KEY), *((c.name, c.kind.arrow) for c in (*ITEM, LINE_COUNT))])
+_FETCHED = pa.schema([("action_id", _TEXT_KEY), ("item_count", pa.int64())])
+
+
+def _actions(warehouse: Warehouse, requested: pa.Table) -> pa.Table:
+    """The actions that are named by id or by order id, each once."""
+    by_id = _rows(warehouse, "actions", "id", requested["action_id"].drop_null(), _ACTIONS)
+    by_order = _rows(warehouse, "actions", "oid", requested["order_id"].drop_null(), _ACTIONS)
+    more = by_order.filter(pc.invert(pc.is_in(by_order["id"], value_set=by_id["id"].combine_chunks())))
+    return pa.concat_tables([by_id, more])
+
+
+def _rows(warehouse: Warehouse, table: str, key: str, values: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
+    found = warehouse.lookup(table, key, values)
+    if found is None:
+        return schema.empty_table()
+    missing = [name for name in schema.names if name not in found.column_names]
+    for name in missing:  # a column that never had a value
+        found = found.append_column(name, pa.nulls(len(found), schema.field(name).type))
+    return found.select(schema.names).cast(schema)
+
+
+def _parameters(settings: Settings, now: datetime) -> Mapping[str, Any]:
+    """What the rules compare with."""
+    return {
+        "now": now,
+        "reset": RESET,
+        "most": MODIFICATIONS_MAX,
+        "longest": CATEGORY_MAX,
+        "reasons": [*REASONS, *settings.custom_codes],
+        "codes": [*DISPOSITION_CODES, *settings.custom_codes],
+    }
+
+
+def _weighed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what of its commission is at stake: what moves, or all of it where that cannot be told."""
+    moved, base = row["commission_moved"], abs(row["base_payout"] or Decimal(0))
+    touched = base if moved is None else max(abs(moved), base if row["commission_open"] else Decimal(0))
+    return row | {"commission_touched": touched}
+
+
+def _what(row: dict[str, Any]) -> str:
+    named = row["action_id"] or row["named"] or (f"order {row['order_id']}" if row["order_id"] else "-")
+    return f"{named} {row['sku']}" if row["sku"] else str(named)

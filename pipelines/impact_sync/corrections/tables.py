@@ -1,0 +1,79 @@
+"""Corrections in tables: old and new side by side, and the money that they move."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from ..console.screen import table
+from .journal.calls import (Call, Row)
+from ..console.grid import Grid
+
+MOST = 50
+"""Lines that are shown of a longer list."""
+
+
+def changes(title: str, calls: list[Call]) -> Grid:
+    """Old and new values of the first corrections."""
+    columns = ("line", "action", "item", "change", "was", "becomes", "commission", "open until", "reason")
+    rows = table(title, *columns, numbers=("line", "commission"), texts=("change",))
+    shown = [row for call in calls for row in call.rows]
+    for row in shown[:MOST]:
+        head = (str(row["line"]), row["action_id"], row["sku"] or "")
+        rest = (_signed(row["commission_moved"]), _day(row["locking_date"]), row["reason"])
+        for what, was, becomes in moves(row):
+            rows.add_row(*head, what, was, becomes, *rest)
+            head = rest = ("", "", "")
+    if len(shown) > MOST:
+        rows.caption = f"and {len(shown) - MOST:,} more"
+    return rows
+
+
+def moves(row: Row) -> list[tuple[str, str, str]]:
+    """What changes: its name, its value before and after."""
+    found = []
+    if row["kind"] == "reverse" or row["reverses"]:
+        found.append(("state", row["action_state"] or "", "REVERSED"))
+    elif row["action_state"] == "REVERSED":
+        found.append(("state", "REVERSED", "PENDING"))
+    if row["new_amount"] is not None and row["new_amount"] != row["old_amount"]:
+        name = "amount" if row["delta"] is None else f"amount ({_signed(row['delta'])})"
+        found.append((name, _number(row["old_amount"]), _number(row["new_amount"])))
+    found += [
+        (name, str(row[f"old_{name}"] or ""), str(row[f"new_{name}"]))
+        for name in ("quantity", "category", "customer_status")
+        if row[f"new_{name}"] is not None and row[f"new_{name}"] != row[f"old_{name}"]
+    ]
+    return found or [("all changes", "", "undone")]
+
+
+def money(rows: Iterable[Row], calls: int) -> str:
+    """The commission that moves and that is at stake, in a sentence."""
+    moved, touched, unsure = defaultdict(Decimal), defaultdict(Decimal), 0  # type: ignore[var-annotated]
+    for row in rows:
+        currency = row["currency"] or ""
+        moved[currency] += row["commission_moved"] or Decimal(0)
+        touched[currency] += row["commission_touched"] or Decimal(0)
+        unsure += row["commission_moved"] is None
+    sums = ", ".join(f"{moved[c]:+,.2f} {c} (touching {touched[c]:,.2f})".strip() for c in sorted(moved))
+    told = f"{calls:,} calls; commission moves by about {sums}, at the rates that the actions have"
+    return told + (f"; of {unsure:,} it cannot be told." if unsure else ".")
+
+
+def _number(value: Decimal | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
+
+
+def _signed(value: Decimal | None) -> str:
+    return "?" if value is None else f"{value:+,.2f}"
+
+
+def _day(moment: datetime | None) -> str:
+    return "no known end" if moment is None else minute(moment)
+
+
+def minute(moment: datetime) -> str:
+    """An instant to the minute, UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

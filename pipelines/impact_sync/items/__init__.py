@@ -1,0 +1,1 @@
+"""`impact items`: the items of actions that wait for it."""

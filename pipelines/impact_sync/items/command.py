@@ -1,0 +1,72 @@
+"""`impact items` as the user sees it: what was read, and how far items are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..console.screen import (console, duration, progress)
+from ..console.exits import Exit
+from ..console.failures import complain
+from .run import (ItemSummary, items)
+from ..lake.command import afterwards
+from impact_source import Settings
+from impact_source.errors import BudgetSpent
+from impact_source.items.queue import Coverage
+
+
+def run(max_requests: int | None) -> int:
+    """Drain the queue, show the summary, return the exit code."""
+    with progress() as on_progress:
+        summary = items(Settings.resolve(), max_requests, on_progress=on_progress)
+    show(summary)
+    code, _ = summary.ended
+    if summary.error is not None and code is not Exit.DONE:
+        complain(summary.error)
+    return afterwards(code)
+
+
+def show(summary: ItemSummary) -> None:
+    """Print what was read and how far items are known."""
+    out, tally = console(), summary.tally
+    if tally.actions:
+        out.print(f"{tally.items:,} items of {tally.actions:,} actions read with {summary.requests:,} requests.")
+    out.print(said(covered(summary.coverage, summary.per_hour)))
+    if tally.not_found:
+        out.print(
+            f"{tally.not_found:,} actions are not known to the API: they are asked for again by every run for a week, "
+            "then weekly."
+        )
+    if tally.failed:
+        out.print(f"{tally.failed:,} actions gave no valid answer: they are asked for again by the next run.")
+    if tally.rejected:
+        out.print(
+            f"Items of {tally.rejected:,} actions hold a value that does not fit its column: "
+            "the table rejected_records has each as it came, and why."
+        )
+    if summary.error is not None and not isinstance(summary.error, BudgetSpent):
+        out.print("Reading items stopped early; what was read has landed.")
+
+
+def covered(coverage: Coverage, per_hour: float) -> dict[str, Any]:
+    """How far items are known, as `impact status --json` tells it; `per_hour` are the requests that items may spend."""
+    return {
+        "actions": coverage.actions,
+        "current": coverage.current,
+        "outdated": coverage.outdated,
+        "missing": coverage.missing,
+        "not_found": coverage.not_found,
+        "share_of_actions": coverage.share,
+        "share_of_amount": coverage.amount_shares,
+        "hours_to_go": coverage.waiting / per_hour if per_hour else None,
+    }
+
+
+def said(found: dict[str, Any]) -> str:
+    """What `covered` tells, in a sentence."""
+    amounts = ", ".join(f"{share:.1%} of {currency}" for currency, share in found["share_of_amount"].items())
+    text = f"Items are current for {found['share_of_actions']:.1%} of {found['actions'] - found['not_found']:,} actions"
+    text += f" and {amounts} revenue" if amounts else ""
+    if waiting := found["outdated"] + found["missing"]:
+        hours = found["hours_to_go"]
+        text += f"; {waiting:,} wait" + ("" if hours is None else f", about {duration(hours * 3600)} to go")
+    return f"{text}."

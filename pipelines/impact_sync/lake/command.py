@@ -1,0 +1,73 @@
+"""`impact publish` as the user sees it, and what other commands do where a lake is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+import dlt
+
+from ..console.screen import (console, table)
+from ..console.exits import Exit
+from impact_source.errors import ConfigurationError
+
+if TYPE_CHECKING:  # only whoever has a lake has what it needs
+    from .place import Lake
+    from .publish import Written
+
+
+def run(url: str | None, account: str | None, *, whole: bool) -> int:
+    """Publish and show what was written to which table."""
+    with _library():
+        from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from .publish import publish  # noqa: PLC0415
+
+    lake = resolve(url, account)
+    counts = ("rows", "written", "removed")
+    shown = table("Published", "table", *counts, numbers=counts)
+    tables = publish(lake, whole=whole)
+    for one in tables:
+        shown.add_row(one.table, *(f"{getattr(one, count):,}" for count in counts))
+    console().print(shown)
+    console().print(_said(lake, tables))
+    return Exit.DONE
+
+
+def run_views(url: str | None, account: str | None, dialect: str) -> int:
+    """Print the statements with which an engine asks the account's tables and views."""
+    with _library():
+        from .engine import views  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from .place import resolve  # noqa: PLC0415
+
+    for statement in views(resolve(url, account), dialect):
+        click.echo(f"{statement};")
+    return Exit.DONE
+
+
+def afterwards(code: Exit) -> Exit:
+    """The exit code of a command that wrote to the warehouse, once the lake has it too, where one is configured."""
+    if not dlt.config.get("impact.lake_url"):
+        return code
+    with _library():
+        from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from .publish import publish  # noqa: PLC0415
+
+    lake = resolve()
+    console().print(_said(lake, publish(lake)))
+    return code
+
+
+def _said(lake: Lake, tables: list[Written]) -> str:
+    written, removed = sum(one.written for one in tables), sum(one.removed for one in tables)
+    return f"Published to {lake.url} as {lake.account}: {written:,} rows written, {removed:,} removed."
+
+
+@contextmanager
+def _library() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        msg = f"a lake needs a library that is not installed ({error.name}): pip install 'impact-sync[lake]'"
+        raise ConfigurationError(msg) from None

@@ -1,0 +1,122 @@
+"""One Delta table: what it holds of an account, and writing a difference to it in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import stamina
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
+
+from .place import (Lake, LakeFailed)
+from .rows import (ACCOUNT, GONE)
+
+_ATTEMPTS = 20
+_LONGEST_PAUSE = 5.0
+_FILE_BYTES = 16 * 2**20
+"""A commit writes files anew that hold a changed row: small ones leave most of a large table alone."""
+_SMALL_FILES = 32
+"""Files of one account, not half as large, from which on they are made into fewer: a commit adds some."""
+Result = TypeVar("Result")
+
+
+def again(lake: Lake, work: Callable[[], Result]) -> Result:
+    """Do it again where another commit came in between; `work` looks at the table anew each time.
+
+    Raises `LakeFailed` where that does not help.
+    """
+    try:
+        for attempt in stamina.retry_context(on=_conflict, attempts=_ATTEMPTS, wait_max=_LONGEST_PAUSE, timeout=None):
+            with attempt:
+                return work()
+    except (DeltaError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"the lake {lake.url} failed: {reason}; what was published stays, run `impact publish` to go on"
+        raise LakeFailed(msg) from error
+    raise AssertionError  # pragma: no cover - the last attempt raises
+
+
+def _conflict(error: Exception) -> bool:
+    return isinstance(error, DeltaError) and not isinstance(error, SchemaMismatchError | TableNotFoundError)
+
+
+def opened(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:
+    """The table, made where there is none yet."""
+    if (found := found_table(lake, name)) is not None:
+        return found
+    return DeltaTable.create(
+        lake.table(name),
+        schema,
+        mode="ignore",  # another account may be a moment faster
+        partition_by=[ACCOUNT],
+        configuration={"delta.targetFileSize": str(_FILE_BYTES)},
+        storage_options=lake.options or None,
+    )
+
+
+def found_table(lake: Lake, name: str) -> DeltaTable | None:
+    """The table if it is there."""
+    try:
+        return DeltaTable(lake.table(name), storage_options=lake.options or None)
+    except TableNotFoundError:
+        return None
+
+
+def held(table: DeltaTable, account: str, columns: Sequence[str]) -> pa.RecordBatchReader:
+    """Some columns of an account's rows."""
+    scanner = table.to_pyarrow_dataset().scanner(columns=list(columns), filter=pc.field(ACCOUNT) == account)
+    return scanner.to_reader()
+
+
+def append(table: DeltaTable, rows: pa.RecordBatchReader) -> None:
+    """Add rows as they stream; none of them is marked as gone."""
+    write_deltalake(table, _staying(rows), mode="append", schema_mode="merge")
+
+
+def replace(table: DeltaTable, account: str, rows: pa.RecordBatchReader) -> None:
+    """Let these be all rows of the account, less those that are marked as gone."""
+    where = f"{ACCOUNT} = '{account}'"
+    write_deltalake(table, _staying(rows), mode="overwrite", predicate=where, schema_mode="merge")
+
+
+def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBatchReader | pa.Table) -> None:
+    """Add rows, replace those of the same key, delete those marked as gone: one commit."""
+    # The account stands there as a value, which is what the check for conflicts understands.
+    same = " and ".join([f"t.{ACCOUNT} = '{account}'", *(f't."{name}" = s."{name}"' for name in key)])
+    (
+        # Held in memory, the rows tell which files cannot hold any of them.
+        table.merge(rows, same, source_alias="s", target_alias="t", merge_schema=True, streamed_exec=False)
+        .when_matched_delete(f"s.{GONE}")
+        .when_matched_update_all(except_cols=[GONE])
+        .when_not_matched_insert_all(f"not s.{GONE}", except_cols=[GONE])
+        .execute()
+    )
+
+
+def _staying(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    names = [name for name in rows.schema.names if name != GONE]
+    schema = pa.schema([rows.schema.field(name) for name in names])
+    batches = (batch.filter(pc.invert(batch[GONE])).select(names) for batch in rows)
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def emptied(lake: Lake, name: str) -> int:
+    """Delete an account's rows; how many there were."""
+    table = found_table(lake, name)
+    if table is None:
+        return 0
+    found = table.delete(f"{ACCOUNT} = '{lake.account}'")
+    return int(found.get("num_deleted_rows") or 0)
+
+
+def tidy(table: DeltaTable, account: str) -> None:
+    """Make an account's many small files into few, and drop files that no version of the past week needs."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    sizes = files.filter(pc.equal(files[f"partition.{ACCOUNT}"], account))["size_bytes"]
+    if (pc.sum(pc.less(sizes, _FILE_BYTES // 2)).as_py() or 0) < _SMALL_FILES:
+        return
+    table.optimize.compact(partition_filters=[(ACCOUNT, "=", account)])
+    table.vacuum(dry_run=False)

@@ -1,0 +1,43 @@
+"""The SQL with which an engine that reads Delta asks one account's tables and views by their names.
+
+Each table becomes a temporary view of the account's rows, each view its text in the engine's dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlglot
+
+from .delta import (again, found_table)
+from .ledger import (read, tables_of)
+from .place import Lake
+from .rows import (ACCOUNT, HASH)
+from ..views import (reads, texts)
+from impact_source.errors import ConfigurationError
+
+
+def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
+    """The statements, in order: run them in a session whose time zone is UTC.
+
+    Raises `ConfigurationError` where nothing was published under the account's name.
+    """
+    row = again(lake, lambda: read(lake))
+    if row is None or not row["tables"]:
+        msg = f"nothing of {lake.account!r} is in the lake {lake.url}: run `impact publish` first"
+        raise ConfigurationError(msg)
+    there = set(tables_of(row))
+    for name in sorted(there):
+        yield f"create or replace temporary view {name} as {_own(lake, name)}"
+    for name, text in texts().items():
+        if reads(text) <= there:
+            there.add(name)
+            query = sqlglot.parse_one(text, dialect="duckdb").sql(dialect=dialect, comments=False)
+            yield f"create or replace temporary view {name} as {query}"
+
+
+def _own(lake: Lake, name: str) -> str:
+    table = found_table(lake, name)
+    fields = table.schema().fields if table is not None else []
+    columns = ", ".join(f"`{field.name}`" for field in fields if field.name not in (ACCOUNT, HASH))
+    return f"select {columns} from delta.`{lake.table(name)}` where {ACCOUNT} = '{lake.account}'"

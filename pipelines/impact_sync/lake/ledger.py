@@ -1,0 +1,73 @@
+"""The lake's table `publications`: one row for each account, whose it is, which tables it has, when they were whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from . import delta
+from .place import Lake
+from .rows import (ACCOUNT, GONE)
+from impact_source.rows.columns import TIME
+from impact_source.errors import ConfigurationError
+
+NAME = "publications"
+_COLUMNS = pa.schema(
+    [
+        (ACCOUNT, pa.string()),
+        ("warehouse", pa.string()),
+        ("tables", pa.string()),
+        ("published_at", TIME),
+        ("version", pa.string()),
+    ]
+)
+_ROW = _COLUMNS.append(pa.field(GONE, pa.bool_()))
+
+
+class Ledger:
+    """An account's row. `mark` is the fingerprint of the AccountSID that the warehouse was filled from."""
+
+    def __init__(self, lake: Lake, mark: str) -> None:
+        self._lake, self._mark = lake, mark
+
+    def claim(self) -> set[str]:
+        """Names of the tables that were published before. The name in the lake is this account's from now on.
+
+        Raises `ConfigurationError` where it is another account's, whose rows would be deleted.
+        """
+
+        def once() -> set[str]:
+            row = read(self._lake)
+            if row is None:
+                self._write(None, None, None)
+                return set()
+            if row["warehouse"] != self._mark:
+                msg = f"in the lake {self._lake.account!r} is another account: choose another name with --account"
+                raise ConfigurationError(msg)
+            return set(tables_of(row))
+
+        return delta.again(self._lake, once)
+
+    def close(self, tables: list[str], at: datetime, version: str) -> None:
+        """Say that all tables are as the warehouse was."""
+        delta.again(self._lake, lambda: self._write(",".join(tables), at, version))
+
+    def _write(self, tables: str | None, at: datetime | None, version: str | None) -> None:
+        values = (self._lake.account, self._mark, tables, at, version, False)
+        row = pa.Table.from_pylist([dict(zip((*_COLUMNS.names, GONE), values, strict=True))], _ROW)
+        delta.merge(delta.opened(self._lake, NAME, _COLUMNS), self._lake.account, (), row)
+
+
+def read(lake: Lake) -> dict[str, Any] | None:
+    """The row of the lake's account, None where it was never published."""
+    table = delta.found_table(lake, NAME)
+    reader = delta.held(table, lake.account, _COLUMNS.names) if table is not None else None
+    rows = reader.read_all().to_pylist() if reader is not None else []
+    return rows[0] if rows else None
+
+
+def tables_of(row: dict[str, Any]) -> list[str]:
+    """Names of the tables that an account's row tells of."""
+    return [name for name in (row["tables"] or "").split(",") if name]

@@ -1,0 +1,83 @@
+"""`sync_runs`: one row for each run, written with the packages it vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import dlt
+from dlt.extract import DltResource
+
+from ..console.exits import root_cause
+from impact_source import MERGE
+from impact_source.errors import (ForeignWarehouse, ImpactError)
+from impact_source.warehouse import Warehouse
+
+COLUMNS: Any = {
+    "run_id": {"data_type": "text", "nullable": False, "description": "The run; joins sync_windows"},
+    "started": {"data_type": "timestamp", "description": "When the run began (the server's clock)"},
+    "finished": {"data_type": "timestamp", "description": "When it ended; NULL while it runs, or if it was killed"},
+    "until": {
+        "data_type": "timestamp",
+        "description": "Changes up to this instant are in the warehouse if outcome is done",
+    },
+    "outcome": {
+        "data_type": "text",
+        "description": "running, done, stopped early, interrupted, rejected records, or the error",
+    },
+    "exit_code": {"data_type": "bigint", "description": "Exit code of the command"},
+    "rows": {"data_type": "bigint", "description": "Actions received"},
+    "requests": {"data_type": "bigint", "description": "Requests sent"},
+    "version": {"data_type": "text", "description": "Version of impact-sync"},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of `sync_runs`."""
+
+    run_id: str
+    started: datetime | None
+    finished: datetime | None
+    until: datetime | None
+    outcome: str
+    exit_code: int | None
+    rows: int
+    requests: int
+    version: str = version("impact-sync")
+
+
+@contextmanager
+def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) -> Iterator[None]:
+    """Leave the row of a run that failed, if the warehouse is ours and can take it; an error of ours is raised bare."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        cause = root_cause(error)
+        with suppress(Exception):
+            pipeline.abort_packages()
+            record_failed(pipeline, failed(cause), cause)
+        if isinstance(cause, ImpactError):
+            raise cause from None
+        raise
+
+
+def record_failed(pipeline: dlt.Pipeline, row: Run, cause: BaseException) -> None:
+    """Leave the row of a run that failed, unless the warehouse is another account's or was never filled."""
+    if not isinstance(cause, ForeignWarehouse) and Warehouse(pipeline).holds("sync_runs"):
+        pipeline.run(runs(lambda: row))
+
+
+@dlt.source(name="impact", section="impact")
+def runs(current: Callable[[], Run]) -> DltResource:
+    """The run as `current` tells it once everything before it in the package was extracted."""
+
+    @dlt.resource(name="sync_runs", primary_key="run_id", write_disposition=MERGE, columns=COLUMNS)
+    def sync_runs() -> Iterator[dict[str, Any]]:
+        yield asdict(current())
+
+    return sync_runs

@@ -1,0 +1,303 @@
+"""The charts of a report, each with one sentence that reads it and its data as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from . import (sentences, vega, words)
+from .figures import (Currency, Daily, Figures, Lock, Ranking)
+from .restated import (KINDS, Moved)
+from .tables import (Cell, Table, amount, number, share, text, when)
+from .vega import Spec
+
+DRAWN_CURRENCIES: Final = 3
+_STAGES: Final = {"paid": "Paid", "locked": "Locked", "open": "Open", "reversed": "Reversed"}
+_KINDS: Final = {kind: "Reversed" if kind == "reversal" else kind.capitalize() for kind in KINDS}
+_WEEKS: Final = 26
+_PARTNERS: Final = 12
+_FINAL, _SO_FAR = "Reversed", "Reversed so far"
+_PARTS: Final = ("Locked or paid", "Open")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, or only its reading where there is nothing to draw."""
+
+    id: str
+    title: str
+    reading: str
+    spec: Spec | None = None
+    table: Table | None = field(default=None, repr=False)
+    key: tuple[str, ...] = ()
+    """Names of the colours in it."""
+
+
+def draw(figures: Figures) -> list[Chart]:
+    """All charts, those of money once for each of the currencies with the most conversions."""
+    drawn = list(figures.balances)[:DRAWN_CURRENCIES]
+    return list(_all(figures, drawn)) if drawn else []
+
+
+def _all(figures: Figures, drawn: Sequence[Currency]) -> Iterator[Chart]:
+    yield _conversions(figures)
+    for currency in drawn:
+        yield _commission(figures, currency)
+    for currency in drawn:
+        yield _locks(figures, currency)
+    yield _cohorts(figures)
+    for currency in drawn:
+        yield _partners(figures.rankings[currency], currency)
+    if figures.restated is not None:
+        for currency in drawn:
+            yield _restated(figures, currency)
+
+
+def _conversions(figures: Figures) -> Chart:
+    found: dict[tuple[date, str], int] = {}
+    for one in figures.daily:
+        found[one.start, one.stage] = found.get((one.start, one.stage), 0) + one.actions
+    days = [Daily(start, None, stage, actions, Decimal(0)) for (start, stage), actions in found.items()]
+    values = [
+        {
+            "start": one.start.isoformat(),
+            "stage": _STAGES[one.stage],
+            "layer": list(_STAGES).index(one.stage),
+            "value": -one.actions if one.stage == "reversed" else one.actions,
+            "day": _started(one.start, figures.unit),
+            "said": words.count(one.actions),
+        }
+        for one in days
+    ]
+    title = f"Conversions by {figures.unit}"
+    return Chart(
+        "conversions",
+        title,
+        sentences.conversions(figures),
+        _by_day(title, values, figures.unit, "conversions") if values else None,
+        _by_stage(figures.unit, {(one.start, one.stage): number(one.actions) for one in days}),
+        tuple(_STAGES.values()),
+    )
+
+
+def _commission(figures: Figures, currency: Currency) -> Chart:
+    days = [one for one in figures.daily if one.currency == currency]
+    code = words.currency(currency)
+    values = [
+        {
+            "start": one.start.isoformat(),
+            "stage": _STAGES[one.stage],
+            "layer": list(_STAGES).index(one.stage),
+            "value": float(-one.commission if one.stage == "reversed" else one.commission),
+            "day": _started(one.start, figures.unit),
+            "said": f"{words.money(one.commission)} {code}",
+        }
+        for one in days
+    ]
+    title = f"Commission by {figures.unit} of the conversion, {code}"
+    return Chart(
+        _id("commission", currency),
+        title,
+        sentences.commission(days, code, figures.balances[currency].accrued),
+        _by_day(title, values, figures.unit, "commission") if values else None,
+        _by_stage(figures.unit, {(one.start, one.stage): amount(one.commission) for one in days}),
+        tuple(_STAGES.values()),
+    )
+
+
+def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
+    stages = list(_STAGES.values())
+    return vega.chart(
+        f"{title}; reversed ones below the line",
+        values,
+        mark={"type": "bar", "binSpacing": 0},
+        encoding={
+            "x": vega.by_time(unit),
+            "y": vega.amount("value", of, both=True),
+            "color": vega.coloured("stage", stages),
+            "order": {"field": "layer"},
+            "tooltip": vega.told(day=unit.capitalize(), stage="Stage", said=of.capitalize()),
+        },
+    )
+
+
+def _by_stage(unit: str, cells: dict[tuple[date, str], Cell]) -> Table:
+    starts = sorted({start for start, _ in cells})
+    rows = [
+        (when(words.day(start), start.isoformat()), *(cells.get((start, stage), number(0)) for stage in _STAGES))
+        for start in starts
+    ]
+    return Table((unit.capitalize(), *_STAGES.values()), rows)
+
+
+def _locks(figures: Figures, currency: Currency) -> Chart:
+    locks = [one for one in figures.locks if one.currency == currency]
+    known = [one for one in locks if one.week]
+    first = min((one.week for one in known if one.week), default=date.min)
+    near = [one for one in known if one.week and one.week - first < timedelta(weeks=_WEEKS)]
+    bars = [(words.day(one.week), one.at_risk, one.actions) for one in near]
+    for name, rest in (("later", known[len(near) :]), ("not known", [one for one in locks if not one.week])):
+        if rest:
+            bars.append((name, sum((one.at_risk for one in rest), Decimal(0)), sum(one.actions for one in rest)))
+    code = words.currency(currency)
+    title = f"Commission at risk by the week it locks, {code}"
+    values = [
+        {
+            "week": name,
+            "place": place,
+            "value": float(money),
+            "said": f"{words.money(money)} {code}",
+            "actions": words.count(actions),
+        }
+        for place, (name, money, actions) in enumerate(bars)
+    ]
+    spec = vega.chart(
+        title,
+        values,
+        mark={"type": "bar", "color": vega.colour("Open")},
+        encoding={
+            "x": vega.by_name("week", labelAngle=-40),
+            "y": vega.amount("value", "at risk"),
+            "tooltip": vega.told(week="Week from", said="At risk", actions="Conversions"),
+        },
+    )
+    rows = [_lock_row(one) for one in locks]
+    table = Table(("Week from", "Conversions", "Approved before", "At risk"), rows)
+    reading = sentences.locks(locks, code, figures.as_of)
+    return Chart(_id("locks", currency), title, reading, spec if values else None, table, ("Open",))
+
+
+def _lock_row(one: Lock) -> tuple[Cell, ...]:
+    week = when(words.day(one.week), one.week.isoformat()) if one.week else text("not known")
+    return week, number(one.actions), number(one.approved), amount(one.at_risk)
+
+
+def _cohorts(figures: Figures) -> Chart:
+    found = sentences.cohorts(figures.months)
+    values = [
+        {
+            "month": words.month(one.start),
+            "place": place,
+            "kind": _FINAL if one.settled else _SO_FAR,
+            "value": one.actions_reversed / one.actions,
+            "said": _part(one.actions_reversed, one.actions),
+            "open": _part(one.actions_open, one.actions),
+        }
+        for place, one in enumerate(found)
+    ]
+    title = "Reversal rate by month of the conversion"
+    spec = vega.chart(
+        title,
+        values,
+        mark={"type": "bar", "stroke": vega.colour("Reversed")},
+        encoding={
+            "x": vega.by_name("month", labelAngle=-40),
+            "y": vega.amount("value", "share of conversions", ".1~%"),
+            "fill": vega.coloured("kind", (_FINAL, _SO_FAR)),
+            "tooltip": vega.told(month="Month", said="Reversed", open="Still open"),
+        },
+    )
+    rows = [
+        (
+            when(words.month(one.start), one.start.isoformat() if one.start else ""),
+            number(one.actions),
+            number(one.actions_reversed),
+            share(one.actions_reversed, one.actions),
+            number(one.actions_open),
+            share(one.actions_open, one.actions),
+        )
+        for one in found
+    ]
+    table = Table(("Month", "Conversions", "Reversed", "Reversal rate", "Still open", "Share open"), rows)
+    reading = sentences.reversals(found, whole=not sentences.shortened(figures))
+    return Chart("cohorts", title, reading, spec if values else None, table, (_FINAL, _SO_FAR))
+
+
+def _partners(ranking: Ranking, currency: Currency) -> Chart:
+    code = words.currency(currency)
+    shown = ranking.partners[:_PARTNERS]
+    names = [partner.name or partner.id or "no partner" for partner in shown]
+    labels = [
+        f"{words.cut(name)} ({partner.id})" if names.count(name) > 1 else words.cut(name)
+        for name, partner in zip(names, shown, strict=True)
+    ]
+    labels = [label if labels.count(label) == 1 else f"{label} ({place})" for place, label in enumerate(labels, 1)]
+    values = [
+        {"partner": label, "place": place, "part": part, "value": float(money), "said": f"{words.money(money)} {code}"}
+        for place, (label, partner) in enumerate(zip(labels, shown, strict=True))
+        for part, money in zip(_PARTS, (partner.commission - partner.at_risk, partner.at_risk), strict=True)
+    ]
+    title = f"Partners with the most commission, {code}"
+    spec = vega.chart(
+        title,
+        values,
+        height=24 * len(shown) + 50,
+        mark={"type": "bar"},
+        encoding={
+            "y": vega.by_name("partner", labelLimit=140),
+            "x": vega.amount("value", "commission"),
+            "color": vega.coloured("part", _PARTS),
+            "order": {"field": "part"},
+            "tooltip": vega.told(partner="Partner", part="Part", said="Commission"),
+        },
+    )
+    reading = sentences.partners(ranking, code)
+    return Chart(_id("partners", currency), title, reading, spec if values else None, key=_PARTS)
+
+
+def _restated(figures: Figures, currency: Currency) -> Chart:
+    code = words.currency(currency)
+    moved = [one for one in figures.restated.moved if one.currency == currency] if figures.restated else []
+    months = sorted({one.month for one in moved})
+    values = [
+        {
+            "month": words.month(one.month),
+            "place": months.index(one.month),
+            "kind": _KINDS[one.kind],
+            "value": float(one.commission),
+            "said": f"{words.moved(one.commission)} {code} by {words.counted(one.changes, one.kind)}",
+        }
+        for one in moved
+    ]
+    at = words.closing(figures.compared.at) if figures.compared else ""
+    title = f"Restated since {at}, {code}"
+    spec = vega.chart(
+        f"{title}, by month of the conversion",
+        values,
+        mark={"type": "bar"},
+        encoding={
+            "x": vega.by_name("month", labelAngle=-40),
+            "y": vega.amount("value", "change of commission"),
+            "color": vega.coloured("kind", list(_KINDS.values())),
+            "tooltip": vega.told(month="Month of the conversion", kind="Kind", said="Change"),
+        },
+    )
+    table = Table(("Month", "Kind", "Changes", "Change of commission"), [_moved_row(one) for one in moved])
+    reading = sentences.restated(moved, code, figures.compared)
+    kinds = tuple(_KINDS[kind] for kind in KINDS if any(one.kind == kind for one in moved))
+    return Chart(_id("restated", currency), title, reading, spec if values else None, table, kinds)
+
+
+def _moved_row(one: Moved) -> tuple[Cell, ...]:
+    return (
+        when(words.month(one.month), one.month.isoformat()),
+        text(_KINDS[one.kind]),
+        number(one.changes),
+        amount(one.commission, words.moved(one.commission)),
+    )
+
+
+def _started(start: date, unit: str) -> str:
+    return {"day": words.day, "week": lambda day: f"from {words.day(day)}", "month": words.month}[unit](start)
+
+
+def _part(actions: int, of: int) -> str:
+    return f"{words.percent(actions / of)}, {words.count(actions)} of {words.count(of)}"
+
+
+def _id(kind: str, currency: Currency) -> str:
+    """An id for the page: currencies are anything that the API says."""
+    return f"{kind}-{(currency or 'none').encode().hex()}"

@@ -1,0 +1,62 @@
+"""`impact report` as the user calls it: reads the warehouse, writes the file, says where it is."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from ..console.screen import console
+from ..console.exits import Exit
+from .gather import read
+from .page import render
+from .scope import (Books, Scope)
+from ..warehouse.open import open_pipeline
+from impact_source.errors import ConfigurationError
+
+
+def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
+    """Write the report; 0 whatever it says."""
+    path = _target(output)
+    with open_pipeline(read_only=True) as pipeline:
+        books = Books(pipeline, Scope(campaigns, since))
+        books.check()
+        figures = read(books, compare_to)
+    html = render(figures).encode()
+    _write(path, html)
+    console().print(
+        f"Report: {output}, {len(html) / 1e6:,.1f} MB. Open it in a browser; it needs no network.", soft_wrap=True
+    )
+    return Exit.DONE
+
+
+def _target(output: str) -> Path:
+    """Where the file is to be, looked at before anything is read. Raises `ConfigurationError`."""
+    try:
+        path = Path(output).resolve()
+        if path.exists() and not path.is_file():
+            msg = f"the report cannot be written to {output}: it is there and no file; name a file with -o"
+            raise ConfigurationError(msg)
+        if not path.parent.is_dir():
+            msg = f"the report cannot be written to {output}: there is no folder {path.parent}"
+            raise ConfigurationError(msg)
+    except (OSError, ValueError) as error:
+        raise _unwritable(output, error) from None
+    return path
+
+
+def _write(path: Path, html: bytes) -> None:
+    """The file as a whole or not at all."""
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        part.write_bytes(html)
+        part.replace(path)
+    except OSError as error:
+        raise _unwritable(str(path), error) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unwritable(output: str, error: Exception) -> ConfigurationError:
+    reason = getattr(error, "strerror", None) or error
+    return ConfigurationError(f"the report cannot be written to {output}: {reason}")

@@ -1,0 +1,165 @@
+"""What a report says, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+from .restated import Restated
+
+Currency = str | None
+"""A currency as the API names it, None where it names none. Amounts of two are never added."""
+_FEW: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What the conversions of one currency come to. `accrued` is `at_risk`, `locked` and `paid` together."""
+
+    actions: int
+    actions_reversed: int
+    revenue: Decimal
+    accrued: Decimal
+    at_risk: Decimal
+    """Commission of open conversions, which a reversal could still take away."""
+    approved: Decimal
+    """The part of `at_risk` that was approved before its lock."""
+    locked: Decimal
+    """Locked and not paid."""
+    paid: Decimal
+    reversed: Decimal
+    """Commission that the reversed conversions would have earned."""
+
+
+NOTHING: Final = Balance(0, 0, *[Decimal(0)] * 7)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The balances as they were known at an instant, or why they cannot be told."""
+
+    at: datetime
+    balances: dict[Currency, Balance]
+    as_of: datetime | None = None
+    """Up to when changes had been read by then."""
+    missing: str = ""
+    """Why there are no balances; empty if there are."""
+    unknown: tuple[str, ...] = ()
+    """Campaigns that were first read after the instant, so that all of theirs counts as a change."""
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Conversions of one day, week or month, currency and stage."""
+
+    start: date
+    currency: Currency
+    stage: str
+    actions: int
+    commission: Decimal
+    """The payout, of reversed ones what they would have earned."""
+
+
+@dataclass(frozen=True)
+class Month:
+    """Conversions of one month of the event and currency; None where the event's date is not known."""
+
+    start: date | None
+    currency: Currency
+    actions: int
+    actions_open: int
+    actions_reversed: int
+    accrued: Decimal
+    at_risk: Decimal
+    locked: Decimal
+    paid: Decimal
+    reversed: Decimal
+
+    @property
+    def settled(self) -> bool:
+        """Whether its reversal rate is final but for a few: an open conversion may stay so for long."""
+        return self.actions_open <= self.actions * _FEW
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Commission at risk that locks in the week from `week`, a Monday; None where the LockingDate is not known."""
+
+    week: date | None
+    currency: Currency
+    actions: int
+    approved: int
+    at_risk: Decimal
+
+
+@dataclass(frozen=True)
+class Partner:
+    """One partner's conversions of one currency; money is of those that are not reversed."""
+
+    id: str | None
+    name: str | None
+    currency: Currency
+    actions: int
+    actions_reversed: int
+    revenue: Decimal
+    commission: Decimal
+    at_risk: Decimal
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The partners of one currency with the most commission, how many there are, and the commission of all."""
+
+    partners: tuple[Partner, ...]
+    of: int
+    commission: Decimal
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far the items of a campaign's actions of one currency are known."""
+
+    campaign_id: str
+    currency: Currency
+    actions: int
+    current: int
+    outdated: int
+    missing: int
+    not_found: int
+    share_of_actions: float | None
+    share_of_amount: float | None
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Up to when a campaign is known, and whether that was proven. `drift`: actions that differed and still do."""
+
+    campaign_id: str
+    name: str | None
+    actions: int = 0
+    as_of: datetime | None = None
+    latest_event: datetime | None = None
+    verified_at: datetime | None = None
+    drift: int | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that a report says."""
+
+    campaigns: tuple[Freshness, ...]
+    as_of: datetime | None
+    since: datetime | None
+    balances: dict[Currency, Balance]
+    """The currency with the most conversions first."""
+    compared: Comparison | None
+    daily: tuple[Daily, ...]
+    unit: str
+    months: tuple[Month, ...]
+    locks: tuple[Lock, ...]
+    rankings: dict[Currency, Ranking]
+    restated: Restated | None
+    coverage: tuple[Coverage, ...]
+    rejected: int

@@ -1,0 +1,245 @@
+"""The figures of a report, read from the views: added up in SQL, so that no action is ever fetched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from .figures import (Balance, Comparison, Coverage, Currency, Daily, Figures, Freshness, Lock, Month, Partner, Ranking)
+from .restated import read_restated
+from .scope import (Books, instant)
+
+TOP_PARTNERS: Final = 100
+_DAYS: Final = timedelta(days=180)
+_UNITS: Final = ((timedelta(days=186), "day"), (timedelta(days=1_100), "week"))
+"""Up to which span a bar is a day or a week; beyond, a month."""
+_MONTHS: Final = 13
+
+
+def read(books: Books, compare_to: datetime | None = None) -> Figures:
+    """The figures of a report; `compare_to` is by default the last month end before what the data is as of."""
+    campaigns = _freshness(books)
+    as_of = max((one.as_of for one in campaigns if one.as_of), default=None)
+    at = compare_to or (month_end(as_of) if as_of else None)
+    filled = books.holds("settlement")
+    compared = _comparison(books, at) if filled and at else None
+    told = compared is not None and not compared.missing
+    unit, daily = _daily(books, as_of) if filled else ("day", ())
+    return Figures(
+        campaigns=campaigns,
+        as_of=as_of,
+        since=books.scope.since,
+        balances=_balances(books) if filled else {},
+        compared=compared,
+        daily=daily,
+        unit=unit,
+        months=_months(books) if filled else (),
+        locks=_locks(books) if filled else (),
+        rankings=_rankings(books) if filled else {},
+        restated=read_restated(books, compared.at, compared.unknown) if compared and told else None,
+        coverage=_coverage(books) if books.holds("item_coverage") else (),
+        rejected=_rejected(books),
+    )
+
+
+def month_end(moment: datetime) -> datetime:
+    """The first instant of the month that an instant lies in, of the month before if it is that instant itself."""
+    return (moment - timedelta(microseconds=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _balances(books: Books, at: datetime | None = None) -> dict[Currency, Balance]:
+    rows = books.rows(
+        """
+        select
+            currency, count(*),
+            sum(case when stage = 'reversed' then 1 else 0 end),
+            sum(case when stage <> 'reversed' then coalesce(amount, 0) else 0 end),
+            sum(case when stage <> 'reversed' then coalesce(payout, 0) else 0 end),
+            sum(at_risk),
+            sum(case when state = 'APPROVED' then at_risk else 0 end),
+            sum(case when stage = 'locked' then coalesce(payout, 0) else 0 end),
+            sum(case when stage = 'paid' then coalesce(payout, 0) else 0 end),
+            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end)
+        from settlement
+        group by currency
+        order by count(*) desc, currency
+        """,
+        at,
+    )
+    return {currency: Balance(actions, lost, *map(_money, money)) for currency, actions, lost, *money in rows}
+
+
+def _comparison(books: Books, at: datetime) -> Comparison:
+    if not books.holds("action_history"):
+        return Comparison(at, {}, missing="the history of actions is turned off")
+    begun = books.rows(
+        f"select campaign_id, min(valid_from) from action_history where {books.scope.of_campaigns} group by campaign_id"
+    )
+    first = {campaign_id: moment for campaign_id, found in begun if (moment := utc(found))}
+    if first and min(first.values()) > at:
+        return Comparison(at, {}, missing=f"the history begins later, on {min(first.values()):%Y-%m-%d %H:%M} UTC")
+    if not first:
+        return Comparison(at, {}, missing="there is no history yet")
+    unknown = tuple(sorted(campaign_id for campaign_id, moment in first.items() if moment > at))
+    ((read_up_to,),) = books.rows(f"select max(as_of) from synced_until where {books.scope.of_campaigns}", at)
+    return Comparison(at, _balances(books, at), utc(read_up_to), unknown=unknown)
+
+
+def _daily(books: Books, as_of: datetime | None) -> tuple[str, tuple[Daily, ...]]:
+    """Conversions up to the latest event that is not in the future, and the unit that their span is cut into."""
+    until = f"event_date <= {instant(as_of)}" if as_of else "1 = 1"
+    ((first, last),) = books.rows(f"select min(event_date), max(event_date) from settlement where {until}")
+    start, end = utc(first), utc(last)
+    if start is None or end is None:
+        return "day", ()
+    if books.scope.since is None and end - start >= _DAYS:
+        midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+        start = max(start, midnight - _DAYS + timedelta(days=1))
+    unit = next((unit for span, unit in _UNITS if end - start <= span), "month")
+    rows = books.rows(
+        f"""
+        select
+            cast(date_trunc('{unit}', event_date at time zone 'UTC') as date), currency, stage, count(*),
+            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else coalesce(payout, 0) end)
+        from settlement
+        where event_date >= {instant(start)} and {until}
+        group by 1, 2, 3
+        order by 1, 2, 3
+        """
+    )
+    return unit, tuple(Daily(start, currency, stage, n, _money(money)) for start, currency, stage, n, money in rows)
+
+
+def _months(books: Books) -> tuple[Month, ...]:
+    """The latest months; with `since`, all of them."""
+    rows = books.rows(
+        """
+        select
+            cast(date_trunc('month', event_date at time zone 'UTC') as date), currency, count(*),
+            sum(case when stage = 'open' then 1 else 0 end),
+            sum(case when stage = 'reversed' then 1 else 0 end),
+            sum(case when stage <> 'reversed' then coalesce(payout, 0) else 0 end),
+            sum(at_risk),
+            sum(case when stage = 'locked' then coalesce(payout, 0) else 0 end),
+            sum(case when stage = 'paid' then coalesce(payout, 0) else 0 end),
+            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end)
+        from settlement
+        group by 1, 2
+        order by 1, 2
+        """
+    )
+    found = [Month(*row[:5], *map(_money, row[5:])) for row in rows]
+    starts = sorted({one.start for one in found if one.start})
+    kept = {*(starts if books.scope.since else starts[-_MONTHS:]), None}
+    return tuple(one for one in found if one.start in kept)
+
+
+def _locks(books: Books) -> tuple[Lock, ...]:
+    rows = books.rows(
+        """
+        select locking_week, currency, sum(actions), sum(actions_approved), sum(at_risk)
+        from lock_calendar
+        group by locking_week, currency
+        order by locking_week, currency
+        """
+    )
+    return tuple(Lock(week, currency, int(n), int(done), _money(money)) for week, currency, n, done, money in rows)
+
+
+def _rankings(books: Books) -> dict[Currency, Ranking]:
+    rows = books.rows(
+        f"""
+        select * from (
+            select
+                *, row_number() over (partition by currency order by payout desc, actions desc, media_partner_id)
+                    as place,
+                count(*) over (partition by currency) as partners, sum(payout) over (partition by currency) as total
+            from (
+                select
+                    media_partner_id, max(media_partner_name) as media_partner_name, currency, sum(actions) as actions,
+                    sum(actions_reversed) as actions_reversed, sum(amount) as amount, sum(payout) as payout,
+                    sum(at_risk) as at_risk
+                from partner_performance
+                group by media_partner_id, currency
+            ) added
+        ) ranked
+        where place <= {TOP_PARTNERS}
+        order by currency, place
+        """
+    )
+    found: dict[Currency, Ranking] = {}
+    for id_, name, currency, actions, lost, *money, _, of, total in rows:
+        partner = Partner(id_, name, currency, int(actions), int(lost), *map(_money, money))
+        before = found[currency].partners if currency in found else ()
+        found[currency] = Ranking((*before, partner), of, _money(total))
+    return found
+
+
+def _coverage(books: Books) -> tuple[Coverage, ...]:
+    rows = books.rows(
+        f"""
+        select
+            campaign_id, currency, actions, actions_current, actions_outdated, actions_missing, actions_not_found,
+            share_of_actions, share_of_amount
+        from item_coverage
+        where {books.scope.of_campaigns}
+        order by campaign_id, currency
+        """
+    )
+    return tuple(
+        Coverage(
+            id_,
+            currency,
+            int(n),
+            int(current),
+            int(old),
+            int(missing),
+            int(gone),
+            _share(of_actions),
+            _share(of_amount),
+        )
+        for id_, currency, n, current, old, missing, gone, of_actions, of_amount in rows
+    )
+
+
+def _freshness(books: Books) -> tuple[Freshness, ...]:
+    if not books.holds("campaigns"):
+        return ()
+    if not books.holds("freshness"):  # nothing has landed yet
+        names = books.rows("select id, name from campaigns order by id")
+        wanted = books.scope.campaigns
+        return tuple(Freshness(id_, name) for id_, name in names if not wanted or id_ in wanted)
+    rows = books.rows(
+        f"""
+        select campaign_id, campaign_name, actions, as_of, latest_event, verified_at, drift
+        from freshness
+        where {books.scope.of_campaigns}
+        order by campaign_id
+        """
+    )
+    return tuple(
+        Freshness(id_, name, actions or 0, utc(as_of), utc(latest), utc(verified), drift)
+        for id_, name, actions, as_of, latest, verified, drift in rows
+    )
+
+
+def _rejected(books: Books) -> int:
+    if not books.holds("rejected_records"):
+        return 0
+    return int(books.rows(f"select count(*) from rejected_records where {books.scope.of_campaigns}")[0][0])
+
+
+def _money(value: Any) -> Decimal:  # noqa: ANN401 - drivers return numbers of several kinds
+    return Decimal(value or 0)
+
+
+def _share(value: Any) -> float | None:  # noqa: ANN401 - as above
+    return None if value is None else float(value)
+
+
+def utc(moment: Any) -> datetime | None:  # noqa: ANN401 - as above
+    """An instant from the warehouse in UTC."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]

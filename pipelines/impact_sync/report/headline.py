@@ -1,0 +1,139 @@
+"""The figures that a reader sees first, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from . import words
+from .figures import (NOTHING, Balance, Comparison, Currency, Figures)
+
+_SHOWN: Final = 3
+_LATE: Final = timedelta(days=1)
+_Read = Callable[[Balance], Decimal | int]
+_TILES: Final[tuple[tuple[str, _Read], ...]] = (
+    ("Accrued commission", lambda of: of.accrued),
+    ("At risk", lambda of: of.at_risk),
+    ("Locked, not paid", lambda of: of.locked),
+    ("Paid", lambda of: of.paid),
+    ("Reversed", lambda of: of.reversed),
+    ("Conversions", lambda of: of.actions),
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure: what it is, what has become of it, what to know of it."""
+
+    label: str
+    value: str
+    change: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The figures of one currency; `parts` are the shares of the accrued commission by stage, for a bar."""
+
+    currency: str
+    tiles: tuple[Tile, ...]
+    parts: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Badge:
+    """What a reader has to know of the data; `good` unless something is to be done."""
+
+    text: str
+    good: bool
+
+
+def panels(figures: Figures) -> list[Panel]:
+    """The figures of the currencies with the most conversions."""
+    shown = list(figures.balances.items())[:_SHOWN]
+    return [_panel(currency, balance, figures.compared) for currency, balance in shown]
+
+
+def others(figures: Figures) -> list[tuple[str, Balance]]:
+    """The currencies that no panel shows."""
+    rest = list(figures.balances.items())[_SHOWN:]
+    return [(words.currency(currency), balance) for currency, balance in rest]
+
+
+def _panel(currency: Currency, now: Balance, compared: Comparison | None) -> Panel:
+    then = compared.balances.get(currency, NOTHING) if compared and not compared.missing else None
+    notes = {
+        "Accrued commission": "at risk, locked and paid",
+        "At risk": f"open; {words.money(now.approved)} of it approved",
+        "Reversed": words.counted(now.actions_reversed, "conversion"),
+        "Conversions": f"revenue {words.money(now.revenue)}",
+    }
+    tiles = [
+        Tile(label, _said(read(now)), words.change(read(now), read(then)) if then else "", notes.get(label, ""))
+        for label, read in _TILES
+    ]
+    stages = (("Paid", now.paid), ("Locked", now.locked), ("Open", now.at_risk))
+    whole = sum((max(value, Decimal(0)) for _, value in stages), Decimal(0))
+    parts = tuple((name, round(float(value / whole) * 100, 2)) for name, value in stages if value > 0)
+    return Panel(words.currency(currency), tuple(tiles), parts)
+
+
+def _said(value: Decimal | int) -> str:
+    return words.money(value) if isinstance(value, Decimal) else words.count(value)
+
+
+def compared_with(figures: Figures) -> str:
+    """What changes are measured from, or why none are told."""
+    compared = figures.compared
+    if compared is None:
+        return ""
+    at = words.closing(compared.at)
+    if compared.missing:
+        return f"Changes since {at} cannot be told: {compared.missing}."
+    text = f"Changes are since {at}, as it was known then"
+    text += f": read up to {words.moment(compared.as_of)} UTC." if compared.as_of else "."
+    if compared.unknown:
+        several = len(compared.unknown) > 1
+        text += (
+            f" Campaign{'s' * several} {', '.join(compared.unknown)} {'were' if several else 'was'} first read later: "
+            f"all of {'theirs' if several else 'its'} counts as a change."
+        )
+    return text
+
+
+def badges(figures: Figures) -> list[Badge]:
+    """Campaigns that lag, verification, items and rejected records in a few words each."""
+    found = [*_late(figures), _verified(figures)]
+    actions = sum(one.actions - one.not_found for one in figures.coverage)
+    if actions:
+        current = sum(one.current for one in figures.coverage)
+        found.append(Badge(f"Items known for {words.percent(current / actions)} of conversions", current == actions))
+    if figures.rejected:
+        found.append(Badge(f"{words.counted(figures.rejected, 'record')} could not be read", good=False))
+    return found
+
+
+def _late(figures: Figures) -> Iterator[Badge]:
+    """Campaigns that lag behind what the page is as of."""
+    if figures.as_of is None:
+        return
+    for one in figures.campaigns:
+        if one.as_of is None:
+            yield Badge(f"Campaign {one.campaign_id} was not read yet", good=False)
+        elif figures.as_of - one.as_of > _LATE:
+            yield Badge(f"Campaign {one.campaign_id} was read up to {words.day(one.as_of)} only", good=False)
+
+
+def _verified(figures: Figures) -> Badge:
+    held = [one for one in figures.campaigns if one.actions]
+    times = [one.verified_at for one in held if one.verified_at]
+    if not times:
+        return Badge("Not verified against the API yet", good=False)
+    if drift := sum(one.drift or 0 for one in held):
+        return Badge(f"Verification found {words.counted(drift, 'action')} that differ", good=False)
+    if len(times) < len(held):
+        return Badge(f"{len(times)} of {len(held)} campaigns verified against the API", good=False)
+    return Badge(f"Verified against the API on {words.day(min(times))}: no difference", good=True)

@@ -1,0 +1,105 @@
+"""The part of the warehouse that a report is about, and the views' own SQL over it, as of now or of an instant.
+
+A view is asked for by its name, in plain SQL; its text and those of the views beneath it come along with the query. So
+a report needs no view to be there, and the same SQL that tells what is settled now tells it of what was known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dlt
+
+from ..views import (available, reads)
+from impact_source.errors import ConfigurationError
+from impact_source.warehouse import (Warehouse, render)
+
+_RUNS = "join sync_runs r"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Conversions of these campaigns (all if none is named) whose event is not before `since`."""
+
+    campaigns: tuple[str, ...] = ()
+    since: datetime | None = None
+
+    @property
+    def within(self) -> str:
+        """The condition that a row with a `campaign_id` and an `event_date` is in it."""
+        since = f" and event_date >= {instant(self.since)}" if self.since else ""
+        return self.of_campaigns + since
+
+    @property
+    def of_campaigns(self) -> str:
+        """The condition that a row with a `campaign_id` is of its campaigns."""
+        return f"campaign_id in ({', '.join(map(_text, self.campaigns))})" if self.campaigns else "1 = 1"
+
+
+class Books:
+    """Queries over the views, `settlement` and what is built on it cut to the scope."""
+
+    def __init__(self, pipeline: dlt.Pipeline, scope: Scope) -> None:
+        self.scope = scope
+        self._pipeline = pipeline
+        self._views = available(pipeline)
+        self._warehouse = Warehouse(pipeline)
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` if a campaign was asked for that the warehouse does not have."""
+        known = {row[0] for row in self.rows("select id from campaigns")} if self.holds("campaigns") else set()
+        known |= self._warehouse.campaigns()
+        if wrong := [one for one in self.scope.campaigns if one not in known]:
+            msg = (
+                f"campaign {', '.join(wrong)} is not in the warehouse; it has {', '.join(sorted(known)) or 'none yet'}"
+            )
+            raise ConfigurationError(msg)
+
+    def holds(self, name: str) -> bool:
+        """Whether the table is there, or those that the view is built on."""
+        return name in self._views or self._warehouse.holds(name)
+
+    def rows(self, query: str, at: datetime | None = None) -> list[tuple[Any, ...]]:
+        """Rows of a query in DuckDB's dialect; with `at`, as the warehouse would have answered it at that instant."""
+        views = ", ".join(self._with(query, at))
+        with self._pipeline.sql_client() as client:
+            text = render(f"with {views} {query}" if views else query, client)
+            return [tuple(row) for row in client.execute_sql(text) or []]
+
+    def _with(self, query: str, at: datetime | None) -> Iterator[str]:
+        """The views that a query needs, each after those beneath it."""
+        needed, found = set(), list(reads(query))
+        while found:
+            name = found.pop()
+            if name in self._views and name not in needed:
+                needed.add(name)
+                found += reads(self._views[name])
+        if at and "settlement" in needed:
+            yield f"actions as (select * from action_history where {known(at)})"
+        for name, text in self._views.items():
+            if name not in needed:
+                continue
+            if name == "synced_until" and at:
+                told = f"join (select * from sync_runs where least(until, started) <= {instant(at)}) r"
+                text = text.replace(_RUNS, told)  # noqa: PLW2901
+            if name == "settlement":
+                yield f"settled as ({text})"
+                text = f"select * from settled where {self.scope.within}"  # noqa: PLW2901
+            yield f"{name} as ({text})"
+
+
+def known(at: datetime) -> str:
+    """The condition that a version was the one known at an instant."""
+    return f"valid_from <= {instant(at)} and (valid_to is null or valid_to > {instant(at)})"
+
+
+def instant(moment: datetime) -> str:
+    """An instant as SQL."""
+    return f"cast({_text(moment.isoformat())} as timestamp with time zone)"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,92 @@
+"""Figures as a reader sees them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+from impact_source.shown import visible
+
+_MINUS: Final = "\N{MINUS SIGN}"
+_DASH: Final = "\N{EN DASH}"
+
+
+def money(value: Decimal | None) -> str:
+    """An amount with two places; a dash where there is none."""
+    return _DASH if value is None else f"{value:,.2f}".replace("-", _MINUS)
+
+
+def moved(value: Decimal) -> str:
+    """A change of an amount, with its sign."""
+    return f"{value:+,.2f}".replace("-", _MINUS)
+
+
+def change(now: Decimal | int, then: Decimal | int) -> str:
+    """What has become of a figure: the difference, and its share of what it was."""
+    by = now - then
+    if not by:
+        return "unchanged"
+    text = f"{by:+,.2f}" if isinstance(by, Decimal) else f"{by:+,}"
+    share = f" ({float(by / then):+.1%})" if then > 0 else ""
+    return (text + share).replace("-", _MINUS)
+
+
+def count(value: int | None) -> str:
+    """A number of things."""
+    return _DASH if value is None else f"{value:,}"
+
+
+def counted(value: int, thing: str) -> str:
+    """A number of things with their name, in the plural where there are several."""
+    return f"{value:,} {thing}" + ("" if value == 1 else "s")
+
+
+def percent(share: float | None) -> str:
+    """A share with one place; a dash where there is none."""
+    return _DASH if share is None else f"{share:.1%}".replace("-", _MINUS)
+
+
+def ratio(part: Decimal | int, whole: Decimal | int) -> float | None:
+    """A share, None of nothing."""
+    return float(part / whole) if whole else None
+
+
+def day(value: date | None) -> str:
+    """A day, or the day of an instant in UTC."""
+    return _DASH if value is None else f"{value.day} {value:%b %Y}"
+
+
+def month(value: date | None) -> str:
+    """A month."""
+    return "no date" if value is None else f"{value:%b %Y}"
+
+
+def moment(value: datetime | None) -> str:
+    """An instant in UTC, to the minute."""
+    return _DASH if value is None else f"{day(value.astimezone(UTC))}, {value.astimezone(UTC):%H:%M}"
+
+
+def closing(value: datetime) -> str:
+    """An instant that books were closed at: its day, if it is the last of it, and the day before, if a midnight."""
+    at = value.astimezone(UTC)
+    if at.time() == time.max:
+        return f"the end of {day(at)}"
+    midnight = (at.hour, at.minute, at.second) == (0, 0, 0)
+    return f"the end of {day(at - timedelta(seconds=1))}" if midnight else f"{moment(at)} UTC"
+
+
+def cut(name: str, length: int = 40) -> str:
+    """A name that fits, on one line and in its order."""
+    name = visible(name)
+    return name if len(name) <= length else name[: length - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def name(text: str) -> str:
+    """A name within a sentence: short, and apart from the direction of the text around it."""
+    return f"\N{FIRST STRONG ISOLATE}{cut(text)}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def currency(code: str | None) -> str:
+    """A currency's code."""
+    return visible(code) if code else "no currency"

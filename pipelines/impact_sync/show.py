@@ -1,0 +1,162 @@
+"""`impact show`: one action and its items, live beside what the warehouse holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .console.screen import (console, table)
+from .console.exits import Exit
+from .warehouse.open import (duckdb_path, kind, open_pipeline)
+from impact_source import Settings
+from impact_source.rows.diff import differing_columns
+from impact_source.api.client import Client
+from impact_source.rows.columns import (ACTION, LINE_COUNT, SYNCED_AT)
+from impact_source.errors import (ConfigurationError, NotFound, UnsafeId)
+from impact_source.items.landing import (item_reader, one_a_sku)
+from impact_source.rows.ours import REMOVED
+from impact_source.rows.parse import (Reader, Records)
+from impact_source.warehouse import Warehouse
+
+_ABSENT = "-"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One action and its items, here or there; None where it is not known at all.
+
+    `warehouse` is whether there is one, `items_read` whether it ever read these items.
+    """
+
+    action: pa.Table | None
+    items: pa.Table | None
+    items_read: bool = True
+    warehouse: bool = True
+
+
+def run(action_id: str, sku: str | None) -> int:
+    """Print both sides; 0 if they agree, 1 if not, or if there is nothing to compare with."""
+    try:
+        there = _ask(Settings.resolve(), action_id, sku)
+    except UnsafeId as error:
+        raise ConfigurationError(str(error)) from None
+    here = _look_up(action_id, sku)
+    if here.action is None and there.action is None:
+        msg = f"neither the API nor the warehouse knows the action {action_id}"
+        raise ConfigurationError(msg)
+    same = _show_action(here.action, there.action, warehouse=here.warehouse)
+    same_items = _show_items(here.items, there.items)
+    console().print(_verdict(here, same=same, same_items=same_items), soft_wrap=True)
+    return Exit.DONE if same and same_items and here.items_read else Exit.DRIFT
+
+
+def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
+    """What the comparison came to; what was never read does not differ."""
+    if not here.warehouse:
+        return "There is no warehouse yet to compare with: `impact sync` makes it."
+    if same and not here.items_read:
+        return "The action agrees. Its items were never read: `impact items` does, the most valuable first."
+    if same and same_items:
+        return "Warehouse and API agree."
+    return "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait."
+
+
+def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
+    """What the API says now."""
+    with Client(settings) as client:
+        try:
+            answer = client.action(action_id)
+        except NotFound:
+            return Found(None, None)
+        action = _typed(Reader(ACTION).read(b"[" + answer.value + b"]", answer.read_at))
+        reader = item_reader()
+        try:
+            if sku is not None:
+                item = client.item(action_id, sku)
+                pages = [_typed(reader.read(b"[" + item.value + b"]", item.read_at))]
+            else:
+                pages = [_typed(reader.read(a.value.records, a.read_at)) for a in client.items(action_id)]
+        except NotFound:
+            pages = [_typed(reader.read(b"[]", answer.read_at))]
+    return Found(action, one_a_sku(pa.concat_tables(pages, promote_options="default")))
+
+
+def _typed(records: Records) -> pa.Table:
+    for record in (*records.rejected, *records.misfits):
+        console(error=True).print(f"Cannot be typed: {record.reason}: {record.raw}", soft_wrap=True)
+    return records.table
+
+
+def _look_up(action_id: str, sku: str | None) -> Found:
+    """What the warehouse holds."""
+    if kind() == "duckdb" and not duckdb_path().exists():
+        return Found(None, None, items_read=False, warehouse=False)
+    with open_pipeline(read_only=True) as pipeline:
+        warehouse = Warehouse(pipeline)
+        wanted = pa.chunked_array([[action_id]], pa.string())
+        items = warehouse.lookup("action_items", "action_id", wanted)
+        if items is not None:
+            items = items.drop_columns([name for name in ("action_id", REMOVED) if name in items.column_names])
+            items = items if sku is None else items.filter(pc.equal(items["sku"], sku))
+        read = warehouse.lookup("item_fetches", "action_id", wanted) is not None
+        return Found(warehouse.lookup("actions", "id", wanted), items, read)
+
+
+def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bool) -> bool:
+    """Print the action field by field, what differs marked; whether all agrees."""
+    names = dict.fromkeys(name for side in (here, there) if side is not None for name in side.column_names)
+    rows = table("Action", "column", "warehouse", "API", "", texts=("warehouse", "API"))
+    differing = _differing(here, there)
+    for name in names:
+        if name != SYNCED_AT.name:
+            rows.add_row(name, _cell(here, name), _cell(there, name), "differs" if name in differing else "")
+    console().print(rows)
+    if there is None or not len(there):
+        console().print("The API does not know this action (any more).")
+    if here is None and warehouse:
+        console().print("The warehouse does not hold this action.")
+    return not differing and here is not None and there is not None and len(there) > 0
+
+
+def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
+    """Print the items side by side; whether they agree."""
+    rows = table("Items", "sku", "column", "warehouse", "API", "", texts=("warehouse", "API"))
+    skus = sorted({sku for side in (here, there) if side is not None for sku in side["sku"].to_pylist()})
+    agree = True
+    for sku in skus:
+        mine, theirs = (_of(side, sku) for side in (here, there))
+        differing = _differing(mine, theirs)
+        agree &= not differing and mine is not None and theirs is not None
+        lines = dict.fromkeys(name for side in (theirs, mine) if side is not None for name in side.column_names)
+        for name in lines:
+            if name not in ("sku", SYNCED_AT.name) and (name != LINE_COUNT.name or name in differing):
+                mark = "differs" if name in differing else ""
+                rows.add_row(sku, name, _cell(mine, name), _cell(theirs, name), mark)
+    if skus:
+        console().print(rows)
+    else:
+        console().print("No items, here or there.")
+    return agree
+
+
+def _of(side: pa.Table | None, sku: str) -> pa.Table | None:
+    rows = None if side is None else side.filter(pc.equal(side["sku"], sku))
+    return rows if rows is not None and len(rows) else None
+
+
+def _differing(here: pa.Table | None, there: pa.Table | None) -> set[str]:
+    """Names of the columns that differ; none where one side has no row: then there is nothing to compare."""
+    if here is None or there is None or not len(there):
+        return set()
+    return {name for name, mask in differing_columns(there, here).items() if mask[0].as_py()}
+
+
+def _cell(side: pa.Table | None, name: str) -> str:
+    value: Any = None if side is None or not len(side) or name not in side.column_names else side[name][0].as_py()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return _ABSENT if value is None else str(value)

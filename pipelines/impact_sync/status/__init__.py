@@ -1,0 +1,1 @@
+"""`impact status`: where the warehouse stands, from the warehouse alone."""

@@ -1,0 +1,212 @@
+"""`impact status`: where the warehouse stands, from the warehouse alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import dlt
+
+from ..console.screen import (console, table)
+from .gaps import find_gaps
+from ..console.exits import Exit
+from ..items.command import (covered, said)
+from .unread import find_unread
+from ..warehouse.open import open_pipeline
+from impact_source.items.queue import ItemQueue
+from impact_source.plan.passes import Mark
+from impact_source.actions.reading import AHEAD
+from impact_source.settings import (REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids)
+from impact_source.warehouse import Warehouse
+
+_SHOWN = 5
+"""Windows of a campaign that are listed."""
+_RUNS = (
+    "select run_id, started, finished, until, outcome, exit_code, {rows}, requests from {t} "
+    "order by started desc limit 5"
+)
+
+
+def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
+    """Print the status; 0 whatever it says, but for campaigns that were read up to more than `max_age` ago."""
+    with open_pipeline(read_only=True) as pipeline:
+        found = read(pipeline)
+    if as_json:
+        print(json.dumps(found, indent=2, default=_plain))  # noqa: T201 - this is the output
+    else:
+        show(found)
+    if max_age is None:
+        return Exit.DONE
+    chosen = parse_ids(dlt.config.get("sources.impact.campaign_ids") or ())
+    old = [one for one in found["campaigns"] if one["id"] in chosen or not chosen]
+    late = out_of_date(old, datetime.now(UTC) - max_age)
+    for line in late:
+        click.echo(f"impact: {line}", err=True)
+    return Exit.DRIFT if late else Exit.DONE
+
+
+def out_of_date(campaigns: Sequence[Mapping[str, Any]], since: datetime) -> list[str]:
+    """A line for each campaign of which not everything up to `since` was read."""
+    lines = [] if campaigns else ["no campaign was ever read: run `impact sync`"]
+    for one in campaigns:
+        marks = [one["cursors"].get(mark) for mark in (Mark.UPDATED, Mark.LOCKING)]
+        if not all(marks):
+            lines.append(f"campaign {one['id']} was never read to the end: run `impact sync`")
+        elif (reached := min(map(datetime.fromisoformat, marks))) < since:
+            lines.append(f"campaign {one['id']} is out of date: it was last read up to {_short(reached)} UTC")
+    return lines
+
+
+def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
+    """Campaigns with cursors, freshness and gaps, how far items are known, rejected records, and the last runs."""
+    state = pipeline.state.get("sources", {}).get("impact", {})
+    marks: dict[str, dict[str, str]] = state.get("campaigns", {})
+    warehouse = Warehouse(pipeline)
+    names = dict(_query(pipeline, "select id, name from {t}", "campaigns")) if warehouse.holds("campaigns") else {}
+    held: dict[str, tuple[Any, ...]] = {}
+    if warehouse.holds():
+        sql = "select campaign_id, count(*), max(event_date), max(synced_at) from {t} group by 1"
+        held = {row[0]: row[1:] for row in _query(pipeline, sql, "actions")}
+    ledger = warehouse.holds("sync_windows") and warehouse.holds("sync_runs")
+    gaps = find_gaps(pipeline, state) if ledger else []
+    unread = find_unread(pipeline) if ledger else []
+    campaigns = []
+    for campaign_id in sorted({*names, *held, *marks}):
+        count, latest, synced = held.get(campaign_id, (0, None, None))
+        campaigns.append(
+            {
+                "id": campaign_id,
+                "name": names.get(campaign_id),
+                "actions": count,
+                "latest_event": latest,
+                "latest_change": synced,
+                "cursors": marks.get(campaign_id, {}),
+                "gaps": [
+                    {"pass": gap.pass_, "from": gap.start, "to": gap.end}
+                    for gap in gaps
+                    if gap.campaign_id == campaign_id
+                ],
+                "unread": [
+                    {"pass": one.pass_, "from": one.start, "to": one.end, "outcome": one.outcome, "reason": one.reason}
+                    for one in unread
+                    if one.campaign_id == campaign_id
+                ],
+            }
+        )
+    return {
+        "contract": 1,
+        "campaigns": campaigns,
+        "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
+        "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,
+        "history_ends": _history_ends(pipeline, warehouse),
+        "runs": _runs(pipeline) if warehouse.holds("sync_runs") else [],
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the status as tables."""
+    out = console()
+    columns = (
+        "campaign",
+        "actions",
+        "latest event",
+        "updated up to",
+        "locks up to",
+        "locks to come re-read",
+        "windows",
+    )
+    campaigns = table("Campaigns", *columns, numbers=("actions",), texts=("campaign",))
+    for one in found["campaigns"]:
+        cursors = one["cursors"]
+        campaigns.add_row(
+            f"{one['id']} {one['name'] or ''}",
+            f"{one['actions']:,}",
+            _short(one["latest_event"]),
+            *(_short(cursors.get(mark)) for mark in ("updated", "locking", "rechecked")),
+            f"{len(one['gaps'])} gaps" if one["gaps"] else "adjoin" if cursors else "-",
+        )
+    out.print(campaigns)
+    for one in found["campaigns"]:
+        for gap in one["gaps"]:
+            start, end = _short(gap["from"]), _short(gap["to"])
+            out.print(
+                f"Gap: campaign {one['id']}, {gap['pass']}: nothing read from {start} to {end}; "
+                f"impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z reads it."
+            )
+        for line in _unread(one):
+            out.print(line)
+    out.print(said(found["items"]))
+    runs = table(
+        "Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests", texts=("outcome",)
+    )
+    for one in found["runs"]:
+        times = (_short(one[key]) for key in ("started", "finished", "until"))
+        numbers = (str(one[key]) for key in ("exit_code", "rows", "requests"))
+        runs.add_row(*times, one["outcome"], *numbers)
+    out.print(runs)
+    if found["history_ends"]:
+        out.print(
+            f"The history is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC, "
+            "and what it calls current may have changed since."
+        )
+    out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each of the first windows that the latest run could not read, and one for the others."""
+    failed = [window for window in campaign["unread"] if window["outcome"] != AHEAD]
+    for window in failed[:_SHOWN]:
+        start, end = _short(window["from"]), _short(window["to"])
+        yield (
+            f"Not read: campaign {campaign['id']}, {window['pass']}, {start} to {end}: {window['reason']}. "
+            "The next run asks again."
+        )
+    more, ahead = len(failed) - _SHOWN, len(campaign["unread"]) - len(failed)
+    if more > 0:
+        yield f"Not read: campaign {campaign['id']}, {more:,} more windows or actions: `impact status --json` has all."
+    if ahead:
+        yield f"Campaign {campaign['id']}: {ahead:,} windows after these were read, and are read again."
+
+
+def _history_ends(pipeline: dlt.Pipeline, warehouse: Warehouse) -> datetime | None:
+    """Up to when versions were kept, where they no longer are; None where they are, or never were."""
+    on: Any = dlt.config.get("sources.impact.history")
+    if on is None or parse_flag(on) or not warehouse.holds("action_history"):
+        return None
+    ended: datetime | None = _query(pipeline, "select max(synced_at) from {t}", "action_history")[0][0]
+    return ended
+
+
+def _requests_for_items() -> float:
+    if str(dlt.config.get("sources.impact.items_max_requests")) == "0":
+        return 0
+    return int(dlt.config.get("sources.impact.requests_per_hour") or REQUESTS_PER_HOUR) * (1 - SPARED)
+
+
+def _runs(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
+    names = ("run_id", "started", "finished", "until", "outcome", "exit_code", "rows", "requests")
+    return [dict(zip(names, row, strict=True)) for row in _query(pipeline, _RUNS, "sync_runs")]
+
+
+def _count(pipeline: dlt.Pipeline, name: str) -> int:
+    return int(_query(pipeline, "select count(*) from {t}", name)[0][0])
+
+
+def _query(pipeline: dlt.Pipeline, sql: str, name: str) -> list[tuple[Any, ...]]:
+    with pipeline.sql_client() as client:
+        text = sql.format(t=client.make_qualified_table_name(name), rows=client.escape_column_name("rows"))
+        return [tuple(row) for row in client.execute_sql(text) or []]
+
+
+def _short(moment: datetime | str | None) -> str:
+    if not moment:
+        return "-"
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,93 @@
+"""Whether the windows of all runs adjoin, from the ledger alone: the proof that no range of time was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dlt
+
+from impact_source.plan.passes import (Cursors, Mark, Pass)
+
+_ADJOIN = timedelta(milliseconds=1)
+"""Windows that were cut beside a crowded instant end a millisecond before it, which is as fine as the API filters."""
+# A window vouches for what there was when it was read: no further than its run's beginning, and its until.
+_READ = """
+with read_whole as (
+    select w.campaign_id, w.pass, w.window_start, r.started,
+        least(w.window_end, r.until, r.started) as window_end
+    from {windows} w join {runs} r on r.run_id = w.run_id
+    where w.outcome in ('whole', 'parted') and w.event_start is null and w.pass in ('updated', 'locking')
+        and w.window_start <= r.until and w.window_start <= r.started
+)
+"""
+_HOLES = (
+    _READ
+    + """
+select campaign_id, pass, reached, window_start
+from (
+    select campaign_id, pass, window_start,
+        max(window_end) over (
+            partition by campaign_id, pass order by window_start, window_end
+            rows between unbounded preceding and 1 preceding
+        ) as reached
+    from read_whole
+) reach
+where window_start > reached
+order by campaign_id, pass, reached
+"""
+)
+_ENDS = (
+    _READ
+    + """
+select campaign_id, pass, min(window_start), max(window_end), min(started) from read_whole group by campaign_id, pass
+"""
+)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A range of a campaign's pass, up to its cursor, that no window held."""
+
+    campaign_id: str
+    pass_: str
+    start: datetime
+    end: datetime
+
+
+def find_gaps(pipeline: dlt.Pipeline, state: Mapping[str, Any]) -> list[Gap]:
+    """Ranges that the cursors vouch for and no window in `sync_windows` held; none is as it should be."""
+    holes = [(c, p, in_utc(start), in_utc(end)) for c, p, start, end in ledger_rows(pipeline, _HOLES)]
+    found = []
+    for campaign_id, pass_, first, last, began in ledger_rows(pipeline, _ENDS):
+        cursors = Cursors(
+            {"campaigns": {campaign_id: dict(state.get("campaigns", {}).get(campaign_id, {}))}}, campaign_id
+        )
+        cursor = cursors.get(Mark.UPDATED if pass_ == Pass.UPDATED else Mark.LOCKING)
+        if cursor is None:
+            continue
+        # What locked before the first run was read by the updated pass; the reach-back to it leaves holes on purpose.
+        if pass_ == Pass.UPDATED:
+            since = cursors.get(Mark.BEGUN) or in_utc(first)
+        else:
+            since = max(in_utc(first), cursors.get(Mark.FOLLOWED) or in_utc(began))
+        mine = [(start, end) for c, p, start, end in holes if (c, p) == (campaign_id, pass_)]
+        for start, end in [*mine, (in_utc(last), cursor)]:
+            low, high = max(start, since), min(end, cursor)
+            if high - low > _ADJOIN:
+                found.append(Gap(campaign_id, pass_, low, high))
+    return found
+
+
+def ledger_rows(pipeline: dlt.Pipeline, sql: str, **parts: str) -> list[tuple[Any, ...]]:
+    """Rows of a query over `{windows}` and `{runs}`, the tables of the ledger; `parts` are what else it names so."""
+    with pipeline.sql_client() as client:
+        names = {name: client.make_qualified_table_name(f"sync_{name}") for name in ("windows", "runs")}
+        return [tuple(row) for row in client.execute_sql(sql.format(**names, **parts)) or []]
+
+
+def in_utc(moment: datetime) -> datetime:
+    """An instant of the ledger; some warehouses give it without its zone."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""`impact sync`: what is new and what may have changed, campaign by campaign."""

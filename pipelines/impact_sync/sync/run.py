@@ -1,0 +1,227 @@
+"""`impact sync`: one run over the account, package by package, each a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import dlt
+
+from ..console.memory import release
+from ..corrections.evidence import weigh
+from ..load.descriptions import describe
+from ..console.exits import (Exit, exit_code, outcome_of, worst_exit)
+from ..warehouse.history import History
+from ..items.run import (ItemSummary, drain, kept_answers)
+from ..load.runs import (Run, recording, runs)
+from ..views import create_views
+from ..warehouse.open import (open_pipeline, where)
+from impact_source import (Ask, Settings, Walk, impact)
+from impact_source.campaigns import explain
+from impact_source.rows.diff import Tally
+from impact_source.api.client import Client
+from impact_source.errors import ImpactError
+from impact_source.items.queue import ItemQueue
+from impact_source.items.run import (ItemAsk, ItemProgress)
+from impact_source.plan.passes import Reading
+from impact_source.items.spool import Spool
+from impact_source.actions.unread import Failure
+from impact_source.actions.run import Progress
+from impact_source.warehouse import Warehouse
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended: its ledger row, a tally for each campaign, and what the user should know besides."""
+
+    run: Run
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    error: ImpactError | None = None
+    items: ItemSummary | None = None
+    failures: tuple[Failure, ...] = ()
+    """What could not be read although the run went on: the cursors of those passes stay."""
+    left_out: int = 0
+    """Windows and actions that were not asked for, since so many before them could not be read."""
+    warehouse: str = ""
+    """Where it is."""
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of the command. Items that wait for requests do not count."""
+        return Exit(self.run.exit_code if self.run.exit_code is not None else Exit.FAILED)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would read: its windows, and what is left of the hour."""
+
+    readings: tuple[Reading, ...]
+    names: dict[str, str]
+    requests_left: int
+    seconds_a_request: float
+    page_size: int
+    items: int = 0
+    """Actions whose items wait."""
+
+
+def sync(
+    settings: Settings,
+    ask: Ask = Ask(),  # noqa: B008 - it is immutable
+    *,
+    items: bool | None = None,
+    on_progress: Callable[[Progress | ItemProgress], None] = lambda _: None,
+) -> Summary:
+    """Read what is new and what may have changed, merge it, move the cursors; then read items as the hour allows.
+
+    `items` reads them (or not) whatever the settings say.
+
+    Raises an `ImpactError` if nothing could be read; one that came later is in the summary, with everything read
+    before it landed.
+    """
+    with (
+        open_pipeline() as pipeline,
+        Client(settings) as client,
+        kept_answers(pipeline, settings) as spool,
+        Walk(
+            client,
+            Warehouse(pipeline),
+            uuid.uuid4().hex,
+            ask,
+            on_progress=on_progress,
+            on_updated=lambda ids: spool.forget(id_.as_py() for id_ in ids),
+        ) as walk,
+    ):
+        with recording(pipeline, lambda cause: _failed(walk, cause)):
+            history = History(pipeline, on=settings.history)
+            _load(pipeline, walk, history)
+            items_ = None
+            if walk.stopped is None:
+                items_ = _drain(pipeline, walk, spool, history, wanted=items, on_progress=on_progress)
+        weigh(pipeline, client.clock.now())
+        create_views(pipeline)
+        describe(pipeline)
+        return Summary(
+            _run(walk, items_),
+            dict(walk.tallies),
+            walk.names,
+            _notes(walk),
+            walk.stopped,
+            items_,
+            tuple(walk.unread.failures),
+            len(walk.unread.left_out) + walk.unread.actions_left_out.total(),
+            where(pipeline),
+        )
+
+
+def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) -> DryRun:  # noqa: B008 - immutable
+    """What `sync` would read, found with the one request that lists the campaigns."""
+    with open_pipeline() as pipeline, Client(settings) as client, Walk(client, Warehouse(pipeline), "", ask) as walk:
+        state = pipeline.state.get("sources", {}).get("impact", {})
+        readings = walk.plan(state)
+        left, seconds = client.budget.remaining, client.seconds_a_request
+        now = client.clock.now()
+        wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(settings, items) != 0 else 0
+        return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
+
+
+def _load(pipeline: dlt.Pipeline, walk: Walk, history: History) -> None:
+    while not walk.finished:
+        pipeline.run([impact(walk=walk, history=walk.settings.history), runs(lambda: _run(walk))])
+        history.actions(walk.earliest, walk.first_seen)
+        release()
+
+
+def _drain(  # noqa: PLR0913 - one fact each
+    pipeline: dlt.Pipeline,
+    walk: Walk,
+    spool: Spool,
+    history: History,
+    *,
+    wanted: bool | None,
+    on_progress: Callable[[ItemProgress], None],
+) -> ItemSummary:
+    """Read items; the run's row is written with them, its outcome that of the passes unless items end worse."""
+    settings = walk.settings
+    ask = ItemAsk(walk.ask.campaigns or settings.campaign_ids, _most(settings, wanted))
+    summary = drain(
+        pipeline,
+        walk.client,
+        walk.run_id,
+        ask,
+        spool=spool,
+        row=lambda: _run(walk),
+        history=history,
+        on_progress=on_progress,
+    )
+    if _run(walk, summary).exit_code != _run(walk).exit_code:
+        pipeline.run(runs(lambda: _run(walk, summary)))
+    return summary
+
+
+def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT001 - said or not said by the user
+    """Requests that may be spent on items."""
+    return {None: settings.items_max_requests, True: settings.items_max_requests or None, False: 0}[wanted]
+
+
+def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
+    """The ledger's row as things stand: with its outcome once the walk has ended."""
+    started = walk.bounds.now if walk.bounds else None
+    if not walk.finished:
+        return Run(walk.run_id, started, None, walk.until, "running", None, walk.rows, walk.client.budget.spent)
+    code, outcome = Exit.DONE, "done"
+    if walk.stopped is not None:
+        code = exit_code(walk.stopped)
+        outcome = "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
+    elif failures := walk.unread.failures:
+        code, outcome = worst_exit(failures), type(failures[0].error).__name__
+    elif any(tally.rejected for tally in walk.tallies.values()):
+        code, outcome = Exit.DRIFT, "rejected records"
+    elif items is not None and (ended := items.ended)[0] is not Exit.EARLY:
+        code, outcome = ended
+    now = walk.client.clock.now()
+    return Run(walk.run_id, started, now, walk.until, outcome, int(code), walk.rows, walk.client.budget.spent)
+
+
+def _failed(walk: Walk, cause: BaseException) -> Run:
+    """The ledger's row of a run that failed."""
+    now = walk.client.clock.now()
+    started = walk.bounds.now if walk.bounds else now
+    return Run(
+        walk.run_id,
+        started,
+        now,
+        walk.until,
+        outcome_of(cause),
+        int(exit_code(cause)),
+        walk.rows,
+        walk.client.budget.spent,
+    )
+
+
+def _notes(walk: Walk) -> tuple[str, ...]:
+    notes = list(explain(walk.campaigns, walk.unread.refused)) if walk.campaigns else []
+    bounds = walk.bounds
+    if bounds and bounds.since and bounds.since < bounds.earliest:
+        notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")
+    notes += [
+        f"campaign {campaign_id}: start_date is earlier than where reading began; read from {_day(start)} on as well"
+        for campaign_id, start in walk.reaching_back.items()
+    ]
+    if bounds and bounds.until > bounds.now:
+        notes.append(f"--until lies ahead of the server's clock: cursors stand at {bounds.now.isoformat()}")
+    if walk.client.clock.skew:
+        notes.append(f"{walk.client.clock.describe()}: the server's is used")
+    if odd := walk.client.clock.describe_odd():
+        notes.append(odd)
+    return tuple(notes)
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()

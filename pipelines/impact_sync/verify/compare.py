@@ -1,0 +1,181 @@
+"""The API's rows against those of the warehouse: which differ, and in what. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from impact_source.rows.diff import differing_columns
+from impact_source.rows.columns import ACTION
+from impact_source.rows.columns import Kind as ColumnKind
+from impact_source.settings import LATE
+
+_PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
+"""What changes with the state of an action."""
+
+
+class Kind(StrEnum):
+    """How an action differs; the values are those of `verify_results.finding`."""
+
+    MISSING = "missing"
+    """The API has it, the warehouse does not."""
+    STALE = "stale"
+    """Both have it, with different values."""
+    GONE = "gone"
+    """The warehouse has it, the API knows it no longer."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value that differs, as text; None where there is none."""
+
+    column: str
+    here: str | None
+    there: str | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An action that differs, with its EventDate (the API's where that has one), a cell for each value if stale."""
+
+    campaign_id: str
+    action_id: str
+    kind: Kind
+    event_date: datetime | None
+    cells: tuple[Cell, ...] = ()
+    acknowledged: bool = False
+    """Whether an earlier `--repair` has taken note that it is gone."""
+
+    @property
+    def month(self) -> str | None:
+        """Month of its EventDate (UTC), as YYYY-MM."""
+        return f"{self.event_date.astimezone(UTC):%Y-%m}" if self.event_date else None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Rows of the API by how the warehouse has them. `here` holds the rows of `stale` as they are in the warehouse."""
+
+    same: pa.Table
+    missing: pa.Table
+    stale: pa.Table
+    here: pa.Table
+
+    @property
+    def differing(self) -> pa.Table:
+        """The missing and the stale rows."""
+        return pa.concat_tables([self.missing, self.stale])
+
+    def differences(self, campaign_id: str) -> list[Difference]:
+        """The missing and the stale rows with what differs in each."""
+        cells = _cells(self.stale, self.here)
+        found = [Difference(campaign_id, id_, Kind.MISSING, event) for id_, event in _dated(self.missing)]
+        return found + [Difference(campaign_id, id_, Kind.STALE, at, cells[id_]) for id_, at in _dated(self.stale)]
+
+
+def compare(there: pa.Table, here: pa.Table | None) -> Compared:
+    """Sort the rows of `there` by how `here` has them, all columns but `synced_at` compared.
+
+    A row that `here` holds more than once is stale: every sum over it is wrong.
+    """
+    if here is None:
+        here = there.schema.empty_table()
+    place = pc.index_in(there["id"], value_set=here["id"].combine_chunks())
+    known = pc.is_valid(place)
+    held, wanted = here.take(place.drop_null()), there.filter(known)
+    differs = pc.is_in(wanted["id"], value_set=pa.array(_repeated(here), pa.string()))
+    for column in differing_columns(wanted, held).values():
+        differs = pc.or_(differs, column)
+    stale = wanted.filter(differs)
+    counterparts = here.filter(pc.is_in(here["id"], value_set=stale["id"].combine_chunks()))
+    return Compared(wanted.filter(pc.invert(differs)), there.filter(pc.invert(known)), stale, counterparts)
+
+
+def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Which of the missing and of the stale rows changed since the last sync reached `synced`, by what they say.
+
+    Both may have been created since then. A stale one may also have locked; been cleared, and not be so here; or, if
+    it was open and there was time, have passed to another state, which leaves no date. A missing one that is older
+    was there to be read, whatever happened to it since.
+    """
+    reach = synced - LATE
+    stale, mask = found.stale, _after(found.stale, "creation_date", reach)
+    here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
+    differs = differing_columns(stale, here)
+    mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
+    mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
+    if now - synced > LATE:
+        mask = pc.or_(mask, _passed(differs, here, synced))
+    return _after(found.missing, "creation_date", reach), mask
+
+
+def _passed(differs: dict[str, pa.ChunkedArray], here: pa.Table, synced: datetime) -> pa.ChunkedArray:
+    """Which rows differ as by a change of state, in actions that were open at the last sync.
+
+    The next sync re-reads every open action. One that locked before, and was not approved here, is no such case.
+    """
+    unlocked = pc.or_(pc.is_null(here["locking_date"]), _after(here, "locking_date", synced))
+    mask = pc.and_(differs["state"], pc.and_(unlocked, pc.is_null(here["cleared_date"])))
+    for name, differs_there in differs.items():
+        if name not in _PASSING:
+            mask = pc.and_(mask, pc.invert(differs_there))
+    return mask
+
+
+def _after(rows: pa.Table, name: str, since: datetime, now: datetime | None = None) -> pa.ChunkedArray:
+    mask = pc.greater(rows[name], pa.scalar(since))
+    if now is not None:
+        mask = pc.and_(mask, pc.less_equal(rows[name], pa.scalar(now)))
+    return pc.fill_null(mask, fill_value=False)
+
+
+def months(rows: pa.Table) -> dict[str | None, int]:
+    """How many rows have their EventDate in each month (UTC), YYYY-MM."""
+    counted = pc.value_counts(pc.strftime(rows["event_date"], format="%Y-%m")).to_pylist()
+    return {one["values"]: one["counts"] for one in counted}
+
+
+def only(rows: pa.Table, ids: Iterable[str]) -> pa.Table:
+    """The rows with these ids."""
+    return rows.filter(pc.is_in(rows["id"], value_set=pa.array(list(ids), pa.string())))
+
+
+def _dated(rows: pa.Table) -> list[tuple[str, datetime | None]]:
+    return list(zip(rows["id"].to_pylist(), rows["event_date"].to_pylist(), strict=True))
+
+
+def _repeated(here: pa.Table) -> list[str]:
+    return [one["values"] for one in pc.value_counts(here["id"]).to_pylist() if one["counts"] > 1]
+
+
+def _cells(stale: pa.Table, here: pa.Table) -> dict[str, tuple[Cell, ...]]:
+    ids = stale["id"].to_pylist()
+    held = here.take(pc.index_in(stale["id"], value_set=here["id"].combine_chunks()))
+    cells: dict[str, list[Cell]] = defaultdict(list)
+    for name, differs in differing_columns(stale, held).items():
+        for row in pc.indices_nonzero(differs).to_pylist():
+            was, is_ = (_text(t[name][row].as_py()) if name in t.column_names else None for t in (held, stale))
+            cells[ids[row]].append(Cell(name, was, is_))
+    repeated = pc.value_counts(here["id"]).to_pylist()
+    for one in repeated:
+        if one["counts"] > 1:
+            cells[one["values"]].append(Cell("id", f"{one['counts']} rows", "1 row"))
+    return {id_: tuple(found) for id_, found in cells.items()}
+
+
+def _text(value: object) -> str | None:
+    match value:
+        case None:
+            return None
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case Decimal():
+            return f"{value.normalize():f}"
+    return str(value)

@@ -1,0 +1,81 @@
+"""What a verification has found so far: counts by campaign and month, differences, rows to mend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from .compare import (Compared, Difference, months, only)
+from impact_source.actions.landing import (back, finding)
+from impact_source.actions.reading import Batch
+from impact_source.rows.parse import Rejected
+
+Count = Counter[str]
+"""How many actions are verified, missing, stale, gone, newer."""
+
+
+class Findings:
+    """Takes what is found, campaign by campaign."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, str | None], Count] = {}
+        """By campaign and month."""
+        self.differences: dict[str, Difference] = {}
+        """By id."""
+        self.mend: list[pa.Table] = []
+        """The API's rows for what is missing or stale."""
+        self.rejected: set[str] = set()
+        """Records that could not be typed, by id or as they came."""
+        self.back: dict[str, str] = {}
+        """Actions that were gone and are met again, with their campaign."""
+        self.asked_again: set[str] = set()
+        """Actions that are acknowledged to be gone, and were asked for once more."""
+        self.misfits: dict[str, tuple[Rejected, Batch]] = {}
+        """Actions that are compared without a value that does not fit its column, by id."""
+        self.unexpected = 0
+        """Actions from before the configured start, which no sync would load."""
+
+    def add(self, campaign_id: str, rows: pa.Table, what: str) -> None:
+        """Count rows by their months."""
+        for month, number in months(rows).items():
+            self._count(campaign_id, month)[what] += number
+
+    def newer(self, one: Difference) -> None:
+        """Count an action that changed since the last sync."""
+        self._count(one.campaign_id, one.month)["newer"] += 1
+
+    def report(self, found: list[Difference], at_api: Compared | None = None) -> None:
+        """Note differences that are real; the rows to mend them are among those `at_api`."""
+        for one in found:
+            if one.action_id not in self.differences:  # else it was met under the campaign that it is of
+                self.differences[one.action_id] = one
+                self._count(one.campaign_id, one.month)[one.kind.value] += 1
+        if at_api is not None and found:
+            self.mend.append(only(at_api.differing, [one.action_id for one in found]))
+
+    def rows(self, run_id: str, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
+        """The rows of `verify_results`: one for each action, for a stale one as many as columns differ."""
+        for one in self.differences.values():
+            if one.acknowledged and one.action_id not in self.asked_again:
+                continue
+            what = (run_id, one.campaign_id, one.action_id, one.kind.value, at)
+            if not one.cells:
+                yield finding(*what, month=one.month, repaired=repaired or one.acknowledged)
+            for cell in one.cells:
+                values: dict[str, Any] = {"column": cell.column, "here": cell.here, "there": cell.there}
+                yield finding(*what, month=one.month, repaired=repaired, **values)
+
+        for action_id, campaign_id in self.back.items():
+            yield back(run_id, campaign_id, action_id, at)
+
+    def _count(self, campaign_id: str, month: str | None) -> Count:
+        return self.counts.setdefault((campaign_id, month), Counter())
+
+
+def without(found: list[Difference], ids: Collection[str]) -> list[Difference]:
+    """The differences of other actions than these."""
+    return [one for one in found if one.action_id not in ids]

@@ -1,0 +1,88 @@
+"""Tables and columns that somebody has dropped by hand: created again, and what was in them read again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import dlt
+
+from .history import History
+from impact_source.errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
+_THERE = {
+    "duckdb": "select table_name, column_name from duckdb_columns() where schema_name = %s "
+    "and database_name = current_database()",
+    "postgres": "select table_name, column_name from information_schema.columns where table_schema = %s",
+}
+"""The columns that are there, by destination; of other ones nothing is known."""
+_HISTORIES = {"action_history", "action_item_history"}
+
+
+def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
+    """Columns that were loaded and are not there any more, by table; of a table that is gone all of them."""
+    sql = _THERE.get(pipeline.destination.destination_name)
+    if sql is None or not pipeline.default_schema_name:
+        return {}
+    with pipeline.sql_client() as client:
+        there = {tuple(row) for row in client.execute_sql(sql, pipeline.dataset_name) or []}
+    tables = {
+        str(table["name"]): [name for name in table["columns"] if (table["name"], name) not in there]
+        for table in pipeline.default_schema.data_tables(seen_data_only=True)
+    }
+    return {name: columns for name, columns in tables.items() if columns}
+
+
+def refuse_dropped(pipeline: dlt.Pipeline) -> None:
+    """Raise `ConfigurationError` where something is gone: who only reads cannot create it again."""
+    if dropped := find_dropped(pipeline):
+        msg = f"{_described(pipeline, dropped)} dropped from the warehouse: run `impact sync`, which reads it again"
+        raise ConfigurationError(msg)
+
+
+def recreate_dropped(pipeline: dlt.Pipeline) -> None:
+    """Create what is gone and have the next runs read it again: whatever vouched for its rows is forgotten first.
+
+    Raises `ConfigurationError` where a column is gone without which no row can be told from another.
+    """
+    dropped = find_dropped(pipeline)
+    if not dropped:
+        return
+    what = _described(pipeline, dropped)
+    _refuse_keys(pipeline, dropped)
+    _log.warning("%s dropped from the warehouse: created again and read again", what)
+    if "actions" in dropped:
+        with pipeline.managed_state(extract_state=True) as state:
+            state.get("sources", {}).get("impact", {}).pop("campaigns", None)
+        pipeline.normalize()
+        pipeline.load()
+    if "action_items" in dropped and "item_fetches" not in dropped:
+        with pipeline.sql_client() as client:
+            client.execute_sql(f"delete from {client.make_qualified_table_name('item_fetches')} where 1 = 1")
+    with pipeline.destination_client() as job_client:
+        job_client.update_stored_schema(force=True)
+    if _HISTORIES & dropped.keys() and not {"actions", "action_items"} & dropped.keys():
+        History(pipeline).repair(datetime.now(UTC))
+
+
+def _refuse_keys(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
+    for table, columns in dropped.items():
+        known = pipeline.default_schema.tables[table]["columns"]
+        needed = [name for name in columns if not known[name].get("nullable", True)]
+        if needed and len(columns) < len(known):
+            msg = (
+                f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, without which its rows cannot "
+                f"be told apart: drop the whole table (drop table {pipeline.dataset_name}.{table}) and run again, "
+                "which creates and reads it again"
+            )
+            raise ConfigurationError(msg)
+
+
+def _described(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> str:
+    tables = pipeline.default_schema.tables
+    words = [
+        f"table {name}" if len(columns) == len(tables[name]["columns"]) else f"{', '.join(columns)} of {name}"
+        for name, columns in sorted(dropped.items())
+    ]
+    return f"{'; '.join(words)} {'were' if len(words) > 1 else 'was'}"

@@ -1,0 +1,138 @@
+"""The files of a load package go into their DuckDB table in one transaction, read where they lie.
+
+Says in DuckDB's own words what dlt's delete-insert says by way of a staging table: rows with a key that arrives are
+deleted; of those that arrive with one key the latest by `dedup_sort` stays; those marked `hard_delete` do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dlt.common.schema.typing import TColumnProp
+from dlt.common.schema.utils import (
+    get_columns_names_with_prop,
+    get_dedup_sort_tuple,
+    get_first_column_name_with_prop,
+)
+from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.destinations.job_client_impl import SqlLoadJob
+from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
+
+from ...console.ending import limited
+
+_GLOB = re.compile(r"[\[*?]")
+_MEMORY = "160MB"
+"""For a load of 200,000 actions DuckDB takes twice this if it may, and is no faster."""
+_MOST = 3_600.0
+"""Seconds that a transaction outside of a load may take."""
+# Always the same thread: DuckDB's allocator keeps what a thread has freed for that thread, and dlt makes new ones.
+_THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
+
+
+class MergeJob(SqlLoadJob):
+    """Executes the statements of a file as one transaction."""
+
+    def run(self) -> None:
+        """Merge; called by dlt in a thread of its own."""
+        _THREAD.submit(self._merge).result()
+
+    def _merge(self) -> None:
+        _transaction(self._job_client.sql_client.native_connection, Path(self._file_path).read_text(encoding="utf-8"))
+
+
+def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+    """Execute statements, parted by semicolons, as one transaction and in little memory."""
+    with limited(_MOST, "DuckDB to complete the history"):
+        _THREAD.submit(_transaction, connection, statements).result()
+
+
+def _transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+    statements = f"begin; {statements}; commit"
+    try:
+        with _held_to(_MEMORY, connection):
+            connection.execute(statements)
+    except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
+        connection.execute(statements)
+
+
+@contextmanager
+def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB have so much memory; what fails is rolled back."""
+    ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+    usual = re.sub(r"(\.\d) ", r"\g<1>01 ", shown)  # it is cut, not rounded: as it is shown it would sink each time
+    try:
+        connection.execute(f"set memory_limit = '{memory}'")
+        yield
+    finally:
+        with suppress(duckdb.TransactionException):  # where nothing failed, or only the end, which rolls back itself
+            connection.execute("rollback")
+        connection.execute(f"set memory_limit = '{usual}'")
+
+
+def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table
+    """The job that merges these files into the table called `name` in SQL."""
+    file = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql")
+    # There, no statement of ours is held to the little memory of another.
+    statements = _THREAD.submit(merge_sql, connection, table, name, paths).result()
+    request = Request(file.file_name())
+    request._save_text_file(";\n".join(statements))  # noqa: SLF001 - as dlt's own jobs do
+    return request
+
+
+def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> list[str]:  # noqa: ANN401 - dlt's table
+    """The statements that load parquet files into a table, by its hints and its write disposition."""
+    files = f"read_parquet([{', '.join(map(literal, paths))}], union_by_name = true)"
+    if table["write_disposition"] == "append":
+        return [f"insert into {name} by name select * from {files}"]
+    primary = ", ".join(_columns(table, "primary_key"))
+    keys = ", ".join(_columns(table, "merge_key")) or primary
+    kept = (
+        [f"{_quoted(removed)} is not true"]
+        if (removed := get_first_column_name_with_prop(table, "hard_delete"))
+        else []
+    )
+    if _repeated(connection, primary, paths):
+        latest = (
+            f"select filename, file_row_number from {files} "
+            f"qualify row_number() over (partition by {primary} {_order(table)}) = 1"
+        )
+        kept.append(f"(filename, file_row_number) in ({latest})")
+    return [
+        f"delete from {name} where ({keys}) in (select ({keys}) from {files})",
+        f"insert into {name} by name select * from {files} where {' and '.join(kept) or 'true'}",
+    ]
+
+
+def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[str]) -> bool:
+    """Whether a key comes twice: finding the latest of each costs a twentieth of a load, and is rarely needed.
+
+    The file that completes the table is about to be moved to where the others are.
+    """
+    now = [path if Path(path).exists() else path.replace("completed_jobs", "started_jobs") for path in paths]
+    files = f"read_parquet([{', '.join(map(literal, now))}])"
+    return connection.execute(f"select count(*) <> count(distinct ({key})) from {files}").fetchone() == (True,)
+
+
+def _columns(table: Any, hint: TColumnProp) -> list[str]:  # noqa: ANN401 - dlt's table
+    return [_quoted(column) for column in get_columns_names_with_prop(table, hint)]
+
+
+def _order(table: Any) -> str:  # noqa: ANN401 - dlt's table
+    column, order = get_dedup_sort_tuple(table) or (None, "")
+    return f"order by {_quoted(column)} {order} nulls last" if column else ""
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def literal(path: str) -> str:
+    """A path as DuckDB reads it: nothing in it stands for other files."""
+    escaped = _GLOB.sub(lambda sign: f"[{sign[0]}]", path)
+    return "'" + escaped.replace("'", "''") + "'"

@@ -1,0 +1,317 @@
+"""Opening the warehouse: one run at a time, a working folder that is empty, state from the destination."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import duckdb
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
+from dlt.common.runtime.collector import NullCollector
+from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from filelock import FileLock, Timeout
+
+from .duckdb import destination as duckdb_file
+from .dropped import (recreate_dropped, refuse_dropped)
+from ..console.ending import (WITHIN, watchdog)
+from ..console.exits import (WarehouseBusy, WarehouseLost, root_cause)
+from .preload import preload
+from impact_source.errors import ConfigurationError
+from impact_source.settings import parse_duration
+
+if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
+    from .postgres.lock import RunLock
+
+PIPELINE = DATASET = "impact"
+DEFAULT_FILE = "impact_warehouse.duckdb"
+"""DuckDB names its catalog after the file: that of the dataset would make `impact.actions` ambiguous."""
+_RETRY_SECONDS = 0.2
+_EMPTY = "there is no warehouse yet {where}: run `impact sync` first"
+_FILES = (
+    "files cannot be the warehouse: keep DuckDB or Postgres (impact.destination) and name a lake (impact.lake_url), "
+    "to which each sync publishes"
+)
+_LOAD = timedelta(hours=1)
+_NEVER_LANDED = (
+    "failed: nothing of a load package landed for an hour, the warehouse does not answer or is very slow; run again, "
+    "with a smaller sources.impact.package_rows if it happens again"
+)
+_log = logging.getLogger(__name__)
+
+
+class _Patience(NullCollector):
+    """Ends a load of which no file lands any more: dlt waits for its threads without a limit."""
+
+    def _start(self, step: str) -> None:
+        if step.startswith("Load"):
+            watchdog.limit(_LOAD.total_seconds(), said=_NEVER_LANDED)
+
+    def _stop(self) -> None:
+        watchdog.limit(None)
+
+    def update(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - dlt's
+        """Count what was done, from when on there is as much time again."""
+        if self.step.startswith("Load"):
+            self._start(self.step)
+
+
+@contextmanager
+def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
+    """The pipeline on the configured warehouse, its state restored from there.
+
+    Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
+    (30 seconds), `ConfigurationError` where the warehouse cannot be opened.
+    """
+    wait = _seconds("impact.warehouse_wait", 30.0)
+    watchdog.within = _seconds("impact.shutdown_wait", WITHIN)
+    with ExitStack() as stack:
+        path = duckdb_path() if kind() == "duckdb" else None
+        lock = _postgres_lock() if kind() == "postgres" else None
+        other = None if path else _other_destination(kind(), lock)
+        folder = _working_folder(f"{kind()}:{path or _address(other)}")
+        if read_only:  # a folder of its own: a run may be at work in the other
+            folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
+        else:
+            stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
+            shutil.rmtree(folder, ignore_errors=True)
+            preload(kind())
+        destination = other
+        if path is not None:
+            connection = stack.enter_context(_connected(path, wait, read_only=read_only))
+            destination = duckdb_file.destination(connection)
+        pipeline = dlt.pipeline(
+            PIPELINE,
+            destination=destination,
+            dataset_name=DATASET,
+            pipelines_dir=str(folder),
+            progress=_Patience(),
+        )
+        pipeline.refresh = None  # whatever is configured: each load package would empty the tables again
+        if other is not None:
+            _try(pipeline)
+        if lock is not None:
+            _check_encoding(pipeline)
+        if lock is not None and not read_only:
+            with pipeline.sql_client() as client:
+                address = client.credentials.to_native_representation()
+            stack.enter_context(lock.held(address, wait))
+        pipeline.sync_destination()
+        if read_only and not pipeline.default_schema_name:
+            raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
+        pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
+        (refuse_dropped if read_only else recreate_dropped)(pipeline)
+        yield pipeline
+
+
+def kind() -> str:
+    """Which destination of dlt the warehouse is: `impact.destination`, else `duckdb`."""
+    return str(dlt.config.get("impact.destination") or "duckdb")
+
+
+def _postgres_lock() -> RunLock:
+    """The lock of a run in Postgres, not taken yet. Raises `ConfigurationError` where the drivers are not installed."""
+    try:
+        from .postgres import destination as postgres  # noqa: F401, PLC0415 - only whoever uses it has its drivers
+        from .postgres.lock import RunLock  # noqa: PLC0415 - the same
+    except ImportError as error:
+        msg = f"Postgres needs drivers that are not installed ({error.name}): pip install 'impact-sync[postgres]'"
+        raise ConfigurationError(msg) from None
+    return RunLock(DATASET)
+
+
+def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any] | None:
+    if kind == "filesystem":  # dlt's merges to files only upsert, and runs look things up in SQL all the time
+        raise ConfigurationError(_FILES)
+    if lock is not None:
+        from .postgres import destination as postgres  # noqa: PLC0415 - only whoever uses it has its drivers
+
+        return postgres.destination(lock)
+    try:
+        return Destination.from_reference(kind)
+    except (ImportError, UnknownDestinationModule, InvalidDestinationReference) as error:
+        msg = f"impact.destination is {kind!r}, which dlt does not know: {str(error).splitlines()[0]}"
+        raise ConfigurationError(msg) from None
+
+
+def _address(destination: Destination[Any, Any] | None) -> str:
+    """What tells this warehouse from others of its kind; it holds credentials and is not to be shown."""
+    spec = destination.spec()._bind_dataset_name(DATASET) if destination else None  # noqa: SLF001
+    try:
+        found = destination.configuration(spec) if destination else None
+    except ConfigFieldMissingException as error:
+        missing = ", ".join(dict.fromkeys(name for name in error.traces))
+        section = f"destination.{kind()}"
+        msg = f"the warehouse is not configured: {section} lacks {missing}; put it into .dlt/secrets.toml"
+        raise ConfigurationError(msg) from None
+    credentials: Any = getattr(found, "credentials", None)
+    known = credentials.to_native_representation() if hasattr(credentials, "to_native_representation") else ""
+    return f"{known} {getattr(found, 'bucket_url', '')}"
+
+
+def _try(pipeline: dlt.Pipeline) -> None:
+    """Raise a line that helps where the server cannot be reached, or refuses."""
+    try:
+        with pipeline.destination_client():
+            pass
+    except Exception as error:  # noqa: BLE001 - each destination has its own
+        reason = str(root_cause(error)).strip().splitlines()[0]
+        msg = f"the warehouse in {kind()} cannot be opened: {reason}"
+        raise ConfigurationError(msg) from None
+
+
+def _check_encoding(pipeline: dlt.Pipeline) -> None:
+    """Raise `ConfigurationError` where a database at Postgres cannot hold every text."""
+    sql = "select current_setting('server_encoding'), current_database()"
+    with pipeline.sql_client() as client:
+        ((encoding, name),) = client.execute_sql(sql) or []
+    if encoding not in ("UTF8", "SQL_ASCII"):  # SQL_ASCII keeps the bytes as they are
+        msg = (
+            f"the database {name} is encoded in {encoding}, which cannot hold every name that the API sends: create "
+            f"one in UTF8 (create database {name}_utf8 encoding 'UTF8' template template0) and name it instead"
+        )
+        raise ConfigurationError(msg)
+
+
+def duckdb_path() -> Path:
+    """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact_warehouse.duckdb` in this folder.
+
+    An `impact.duckdb` of an earlier version that is there goes on being used.
+    """
+    given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
+    if isinstance(given, str):
+        _check_file(given)
+    if not given:
+        usual, earlier = Path(DEFAULT_FILE).absolute(), Path("impact.duckdb").absolute()
+        return earlier if earlier.exists() and not usual.exists() else usual
+    spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
+    return Path(str(spec.credentials.database)).absolute()
+
+
+def where(pipeline: dlt.Pipeline) -> str:
+    """The warehouse as a user knows it, without its credentials: the file, or the server and the dataset."""
+    if pipeline.destination.destination_name == "duckdb":
+        return str(duckdb_path())
+    with pipeline.destination_client() as client:
+        return f"{client.config}, dataset {pipeline.dataset_name}"
+
+
+def _check_file(given: str) -> None:
+    """Raise where what should name a DuckDB file names a server, or nothing that stays."""
+    scheme = given.strip().partition(":")[0].lower()
+    servers = {"postgresql": "postgres", "postgres": "postgres", "md": "motherduck", "mssql": "mssql"}
+    if ("://" in given and scheme != "duckdb") or scheme == "md":
+        kind = servers.get(scheme, scheme)
+        msg = (
+            f"destination.duckdb.credentials is an address of {scheme}, not of a DuckDB file: "
+            f"set IMPACT__DESTINATION={kind} and put the address into DESTINATION__{kind.upper()}__CREDENTIALS"
+        )
+        raise ConfigurationError(msg)
+    if given.strip().endswith(":memory:"):
+        msg = "destination.duckdb.credentials is :memory:, which is gone when the command ends: name a file"
+        raise ConfigurationError(msg)
+
+
+def beside(pipeline: dlt.Pipeline) -> Path:
+    """The file that remembers which corrections left: beside a DuckDB file, else in dlt's data folder."""
+    if pipeline.destination.destination_name == "duckdb":
+        path = duckdb_path()
+        return path.with_name(f"{path.name}.corrections.jsonl")
+    return _working_folder(f"{kind()}:{_address(pipeline.destination)}").with_suffix(".corrections.jsonl")
+
+
+def _seconds(key: str, usual: float) -> float:
+    """A duration of the configuration."""
+    try:
+        return parse_duration(dlt.config.get(key) or timedelta(seconds=usual)).total_seconds()
+    except ValueError as error:
+        msg = f'{key} must be a duration such as "{usual:.0f} seconds": {error}'
+        raise ConfigurationError(msg) from None
+
+
+def _working_folder(warehouse: str) -> Path:
+    """Dlt's working folder for one warehouse: disposable, since the warehouse is the only memory."""
+    mark = hashlib.sha256(warehouse.encode()).hexdigest()[:12]
+    folder = Path(dlt.current.run_context().data_dir) / "pipelines" / f"{PIPELINE}-{mark}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"dlt's data folder cannot be written: {error}; name another with DLT_DATA_DIR"
+        raise ConfigurationError(msg) from None
+    return folder
+
+
+@contextmanager
+def _run_lock(path: Path, wait: float) -> Iterator[None]:
+    lock = FileLock(path, timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout:  # is an OSError itself
+        msg = f"another run holds the warehouse (lock file {path}): wait for it to end, then run again"
+        raise WarehouseBusy(msg) from None
+    except OSError as error:
+        msg = f"the lock file {path} cannot be written: {error}; name another data folder with DLT_DATA_DIR"
+        raise ConfigurationError(msg) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that is kept for the whole run, so that no other program gets in between two packages."""
+    existed = path.exists()
+    if read_only and not existed:
+        raise ConfigurationError(_EMPTY.format(where=f"at {path}"))
+    connection = _connect(path, wait, read_only=read_only)
+    opened = path.stat()
+    try:
+        yield connection
+    finally:
+        loaded = existed or connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,)
+        connection.close()
+        ours = path.exists() and os.path.samestat(path.stat(), opened)
+        if not loaded and ours:  # a run that never landed anything leaves no file behind
+            path.unlink()
+    if not ours and not read_only:
+        msg = (
+            f"the warehouse {path} was removed or replaced while this run was at work: what it landed is lost. Leave "
+            "the file alone while a run is at work, and run again"
+        )
+        raise WarehouseLost(msg)
+
+
+def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    give_up = time.monotonic() + wait
+    while True:
+        try:
+            connection = duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
+        except duckdb.Error as error:
+            text = str(error)
+            if "Conflicting lock" not in text and "different configuration" not in text:
+                msg = f"the warehouse {path} cannot be opened: {text}"
+                raise ConfigurationError(msg) from None
+            if time.monotonic() > give_up:
+                holder = re.search(r"held in (.+?)\s*\(PID (\d+)\)", text)
+                who = f"{holder[1]} (process {holder[2]})" if holder else "another program"
+                msg = f"{who} holds the warehouse {path}: close it there, then run again"
+                raise WarehouseBusy(msg) from None
+            _log.info("the warehouse is in use elsewhere, trying again")
+            time.sleep(_RETRY_SECONDS)
+            continue
+        # Elsewhere the last day of the year 9999 is in a year that Python does not know.
+        connection.execute("set global timezone = 'UTC'")
+        return connection

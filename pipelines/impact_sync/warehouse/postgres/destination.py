@@ -1,0 +1,128 @@
+"""Postgres as the warehouse: parquet files by way of ADBC, which is the fastest; one run at a time on all machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql  # noqa: F401 - without it dlt would take the slow way
+import pyarrow.parquet as pq
+from adbc_driver_manager.dbapi import Connection
+from dlt.common.destination.client import LoadJob
+from dlt.common.destination.dataset import DBApiCursor
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from dlt.destinations.impl.postgres.factory import postgres as postgres_destination
+from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresParquetCopyJob
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from dlt.destinations.typing import DBTransaction
+from psycopg2.sql import SQL, Composable
+
+from ..duckdb.destination import Waiting
+from .lock import (LockLost, RunLock)
+
+_READS = ("select", "with")
+_IN_UTC = "set timezone = 'UTC'"
+
+
+class _SqlClient(Psycopg2SqlClient):
+    """Every transaction that writes proves that the run still holds the warehouse."""
+
+    def __init__(self, lock: RunLock, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
+        super().__init__(*parts)
+        self._lock = lock
+
+    def _reset_connection(self) -> None:
+        super()._reset_connection()
+        # A reset brings back the time zone that the connection began with: `PGTZ` beats what its address says.
+        with self._conn.cursor() as cursor:
+            cursor.execute(_IN_UTC)
+
+    @contextmanager
+    def begin_transaction(self) -> Iterator[DBTransaction]:
+        with super().begin_transaction() as transaction:
+            if proof := self._lock.proof:
+                self.execute_sql(proof)
+            yield transaction
+
+    @contextmanager
+    def execute_query(self, query: Any, *args: Any, **kwargs: Any) -> Iterator[DBApiCursor]:  # noqa: ANN401 - as the base has it
+        with super().execute_query(self._proven(query), *args, **kwargs) as cursor:
+            yield cursor
+
+    def _proven(self, query: Any) -> Any:  # noqa: ANN401 - text, or psycopg2's own
+        """Statements outside a transaction make one with the proof before them."""
+        proof = self._lock.proof if self.native_connection.autocommit else None
+        if proof is None:
+            return query
+        if isinstance(query, Composable):
+            return SQL(proof + "; ") + query
+        return query if query.lstrip().lower().startswith(_READS) else f"{proof}; {query}"
+
+    @classmethod
+    def _make_database_exception(cls, ex: Exception) -> Exception:
+        return LockLost() if RunLock.lost(ex) else super()._make_database_exception(ex)
+
+
+class _CopyJob(PostgresParquetCopyJob):
+    """Proves the lock in the transaction that copies."""
+
+    def _connect(self) -> Connection:
+        connection = super()._connect()
+        proof = self._job_client.sql_client._lock.proof  # noqa: SLF001 - its own
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_IN_UTC)
+                if proof is not None:
+                    cursor.execute(proof)
+        except adbc_driver_manager.Error as error:
+            connection.close()
+            if RunLock.lost(error):
+                raise LockLost from error
+            raise
+        return connection
+
+
+def destination(lock: RunLock) -> postgres_destination:
+    """Postgres, loaded from parquet files; whatever is written proves the lock."""
+
+    class Client(PostgresClient):
+        def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:  # noqa: ANN401 - as the base has it
+            config = copy(config)
+            config.credentials = credentials(config.credentials)
+            super().__init__(schema, config, capabilities)
+            plain = self.sql_client
+            self.sql_client = _SqlClient(
+                lock, plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
+            )
+
+        def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:  # noqa: ANN401, FBT001, FBT002 - as the base has it
+            if not file_path.endswith(".parquet"):
+                return super().create_load_job(table, file_path, load_id, restore)
+            if not pq.read_metadata(file_path).num_rows:
+                return Waiting(file_path)  # of a file without rows, which ADBC does not take, there is nothing to load
+            return _CopyJob(file_path)
+
+    class postgres(postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
+        """Takes files without rows, which only tell what columns there are."""
+
+        @property
+        def client_class(self) -> type[PostgresClient]:
+            return Client
+
+    return postgres(preferred_loader_file_format="parquet")
+
+
+def credentials(given: PostgresCredentials) -> PostgresCredentials:
+    """The credentials as every connection of ours takes them.
+
+    Text is UTF-8 and times are UTC whatever the environment says (the last day of the year 9999 is elsewhere in a year
+    that Python does not know), and a connection that the network has forgotten is noticed.
+    """
+    found = copy(given)
+    found.client_encoding, found.session_timezone = "utf8", "UTC"
+    alive = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    found.query = alive | (given.query or {}) | {"client_encoding": "utf8"}
+    return found

@@ -1,1 +1,0 @@
-"""Files that run `impact` on a schedule: copy what fits."""

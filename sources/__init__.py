@@ -1,1 +1,0 @@
-"""dlt sources: impact.com itself, and a sandbox that behaves like it."""

@@ -1,0 +1,1 @@
+"""Actions: from the account's campaigns to load packages of changed rows."""

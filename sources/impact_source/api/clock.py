@@ -1,0 +1,140 @@
+"""The run's clock: ours, or the servers' where they agree that ours is off.
+
+A `Date` is a witness and may be wrong: one node of many can be hours ahead. So is our own clock. What most of them
+agree on is believed; where no side has the majority, the earliest side is, as a cursor that stays behind costs a
+second read, and one that runs ahead loses rows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+import pendulum
+
+from ..settings import CLOCK_TOLERANCE
+
+_ROUNDING = timedelta(seconds=10)
+_NONE = timedelta(0)
+_QUORUM = 3
+"""Answers that have to agree before our own clock is overruled."""
+_HEARD = 99
+"""Answers that are remembered: the latest ones."""
+
+
+def local() -> datetime:
+    """What this machine's clock says, UTC."""
+    return datetime.now(UTC)
+
+
+def believed(skews: Iterable[timedelta]) -> tuple[timedelta, bool]:
+    """How far the servers are ahead of us, given what each answer says, and whether that is certain.
+
+    Our own clock is one witness more: it says zero, which is what counts where an answer agrees with it. Certain is
+    what most witnesses say, if they are our clock and an answer, or three answers. Else the earliest side is taken of
+    those that no other outnumbers by more than one.
+    """
+    votes = sorted([_NONE, *skews])
+    sides = {
+        at: bisect_right(votes, at + CLOCK_TOLERANCE) - bisect_left(votes, at - CLOCK_TOLERANCE)
+        for at in dict.fromkeys(votes)
+    }
+    most = max(sides.values())
+    leader = min(at for at, size in sides.items() if size == most)
+    is_ours = abs(leader) <= CLOCK_TOLERANCE
+    if 2 * most > len(votes) and most >= (2 if is_ours else _QUORUM):
+        return (_NONE if is_ours else leader), True
+    leader = min(at for at, size in sides.items() if size >= most - 1)
+    return (_NONE if abs(leader) <= CLOCK_TOLERANCE else leader), False
+
+
+class Clock:
+    """Tells the instant as the servers would. `hear` their answers, then `settle`.
+
+    Once settled, it never jumps: of two answers, the later one has the later instant. What contradicts it afterwards
+    shows in `excess`.
+    """
+
+    def __init__(self, own: Callable[[], datetime] | None = None) -> None:
+        self._local = own or local
+        self._heard: deque[timedelta] = deque(maxlen=_HEARD)
+        self._skew: timedelta | None = None
+        self._rounded = _NONE
+
+    @property
+    def skew(self) -> timedelta:
+        """How far the server's clock is ahead of ours; zero if within tolerance."""
+        return believed(self._heard)[0] if self._skew is None else self._skew
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is set."""
+        return self._skew is not None
+
+    def in_doubt(self, reached: datetime | None = None) -> bool:
+        """Whether more answers are needed before the clock is set.
+
+        They are where no majority tells who is wrong and a wrong clock would do harm: answers that run ahead of our
+        own, or lie behind what an earlier run has reached. Where there was none, any difference counts: the API goes
+        back three years from its own now. An answer that is merely behind our clock costs a second read at the worst.
+        """
+        skew, certain = believed(self._heard)
+        if self.settled or certain or not self._heard:
+            return False
+        return max(self._heard) > CLOCK_TOLERANCE or reached is None or self._local() + skew < reached - CLOCK_TOLERANCE
+
+    @property
+    def excess(self) -> timedelta:
+        """How far `now` runs ahead of what all answers so far make credible; zero where it does not."""
+        ahead = self.skew - believed(self._heard)[0]
+        return ahead if ahead > CLOCK_TOLERANCE else _NONE
+
+    @property
+    def odd(self) -> tuple[timedelta, ...]:
+        """How far the answers that are not believed were ahead of the others."""
+        skew = believed(self._heard)[0]
+        return tuple(heard - skew for heard in self._heard if abs(heard - skew) > 2 * CLOCK_TOLERANCE)
+
+    def hear(self, server: datetime | None) -> None:
+        """Take note of what an answer says of the server's clock."""
+        if server is not None:
+            self._heard.append(server - self._local())
+
+    def settle(self) -> None:
+        """Keep to what is believed now."""
+        if self._skew is None:
+            self._skew = self.skew
+
+    def not_before(self, moment: datetime | None) -> None:
+        """Go on from `moment`, which an earlier run reached, if it lies just ahead: a `Date` tells seconds only.
+
+        What is read later must not look older. A moment further ahead was told by a clock that was wrong.
+        """
+        behind = moment - self.now() if moment else _NONE
+        if _NONE < behind < _ROUNDING:
+            self._rounded = behind
+
+    def describe(self) -> str:
+        """The difference in words."""
+        side = "behind" if self.skew > _NONE else "ahead of"
+        return f"this machine's clock is {_words(self.skew)} {side} the server's"
+
+    def describe_odd(self) -> str:
+        """The answers that are not believed, in words; nothing where there are none."""
+        if not (odd := self.odd):
+            return ""
+        worst = max(odd, key=abs)
+        return (
+            f"{len(odd)} of {len(self._heard)} answers carried a wrong Date, up to {_words(worst)} "
+            f"{'ahead' if worst > _NONE else 'behind'}: not believed"
+        )
+
+    def now(self) -> datetime:
+        """The instant, UTC."""
+        return self._local() + self.skew + self._rounded
+
+
+def _words(apart: timedelta) -> str:
+    return pendulum.duration(seconds=round(abs(apart.total_seconds()))).in_words()

@@ -1,0 +1,51 @@
+"""One answer, listened to until its deadline and unpacked up to a size, whatever the peer does."""
+
+from __future__ import annotations
+
+import zlib
+
+import httpx
+
+from .transport import Connections
+from ..errors import InvalidAnswer
+
+
+def fetch(
+    http: httpx.Client, request: httpx.Request, connections: Connections, *, seconds: float, most: int
+) -> tuple[httpx.Response, bytearray]:
+    """An answer and its body, which came within so many seconds and unpacked to no more than `most` bytes.
+
+    Raises `InvalidAnswer` where it is larger, `httpx.ReadTimeout` where it takes longer, `httpx.DecodingError`.
+    """
+    with connections.within(seconds):
+        response = http.send(request, stream=True)
+        try:
+            return response, _unpack(response, most)
+        finally:
+            response.close()
+
+
+def _unpack(response: httpx.Response, most: int) -> bytearray:
+    """The body. httpx unpacks a piece whole, whatever its size, and as many times over as the answer says."""
+    packed = _is_packed(response.headers)
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    body = bytearray()  # grows in place: a list of parts, joined, would take a page's memory twice
+    for part in response.iter_raw():
+        try:
+            body += unpacker.decompress(part, most + 1 - len(body)) if packed else part
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from None
+        if len(body) > most:
+            msg = f"the answer is larger than {most:,} bytes"
+            raise InvalidAnswer(msg)
+    return body
+
+
+def _is_packed(headers: httpx.Headers) -> bool:
+    """Whether a body is gzip. Raises where it is something else that was not asked for, gzip within gzip included."""
+    given = [name.lower() for name in headers.get_list("content-encoding", split_commas=True)]
+    given = [name for name in given if name not in {"", "identity"}]
+    if given not in ([], ["gzip"], ["x-gzip"]):
+        msg = f"the answer is packed as {', '.join(given)[:80]}, which was not asked for"
+        raise httpx.DecodingError(msg)
+    return bool(given)

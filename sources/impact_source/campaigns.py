@@ -1,0 +1,99 @@
+"""The account's campaigns: listed whole or not at all, and chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from .api.client import Client
+from .rows.columns import CAMPAIGN
+from .errors import (InvalidAnswer, NotFound, ReadingError, UnknownCampaign)
+from .rows.parse import Reader
+from .warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Campaigns:
+    """The campaigns of an account: a typed table of those that the API shows, and the names of all by id."""
+
+    table: pa.Table
+    names: dict[str, str]
+    unlisted: Mapping[str, ReadingError | None] = field(default_factory=dict)
+    """Campaigns that the list lacks although the warehouse holds them, or the user named them; with the error that
+    asking for each by itself gave, None where it answered."""
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Campaigns of which the API says that they do not exist (any more)."""
+        return frozenset(id_ for id_, error in self.unlisted.items() if isinstance(error, NotFound))
+
+    def choose(self, asked: Sequence[str]) -> list[str]:
+        """The ids asked for, all of them if none are. Raises `UnknownCampaign`."""
+        if unknown := [campaign_id for campaign_id in asked if campaign_id not in self.names]:
+            known = ", ".join(f"{id_} ({name})" for id_, name in self.names.items()) or "none"
+            msg = f"the account has no campaign {', '.join(unknown)}; it has {known}"
+            raise UnknownCampaign(msg)
+        return list(dict.fromkeys(asked)) or list(self.names)
+
+
+def find_campaigns(client: Client, warehouse: Warehouse, asked: Sequence[str]) -> Campaigns:
+    """The account's campaigns, as listed and as the warehouse holds them: a list may come back short, or empty.
+
+    What the list lacks is asked for by itself. What the warehouse holds is among them whatever the answer is.
+    """
+    listed, held = list_campaigns(client, warehouse.latest_run()), warehouse.campaign_names()
+    names, tables = dict(listed.names), [listed.table]
+    unlisted: dict[str, ReadingError | None] = {}
+    for campaign_id in sorted({*(asked or held)} - names.keys()):
+        try:
+            answer = client.campaign(campaign_id)
+        except ReadingError as error:
+            if campaign_id in held:
+                unlisted[campaign_id], names[campaign_id] = error, held[campaign_id]
+            continue
+        table = Reader(CAMPAIGN).read(b"[" + answer.value + b"]", answer.read_at).table
+        tables.append(table)
+        unlisted[campaign_id] = None
+        names[campaign_id] = next(iter(table["name"].to_pylist()), None) or held.get(campaign_id, "")
+    return Campaigns(pa.concat_tables(tables, promote_options="default"), names, unlisted)
+
+
+def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
+    """What a user should know of campaigns that the list lacks; the actions of those in `refused` were not given."""
+    if not campaigns.names:
+        yield (
+            "the API lists no campaigns, so nothing was read. If the account has some, give the token access to them "
+            "in impact.com's API settings"
+        )
+    for campaign_id, error in campaigns.unlisted.items():
+        who = f"campaign {campaign_id} {campaigns.names[campaign_id]}".rstrip()
+        if error is None:
+            yield f"the API's list of campaigns lacks {who}, but knows it when asked for it: its actions were read"
+        elif campaign_id in refused:
+            yield (
+                f"{who} is not listed any more, does not exist when asked for it (404), and its actions are refused: "
+                "what is held of it stays as it was"
+            )
+        else:
+            yield f"the API's list of campaigns lacks {who} ({error}): its actions were asked for all the same"
+
+
+def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns:
+    """The account's campaigns. Every command begins with them: it sets the clock, given what runs before `reached`.
+
+    Raises `InvalidAnswer` if the list is not whole: none may be silently left out.
+    """
+    answers = list(client.campaigns())
+    client.settle_clock(reached)
+    reader = Reader(CAMPAIGN)
+    pages = [reader.read(answer.value.records, client.clock.now()) for answer in answers]
+    table = pa.concat_tables([page.table for page in pages], promote_options="default")
+    names = {id_: name or "" for id_, name in zip(*(table[c].to_pylist() for c in ("id", "name")), strict=True)}
+    total = answers[-1].value.total
+    if any(page.rejected for page in pages) or (total is not None and len(names) != total):
+        msg = f"the list of campaigns is not whole: it says {total} and holds {len(names)} that can be read; run again"
+        raise InvalidAnswer(msg)
+    return Campaigns(table, names)

@@ -1,0 +1,117 @@
+"""The items of queued actions, asked for with several requests in flight, until the queue or the budget ends."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future
+
+from ..api.client import (Answer, Client)
+from ..errors import (BudgetSpent, ImpactError, InvalidAnswer, NotFound, RequestRefused, TransientError, WindowTooFull)
+from .queue import (Queued, Status)
+from ..api.protocol import (Page, count_records)
+from .spool import (Listing, Spool)
+from ..waiting import Pool
+
+_TRIES = 3
+"""How often a list that contradicts its own total is read."""
+_AHEAD = 16
+"""Requests waiting behind each one in flight, so that no connection idles while a package lands."""
+_log = logging.getLogger(__name__)
+
+
+class ItemReader:
+    """Asks for items. Close it, or its threads linger.
+
+    After reading, `stopped` is None or the error that ended it before the queue's end.
+    """
+
+    def __init__(self, client: Client, spool: Spool | None = None) -> None:
+        self.stopped: ImpactError | None = None
+        self._client, self._spool = client, spool
+        self._flight = client.settings.item_concurrency
+        self._pool = Pool(self._flight, "impact-items", "the items of an action", client.longest)
+
+    def close(self) -> None:
+        """Abandon what is not asked for yet and end the threads; the client then sends no more requests."""
+        self._client.stop()
+        self._pool.end()
+
+    def read(self, queue: Iterable[Queued]) -> Iterator[Listing]:
+        """What the API says of each action, in order.
+
+        One action without a valid answer is no reason to stop, as many in a row as are in flight are.
+        """
+        waiting: deque[tuple[Queued, Future[Listing]]] = deque()
+        coming = iter(queue)
+        failures = 0
+        while True:
+            while self.stopped is None and self._room(waiting):
+                queued = next(coming, None)
+                if queued is None:
+                    break
+                waiting.append((queued, self._pool.submit(self._list, queued)))
+            if not waiting:
+                return
+            queued, future = waiting.popleft()
+            if future.cancelled():
+                continue
+            try:
+                listing = self._pool.result(future)
+            except (TransientError, RequestRefused, WindowTooFull) as error:
+                failures += 1
+                _log.warning("items of action %s: %s", queued.action_id, error)
+                if failures >= self._flight:
+                    self._stop(error, waiting)
+                yield Listing(queued, Status.FAILED, self._client.clock.now(), reason=str(error))
+            except ImpactError as error:
+                self._stop(error, waiting)
+            else:
+                failures = 0
+                yield listing
+
+    def _room(self, waiting: Collection[tuple[Queued, Future[Listing]]]) -> bool:
+        """Whether one more may be asked for.
+
+        Never more than there are requests for: of those in flight, the least valuable could take the last one.
+        """
+        if len(waiting) >= self._flight * _AHEAD:
+            return False
+        unsent = sum(not future.done() for _, future in waiting)
+        return unsent < max(1, self._client.budget.allowed)
+
+    def _stop(self, error: ImpactError, waiting: Iterable[tuple[Queued, Future[Listing]]]) -> None:
+        """Ask for nothing more; what is in flight is still received."""
+        if self.stopped is None or isinstance(self.stopped, BudgetSpent):
+            self.stopped = error
+        for _, future in waiting:
+            future.cancel()
+
+    def _list(self, queued: Queued) -> Listing:
+        if self._spool and (kept := self._spool.get(queued)):
+            return kept
+        try:
+            listing = self._ask(queued)
+        except NotFound:
+            listing = Listing(queued, Status.NOT_FOUND, self._client.clock.now())
+        if self._spool:
+            self._spool.put(listing)
+        return listing
+
+    def _ask(self, queued: Queued) -> Listing:
+        """All pages of an action's items, as many items as the API says there are."""
+        for _ in range(_TRIES):
+            answers = list(self._client.items(queued.action_id))
+            if _is_whole(answers):
+                return Listing(
+                    queued, Status.LISTED, answers[-1].read_at, tuple(bytes(a.value.records) for a in answers)
+                )
+        msg = f"the items of action {queued.action_id} do not add up to what the API says they are"
+        raise InvalidAnswer(msg)
+
+
+def _is_whole(answers: list[Answer[Page]]) -> bool:
+    count = sum(count_records(answer.value) for answer in answers)
+    first, last = answers[0].value.total, answers[-1].value.total
+    return first == last and (first is None or first == count)

@@ -1,0 +1,181 @@
+"""One drain of the item queue, cut into load packages that are checkpoints.
+
+A package is landed by `pipeline.run(impact_items(walk=walk))`, until the walk is `finished`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from itertools import islice
+from typing import Protocol, Self
+
+import pyarrow as pa
+
+from ..api.client import Client
+from ..errors import ImpactError
+from .landing import (ItemLander, ItemLanding, ItemTally)
+from .queue import (ItemQueue, Queued)
+from .reading import ItemReader
+from ..settings import SPARED
+from .spool import (Listing, Spool)
+from ..actions.run import (State, own)
+from ..warehouse import Warehouse
+
+_PACKAGE = 500
+"""Actions whose items make a load package."""
+_QUEUED = 20_000
+"""Actions that are taken off the queue at once."""
+
+
+@dataclass(frozen=True)
+class ItemProgress:
+    """Where a drain stands: actions `done`, `of` those that the requests allow, out of all that were `waiting`."""
+
+    done: int
+    of: int
+    waiting: int
+    per_second: float
+    requests_left: int
+
+
+@dataclass(frozen=True)
+class ItemAsk:
+    """What is asked of a drain: of which campaigns, at most how many requests, and whether to wait for the hour."""
+
+    campaigns: tuple[str, ...] = ()
+    max_requests: int | None = None
+    wait: bool = False
+
+
+class ItemPackages(Protocol):
+    """What the source loads items from: rows of one load package at a time."""
+
+    def package(self, state: State) -> Iterator[ItemLanding]:
+        """Rows of the next package."""
+
+
+class ItemWalk:
+    """Drains the queue once, in as many packages as it takes. Close it, or use it as a context.
+
+    It leaves a tenth of the hour's requests to others. After the last package `stopped` is None, or the error that
+    ended it with everything read before it landed; it is a `BudgetSpent` where only the requests ran out.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a drain is made of
+        self,
+        client: Client,
+        warehouse: Warehouse,
+        run_id: str,
+        ask: ItemAsk = ItemAsk(),
+        *,
+        spool: Spool | None = None,
+        on_progress: Callable[[ItemProgress], None] = lambda _: None,
+    ) -> None:
+        self.client, self.run_id, self.ask = client, run_id, ask
+        self.finished = False
+        self.stopped: ImpactError | None = None
+        self._warehouse, self._spool, self._on_progress = warehouse, spool, on_progress
+        self._queue = ItemQueue(warehouse, ask.campaigns)
+        self._reader = ItemReader(client, spool)
+        self._lander = ItemLander(warehouse, run_id)
+        self._asked: set[str] = set()
+        self._due: pa.Table | None = None
+        self._left: list[str] = []
+        self._ended = False
+        self._of = 0
+        self._listings: Iterator[Listing] | None = None
+        self._began = 0.0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """The walk itself; from here on its share of the hour counts."""
+        most, wait = self.ask.max_requests, self.ask.wait
+        self._stack.enter_context(self.client.budget.sparing(SPARED, most=most, wait=wait))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Abandon what is not asked for yet."""
+        self._reader.close()
+        self._stack.close()
+
+    @property
+    def tally(self) -> ItemTally:
+        """What was read."""
+        return self._lander.tally
+
+    @property
+    def earliest(self) -> datetime | None:
+        """When the first list arrived that was landed; None where none was."""
+        return self._lander.earliest
+
+    @cached_property
+    def waiting(self) -> int:
+        """Actions that waited when the walk began; none where it may not ask for any."""
+        return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
+
+    def package(self, state: State) -> Iterator[ItemLanding]:
+        """Rows of the next load package.
+
+        What `item_fetches` vouches for lands one package before it does: each table commits on its own, and a run
+        that is killed between the two must not leave an action that looks read and whose items are not there.
+        """
+        own(state, self.client.settings)
+        self._warehouse.refresh()
+        self.landed()
+        due, self._due = self._due, None
+        if due is not None:
+            yield ItemLanding(fetches=due)
+            self._left = due["action_id"].to_pylist()
+        listings = [] if self._ended else list(self._told(islice(self._begin(), _PACKAGE)))
+        self._ended = len(listings) < _PACKAGE
+        if listings:
+            landing = self._lander.land(listings)
+            self._due = landing.fetches
+            yield replace(landing, fetches=None)
+        if self._ended and self._due is None:
+            self.finished = True
+            self.stopped = self._reader.stopped
+
+    def landed(self) -> None:
+        """Say that the last package has landed."""
+        if self._spool and self._left:
+            self._spool.forget(self._left)
+            self._left = []
+
+    def _begin(self) -> Iterator[Listing]:
+        if self._listings is None:
+            most = self.waiting if self.ask.max_requests is None else self.ask.max_requests
+            self._of = min(self.waiting, most if self.ask.wait else self.client.budget.allowed)
+            self._listings = self._reader.read(self._take() if self.waiting else ())
+            self._began = time.monotonic()
+        return self._listings
+
+    def _take(self) -> Iterator[Queued]:
+        """The queue, taken anew whenever what was taken is used up: it ends where nothing new is in it."""
+        while True:
+            still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # asked for, and in the queue all the same
+            queue = self._queue.take(_QUEUED + still, self.client.clock.now())
+            new = [queued for queued in queue if queued.action_id not in self._asked]
+            if not new:
+                return
+            for queued in new:
+                self._asked.add(queued.action_id)
+                yield queued
+
+    def _told(self, listings: Iterable[Listing]) -> Iterator[Listing]:
+        for done, listing in enumerate(listings, self.tally.actions + 1):
+            yield listing
+            self._on_progress(
+                ItemProgress(
+                    done=done,
+                    of=max(self._of, done),
+                    waiting=self.waiting,
+                    per_second=done / max(time.monotonic() - self._began, 1e-3),
+                    requests_left=self.client.budget.remaining,
+                )
+            )

@@ -1,0 +1,282 @@
+"""From cursors to windows: what each pass reads of a campaign, and where its cursor stands afterwards. Pure.
+
+*updated* follows the last-updated date from its cursor to `until`. *locking* follows the LockingDate from its cursor,
+past `until`, to the furthest one known, because approvals do not move last-updated and open actions change silently;
+it reaches back to locked actions that were not cleared yet. *unseen* re-reads what can still change and was in none of
+those windows: its LockingDate is empty, or moved without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from ..api.protocol import Axis
+from ..settings import (CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings)
+from .windows import (SECOND, Window, cover, cut, gather)
+
+_BESIDE = timedelta(seconds=1)
+"""Neighbouring windows may be so far apart: the API filters no finer."""
+
+
+class Pass(StrEnum):
+    """The ways in which a campaign is read."""
+
+    UPDATED = "updated"
+    LOCKING = "locking"
+    UNSEEN = "unseen"
+    VERIFY = "verify"
+
+    @property
+    def axis(self) -> Axis:
+        """The date that the pass walks along."""
+        return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING}.get(self, Axis.EVENT)
+
+
+class Mark(StrEnum):
+    """The instants that a campaign's state keeps."""
+
+    UPDATED = "updated"
+    """Cursor of the updated pass."""
+    LOCKING = "locking"
+    """Cursor of the locking pass."""
+    RECHECKED = "rechecked"
+    """When the locks to come were last re-read."""
+    BEGUN = "begun"
+    """From where on the updated pass has read everything. It moves back where `start_date` does."""
+    FOLLOWED = "followed"
+    """Since when the locking pass follows locks; the first backfill read what had locked before."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What limits a run: its `until`, the server's `now`, and `since` if the user gave one."""
+
+    now: datetime
+    until: datetime
+    since: datetime | None = None
+    spent: timedelta = timedelta(0)
+    """How long the run has been going on."""
+
+    @property
+    def earliest(self) -> datetime:
+        """The furthest back that the API answers for."""
+        return self.now + self.spent - HISTORY_MAX
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One window to read; once it and all before it have landed, `marks` are moved to their instants.
+
+    `event`, `state` and `page_size` narrow or enlarge it where its own date can cut it no further. `fresh` says that
+    the run before may not have seen what it returns.
+    """
+
+    campaign_id: str
+    pass_: Pass
+    window: Window
+    marks: tuple[tuple[Mark, datetime], ...] = ()
+    event: Window | None = None
+    state: str | None = None
+    page_size: int | None = None
+    fresh: bool = False
+
+    def __str__(self) -> str:
+        """Campaign, pass and window, as messages name them."""
+        narrowed = f", events of {self.event}" if self.event else ""
+        return f"campaign {self.campaign_id}, {self.pass_} {self.window}{narrowed}"
+
+    @property
+    def windows(self) -> dict[Axis, Window]:
+        """The window of each date that is asked for."""
+        return {self.pass_.axis: self.window} | ({Axis.EVENT: self.event} if self.event else {})
+
+
+class Cursors:
+    """A campaign's marks in dlt's state, where they are ISO 8601 text."""
+
+    def __init__(self, state: MutableMapping[str, Any], campaign_id: str) -> None:
+        self._marks: dict[str, str] = state.setdefault("campaigns", {}).setdefault(campaign_id, {})
+
+    def get(self, mark: Mark) -> datetime | None:
+        """Where the mark stands, None before its first move."""
+        text = self._marks.get(mark.value)
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+    def move(self, mark: Mark, to: datetime) -> None:
+        """Move a mark forward, `begun` back; `followed` stays."""
+        stands = self.get(mark)
+        if stands is None or (to < stands if mark is Mark.BEGUN else to > stands and mark is not Mark.FOLLOWED):
+            self._marks[mark.value] = to.isoformat()
+
+    def forget(self) -> None:
+        """Forget all marks: what they vouch for is not there."""
+        self._marks.clear()
+
+    def pull_back(self, now: datetime) -> None:
+        """Bring marks that lie ahead of the server's clock back to it."""
+        for mark in Mark:
+            if (stands := self.get(mark)) and stands > now:
+                self._marks[mark.value] = now.isoformat()
+
+
+def is_first(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
+    """Whether this run reads all of a campaign by last-updated, from as far back as the API goes."""
+    start = _updated_start(cursors, bounds, settings)
+    return cursors.get(Mark.UPDATED) is None and start == bounds.earliest and _moves(cursors, bounds, settings)
+
+
+def plan_updated(
+    campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings, *, apart: bool = False
+) -> list[Reading]:
+    """Windows of the updated pass. The first of all sets the cursor of the locking pass to the run's now.
+
+    `apart` reads what the run before cannot have seen apart from the rest of the overlap: the answer does not tell when
+    an action was updated, and only what is new makes its items out of date. What was updated shortly before the cursor
+    may have shown up after it.
+    """
+    start = _updated_start(cursors, bounds, settings)
+    if start > bounds.until:
+        return []
+    moves = _moves(cursors, bounds, settings)
+
+    def marks(window: Window) -> tuple[tuple[Mark, datetime], ...]:
+        if not moves:
+            return ()
+        to: tuple[tuple[Mark, datetime], ...] = ((Mark.UPDATED, min(window.end, bounds.now)),)
+        if cursors.get(Mark.UPDATED) is None:
+            to += ((Mark.BEGUN, start),)
+        return to if cursors.get(Mark.LOCKING) else (*to, (Mark.LOCKING, bounds.now), (Mark.FOLLOWED, bounds.now))
+
+    cursor = cursors.get(Mark.UPDATED)
+    # Without a cursor everything is news.
+    seam = min(max(cursor - LATE if cursor else start, start), bounds.until) if apart else bounds.until
+    before = [Reading(campaign_id, Pass.UPDATED, w, marks(w)) for w in cut(start, seam)] if seam > start else []
+    if seam == bounds.until and before:
+        return before
+    return before + [Reading(campaign_id, Pass.UPDATED, w, marks(w), fresh=apart) for w in cut(seam, bounds.until)]
+
+
+def plan_earlier(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings) -> list[Reading]:
+    """Windows of the updated pass before those that were read, where `start_date` was moved to an earlier instant.
+
+    The latest come first, so that what was read has no hole in it wherever the run ends.
+    """
+    begun = cursors.get(Mark.BEGUN)
+    start = max(settings.start_date or bounds.earliest, bounds.earliest)
+    margin = _BESIDE if start == settings.start_date else CLOCK_TOLERANCE  # by clocks alone the horizon does not move
+    if begun is None or bounds.since or start > begun - margin or bounds.until < begun:
+        return []
+    return [
+        Reading(campaign_id, Pass.UPDATED, window, ((Mark.BEGUN, window.start),))
+        for window in reversed(cut(start, begun))
+    ]
+
+
+def adjoining(windows: Iterable[Window], cursor: datetime) -> datetime:
+    """From where on these windows hold everything up to the cursor."""
+    reached = cursor
+    for window in sorted(windows, key=lambda one: one.end, reverse=True):
+        if window.end < reached - _BESIDE:
+            break
+        reached = min(reached, window.start)
+    return reached
+
+
+def plan_locking(  # noqa: PLR0913 - one fact each
+    campaign_id: str,
+    cursors: Cursors,
+    bounds: Bounds,
+    settings: Settings,
+    *,
+    furthest: datetime | None,
+    uncleared: Iterable[datetime],
+) -> list[Reading]:
+    """Windows of the locking pass, given the furthest LockingDate known and those of uncleared actions."""
+    cursor = cursors.get(Mark.LOCKING)
+    if cursor is None and bounds.since is None:
+        return []
+    usual = bounds.now if cursor is None else cursor - settings.overlap
+    start = max(usual if bounds.since is None else bounds.since, bounds.earliest)
+    rechecks = _recheck_is_due(cursors, bounds, settings)
+    # A lock further ahead than the API allows is a way to say never: such actions are re-read as unseen ones.
+    # The end of a range may not count: the furthest lock lies before it.
+    ahead = min(furthest, bounds.now + LOCK_MAX - SECOND) + SECOND if furthest else bounds.until
+    end = max(bounds.until, ahead) if rechecks else bounds.until
+    if start > end:
+        return []
+    moves = cursor is not None and start <= max(cursor, bounds.earliest)
+    windows = cover((lock for lock in uncleared if lock >= bounds.earliest), start, end)
+    readings = []
+    for window in windows:
+        marks: tuple[tuple[Mark, datetime], ...] = ()
+        if moves and window.end >= start:
+            marks = ((Mark.LOCKING, min(window.end, bounds.until, bounds.now)),)
+        if moves and rechecks and window is windows[-1]:
+            marks += ((Mark.RECHECKED, bounds.now),)
+        readings.append(Reading(campaign_id, Pass.LOCKING, window, marks))
+    return readings
+
+
+def plan_unseen(
+    campaign_id: str,
+    unseen: Mapping[str, datetime | None],
+    count: Callable[[Window], int],
+    bounds: Bounds,
+    page_size: int,
+) -> tuple[list[Reading], list[str]]:
+    """Windows of the EventDate, and ids to read one by one, that re-read `unseen` (id -> EventDate) at the least cost.
+
+    `count` tells how many actions are known to lie in a window: its pages are what it costs.
+    """
+    dated = [event for event in unseen.values() if event and event >= bounds.earliest]
+    readings = []
+    single = dict(unseen)
+    for window in gather(dated):
+        inside = [id_ for id_, event in unseen.items() if event and window.start <= event < window.end]
+        if len(inside) > max(1, -(-count(window) // page_size)):
+            readings.append(Reading(campaign_id, Pass.UNSEEN, window))
+            for id_ in inside:
+                del single[id_]
+    return readings, sorted(single)
+
+
+def vouches(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
+    """Whether a run leaves nothing out: it adjoins what was read before, and re-reads the locks to come."""
+    cursor = cursors.get(Mark.LOCKING)
+    adjoins = bounds.since is None or (cursor is not None and bounds.since <= cursor)
+    return adjoins and _moves(cursors, bounds, settings) and _recheck_is_due(cursors, bounds, settings)
+
+
+def lookback_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
+    """The earliest LockingDate for which an uncleared action is still re-read.
+
+    It counts from the last run: what was looked after then must not fall out of sight in a long pause.
+    """
+    last = min(cursors.get(Mark.LOCKING) or bounds.until, bounds.until)
+    return max(last - settings.clearing_lookback, bounds.earliest)
+
+
+def _updated_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
+    start = bounds.since or _usual_start(cursors, bounds, settings)
+    return max(start, bounds.earliest)
+
+
+def _usual_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
+    cursor = cursors.get(Mark.UPDATED)
+    usual = settings.start_date or bounds.earliest if cursor is None else cursor - settings.overlap
+    return max(usual, bounds.earliest)
+
+
+def _moves(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
+    """Whether the updated pass adjoins what was read before: else its cursor must stay."""
+    reached = max(cursors.get(Mark.UPDATED) or _usual_start(cursors, bounds, settings), bounds.earliest)
+    return _updated_start(cursors, bounds, settings) <= reached
+
+
+def _recheck_is_due(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
+    last = cursors.get(Mark.RECHECKED)
+    return last is None or bounds.now - last >= settings.recheck_interval

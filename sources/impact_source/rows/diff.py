@@ -1,0 +1,145 @@
+"""What a page changes against what is known: the rows to write, and a tally of what happened. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .columns import SYNCED_AT
+
+Money = dict[str, Decimal]
+"""Sums by currency code."""
+APPROVED, REVERSED = "APPROVED", "REVERSED"
+
+
+@dataclass
+class Tally:
+    """What a run found: actions read, new, changed (of these approved, reversed, restored), newly rejected, gone.
+
+    `money` is the change of the sum of payouts by currency, new actions included.
+    """
+
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    approved: int = 0
+    reversed: int = 0
+    restored: int = 0
+    rejected: int = 0
+    gone: int = 0
+    money: Money = field(default_factory=lambda: defaultdict(Decimal))
+
+    def add(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        for name in ("read", "new", "changed", "approved", "reversed", "restored", "rejected", "gone"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for currency, moved in other.money.items():
+            self.money[currency] += moved
+
+
+CARRIED = ("id", "state", "currency", "payout")
+"""What a tally needs to know of a row."""
+
+
+def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None = None) -> tuple[pa.Table, Tally]:
+    """The rows of `new` that differ from the row of the same id in `old`, or have none there, with their tally.
+
+    Rows of ids that the load package carries already (`carried`, of which only the columns `CARRIED` are known, the
+    latest first) are always written again: it was an older answer. They count as changed where they differ in these.
+    """
+    if old is None or not len(old):
+        rows, before = new, None
+    else:
+        place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
+        held = old.take(place)
+        differs = differing_rows(new, held, place)
+        if carried is not None:
+            differs = pc.or_(differs, pc.is_in(new["id"], value_set=carried["id"].combine_chunks()))
+        rows, before = new.filter(differs), held.filter(differs).select(CARRIED)
+    tally = _tally(rows, before) if carried is None else _tally_again(rows, before, carried)
+    tally.read = len(new)
+    return rows, tally
+
+
+def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> Tally:
+    """The tally where some rows follow upon what the package carries, and not upon what the warehouse holds."""
+    known = carried
+    if before is not None:
+        held = before.filter(pc.is_valid(before["id"]))
+        known = pa.concat_tables([carried, held], promote_options="default")  # ids may be NULL in one of them alone
+    place = pc.index_in(rows["id"], value_set=known["id"].combine_chunks())
+    was = known.take(place)
+    again = pc.is_in(rows["id"], value_set=carried["id"].combine_chunks())
+    same = pc.invert(differing_rows(rows.select(CARRIED), was, place))
+    counted = pc.invert(pc.and_(again, same))
+    return _tally(rows.filter(counted), was.filter(counted))
+
+
+def differing_rows(new: pa.Table, before: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which rows of `new` differ from those of `before` in the same order, or have none there (`place` is null)."""
+    differs = pc.is_null(place)
+    for mask in differing_columns(new, before).values():
+        differs = pc.or_(differs, mask)
+    return differs
+
+
+def differing_columns(new: pa.Table, old: pa.Table) -> dict[str, pa.Array]:
+    """For two tables with the same ids in the same order: which rows differ, by column."""
+    names = [name for name in new.column_names if name != SYNCED_AT.name]
+    names += [name for name in old.column_names if name not in new.column_names and name != SYNCED_AT.name]
+    return {name: _differs(_column(new, name), _column(old, name)) for name in names}
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name in table.column_names:
+        return table[name]
+    return pa.chunked_array([pa.nulls(len(table), pa.string())])
+
+
+def _differs(new: pa.ChunkedArray, old: pa.ChunkedArray) -> pa.ChunkedArray:
+    if new.type != old.type:
+        old = old.cast(new.type)
+    absent, was_absent = pc.is_null(new), pc.is_null(old)
+    return pc.if_else(pc.or_(absent, was_absent), pc.xor(absent, was_absent), pc.not_equal(new, old))
+
+
+def _tally(after: pa.Table, before: pa.Table | None) -> Tally:
+    if before is None:
+        return Tally(new=len(after), money=_payouts(after, 1))
+    known = pc.is_valid(before["id"])
+    is_, was = after["state"], before["state"]
+
+    def count(*conditions: pa.ChunkedArray) -> int:
+        all_ = known
+        for condition in conditions:
+            all_ = pc.and_(all_, condition)
+        return pc.sum(all_).as_py() or 0  # what is NULL is not counted
+
+    return Tally(
+        new=len(after) - count(),
+        changed=count(),
+        approved=count(pc.equal(is_, APPROVED), pc.not_equal(was, APPROVED)),
+        reversed=count(pc.equal(is_, REVERSED), pc.not_equal(was, REVERSED)),
+        restored=count(pc.not_equal(is_, REVERSED), pc.equal(was, REVERSED)),
+        money=_moved(after, before),
+    )
+
+
+def _moved(after: pa.Table, before: pa.Table) -> Money:
+    moved = _payouts(after, 1)
+    for currency, payout in _payouts(before, -1).items():
+        moved[currency] += payout
+    return moved
+
+
+def _payouts(rows: pa.Table, sign: int) -> Money:
+    sums: Money = defaultdict(Decimal)
+    grouped = rows.select(["currency", "payout"]).group_by("currency").aggregate([("payout", "sum")]).to_pylist()
+    for group in grouped:
+        if group["payout_sum"] is not None:
+            sums[group["currency"] or ""] = sign * group["payout_sum"]
+    return sums

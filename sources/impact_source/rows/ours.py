@@ -1,0 +1,158 @@
+"""Columns of the tables that are ours and not the API's, as hints for dlt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from .columns import (ACTION, ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, TIME, hints)
+
+KEY: Any = {"nullable": False}
+STAMP: Any = {"dedup_sort": "desc"}
+
+WINDOW: Any = {
+    "run_id": {"data_type": "text", "nullable": False, "description": "The run that read the window"},
+    "campaign_id": {"data_type": "text", "nullable": False, "description": "The campaign that was read"},
+    "pass": {
+        "data_type": "text",
+        "nullable": False,
+        "description": "updated, locking, unseen or verify",
+    },
+    "window_start": {"data_type": "timestamp", "nullable": False, "description": "First instant of the window"},
+    "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
+}
+WINDOW_RESULT: Any = {
+    "event_start": {"data_type": "timestamp", "description": "First EventDate, where the window was parted by it"},
+    "event_end": {"data_type": "timestamp", "description": "Last EventDate, where the window was parted by it"},
+    "total": {"data_type": "bigint", "description": "Actions in the window, as the API counts them (@total)"},
+    "rows": {"data_type": "bigint", "description": "Actions received"},
+    "pages": {"data_type": "bigint", "description": "Pages of the window"},
+    "requests": {"data_type": "bigint", "description": "Requests sent for it, repeated ones included"},
+    "seconds": {"data_type": "double", "description": "Time its requests took, added up"},
+    "outcome": {
+        "data_type": "text",
+        "description": "whole, parted (in parts that add up), one by one; ahead (whole, but after a failed one, so the "
+        "cursor stays); or why not: too full, moved, failed, left out (after several that failed)",
+    },
+    "reason": {"data_type": "text", "description": "Why it failed, in the API's words; NULL where it did not"},
+}
+_READ_IN: Any = {name: hint | {"nullable": True} for name, hint in WINDOW.items()}
+_READ_IN["pass"] = _READ_IN["pass"] | {"description": "The pass that read it, or items"}
+REJECTED: Any = {
+    "id": {"data_type": "text", "nullable": False, "description": "The action's id, else a hash of the record"},
+    "raw": {"data_type": "text", "description": "The record as JSON, as it came"},
+    "reason": {"data_type": "text", "description": "Why it, or which value of it, could not be typed"},
+    "null_columns": {
+        "data_type": "text",
+        "description": "Columns that are NULL in its row, separated by commas; NULL where it has no row",
+    },
+    "ask_again": {
+        "data_type": "bool",
+        "description": "Whether the next run asks for it again; not where the value is clear and no column holds it",
+    },
+    "action_id": {"data_type": "text", "description": "The action's id, NULL where the record has none"},
+    "rejected_at": {
+        "data_type": "timestamp",
+        "dedup_sort": "desc",
+        "description": "When the answer that holds it arrived",
+    },
+    "resolved": {"data_type": "bool", "hard_delete": True, "description": "True removes the row; never seen here"},
+    **_READ_IN,
+}
+FINDINGS: Any = {
+    "run_id": {"data_type": "text", "nullable": False, "description": "The run that found it"},
+    "campaign_id": {"data_type": "text", "description": "The action's campaign"},
+    "action_id": {"data_type": "text", "nullable": False, "description": "The action that differs"},
+    "month": {"data_type": "text", "description": "Month of its EventDate, as YYYY-MM"},
+    "finding": {
+        "data_type": "text",
+        "description": "missing here, stale here, gone at the source, or back (met after it was gone)",
+    },
+    "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
+    "here": {"data_type": "text", "description": "The value in the warehouse"},
+    "there": {"data_type": "text", "description": "The value at the API"},
+    "repaired": {"data_type": "bool", "description": "Whether it was mended, or acknowledged if gone"},
+    "found_at": {"data_type": "timestamp", "description": "When it was found (the server's clock)"},
+}
+"""Columns of `verify_results`; its key is `FINDING_KEY`."""
+FINDING_KEY = ["run_id", "action_id", "column_name"]
+
+REMOVED = "removed"
+ITEMS: Any = {
+    **hints(
+        (ACTION_ID, *ITEM, LINE_COUNT, SYNCED_AT),
+        action_id=KEY | {"merge_key": True},
+        sku=KEY,
+        synced_at={"description": "When the answer arrived that last changed this item here (the server's clock)"},
+    ),
+    REMOVED: {
+        "data_type": "bool",
+        "nullable": True,
+        "hard_delete": True,
+        "description": "True removes the row; never seen here",
+    },
+}
+"""Columns of `action_items`; its key is `ITEM_KEY`. All items of an action are written at once."""
+ITEM_KEY = ["action_id", "sku"]
+
+_INTERVAL: Any = {
+    "valid_from": {
+        "data_type": "timestamp",
+        "nullable": False,
+        "description": "When the answer arrived that first showed this version (the server's clock)",
+    },
+    "valid_to": {
+        "data_type": "timestamp",
+        "description": "When an answer showed the next version, or that the item is gone; NULL while it is current",
+    },
+}
+_CHANGED: Any = {
+    "changed": {
+        "data_type": "text",
+        "description": "Columns that differ from the version before, parted by commas; NULL for the first version",
+    },
+}
+_CONFIRMED: Any = {"synced_at": {"description": "When the answer arrived that last wrote this version"}}
+HISTORY: Any = {
+    **hints((*ACTION, SYNCED_AT), id=KEY, **_CONFIRMED),
+    **_INTERVAL,
+    "pass": {
+        "data_type": "text",
+        "description": "What first saw it: updated, locking, unseen or verify; NULL where a run broke off",
+    },
+    **_CHANGED,
+}
+"""Columns of `action_history`; its key is `id` and `valid_from`."""
+ITEM_HISTORY: Any = {
+    **hints((ACTION_ID, *ITEM, LINE_COUNT, SYNCED_AT), action_id=KEY, sku=KEY, **_CONFIRMED),
+    **_INTERVAL,
+    **_CHANGED,
+}
+"""Columns of `action_item_history`; its key is `action_id`, `sku` and `valid_from`."""
+
+FETCHES: Any = {
+    "action_id": {"data_type": "text", "nullable": False, "description": "The action whose items were asked for"},
+    "fetched_at": {"data_type": "timestamp", "description": "When the answer arrived (the server's clock)"},
+    "fingerprint": {
+        "data_type": "text",
+        "description": "What decides whether items are current: the action's amounts when they were asked for, or why "
+        "they are out of date",
+    },
+    "status": {
+        "data_type": "text",
+        "description": "listed, not found (the API knows no such action), rejected (an item could not be typed) or "
+        "failed (no valid answer)",
+    },
+    "item_count": {"data_type": "bigint", "description": "Rows in action_items by this answer; NULL if it listed none"},
+}
+"""Columns of `item_fetches`; its key is `action_id`."""
+FETCH_TABLE = pa.schema(
+    [
+        pa.field("action_id", pa.string(), nullable=False),
+        ("fetched_at", TIME),
+        ("fingerprint", pa.string()),
+        ("status", pa.string()),
+        ("item_count", pa.int64()),
+    ]
+)

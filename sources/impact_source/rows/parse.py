@@ -1,0 +1,262 @@
+"""The records of a page become a typed Arrow table; what cannot be typed is set aside, never dropped.
+
+The fast way reads all records at once with an explicit schema of strings and casts column by column. Whatever it
+does not fit (numbers instead of strings, fields not yet known, records that are no objects) goes the exact way:
+record by record, number by number as written, which also teaches the reader the new fields.
+
+A value that does not fit its column costs that cell alone: it is NULL, and the record is also kept as it came. Only
+records without a usable key, or whose needed date cannot be read, do not become rows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from . import cells
+from .cells import Misfit
+from .columns import (SYNCED_AT, Column, Kind)
+from .naming import column_name
+from .nesting import flatten
+
+_Record = dict[str, msgspec.Raw]
+_VALUES = 2
+"""Levels down to the values of a record: the list, the record."""
+_Misfits = dict[str, Misfit]
+"""By the field's name."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that could not be typed, or not all of it: its id if it has one, its JSON as it came, and why.
+
+    `null_columns` are those that are NULL in the row that it became all the same; none where it became no row.
+    `ask_again` is false where the value is clear and its column cannot hold it: the next answer would be no other.
+    """
+
+    id: str | None
+    raw: str
+    reason: str
+    null_columns: tuple[str, ...] = ()
+    ask_again: bool = True
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the records of one page became: `table` and `rejected` together hold every one of them.
+
+    `misfits` are those of the rows in `table` that lack a value which did not fit.
+    """
+
+    table: pa.Table
+    rejected: tuple[Rejected, ...] = ()
+    misfits: tuple[Rejected, ...] = ()
+
+
+class Reader:
+    """Turns JSON lists of one kind of object into tables; remembers fields that the declaration lacks.
+
+    `columns` are those declared, the first of them the key, which no record may lack unless `keyed` is false. Safe to
+    share between threads.
+    """
+
+    def __init__(self, columns: tuple[Column, ...], *, keyed: bool = True) -> None:
+        self._key, self._keyed = columns[0], keyed
+        self._columns = columns
+        self._names = {column.name for column in columns}
+        self._strings_only = True
+        self._lock = threading.Lock()
+        self._spaces: list[bytearray] = []
+
+    def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
+        """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
+
+        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is no JSON list.
+        """
+        try:
+            return self._read(records, read_at)
+        except RecursionError:
+            return self._read(flatten(bytes(records), _VALUES), read_at)
+
+    def _read(self, records: bytes | memoryview, read_at: datetime) -> Records:
+        columns = self._columns
+        texts = None
+        if self._strings_only:
+            with self._copied(b'{"rows":', records, b"}") as body:
+                texts = _parse_strings(body, columns)
+        broken: dict[int, str] = {}
+        if texts is None:
+            raws = msgspec.json.decode(records, type=list[msgspec.Raw])
+            rows, broken = _parse_exactly(raws)
+            columns = self._learn(rows)
+            texts = _texts(rows, columns)
+        typed, misfits = _cast(texts, columns)
+        if self._keyed and texts[self._key.name].null_count:
+            keyless = pc.indices_nonzero(pc.is_null(texts[self._key.name])).to_pylist()
+            broken = dict.fromkeys(keyless, f"it has no {self._key.field}") | broken
+        if not broken and not misfits:
+            return Records(self._finish(typed, columns, read_at))
+        raws = msgspec.json.decode(records, type=list[msgspec.Raw])
+        odd = [
+            (row, _rejected(texts[self._key.name][row].as_py(), raws[row], broken.get(row), misfits[row], columns))
+            for row in sorted(broken | misfits)
+        ]
+        left_out = {row for row, record in odd if not record.null_columns}
+        keep = pa.array([row not in left_out for row in range(len(raws))])
+        return Records(
+            self._finish([values.filter(keep) for values in typed], columns, read_at),
+            tuple(record for row, record in odd if row in left_out),
+            tuple(record for row, record in odd if row not in left_out),
+        )
+
+    @contextmanager
+    def _copied(self, *parts: bytes | memoryview) -> Iterator[pa.Buffer]:
+        """These bytes behind each other, in memory that is used again: new memory for each page costs as the copy."""
+        try:
+            space = self._spaces.pop()
+        except IndexError:
+            space = bytearray()
+        size = sum(map(len, parts))
+        if len(space) < size:
+            space = bytearray(size)
+        view, end = memoryview(space), 0
+        for part in parts:
+            view[end : end + len(part)] = part
+            end += len(part)
+        yield pa.py_buffer(view[:size])  # Arrow copies what it reads from it
+        self._spaces.append(space)
+
+    def _learn(self, rows: list[_Record]) -> tuple[Column, ...]:
+        """Declare the fields that are new in `rows` as text columns at the end."""
+        with self._lock:
+            known = {column.field for column in self._columns}
+            for field in dict.fromkeys(field for row in rows for field in row if field not in known):
+                name = column_name(field, self._names)
+                self._names.add(name)
+                self._columns += (Column(field, name, Kind.TEXT, f"{field}, as the API sends it; not documented"),)
+            self._strings_only = all(_is_text(value) for row in rows[:10] for value in row.values())
+            return self._columns
+
+    def _finish(self, typed: list[pa.Array], columns: tuple[Column, ...], read_at: datetime) -> pa.Table:
+        """The table, its key not nullable (merging relies on it), `synced_at` behind the columns."""
+        rows = len(typed[0])
+        stamp = pa.array([read_at], SYNCED_AT.kind.arrow).take(pa.array([0] * rows, pa.int8()))
+        key = self._key if self._keyed else None
+        schema = [pa.field(column.name, column.kind.arrow, nullable=column is not key) for column in columns]
+        schema.append(pa.field(SYNCED_AT.name, SYNCED_AT.kind.arrow))
+        arrays: list[Any] = [*typed, stamp]
+        return pa.table(arrays, schema=pa.schema(schema))
+
+
+def empty(columns: tuple[Column, ...]) -> pa.Table:
+    """A table without rows that has every declared column."""
+    return Reader(columns).read(b"[]", datetime.now(UTC)).table
+
+
+def without_nul(table: pa.Table) -> pa.Table:
+    """The table with the symbol for NUL in place of each NUL: not every warehouse can hold one in a text."""
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if pa.types.is_string(field.type) and pc.any(pc.match_substring(column, "\x00")).as_py():
+            table = table.set_column(place, field, pc.replace_substring(column, "\x00", "\u2400"))
+    return table
+
+
+def _parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
+    """Each column's texts if every record in `rows` is an object of known fields with strings in them, else None."""
+    fields = pa.struct([(column.field, pa.string()) for column in columns])
+    try:
+        rows = pj.read_json(
+            pa.BufferReader(body),
+            read_options=pj.ReadOptions(use_threads=False, block_size=body.size + 1),
+            parse_options=pj.ParseOptions(
+                explicit_schema=pa.schema([("rows", pa.list_(fields))]),
+                newlines_in_values=True,
+                unexpected_field_behavior="error",
+            ),
+        )
+        structs = rows["rows"].combine_chunks()
+        if len(structs) != 1 or structs.null_count:
+            return None
+        records_ = structs.flatten()
+        if records_.null_count:
+            return None
+    except (pa.ArrowInvalid, pa.ArrowKeyError):
+        return None
+    return {column.name: _empty_is_null(records_.field(column.field)) for column in columns}
+
+
+def _parse_exactly(raws: list[msgspec.Raw]) -> tuple[list[_Record], dict[int, str]]:
+    """Every record as field -> raw JSON value, an empty one where it is no object, with the reason by row."""
+    rows: list[_Record] = []
+    rejected: dict[int, str] = {}
+    for number, raw in enumerate(raws):
+        try:
+            rows.append(msgspec.json.decode(raw, type=_Record))
+        except msgspec.DecodeError as error:
+            rows.append({})
+            rejected[number] = f"not an object that can be read: {error}"
+    return rows, rejected
+
+
+def _texts(rows: list[_Record], columns: tuple[Column, ...]) -> dict[str, pa.Array]:
+    """Each column's values as texts: strings decoded, numbers as written, objects and lists as JSON."""
+    return {
+        column.name: _empty_is_null(pa.array([_text(row.get(column.field)) for row in rows], pa.string()))
+        for column in columns
+    }
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    if raw is None:
+        return None
+    value = bytes(raw)
+    if value == b"null":
+        return None
+    if value.startswith(b'"'):
+        text: str = msgspec.json.decode(value, type=str)
+        # A lone surrogate is legal JSON and no text that a warehouse could hold.
+        return text.encode("utf-8", "replace").decode()
+    return value.decode(errors="replace")
+
+
+def _is_text(raw: msgspec.Raw) -> bool:
+    return bytes(raw)[:1] in {b'"', b"n"}
+
+
+def _empty_is_null(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _cast(texts: dict[str, pa.Array], columns: tuple[Column, ...]) -> tuple[list[pa.Array], dict[int, _Misfits]]:
+    """Columns cast to their types, NULL where a cell does not fit, and those cells by row."""
+    typed: list[pa.Array] = []
+    misfits: dict[int, _Misfits] = defaultdict(dict)
+    for column in columns:
+        found = cells.cast(texts[column.name], column.kind)
+        typed.append(found.values)
+        for row, misfit in found.misfits.items():
+            shown = f"{column.field} is {misfit.reason}: {texts[column.name][row].as_py()!r}"[:500]
+            misfits[row][column.name] = Misfit(shown, misfit.ask_again)
+    return typed, misfits
+
+
+def _rejected(
+    id_: str | None, raw: msgspec.Raw, broken: str | None, misfits: _Misfits, columns: tuple[Column, ...]
+) -> Rejected:
+    """A record that is `broken` as a whole, or in some cells; it becomes a row unless one of these is needed."""
+    text = bytes(raw).decode(errors="replace")
+    reason = broken or "; ".join(misfit.reason for misfit in misfits.values())
+    if broken or any(column.needed and column.name in misfits for column in columns):
+        return Rejected(id_, text, reason)
+    return Rejected(id_, text, reason, tuple(misfits), any(misfit.ask_again for misfit in misfits.values()))

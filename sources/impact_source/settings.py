@@ -1,0 +1,245 @@
+"""The API's limits, each with its source, and the settings of this source.
+
+"Reference" is impact.com's documentation of the Actions endpoints; "observed" is what teams report from live use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import dlt
+import pendulum
+
+from .errors import ConfigurationError
+from .lookup import not_set
+from .shown import Mask
+
+WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
+HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
+LOCK_MAX: Final = timedelta(days=760)  # observed: an action stays open for up to 730 days; a month of margin
+PAGE_SIZE_MIN: Final = 2_000  # reference
+PAGE_SIZE_DEFAULT: Final = 20_000  # reference
+PAGE_SIZE_MAX: Final = 200_000  # ours: pages beyond this do not fit our memory, if the API takes them at all
+PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
+PACKAGE_ROWS: Final = 200_000  # ours: a load package is one transaction, and what a crash makes us read again
+IN_FLIGHT_MAX: Final = 16  # ours: connections to the API at the most
+SPARED: Final = 0.1  # ours: share of the hour's requests that items leave to others
+REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
+STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: what may be filtered by; others have been observed
+IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
+LATE: Final = timedelta(hours=1)  # observed: rows show up minutes after their own dates; one team settled on an hour
+CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
+
+SECTION: Final = "sources.impact"
+_CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_BLANK: Final = " \t\r\n\u00a0\u200b\ufeff"
+"""What comes along when a value is copied or read from a file."""
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(\D|$)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|sec|min|second|minute|hour|day|week)s?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the source needs to know. `Settings.resolve()` takes it from dlt's configuration.
+
+    Durations are `timedelta` here and text such as `"1 day"`, `"90 minutes"` or `"P1D"` in configuration; instants
+    are UTC here and ISO 8601 there.
+    """
+
+    account_sid: str = field(repr=False)
+    auth_token: str = field(repr=False)
+    base_url: str = "https://api.impact.com"
+    campaign_ids: tuple[str, ...] = ()
+    start_date: datetime | None = None
+    overlap: timedelta = timedelta(days=1)
+    recheck_interval: timedelta = timedelta(0)
+    clearing_lookback: timedelta = timedelta(days=180)
+    page_size: int = PAGE_SIZE_DEFAULT
+    requests_per_hour: int = REQUESTS_PER_HOUR
+    max_wait: timedelta = timedelta(minutes=15)
+    package_rows: int = PACKAGE_ROWS
+    items_max_requests: int | None = None
+    """Requests that a sync spends on items at the most; None for what the hour leaves, 0 for none."""
+    item_concurrency: int = 8
+    history: bool = True
+    """Whether every version of an action and of an item is kept."""
+    actor: str = ""
+    """Who answers for corrections, as the journal names them; without one the user that the system knows."""
+    custom_codes: tuple[str, ...] = ()
+    """Reason and disposition codes that the account has configured beside the documented ones."""
+    poll_interval: timedelta = timedelta(seconds=10)
+    """Until a submission is asked for, and before it is asked for again, growing from there."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could leak credentials or what the API would refuse."""
+        _check_url(self.base_url)
+        if self.page_size < PAGE_SIZE_MIN:
+            msg = f"{SECTION}.page_size must be at least {PAGE_SIZE_MIN}, the API's minimum: {self.page_size}"
+            raise ConfigurationError(msg)
+        for name in (
+            "overlap",
+            "recheck_interval",
+            "clearing_lookback",
+            "max_wait",
+            "poll_interval",
+            "items_max_requests",
+        ):
+            if (value := getattr(self, name)) is not None and value < type(value)(0):
+                msg = f"{SECTION}.{name} must not be negative: {value}"
+                raise ConfigurationError(msg)
+        for name in ("requests_per_hour", "package_rows", "item_concurrency"):
+            if getattr(self, name) < 1:
+                msg = f"{SECTION}.{name} must be at least 1: {getattr(self, name)}"
+                raise ConfigurationError(msg)
+        if self.item_concurrency > IN_FLIGHT_MAX:
+            msg = f"{SECTION}.item_concurrency must be at most {IN_FLIGHT_MAX}: {self.item_concurrency}"
+            raise ConfigurationError(msg)
+
+    @property
+    def account(self) -> str:
+        """A fingerprint of the AccountSID: tells accounts apart without naming them."""
+        return hashlib.sha256(self.account_sid.encode()).hexdigest()[:16]
+
+    @property
+    def masked_sid(self) -> str:
+        """The AccountSID as it may be shown."""
+        return mask(self.account_sid)
+
+    @cached_property
+    def masked(self) -> Mask:
+        """What hides the credentials in texts of others."""
+        return Mask(self.account_sid, self.auth_token, self.masked_sid)
+
+    @classmethod
+    def resolve(cls, **overrides: Any) -> Settings:  # noqa: ANN401 - each value is checked against its field
+        """Settings from dlt's configuration: environment, `.dlt/secrets.toml`, `.dlt/config.toml`.
+
+        Raises `ConfigurationError` naming the key and how to set it.
+        """
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            raw = overrides.get(item.name)
+            if raw is None:
+                # Values got as secrets stay out of dlt's traces, which are written to disk.
+                accessor = dlt.secrets if item.name in _CREDENTIALS else dlt.config
+                raw = accessor.get(f"{SECTION}.{item.name}")
+            if isinstance(raw, str):
+                raw = raw.strip(_BLANK)
+            if raw is None or raw == "":
+                if item.name in _CREDENTIALS:
+                    raise ConfigurationError(not_set(SECTION, item.name))
+                continue
+            values[item.name] = _convert(item.name, str(item.type), raw)
+        return cls(**values)
+
+
+def _check_url(base_url: str) -> None:
+    """Raise where requests to it would carry credentials in the clear, or to nowhere."""
+    try:
+        url = urlsplit(base_url)
+        url.port  # noqa: B018 - parsed here, so that a bad one is found now
+    except ValueError as error:
+        msg = f"base_url cannot be read: {error}"
+        raise ConfigurationError(msg) from None
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+        shown = f"{url.scheme or 'nothing'}://{url.hostname or ''}"
+        msg = f"base_url must be https (plain http is for this machine's loopback alone), not {shown}"
+        raise ConfigurationError(msg)
+    if not url.hostname or url.username or url.password:
+        msg = "base_url must name a host and carry no credentials: set account_sid and auth_token instead"
+        raise ConfigurationError(msg)
+
+
+def mask(sid: str) -> str:
+    """An AccountSID of which only the first four characters can be read."""
+    return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown whole
+
+
+def parse_start(text: str | date) -> datetime:
+    """A bound from which on: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
+    return _bound(text, time.min)
+
+
+def parse_end(text: str | date) -> datetime:
+    """A bound up to which: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
+    return _bound(text, time.max)
+
+
+def _bound(text: str | date, of_day: time) -> datetime:
+    if isinstance(text, datetime):
+        return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
+    if isinstance(text, date):
+        return datetime.combine(text, of_day, UTC)
+    moment = pendulum.parse(text.strip(), tz="UTC", strict=True, exact=True) if _DATE.match(text.strip()) else None
+    if isinstance(moment, pendulum.DateTime):
+        return datetime.fromtimestamp(moment.timestamp(), UTC)
+    if isinstance(moment, pendulum.Date):
+        return datetime.combine(moment, of_day, UTC)
+    msg = f"not a date or an instant: {text!r}"
+    raise ValueError(msg)
+
+
+def parse_duration(text: str | float | timedelta) -> timedelta:
+    """A duration from `"1 day"`, `"90 minutes"`, `"6h"`, ISO 8601 (`"PT90M"`) or a number of seconds."""
+    if isinstance(text, timedelta):
+        return text
+    if isinstance(text, int | float) or text.replace(".", "", 1).isdigit():
+        return timedelta(seconds=float(text))
+    if match := _DURATION.fullmatch(text.strip().lower()):
+        return timedelta(**{_UNITS[match[2][0]]: float(match[1])})
+    duration = pendulum.parse(text)
+    if not isinstance(duration, pendulum.Duration):
+        msg = f"not a duration: {text!r}"
+        raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
+    return timedelta(seconds=duration.total_seconds())
+
+
+def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and environment differ
+    """Ids from a list, a JSON list, or text parted by commas."""
+    if isinstance(raw, str):
+        raw = json.loads(raw) if raw.lstrip().startswith("[") else raw.split(",")
+    if not isinstance(raw, list | tuple):
+        raw = [raw]
+    return tuple(str(value).strip() for value in raw if str(value).strip())
+
+
+def parse_flag(raw: Any) -> bool:  # noqa: ANN401 - TOML and environment differ
+    """Yes or no from a boolean or from text. Raises `ValueError`."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if (known := words.get(str(raw).strip().lower())) is None:
+        msg = f"neither true nor false: {raw!r}"
+        raise ValueError(msg)
+    return known
+
+
+_READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "int | None": (int, "a whole number"),
+    "timedelta": (parse_duration, 'a duration such as "1 day"'),
+    "datetime | None": (parse_start, "a date or an ISO 8601 instant"),
+    "tuple[str, ...]": (parse_ids, "a list of ids"),
+    "bool": (parse_flag, "true or false"),
+}
+
+
+def _convert(name: str, kind: str, raw: Any) -> Any:  # noqa: ANN401 - the field's type decides
+    reader, wanted = _READERS[kind]
+    if isinstance(raw, date) and not isinstance(raw, datetime):  # as TOML has it without quotes
+        raw = raw.isoformat()
+    try:
+        return reader(raw)
+    except (ValueError, TypeError) as error:
+        shown = "" if name in _CREDENTIALS else f": {raw!r}"
+        msg = f"{SECTION}.{name} must be {wanted}{shown}"
+        raise ConfigurationError(msg) from error
