@@ -22,11 +22,11 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import stamina
+from impact_sandbox import Campaign, Rules, Sandbox, World
+from impact_source import Ask, Settings
+from impact_sync.items.run import ItemSummary, items
+from impact_sync.sync.run import Summary, sync
 
-from impact_sync.items.run import (ItemSummary, items)
-from impact_sync.sync.run import (Summary, sync)
-from impact_source import (Ask, Settings)
-from impact_sandbox import (Campaign, Rules, Sandbox, World)
 from tests import postgres
 
 CAMPAIGNS = (

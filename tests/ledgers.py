@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
-
+from impact_source.rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
+from impact_source.rows.ours import FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT
 from impact_sync.load import runs
 from impact_sync.views import texts
-from impact_source.rows.columns import (ACTION, CAMPAIGN, SYNCED_AT, hints)
-from impact_source.rows.ours import (FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT)
 
 TABLES: dict[str, dict[str, Any]] = {
     "actions": hints((*ACTION, SYNCED_AT)),

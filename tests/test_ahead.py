@@ -9,8 +9,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from impact_source.actions.prefetch import (Ahead, Listed)
+from impact_source.actions.prefetch import Ahead, Listed
 from impact_source.waiting import Pool
 
 WAITING, UNKNOWN = 5, 2

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from impact_sync.verify.run import verify
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

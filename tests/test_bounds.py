@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 import pytest
-
+from impact_source import Ask
+from impact_source.settings import parse_end, parse_start
 from impact_sync.cli import main
 from impact_sync.report.words import closing
 from impact_sync.verify.run import verify
-from impact_source import Ask
-from impact_source.settings import (parse_end, parse_start)
+
 from tests.conftest import Account
 
 FIRST, LAST = datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 1, 31, 23, 59, 59, 999999, UTC)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-
+from impact_source.api.protocol import Limits
 from impact_source.api.quota import Budget
 from impact_source.errors import BudgetSpent
-from impact_source.api.protocol import Limits
 
 
 class Time:

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
-
-from impact_sync.console.exits import Exit
-from impact_sync.verify.run import verify
+from impact_sandbox import Reply, Request
 from impact_source import Ask
 from impact_source.errors import UnknownCampaign
-from impact_sandbox import (Reply, Request)
+from impact_sync.console.exits import Exit
+from impact_sync.verify.run import verify
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

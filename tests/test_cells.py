@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-
-from impact_source.rows.cells import (Misfit, cast)
+from impact_source.rows.cells import Misfit, cast
 from impact_source.rows.columns import Kind
 
 LARGE = Misfit("more than 12 digits before the decimal point", ask_again=False)

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-
-from impact_source.rows.diff import (Tally, changed_rows, differing_columns)
-from impact_source.rows.columns import (MONEY, TIME)
+from impact_source.rows.columns import MONEY, TIME
+from impact_source.rows.diff import Tally, changed_rows, differing_columns
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from impact_sandbox import Faults, Rules
 
-from impact_sandbox import (Faults, Rules)
 from tests.chaos.kills import Killer, Toll
 from tests.chaos.storm import Weathered, weather
 from tests.commands import environment

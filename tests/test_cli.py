@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from impact_sandbox import Campaign, Reply, Request
 
-from impact_sandbox import (Campaign, Reply, Request)
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import Account
 

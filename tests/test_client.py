@@ -17,16 +17,27 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-
+from impact_sandbox import Reply, Request
 from impact_source.api import protocol
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
-from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ImpactError, InvalidAnswer, NotFound, RequestRefused, ScopeError, Unavailable, WindowTooFull)
-from impact_source.api.protocol import (Axis, Body)
+from impact_source.api.protocol import Axis, Body
+from impact_source.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    CredentialsError,
+    ImpactError,
+    InvalidAnswer,
+    NotFound,
+    RequestRefused,
+    ScopeError,
+    Unavailable,
+    WindowTooFull,
+)
+from impact_source.plan.windows import Window
 from impact_source.settings import Settings
 from impact_source.shown import Mask
-from impact_source.plan.windows import Window
-from impact_sandbox import (Reply, Request)
+
 from tests.conftest import Account, own_clock
 
 Make = Callable[..., Account]

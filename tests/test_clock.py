@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
+from impact_source.api import clock
+from impact_source.api.clock import Clock, believed
 from impact_sync.check import run as check
 from impact_sync.console.exits import Exit
-from impact_source.api import clock
-from impact_source.api.clock import (Clock, believed)
+
 from tests.conftest import Account, own_clock
 
 Make = Callable[..., Account]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from impact_source.api import clock
-from impact_source.api.clock import (Clock, believed)
+from impact_source.api.clock import Clock, believed
 from impact_source.settings import CLOCK_TOLERANCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,10 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-
-from impact_sync.verify.compare import (Cell, Difference, Kind, compare, months, newer, only)
-from impact_source.rows.columns import (ACTION, SYNCED_AT)
+from impact_source.rows.columns import ACTION, SYNCED_AT
 from impact_source.settings import LATE
+from impact_sync.verify.compare import Cell, Difference, Kind, compare, months, newer, only
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

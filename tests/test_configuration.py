@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from impact_sync.cli import main
 from impact_sandbox import Campaign
+from impact_sync.cli import main
+
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import Account
 

@@ -16,20 +16,20 @@ from typing import Any
 import psycopg2
 import pytest
 from click.testing import CliRunner
-
+from impact_sandbox import Reply, Request, Rules
+from impact_source.errors import ConfigurationError
 from impact_sync.cli import main
-from impact_sync.console.exits import (Exit, exit_code)
-from impact_sync.warehouse.history_check import Wrong
-from impact_sync.warehouse.postgres.lock import LockLost
+from impact_sync.console.exits import Exit, exit_code
 from impact_sync.report.gather import read as read_figures
-from impact_sync.report.scope import (Books, Scope)
+from impact_sync.report.scope import Books, Scope
 from impact_sync.sync.run import sync
-from impact_sync.warehouse.user_query import run_query
 from impact_sync.verify.run import verify
 from impact_sync.views import texts
+from impact_sync.warehouse.history_check import Wrong
 from impact_sync.warehouse.open import open_pipeline
-from impact_source.errors import ConfigurationError
-from impact_sandbox import (Reply, Request, Rules)
+from impact_sync.warehouse.postgres.lock import LockLost
+from impact_sync.warehouse.user_query import run_query
+
 from tests import postgres
 from tests.conftest import Account, on_duckdb_first, on_postgres_first
 from tests.corrections.conftest import Desk

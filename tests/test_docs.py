@@ -15,10 +15,10 @@ import click
 import duckdb
 import pytest
 from filelock import FileLock
-
 from impact_sync.cli import main
 from impact_sync.corrections.plan.request import COLUMNS
 from impact_sync.views import texts
+
 from tests.commands import clean, environment, impact
 
 ROOT = Path(__file__).parent.parent

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dlt.common.storages.load_package import ParsedLoadJobFileName
-
 from impact_sync.warehouse.duckdb import merge as duckdb_merge
-from impact_sync.warehouse.duckdb.merge import (merge_request, merge_sql, transaction)
+from impact_sync.warehouse.duckdb.merge import merge_request, merge_sql, transaction
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from impact_sandbox import Request
+
 from tests.commands import clean, environment, impact
 from tests.conftest import Account
 

@@ -19,18 +19,27 @@ from pathlib import Path
 import httpx
 import pytest
 import stamina
-
-from impact_sync.console.exits import (Exit, exit_code)
-from impact_source.api import (quota as budget, client)
-from impact_source.api.client import (Client, Patience)
-from impact_source.api.clock import Clock
-from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ImpactError, InvalidAnswer, RequestRefused, Unavailable)
-from impact_source.plan.splitting import Counts
-from impact_source.api.protocol import Axis
-from impact_source.actions.reading import WindowReader
-from impact_source.plan.windows import Window
-from impact_sandbox import (Campaign, Faults, Kind, Reply, Request)
+from impact_sandbox import Campaign, Faults, Kind, Reply, Request
 from impact_sandbox.faults import PASSING
+from impact_source.actions.reading import WindowReader
+from impact_source.api import client
+from impact_source.api import quota as budget
+from impact_source.api.client import Client, Patience
+from impact_source.api.clock import Clock
+from impact_source.api.protocol import Axis
+from impact_source.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    CredentialsError,
+    ImpactError,
+    InvalidAnswer,
+    RequestRefused,
+    Unavailable,
+)
+from impact_source.plan.splitting import Counts
+from impact_source.plan.windows import Window
+from impact_sync.console.exits import Exit, exit_code
+
 from tests.conftest import Account, own_clock
 
 Make = Callable[..., Account]

@@ -10,12 +10,11 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from impact_source.rows.columns import (ACTION, ITEM)
+from impact_source.api.protocol import read_limits, read_object, read_page
 from impact_source.errors import ImpactError
 from impact_source.items.landing import one_a_sku
+from impact_source.rows.columns import ACTION, ITEM
 from impact_source.rows.nesting import flatten
-from impact_source.api.protocol import (read_limits, read_object, read_page)
 from impact_source.rows.parse import Reader
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

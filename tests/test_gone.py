@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
+from impact_sandbox import Campaign
+from impact_source.plan.gone import Gone
 from impact_sync.console.exits import Exit
 from impact_sync.verify.run import verify
-from impact_source.plan.gone import Gone
-from impact_sandbox import Campaign
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from impact_source.plan.gone import Gone
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -7,12 +7,11 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
-
-from impact_sync.console.screen import bar
-from impact_sync.console.grid import (Grid, widths)
 from impact_source.items.run import ItemProgress
 from impact_source.shown import visible
+from impact_sync.console.grid import Grid, widths
+from impact_sync.console.screen import bar
+from rich.console import Console
 
 WORDS = st.text("abcdefghij0123456789.-", min_size=1, max_size=30)
 ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=9).map(" ".join)), min_size=1, max_size=4)

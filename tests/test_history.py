@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from impact_sync.warehouse.history import History
 from impact_sync.verify.run import verify
+from impact_sync.warehouse.history import History
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

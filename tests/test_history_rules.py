@@ -9,7 +9,6 @@ from typing import Any
 import dlt
 import pytest
 from dlt.common.schema import Schema
-
 from impact_sync.warehouse.history import History
 from impact_sync.warehouse.history_check import Wrong
 from impact_sync.warehouse.open import open_pipeline

@@ -11,9 +11,9 @@ from typing import Literal
 from urllib.parse import quote
 
 import pytest
-
+from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_sync.console.exits import Exit
-from impact_sandbox import (Campaign, Reply, Request, Rules)
+
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
 

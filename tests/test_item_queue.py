@@ -13,21 +13,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
+from impact_sandbox import Request
+from impact_source import impact_items
+from impact_source.api.client import Client
+from impact_source.api.protocol import Limits
+from impact_source.api.quota import Budget
+from impact_source.errors import BudgetSpent
+from impact_source.items import run as items
+from impact_source.items.queue import Queued, Status
+from impact_source.items.reading import ItemReader
+from impact_source.items.spool import Listing, Spool
+from impact_source.settings import Settings
+from impact_source.warehouse import Warehouse
 from impact_sync.console.exits import Exit
 from impact_sync.warehouse.open import open_pipeline
-from impact_source import impact_items
-from impact_source.items import run as items
-from impact_source.api.quota import Budget
-from impact_source.api.client import Client
-from impact_source.errors import BudgetSpent
-from impact_source.items.queue import (Queued, Status)
-from impact_source.items.reading import ItemReader
-from impact_source.api.protocol import Limits
-from impact_source.settings import Settings
-from impact_source.items.spool import (Listing, Spool)
-from impact_source.warehouse import Warehouse
-from impact_sandbox import Request
+
 from tests.commands import IMPACT, clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
 

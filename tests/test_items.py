@@ -9,15 +9,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-
+from impact_sandbox import Reply, Request, Rules
+from impact_source import Ask, impact_items
+from impact_source.api.client import Client
+from impact_source.items import run as items
+from impact_source.warehouse import Warehouse
 from impact_sync.console.exits import Exit
 from impact_sync.items.run import kept_answers
 from impact_sync.warehouse.open import open_pipeline
-from impact_source import (Ask, impact_items)
-from impact_source.items import run as items
-from impact_source.api.client import Client
-from impact_source.warehouse import Warehouse
-from impact_sandbox import (Reply, Request, Rules)
+
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

@@ -11,19 +11,18 @@ from decimal import Decimal
 import dlt
 import pyarrow as pa
 import pytest
-
+from impact_source import impact
+from impact_source.actions.landing import Lander, Landing, Watch, versions
+from impact_source.actions.reading import Batch
+from impact_source.actions.run import State
+from impact_source.plan.passes import Pass, Reading
+from impact_source.plan.windows import Window
+from impact_source.rows.columns import ACTION
+from impact_source.rows.ours import FETCH_TABLE
+from impact_source.rows.parse import Reader, empty
+from impact_source.warehouse import Warehouse
 from impact_sync.warehouse.history import History
 from impact_sync.warehouse.open import open_pipeline
-from impact_source import impact
-from impact_source.rows.columns import ACTION
-from impact_source.actions.landing import (Lander, Landing, Watch, versions)
-from impact_source.plan.passes import (Pass, Reading)
-from impact_source.actions.reading import Batch
-from impact_source.rows.ours import FETCH_TABLE
-from impact_source.rows.parse import (Reader, empty)
-from impact_source.actions.run import State
-from impact_source.warehouse import Warehouse
-from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

@@ -26,13 +26,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-
-from impact_sync.console.exits import Exit
+from impact_sandbox import Campaign, Reply, Request, Rules, Sandbox, World
+from impact_sandbox.times import parse_time
 from impact_source import Ask
 from impact_source.api import clock
-from impact_source.errors import (BudgetSpent, ConfigurationError, Unavailable)
-from impact_sandbox import (Campaign, Reply, Request, Rules, Sandbox, World)
-from impact_sandbox.times import parse_time
+from impact_source.errors import BudgetSpent, ConfigurationError, Unavailable
+from impact_sync.console.exits import Exit
+
 from tests.conftest import CAMPAIGNS, Account, own_clock
 
 PLENTY = 100_000

@@ -7,13 +7,13 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-
-from impact_source.plan.narrowing import (Case, Known, Way, Why, adds_up, allowed, child, cut)
-from impact_source.plan.splitting import Counts
-from impact_source.plan.passes import (Mark, Reading)
 from impact_source.api.protocol import Axis
-from impact_source.settings import STATES
+from impact_source.plan.narrowing import Case, Known, Way, Why, adds_up, allowed, child, cut
+from impact_source.plan.passes import Mark, Reading
+from impact_source.plan.splitting import Counts
 from impact_source.plan.windows import Window
+from impact_source.settings import STATES
+
 from tests.test_narrowing_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
 
 BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-
+from impact_sandbox import Campaign
 from impact_sync.cli import main
 from impact_sync.console.exits import Exit
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
 from impact_sync.verify.run import verify
-from impact_sandbox import Campaign
+
 from tests.conftest import Account, on_duckdb_first
 from tests.lake.conftest import assert_published
 from tests.test_destinations import query

@@ -8,9 +8,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from impact_source.plan.splitting import parts
-from impact_source.plan.windows import (SECOND, Window)
+from impact_source.plan.windows import SECOND, Window
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)

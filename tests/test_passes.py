@@ -9,10 +9,19 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from impact_source.plan.passes import (Bounds, Cursors, Mark, Pass, Reading, is_first, plan_locking, plan_unseen, plan_updated)
-from impact_source.settings import (HISTORY_MAX, LATE, WINDOW_MAX, Settings)
-from impact_source.plan.windows import (SECOND, Window)
+from impact_source.plan.passes import (
+    Bounds,
+    Cursors,
+    Mark,
+    Pass,
+    Reading,
+    is_first,
+    plan_locking,
+    plan_unseen,
+    plan_updated,
+)
+from impact_source.plan.windows import SECOND, Window
+from impact_source.settings import HISTORY_MAX, LATE, WINDOW_MAX, Settings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

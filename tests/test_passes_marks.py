@@ -5,10 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from impact_source.plan.passes import (
+    Bounds,
+    Cursors,
+    Mark,
+    Pass,
+    Reading,
+    adjoining,
+    lookback_start,
+    plan_earlier,
+    plan_locking,
+    plan_unseen,
+    plan_updated,
+    vouches,
+)
+from impact_source.plan.windows import SECOND, Window
+from impact_source.settings import HISTORY_MAX, LATE, LOCK_MAX, WINDOW_MAX, Settings
 
-from impact_source.plan.passes import (Bounds, Cursors, Mark, Pass, Reading, adjoining, lookback_start, plan_earlier, plan_locking, plan_unseen, plan_updated, vouches)
-from impact_source.settings import (HISTORY_MAX, LATE, LOCK_MAX, WINDOW_MAX, Settings)
-from impact_source.plan.windows import (SECOND, Window)
 from tests.test_passes import DAY, NOW, SETTINGS, cursors
 
 BOUNDS = Bounds(NOW, NOW)

@@ -10,12 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
+from impact_sandbox import Campaign, Reply, Request, Rules
+from impact_source import Ask
+from impact_source.errors import RequestRefused, ShortAnswers, WindowNotWhole
 from impact_sync.console.exits import Exit
 from impact_sync.verify.run import verify
-from impact_source import Ask
-from impact_source.errors import (RequestRefused, ShortAnswers, WindowNotWhole)
-from impact_sandbox import (Campaign, Reply, Request, Rules)
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -18,20 +18,20 @@ from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser
-
-from impact_sync.cli import main
-from impact_sync.report import words
-from impact_sync.report.figures import (Balance, Figures, Freshness, Partner, Ranking)
-from impact_sync.report.gather import (month_end, read)
-from impact_sync.report.page import render
-from impact_sync.report.scope import (Books, Scope)
-from impact_sync.report.vega import (COLOURS, DARK)
-from impact_sync.verify.run import verify
-from impact_sync.warehouse.open import open_pipeline
+from impact_sandbox import Campaign
 from impact_source import Ask
 from impact_source.shown import visible
-from impact_sandbox import Campaign
+from impact_sync.cli import main
+from impact_sync.report import words
+from impact_sync.report.figures import Balance, Figures, Freshness, Partner, Ranking
+from impact_sync.report.gather import month_end, read
+from impact_sync.report.page import render
+from impact_sync.report.scope import Books, Scope
+from impact_sync.report.vega import COLOURS, DARK
+from impact_sync.verify.run import verify
+from impact_sync.warehouse.open import open_pipeline
+from playwright.sync_api import Browser
+
 from tests.browser import NARROW, browser, marks, opened, painted, plain, table, tiles
 from tests.conftest import Account
 

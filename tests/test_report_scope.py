@@ -9,21 +9,21 @@ from datetime import datetime, timedelta
 
 import dlt
 import pytest
-
+from impact_source import impact
+from impact_source.actions.landing import Lander, Landing, finding, versions
+from impact_source.actions.reading import WindowDone
+from impact_source.plan.passes import Pass, Reading
+from impact_source.plan.windows import Window
+from impact_source.rows.columns import CAMPAIGN
+from impact_source.rows.ours import FETCH_TABLE
+from impact_source.rows.parse import Reader, Rejected
+from impact_source.warehouse import Warehouse
+from impact_sync.load.runs import Run, runs
 from impact_sync.report.figures import Figures
 from impact_sync.report.gather import read
-from impact_sync.report.scope import (Books, Scope)
-from impact_sync.load.runs import (Run, runs)
+from impact_sync.report.scope import Books, Scope
 from impact_sync.warehouse.open import open_pipeline
-from impact_source import impact
-from impact_source.rows.columns import CAMPAIGN
-from impact_source.actions.landing import (Lander, Landing, finding, versions)
-from impact_source.plan.passes import (Pass, Reading)
-from impact_source.actions.reading import WindowDone
-from impact_source.rows.ours import FETCH_TABLE
-from impact_source.rows.parse import (Reader, Rejected)
-from impact_source.warehouse import Warehouse
-from impact_source.plan.windows import Window
+
 from tests.test_landing import DAY, NOW, Given, batch
 
 _HELD = "id, campaign_id, state, currency, payout, amount, event_date, locking_date, media_partner_id, synced_at"

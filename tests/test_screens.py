@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from impact_sync.items import command as show_items
-from impact_sync.sync import command as show_sync
+from impact_sandbox import Rules
 from impact_sync.cli import main
 from impact_sync.corrections import show as show_corrections
-from impact_sandbox import Rules
+from impact_sync.items import command as show_items
+from impact_sync.sync import command as show_sync
+
 from tests.conftest import CAMPAIGNS, Account
 from tests.corrections.conftest import Desk
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from impact_sandbox import Rules
+
 from tests.commands import clean, environment, impact
 from tests.conftest import CAMPAIGNS, Account
 

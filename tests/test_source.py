@@ -8,10 +8,10 @@ from datetime import UTC, datetime, time, timedelta
 import dlt
 import pytest
 from dlt.common.typing import TRefreshMode
-
+from impact_source import impact, impact_items
+from impact_source.errors import ConfigurationError, ForeignWarehouse
 from impact_sync.console.exits import root_cause
-from impact_source import (impact, impact_items)
-from impact_source.errors import (ConfigurationError, ForeignWarehouse)
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

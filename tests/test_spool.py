@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
 from impact_source.items.queue import Queued
+from impact_source.items.spool import Listing, Spool
 from impact_source.settings import Settings
-from impact_source.items.spool import (Listing, Spool)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTINGS = Settings("sid", "token")

@@ -12,11 +12,11 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import CliRunner
-
-from impact_sync.cli import main
-from impact_sync.status.command import (out_of_date, run)
 from impact_source import Ask
 from impact_source.settings import parse_duration
+from impact_sync.cli import main
+from impact_sync.status.command import out_of_date, run
+
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

@@ -14,12 +14,12 @@ import dlt
 import duckdb
 import pytest
 from dlt.extract import DltResource
-
-from impact_sync.console.exits import (Exit, WarehouseBusy, WarehouseLost)
-from impact_sync.warehouse.open import open_pipeline
+from impact_sandbox import Campaign, Reply, Request
 from impact_source import Ask
-from impact_source.errors import (ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign)
-from impact_sandbox import (Campaign, Reply, Request)
+from impact_source.errors import ConfigurationError, CredentialsError, InvalidAnswer, UnknownCampaign
+from impact_sync.console.exits import Exit, WarehouseBusy, WarehouseLost
+from impact_sync.warehouse.open import open_pipeline
+
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

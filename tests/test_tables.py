@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from impact_source.rows.columns import (ACTION, ITEM, Column, Kind)
+from impact_source.rows.columns import ACTION, ITEM, Column, Kind
 from impact_source.rows.naming import column_name
-from impact_source.rows.parse import (Reader, Records)
+from impact_source.rows.parse import Reader, Records
+
 from tests.conftest import snake
 
 READ_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)

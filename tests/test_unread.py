@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
+from impact_sandbox import Reply, Request
+from impact_source.plan.passes import Pass
 from impact_sync.console.exits import Exit
 from impact_sync.status.command import run as status
 from impact_sync.verify.run import verify
-from impact_source.plan.passes import Pass
-from impact_sandbox import (Reply, Request)
+
 from tests.conftest import Account
 
 Make = Callable[..., Account]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
-from impact_source.errors import (InvalidAnswer, NotFound, ReadingError, RequestRefused, ScopeError, Unavailable)
-from impact_source.plan.passes import (Pass, Reading)
-from impact_source.actions.unread import (Failure, Unread)
+from impact_source.actions.unread import Failure, Unread
+from impact_source.errors import InvalidAnswer, NotFound, ReadingError, RequestRefused, ScopeError, Unavailable
+from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

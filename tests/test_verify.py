@@ -14,19 +14,19 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-
-from impact_sync.verify.compare import (Difference, Kind)
-from impact_sync.console.exits import Exit
-from impact_sync.verify.run import (Report, Verification, verify)
-from impact_sync.warehouse.open import open_pipeline
+from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Ask
-from impact_source.api.client import Client
-from impact_source.rows.columns import ACTION
-from impact_source.errors import (ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign)
 from impact_source.actions.landing import Landing
-from impact_source.rows.parse import Reader
 from impact_source.actions.run import State
-from impact_sandbox import (Campaign, Reply, Request, Rules)
+from impact_source.api.client import Client
+from impact_source.errors import ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign
+from impact_source.rows.columns import ACTION
+from impact_source.rows.parse import Reader
+from impact_sync.console.exits import Exit
+from impact_sync.verify.compare import Difference, Kind
+from impact_sync.verify.run import Report, Verification, verify
+from impact_sync.warehouse.open import open_pipeline
+
 from tests.commands import clean, environment, impact
 from tests.conftest import Account, snake
 from tests.test_landing import load

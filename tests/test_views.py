@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from impact_sandbox import Reply, Request
 from impact_sync.views import texts
-from impact_sandbox import (Reply, Request)
+
 from tests.conftest import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

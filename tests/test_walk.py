@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from impact_sync.warehouse.open import open_pipeline
+from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Walk
+from impact_source.actions.landing import Landing
+from impact_source.actions.run import State
 from impact_source.api.client import Client
 from impact_source.errors import BudgetSpent
-from impact_source.actions.landing import Landing
-from impact_source.plan.passes import (Cursors, Mark)
-from impact_source.actions.run import State
+from impact_source.plan.passes import Cursors, Mark
 from impact_source.warehouse import Warehouse
-from impact_sandbox import (Campaign, Reply, Request, Rules)
+from impact_sync.warehouse.open import open_pipeline
+
 from tests.conftest import CAMPAIGNS, Account
 from tests.test_landing import batch, load
 

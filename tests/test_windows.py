@@ -8,9 +8,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
+from impact_source.plan.windows import SECOND, Window, cover, cut, gather, instant, whole
 from impact_source.settings import WINDOW_MAX
-from impact_source.plan.windows import (SECOND, Window, cover, cut, gather, instant, whole)
 
 INSTANTS = st.datetimes(datetime(2022, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
     lambda moment: moment.replace(microsecond=0)

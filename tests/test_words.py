@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-
-from impact_sync.console.screen import progress
-from impact_sync.console.exits import root_cause
 from impact_source.items.run import ItemProgress
+from impact_sync.console.exits import root_cause
+from impact_sync.console.screen import progress
+
 from tests.commands import clean, environment, impact
 from tests.conftest import Account
 from tests.test_ending import HERE, victim

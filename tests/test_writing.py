@@ -12,12 +12,21 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from impact_source.api.client import (Client, Patience)
-from impact_source.errors import (CredentialsError, ImpactError, NotFound, NotSent, OutcomeUnknown, RateLimited, RequestRefused, ScopeError)
+from impact_sandbox import Reply, Rules
+from impact_source.api.changes import ItemChange, Request, Reversal, Target, Update, plain, read_queued, read_submission
+from impact_source.api.client import Client, Patience
 from impact_source.api.writer import Writer
-from impact_source.api.changes import (ItemChange, Request, Reversal, Target, Update, plain, read_queued, read_submission)
-from impact_sandbox import (Reply, Rules)
+from impact_source.errors import (
+    CredentialsError,
+    ImpactError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+)
+
 from tests.conftest import Account
 
 ACTION = Target("A1")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from impact_source import Settings
+from impact_source.api.client import Client
+from impact_source.api.protocol import Axis
+from impact_source.campaigns import list_campaigns
+from impact_source.errors import BudgetSpent, ImpactError, NotFound, WindowTooFull
+from impact_source.plan.windows import Window
+from impact_source.rows.columns import ACTION
+from impact_source.rows.parse import Reader
+from impact_source.settings import PAGE_SIZE_MIN, WINDOW_MAX
 from rich.text import Text
 
-from .console.screen import (console, table)
-from .console.exits import (Exit, exit_code)
-from impact_source import Settings
-from impact_source.campaigns import list_campaigns
-from impact_source.api.client import Client
-from impact_source.rows.columns import ACTION
-from impact_source.errors import (BudgetSpent, ImpactError, NotFound, WindowTooFull)
-from impact_source.api.protocol import Axis
-from impact_source.settings import (PAGE_SIZE_MIN, WINDOW_MAX)
-from impact_source.rows.parse import Reader
-from impact_source.plan.windows import Window
+from .console.exits import Exit, exit_code
+from .console.screen import console, table
 
 _SPANS = (timedelta(days=1), WINDOW_MAX - timedelta(minutes=1))
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .corrections.commands import corrections
 from .console.ending import watchdog
-from .console.verbs import (Group, verb)
+from .console.verbs import Group, verb
+from .corrections.commands import corrections
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
@@ -129,7 +129,7 @@ def sync(
     and merges what changed. The first run reads as far back as the API goes. Interrupted at any point, the next run
     goes on from the last load package. Then it reads the items of actions, as many as the hour's requests allow.
     """
-    from .sync.command import (run, run_dry)  # noqa: PLC0415 - help is instant
+    from .sync.command import run, run_dry  # noqa: PLC0415 - help is instant
 
     return (run_dry if dry_run else run)(campaigns, since, until, items=items)
 
@@ -257,7 +257,7 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     the tables and can be published at once. Killed at any point, the next run makes it whole. With impact.lake_url
     configured, sync, items and verify publish at their end.
     """
-    from .lake.command import (run, run_views)  # noqa: PLC0415 - help is instant
+    from .lake.command import run, run_views  # noqa: PLC0415 - help is instant
 
     return run_views(url, account, views) if views else run(url, account, whole=whole)
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+from impact_source import Settings
 
-from .console.screen import (console, progress, table)
 from .console.exits import Exit
+from .console.screen import console, progress, table
 from .sync.command import show
 from .sync.run import sync
-from impact_source import Settings
 
 DATABASE = "impact-demo.duckdb"
 _DAYS, _PER_DAY = 180, 100
@@ -35,7 +35,7 @@ def run() -> int:
 
     In between there is a sync at month end: so the warehouse can say what was owed then.
     """
-    from impact_sandbox import (Sandbox, World)  # noqa: PLC0415 - the server is optional
+    from impact_sandbox import Sandbox, World  # noqa: PLC0415 - the server is optional
 
     out = console()
     path = Path(DATABASE).absolute()

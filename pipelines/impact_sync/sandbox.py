@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .console.screen import (console, table)
-from .console.exits import Exit
 from impact_source.errors import ConfigurationError
+
+from .console.exits import Exit
+from .console.screen import console, table
 
 
 def run(  # noqa: PLR0913 - what there is to choose
     port: int, days: int, per_day: int, seed: int, rate: float, *, closed: tuple[str, ...] = (), odd_items: float = 0.0
 ) -> int:
     """Make the account, print how to sync from it, serve it; at the end count the faults, `rate` being their share."""
-    from impact_sandbox import (ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve)  # noqa: PLC0415 - the server is optional
+    from impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
     out.print(f"Making an account: {days} days of {per_day} conversions, seed {seed}.")

@@ -8,19 +8,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from .console.screen import (console, table)
-from .console.exits import Exit
-from .warehouse.open import (duckdb_path, kind, open_pipeline)
 from impact_source import Settings
-from impact_source.rows.diff import differing_columns
 from impact_source.api.client import Client
-from impact_source.rows.columns import (ACTION, LINE_COUNT, SYNCED_AT)
-from impact_source.errors import (ConfigurationError, NotFound, UnsafeId)
-from impact_source.items.landing import (item_reader, one_a_sku)
+from impact_source.errors import ConfigurationError, NotFound, UnsafeId
+from impact_source.items.landing import item_reader, one_a_sku
+from impact_source.rows.columns import ACTION, LINE_COUNT, SYNCED_AT
+from impact_source.rows.diff import differing_columns
 from impact_source.rows.ours import REMOVED
-from impact_source.rows.parse import (Reader, Records)
+from impact_source.rows.parse import Reader, Records
 from impact_source.warehouse import Warehouse
+
+from .console.exits import Exit
+from .console.screen import console, table
+from .warehouse.open import duckdb_path, kind, open_pipeline
 
 _ABSENT = "-"
 

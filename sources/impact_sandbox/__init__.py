@@ -1,10 +1,10 @@
 """The Actions side of the impact.com Brand API as a local server over a seeded world with a settable clock."""
 
-from .faults import (Faults, Kind)
-from .replies import (Reply, Request)
-from .rules import (Campaign, Rules)
-from .server import (AUTH_TOKEN, Sandbox, serve)
-from .world import (ACCOUNT_SID, World)
+from .faults import Faults, Kind
+from .replies import Reply, Request
+from .rules import Campaign, Rules
+from .server import AUTH_TOKEN, Sandbox, serve
+from .world import ACCOUNT_SID, World
 
 __all__ = [
     "ACCOUNT_SID",

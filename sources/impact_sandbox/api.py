@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
-from .answers import (Answer, Asked, Buffer, Listing, Refusal, page_of)
+from .answers import Answer, Asked, Buffer, Listing, Refusal, page_of
 from .ledger import shown_at
-from .query import (ActionQuery, ShortListQuery, read_action_query, read_short_list_query, refuse_unknown)
-from .records import (Record, strings_json, typed_json)
-from .render import (action_json, action_tables, new_fields, shown_state)
-from .rules import (Campaign, Rules)
+from .query import ActionQuery, ShortListQuery, read_action_query, read_short_list_query, refuse_unknown
+from .records import Record, strings_json, typed_json
+from .render import action_json, action_tables, new_fields, shown_state
+from .rules import Campaign, Rules
 from .world import World
 from .writes import read_write
 

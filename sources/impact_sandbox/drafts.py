@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from .fields import ACTION_FIELDS
-from .records import (Record, amount)
-from .rules import (Campaign, Rules)
-from .times import (locking_midnight, wire_time)
+from .records import Record, amount
+from .rules import Campaign, Rules
+from .times import locking_midnight, wire_time
 
 FIRST_SKU = "12345"
 _ITEM = {

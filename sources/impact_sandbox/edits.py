@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from . import hands
-from .drafts import (FIRST_SKU, new_action, new_item)
+from .drafts import FIRST_SKU, new_action, new_item
 from .hands import Version
 from .ledger import Ledger
-from .records import (Record, amount, cents, deltas, spread)
-from .rules import (Campaign, Rules)
-from .times import (NEVER, later, parse_time, wire_time)
+from .records import Record, amount, cents, deltas, spread
+from .rules import Campaign, Rules
+from .times import NEVER, later, parse_time, wire_time
 
 CLEAR_AFTER = timedelta(days=21)
 

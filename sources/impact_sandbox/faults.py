@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from .replies import (Reply, Request)
+from .replies import Reply, Request
 
 
 class Kind(StrEnum):

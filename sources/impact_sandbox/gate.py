@@ -18,13 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from . import api
-from .answers import (Asked, Refusal)
+from .answers import Asked, Refusal
 from .budget import Budget
-from .faults import (Kind, Thrower)
-from .line import (SILENT, Line)
+from .faults import Kind, Thrower
+from .line import SILENT, Line
 from .markup import to_xml
 from .query import read_parameters
-from .replies import (Hook, Reply, Request)
+from .replies import Hook, Reply, Request
 from .world import World
 
 logger = logging.getLogger(__name__)

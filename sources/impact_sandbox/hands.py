@@ -6,8 +6,8 @@ from datetime import datetime
 
 from .ledger import Ledger
 from .life import SERIAL_SHIFT
-from .records import (Record, strings_json, typed_json)
-from .times import (NEVER, parse_time, sql_time, stored)
+from .records import Record, strings_json, typed_json
+from .times import NEVER, parse_time, sql_time, stored
 
 HAND_NUMBER = 90_000_000_000
 """Actions created by hand are numbered from here, beyond all generated ones."""

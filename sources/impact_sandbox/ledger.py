@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from . import life
 from .drafts import shared_day
-from .records import (Record, read_record)
-from .render import (ITEM_TABLES, action_json, action_strings, action_tables, generated_item_strings, item_strings)
-from .rules import (Campaign, Rules)
+from .records import Record, read_record
+from .render import ITEM_TABLES, action_json, action_strings, action_tables, generated_item_strings, item_strings
+from .rules import Campaign, Rules
 from .schema import create_tables
-from .times import (NEVER, sql_time, to_utc)
+from .times import NEVER, sql_time, to_utc
 
 _NUMBER = re.compile("[0-9]{1,12}")
 

@@ -6,9 +6,9 @@ whole life are the same however and whenever they are generated.
 
 import duckdb
 
-from .catalog import (CITIES, PARTNERS, PRODUCTS)
+from .catalog import CITIES, PARTNERS, PRODUCTS
 from .rules import Rules
-from .times import (NEVER, sql_time)
+from .times import NEVER, sql_time
 
 FIRST_NUMBER = 100_000
 SERIAL_SHIFT = 40

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .faults import (Faults, Kind)
+from .faults import Faults, Kind
 from .replies import Reply
 
 SILENT = frozenset({Kind.REFUSED, Kind.RESET, Kind.HANG, Kind.DRIP_INFORM})

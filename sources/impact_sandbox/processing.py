@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .edits import Editor
-from .records import (Record, amount, cents, spread)
+from .records import Record, amount, cents, spread
 from .rules import Rules
 from .times import parse_time
-from .writes import (RESET, ItemChange, Write, value_faults)
+from .writes import RESET, ItemChange, Write, value_faults
 
 ZERO = Decimal(0)
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from .answers import Refusal
 from .rules import Rules
-from .times import (parse_time, sql_time)
+from .times import parse_time, sql_time
 
 STATES = ("PENDING", "APPROVED", "REVERSED")
 LONGEST_RANGE = timedelta(days=45)

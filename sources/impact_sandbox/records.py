@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 import msgspec
 
 from .fields import KINDS
-from .times import (parse_time, typed_time)
+from .times import parse_time, typed_time
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 CENT = Decimal("0.01")

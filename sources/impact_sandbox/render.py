@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from .fields import (ACTION_FIELDS, ESCAPED, ITEM_FIELDS, Field)
+from .fields import ACTION_FIELDS, ESCAPED, ITEM_FIELDS, Field
 from .rules import Rules
 from .times import sql_time
 

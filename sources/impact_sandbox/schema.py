@@ -8,7 +8,7 @@ its columns. Times that the API tells are kept as text beside their instants, so
 import duckdb
 import pyarrow as pa
 
-from .catalog import (CITIES, PARTNERS, PRODUCTS)
+from .catalog import CITIES, PARTNERS, PRODUCTS
 from .times import ZONE_NAME
 
 TABLES = """

@@ -19,10 +19,10 @@ from .api import WRITING
 from .budget import Budget
 from .control import control_routes
 from .door import Door
-from .faults import (Faults, Thrower)
+from .faults import Faults, Thrower
 from .gate import Gate
 from .line import LineProtocol
-from .replies import (Hook, Request)
+from .replies import Hook, Request
 from .world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105

@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from .edits import (Editor, Memory)
+from .edits import Editor, Memory
 from .ledger import Ledger
 from .processing import process
-from .rules import (Campaign, Rules)
-from .submissions import (Queue, Submission)
-from .times import (DEFAULT_NOW, to_utc)
+from .rules import Campaign, Rules
+from .submissions import Queue, Submission
+from .times import DEFAULT_NOW, to_utc
 from .writes import Write
 
 ACCOUNT_SID = "IRsandbox2026AcmeBrand1000000000001"

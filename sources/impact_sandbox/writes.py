@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from .answers import Refusal
-from .query import (read_parameters, refuse_unknown)
+from .query import read_parameters, refuse_unknown
 from .rules import Rules
 
 REASONS = (

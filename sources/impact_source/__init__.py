@@ -22,16 +22,30 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from .actions.landing import Landing, item_versions, versions
+from .actions.run import Ask, Packages, Walk
 from .api.client import Client
-from .rows.columns import (ACTION, CAMPAIGN, SYNCED_AT, hints)
-from .errors import (BudgetSpent, ConfigurationError)
+from .errors import BudgetSpent, ConfigurationError
 from .items.landing import ItemLanding
-from .items.run import (ItemAsk, ItemPackages, ItemWalk)
-from .actions.landing import (Landing, item_versions, versions)
-from .rows.ours import (FETCHES, FINDING_KEY, FINDINGS, HISTORY, ITEM_HISTORY, ITEM_KEY, ITEMS, KEY, REJECTED, REMOVED, STAMP, WINDOW, WINDOW_RESULT)
-from .settings import (Settings, parse_end, parse_start)
+from .items.run import ItemAsk, ItemPackages, ItemWalk
+from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
+from .rows.ours import (
+    FETCHES,
+    FINDING_KEY,
+    FINDINGS,
+    HISTORY,
+    ITEM_HISTORY,
+    ITEM_KEY,
+    ITEMS,
+    KEY,
+    REJECTED,
+    REMOVED,
+    STAMP,
+    WINDOW,
+    WINDOW_RESULT,
+)
 from .rows.parse import empty
-from .actions.run import (Ask, Packages, Walk)
+from .settings import Settings, parse_end, parse_start
 from .warehouse import Warehouse
 
 __all__ = ["Ask", "ItemAsk", "ItemWalk", "Settings", "Walk", "impact", "impact_items"]
@@ -57,7 +71,7 @@ def impact(  # noqa: PLR0913 - what a user may choose
     dates, which are whole days (UTC).
     With `refresh` of `pipeline.run`, in each of its modes, everything is read anew.
     Everything goes into one load package; give a `walk` of your own to cut it into several (`Walk.package`).
-    `history` declares the tables of versions too; `impact sync` closes and completes them in SQL (`impact_sync.warehouse.history`).
+    `history` declares the tables of versions too; `impact sync` closes and completes them in SQL.
     Raises the errors of `impact_source.errors`; where only the hour's requests are spent it logs so, lands what was
     read and goes on from there in the next run. A window or an action that cannot be read is logged as an error and
     recorded in `sync_windows` (`outcome` failed); everything else lands, and the next run asks for it again.

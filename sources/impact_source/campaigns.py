@@ -9,8 +9,8 @@ from datetime import datetime
 import pyarrow as pa
 
 from .api.client import Client
+from .errors import InvalidAnswer, NotFound, ReadingError, UnknownCampaign
 from .rows.columns import CAMPAIGN
-from .errors import (InvalidAnswer, NotFound, ReadingError, UnknownCampaign)
 from .rows.parse import Reader
 from .warehouse import Warehouse
 

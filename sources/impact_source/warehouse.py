@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import sqlglot
 from dlt.destinations.sql_client import SqlClientBase
 
-from .rows.diff import REVERSED
-from .rows.columns import (MONEY, TIME)
+from .api.protocol import Axis
 from .plan.gone import Gone
 from .plan.splitting import Counts
-from .api.protocol import Axis
 from .plan.windows import Window
+from .rows.columns import MONEY, TIME
+from .rows.diff import REVERSED
 
 _IDS_A_QUERY = 20_000
 _ROWS_A_BATCH = 50_000

@@ -9,8 +9,8 @@ import time
 from statistics import median
 
 import duckdb
+from impact_sync.views import reads, texts
 
-from impact_sync.views import (reads, texts)
 from tests.bench.contenders import workplace
 from tests.bench.report import Report, Sizes, say, seconds
 from tests.bench.serving import serving

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 import uvicorn
+from impact_sandbox import AUTH_TOKEN, Campaign, World
+from impact_sandbox.budget import Budget
+from impact_sandbox.gate import Gate
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from impact_sandbox import (AUTH_TOKEN, Campaign, World)
-from impact_sandbox.budget import Budget
-from impact_sandbox.gate import Gate
 from tests.bench.task import CAMPAIGN
 
 _PLENTY = 1_000_000_000

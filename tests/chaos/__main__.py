@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import click
 import stamina
+from impact_sandbox import Faults, Rules, Sandbox, World
+from impact_sync.console.screen import console, table
 
-from impact_sync.console.screen import (console, table)
-from impact_sandbox import (Faults, Rules, Sandbox, World)
 from tests.chaos.kills import CODES, Killer, Toll
 from tests.chaos.locks import Lost, lose
 from tests.chaos.phases import Phase

@@ -17,16 +17,16 @@ from typing import Any
 
 import click
 import stamina
-
-from impact_sync.console.screen import (console, table)
+from impact_sandbox import Faults, Rules, Sandbox, World
+from impact_sandbox.faults import PASSING, Kind
+from impact_sandbox.submissions import Submission
+from impact_sync.console.exits import Exit
+from impact_sync.console.screen import console, table
 from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.journal.calls import Call
-from impact_sync.corrections.journal.columns import (WAITING, Status)
+from impact_sync.corrections.journal.columns import WAITING, Status
 from impact_sync.corrections.status import status
-from impact_sync.console.exits import Exit
-from impact_sandbox import (Faults, Rules, Sandbox, World)
-from impact_sandbox.faults import (PASSING, Kind)
-from impact_sandbox.submissions import Submission
+
 from tests.chaos.sender import Doom, Step, send
 from tests.conftest import CAMPAIGNS, Account
 from tests.corrections.conftest import Desk

@@ -12,11 +12,11 @@ from pathlib import Path
 from random import Random
 
 import psycopg2
-
-from impact_sync.console.exits import (Exit, exit_code)
-from impact_sync.sync.run import sync
-from impact_source.errors import ImpactError
 from impact_sandbox import Request
+from impact_source.errors import ImpactError
+from impact_sync.console.exits import Exit, exit_code
+from impact_sync.sync.run import sync
+
 from tests import postgres
 from tests.chaos.truth import Damage, change_some
 from tests.commands import environment

@@ -13,16 +13,15 @@ from functools import wraps
 from typing import Any
 
 import stamina
-
-from impact_sync.corrections.apply.run import apply
-from impact_sync.corrections.journal.table import Journal
-from impact_sync.corrections.journal.file import JournalFile
-from impact_sync.corrections.reread import Rereader
-from impact_sync.console.exits import exit_code
 from impact_source import Settings
 from impact_source.api.client import Client
-from impact_source.errors import ImpactError
 from impact_source.api.writer import Writer
+from impact_source.errors import ImpactError
+from impact_sync.console.exits import exit_code
+from impact_sync.corrections.apply.run import apply
+from impact_sync.corrections.journal.file import JournalFile
+from impact_sync.corrections.journal.table import Journal
+from impact_sync.corrections.reread import Rereader
 
 _SPAN = 0.03
 """About how long a step takes, in seconds."""

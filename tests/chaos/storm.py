@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from impact_sync.console.exits import (Exit, exit_code)
-from impact_source.errors import ImpactError
 from impact_sandbox import Faults
+from impact_source.errors import ImpactError
+from impact_sync.console.exits import Exit, exit_code
+
 from tests.chaos.truth import Damage, change_some
 from tests.conftest import Account
 

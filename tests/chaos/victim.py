@@ -11,6 +11,7 @@ from typing import Any
 
 import impact_sync.cli
 import impact_sync.console.logs
+
 from tests.chaos.phases import Phase, PhaseFile
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from impact_sandbox import Request, Rules
+from impact_sync.corrections.apply.run import Applied, apply
+from impact_sync.corrections.plan.run import Plan, Source, plan
 
-from impact_sync.corrections.apply.run import (Applied, apply)
-from impact_sync.corrections.plan.run import (Plan, Source, plan)
-from impact_sandbox import (Request, Rules)
 from tests.conftest import CAMPAIGNS, Account
 
 HEADER = "action_id,kind,reason,sku,amount,delta,quantity,category,customer_status,currency,note"

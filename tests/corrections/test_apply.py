@@ -12,20 +12,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from impact_sync.corrections.apply import resolve
-from impact_sync.corrections.journal.calls import Call
-from impact_sync.corrections.journal.columns import (COLUMNS, Status)
-from impact_sync.corrections.apply.desk import opened
-from impact_sync.corrections.journal.table import (Journal, Taken)
-from impact_sync.corrections.journal.file import Disagreement
-from impact_sync.corrections.apply.sending import Sender
-from impact_sync.corrections.status import status
+from impact_sandbox import Reply, Request
+from impact_source.errors import ConfigurationError, ForeignWarehouse, ScopeError
 from impact_sync.console.exits import Exit
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.apply.desk import opened
+from impact_sync.corrections.apply.sending import Sender
+from impact_sync.corrections.journal.calls import Call
+from impact_sync.corrections.journal.columns import COLUMNS, Status
+from impact_sync.corrections.journal.file import Disagreement
+from impact_sync.corrections.journal.table import Journal, Taken
+from impact_sync.corrections.status import status
 from impact_sync.verify.run import verify
 from impact_sync.warehouse.open import open_pipeline
-from impact_source.errors import (ConfigurationError, ForeignWarehouse, ScopeError)
-from impact_sandbox import (Reply, Request)
+
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
 

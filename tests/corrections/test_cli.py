@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from impact_sandbox import Reply, Rules
 
-from impact_sandbox import (Reply, Rules)
 from tests.commands import IMPACT, clean, environment, impact
 from tests.corrections.conftest import HEADER, Desk
 

@@ -10,10 +10,9 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
-
-from impact_sync.corrections.journal.calls import (Call, Row)
-from impact_sync.corrections.journal.columns import (COLUMNS, NAMES, Status)
-from impact_sync.corrections.journal.table import (Journal, Taken)
+from impact_sync.corrections.journal.calls import Call, Row
+from impact_sync.corrections.journal.columns import COLUMNS, NAMES, Status
+from impact_sync.corrections.journal.table import Journal, Taken
 from impact_sync.warehouse.open import open_pipeline
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

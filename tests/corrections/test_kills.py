@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from impact_sandbox import Campaign
+
 from tests.chaos.corrections import Chaos, Count
 from tests.conftest import Account
 

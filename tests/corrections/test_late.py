@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from impact_sync.corrections.apply import resolve
-from impact_sync.corrections.journal.columns import Status
-from impact_sync.corrections.evidence import weigh
+from impact_sandbox import Reply, Request
 from impact_sync.console.exits import Exit
+from impact_sync.corrections.apply import resolve
+from impact_sync.corrections.evidence import weigh
+from impact_sync.corrections.journal.columns import Status
 from impact_sync.warehouse.open import open_pipeline
-from impact_sandbox import (Reply, Request)
+
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

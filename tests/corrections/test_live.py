@@ -10,10 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from impact_sync.corrections.journal.calls import (Call, Row)
+from impact_sync.corrections.journal.calls import Call, Row
 from impact_sync.corrections.journal.columns import NAMES
-from impact_sync.corrections.live import (Live, by_sku, changed_since, not_as_asked, shows, tells)
+from impact_sync.corrections.live import Live, by_sku, changed_since, not_as_asked, shows, tells
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACTION = {

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-
+from impact_sandbox import Reply, Request
+from impact_source.errors import BudgetSpent, ConfigurationError, CredentialsError, ScopeError, Unavailable
+from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.journal.columns import Status
 from impact_sync.corrections.status import status
-from impact_sync.console.exits import Exit
-from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ScopeError, Unavailable)
-from impact_sandbox import (Reply, Request)
+
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
+from impact_sandbox import Reply, Request
+from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.show import show_applied
-from impact_sync.console.exits import Exit
-from impact_sandbox import (Reply, Request)
+
 from tests.corrections.conftest import Desk
 
 Make = Callable[..., Desk]

@@ -7,12 +7,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-
-from impact_sync.corrections.plan import validate
-from impact_sync.corrections.plan.run import (Source, plan)
-from impact_sync.console.exits import Exit
-from impact_source.api.changes import (DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS)
 from impact_sandbox import Rules
+from impact_source.api.changes import DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS
+from impact_sync.console.exits import Exit
+from impact_sync.corrections.plan import validate
+from impact_sync.corrections.plan.run import Source, plan
+
 from tests.conftest import Account
 from tests.corrections.conftest import Desk
 

@@ -10,8 +10,8 @@ import duckdb
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
-
 from impact_sync.lake.place import Lake
+
 from tests.lake import storage
 
 OURS = {"account", "row_hash"}

@@ -9,10 +9,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
-from impact_sync.lake.rows import (HASH, Difference, Shape)
+from impact_sync.lake.rows import HASH, Difference, Shape
+
 from tests.conftest import Account
 from tests.lake.conftest import assert_published
 

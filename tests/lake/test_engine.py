@@ -11,13 +11,13 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-
+from impact_sandbox import Reply, Request
 from impact_sync.cli import main
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
 from impact_sync.verify.run import verify
 from impact_sync.views import texts
-from impact_sandbox import (Reply, Request)
+
 from tests.conftest import Account
 from tests.lake import storage
 

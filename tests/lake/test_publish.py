@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-
+from impact_source.errors import ConfigurationError
 from impact_sync.cli import main
 from impact_sync.lake import delta
 from impact_sync.lake.ledger import read
 from impact_sync.lake.place import Lake
-from impact_sync.lake.publish import (Written, publish)
-from impact_source.errors import ConfigurationError
+from impact_sync.lake.publish import Written, publish
+
 from tests import postgres
 from tests.conftest import Account
 from tests.lake.conftest import assert_published

@@ -117,7 +117,7 @@ def _run(module: str, *, again: bool) -> tuple[list[Mutant], list[Mutant]]:
 
 def _described(name: str, module: str) -> Mutant:
     function, class_ = orig_function_and_class_names_from_key(name)
-    lines = get_diff_for_mutant(name, path=module).splitlines()[2:]
+    lines = get_diff_for_mutant(name, path=_in_copy(module)).splitlines()[2:]
     was, now = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
     return Mutant(f"{class_}.{function}" if class_ else function, was, now)
 

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from impact_sandbox import Reply, Request
 
-from impact_sandbox import (Reply, Request)
 from tests.conftest import Account
 
 dg: Any = pytest.importorskip("dagster", reason="make orchestrator installs it")

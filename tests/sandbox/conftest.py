@@ -7,8 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from impact_sandbox import (Rules, Sandbox, World)
+from impact_sandbox import Rules, Sandbox, World
 from impact_sandbox.submissions import OURS
 
 TLS = ssl.create_default_context()

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from impact_sandbox import Rules, World
 
-from impact_sandbox import (Rules, World)
 from tests.sandbox.conftest import Ask, Row
 
 

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from impact_sandbox import Faults, Kind, World
+from impact_sandbox.faults import PASSING, STAYING
 
-from impact_sandbox import (Faults, Kind, World)
-from impact_sandbox.faults import (PASSING, STAYING)
 from tests.sandbox.conftest import Ask, Client
 
 WAIT = 2

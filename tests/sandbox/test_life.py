@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from impact_sandbox import Campaign, Rules, World
 
-from impact_sandbox import (Campaign, Rules, World)
 from tests.sandbox.conftest import Ask, Row
 
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
+from impact_sandbox import Campaign, World
 
-from impact_sandbox import (Campaign, World)
 from tests.sandbox.conftest import Ask, Client, Row
 
 SAMPLE = [

@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
+from impact_sandbox import Rules, World
 
-from impact_sandbox import (Rules, World)
 from tests.sandbox.conftest import Ask, Client
 
 DAY = {"StartDate": "2026-01-01T00:00:00Z", "EndDate": "2026-01-02T00:00:00Z"}

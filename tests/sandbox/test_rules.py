@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
+from impact_sandbox import Rules, World
 
-from impact_sandbox import (Rules, World)
 from tests.sandbox.conftest import Ask, Client, Row
 
 

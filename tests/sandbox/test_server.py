@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
+from impact_sandbox import Reply, Request, Rules, Sandbox, World, serve
 
-from impact_sandbox import (Reply, Request, Rules, Sandbox, World, serve)
 from tests.sandbox.conftest import Ask
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from impact_sandbox import Rules, World
 
-from impact_sandbox import (Rules, World)
 from tests.sandbox.conftest import Ask, Client
 
 UPDATE = {"Reason": "ORDER_UPDATE"}

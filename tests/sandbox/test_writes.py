@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from impact_sandbox import Reply, World
+from impact_sandbox.writes import DISPOSITION_CODES, REASONS
 
-from impact_sandbox import (Reply, World)
-from impact_sandbox.writes import (DISPOSITION_CODES, REASONS)
 from tests.sandbox.conftest import Ask, Client, Row
 
 UPDATE = {"Reason": "ORDER_UPDATE"}

@@ -6,8 +6,8 @@ import signal
 from collections.abc import Sequence
 from enum import IntEnum
 
-from impact_source.errors import (BudgetSpent, ConfigurationError, ImpactError)
 from impact_source.actions.unread import Failure
+from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
 
 
 class Exit(IntEnum):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from tomllib import TOMLDecodeError
 
 import click
-
-from .screen import console
-from .ending import (interruption, watchdog)
-from .exits import (Exit, chain, exit_code, root_cause)
+from impact_source.actions.unread import Failure
 from impact_source.errors import ImpactError
 from impact_source.shown import visible
-from impact_source.actions.unread import Failure
+
+from .ending import interruption, watchdog
+from .exits import Exit, chain, exit_code, root_cause
+from .screen import console
 
 _SHOWN = 20
 _log = logging.getLogger(__name__)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final
 
+from impact_source.shown import visible
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-
-from impact_source.shown import visible
 
 _WORD: Final = 24
 """A longer word within a text may be broken."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from impact_source.shown import visible
 from pythonjsonlogger.json import JsonFormatter
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
-
-from impact_source.shown import visible
 
 _OURS = ("impact_source", "impact_sandbox", "impact_sync")
 

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from impact_source.actions.run import Progress as Walked
+from impact_source.items.run import ItemProgress
+from impact_source.shown import visible
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from ..corrections.apply.progress import CallProgress
 from .grid import Grid
-from impact_source.items.run import ItemProgress
-from impact_source.shown import visible
-from impact_source.actions.run import Progress as Walked
 
 Step = Walked | ItemProgress | CallProgress
 _WIDTH = 140

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .ending import (leave, watchdog)
+from .ending import leave, watchdog
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable

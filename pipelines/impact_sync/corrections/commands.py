@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..console.verbs import (Group, verb)
+from ..console.verbs import Group, verb
 
 if TYPE_CHECKING:  # help is instant
     from decimal import Decimal

@@ -13,14 +13,14 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-
-from .journal.calls import (Call, Row)
-from .journal.columns import Status
-from .journal.table import Journal
-from .journal.file import JournalFile
-from .live import (Live, not_as_asked, tells)
-from ..warehouse.open import beside
 from impact_source.warehouse import Warehouse
+
+from ..warehouse.open import beside
+from .journal.calls import Call, Row
+from .journal.columns import Status
+from .journal.file import JournalFile
+from .journal.table import Journal
+from .live import Live, not_as_asked, tells
 
 _RECENT = timedelta(days=30)
 """So long after it left a call is looked at; what an action shows later than that has other causes."""

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-
-from .journal.calls import (Call, Row)
-from impact_source.rows.diff import REVERSED
 from impact_source.api.changes import plain
+from impact_source.rows.diff import REVERSED
+
+from .journal.calls import Call, Row
 
 _CENT = Decimal("0.005")
 """Amounts that are nearer than this are the same: the API rounds to cents."""

@@ -11,27 +11,27 @@ from typing import Any, Self
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from .journal.calls import Call
-from .live import (Live, by_sku)
-from ..warehouse.history import History
 from impact_source import impact
-from impact_source.api.client import Client
-from impact_source.rows.columns import ACTION
-from impact_source.errors import (InvalidAnswer, NotFound, ReadingError)
-from impact_source.plan.gone import Gone
-from impact_source.items.landing import (ItemLander, item_reader, no_items, one_a_sku)
-from impact_source.items.queue import (STATE, Queued, Status)
-from impact_source.items.reading import ItemReader
-from impact_source.actions.landing import (Lander, Landing)
-from impact_source.plan.passes import (Pass, Reading)
-from impact_source.actions.reading import (Batch, WindowReader)
-from impact_source.items.spool import Listing
-from impact_source.rows.parse import (Reader, Records, Rejected)
-from impact_source.actions.unread import Failure
+from impact_source.actions.landing import Lander, Landing
+from impact_source.actions.reading import Batch, WindowReader
 from impact_source.actions.run import State
-from impact_source.warehouse import Warehouse
+from impact_source.actions.unread import Failure
+from impact_source.api.client import Client
+from impact_source.errors import InvalidAnswer, NotFound, ReadingError
+from impact_source.items.landing import ItemLander, item_reader, no_items, one_a_sku
+from impact_source.items.queue import STATE, Queued, Status
+from impact_source.items.reading import ItemReader
+from impact_source.items.spool import Listing
+from impact_source.plan.gone import Gone
+from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
+from impact_source.rows.columns import ACTION
+from impact_source.rows.parse import Reader, Records, Rejected
+from impact_source.warehouse import Warehouse
+
+from ..warehouse.history import History
+from .journal.calls import Call
+from .live import Live, by_sku
 
 _DECIDING = frozenset({"amount", "payout", "locking_date", "cleared_date"})
 """Columns without which nobody can say whether an action still is what a plan saw."""

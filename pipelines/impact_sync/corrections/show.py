@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from ..console.screen import (console, progress, table)
-from .apply import resolve as resolving
-from .apply.run import (Applied, apply, ended)
-from .journal.calls import Row
-from .journal.columns import (WAITING, Status)
-from .plan.run import (Plan, Source, plan)
-from .status import (Found, status, waiting)
-from .tables import (MOST, changes, minute, money, moves)
-from ..console.exits import Exit
-from ..console.failures import (complain, show_unread)
 from impact_source import Settings
 from impact_source.errors import ConfigurationError
+
+from ..console.exits import Exit
+from ..console.failures import complain, show_unread
+from ..console.screen import console, progress, table
+from .apply import resolve as resolving
+from .apply.run import Applied, apply, ended
+from .journal.calls import Row
+from .journal.columns import WAITING, Status
+from .plan.run import Plan, Source, plan
+from .status import Found, status, waiting
+from .tables import MOST, changes, minute, money, moves
 
 
 def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:

@@ -9,14 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .apply.run import ended
-from .journal.calls import (Call, Row)
-from .journal.columns import (NAMES, WAITING, Status)
-from .journal.table import Journal
-from .journal.file import (Disagreement, JournalFile)
-from ..console.exits import Exit
-from ..warehouse.open import (beside, open_pipeline)
 from impact_source.errors import ConfigurationError
+
+from ..console.exits import Exit
+from ..warehouse.open import beside, open_pipeline
+from .apply.run import ended
+from .journal.calls import Call, Row
+from .journal.columns import NAMES, WAITING, Status
+from .journal.file import Disagreement, JournalFile
+from .journal.table import Journal
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from ..console.screen import table
-from .journal.calls import (Call, Row)
 from ..console.grid import Grid
+from ..console.screen import table
+from .journal.calls import Call, Row
 
 MOST = 50
 """Lines that are shown of a longer list."""

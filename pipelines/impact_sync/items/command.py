@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..console.screen import (console, duration, progress)
-from ..console.exits import Exit
-from ..console.failures import complain
-from .run import (ItemSummary, items)
-from ..lake.command import afterwards
 from impact_source import Settings
 from impact_source.errors import BudgetSpent
 from impact_source.items.queue import Coverage
+
+from ..console.exits import Exit
+from ..console.failures import complain
+from ..console.screen import console, duration, progress
+from ..lake.command import afterwards
+from .run import ItemSummary, items
 
 
 def run(max_requests: int | None) -> int:

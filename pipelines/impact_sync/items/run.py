@@ -9,23 +9,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dlt
-
-from ..load.descriptions import describe
-from ..console.exits import (Exit, exit_code, outcome_of)
-from ..warehouse.history import History
-from ..load.runs import (Run, recording, runs)
-from ..views import create_views
-from ..warehouse.open import open_pipeline
-from impact_source import (Settings, impact_items)
-from impact_source.campaigns import list_campaigns
+from impact_source import Settings, impact_items
 from impact_source.api.client import Client
-from impact_source.errors import (BudgetSpent, ConfigurationError, ImpactError)
+from impact_source.campaigns import list_campaigns
+from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
 from impact_source.items.landing import ItemTally
-from impact_source.items.queue import (Coverage, ItemQueue)
-from impact_source.items.run import (ItemAsk, ItemProgress, ItemWalk)
-from impact_source.settings import SPARED
+from impact_source.items.queue import Coverage, ItemQueue
+from impact_source.items.run import ItemAsk, ItemProgress, ItemWalk
 from impact_source.items.spool import Spool
+from impact_source.settings import SPARED
 from impact_source.warehouse import Warehouse
+
+from ..console.exits import Exit, exit_code, outcome_of
+from ..load.descriptions import describe
+from ..load.runs import Run, recording, runs
+from ..views import create_views
+from ..warehouse.history import History
+from ..warehouse.open import open_pipeline
 
 OnProgress = Callable[[ItemProgress], None]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 import dlt
-
-from ..console.screen import (console, table)
-from ..console.exits import Exit
 from impact_source.errors import ConfigurationError
+
+from ..console.exits import Exit
+from ..console.screen import console, table
 
 if TYPE_CHECKING:  # only whoever has a lake has what it needs
     from .place import Lake

@@ -11,8 +11,8 @@ import stamina
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
 
-from .place import (Lake, LakeFailed)
-from .rows import (ACCOUNT, GONE)
+from .place import Lake, LakeFailed
+from .rows import ACCOUNT, GONE
 
 _ATTEMPTS = 20
 _LONGEST_PAUSE = 5.0

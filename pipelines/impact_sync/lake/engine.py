@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sqlglot
-
-from .delta import (again, found_table)
-from .ledger import (read, tables_of)
-from .place import Lake
-from .rows import (ACCOUNT, HASH)
-from ..views import (reads, texts)
 from impact_source.errors import ConfigurationError
+
+from ..views import reads, texts
+from .delta import again, found_table
+from .ledger import read, tables_of
+from .place import Lake
+from .rows import ACCOUNT, HASH
 
 
 def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from impact_source.errors import ConfigurationError
+from impact_source.rows.columns import TIME
 
 from . import delta
 from .place import Lake
-from .rows import (ACCOUNT, GONE)
-from impact_source.rows.columns import TIME
-from impact_source.errors import ConfigurationError
+from .rows import ACCOUNT, GONE
 
 NAME = "publications"
 _COLUMNS = pa.schema(

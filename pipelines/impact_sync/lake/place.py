@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dlt
-
-from impact_source.errors import (ConfigurationError, ImpactError)
+from impact_source.errors import ConfigurationError, ImpactError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _UNNAMED = (

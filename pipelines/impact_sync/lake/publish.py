@@ -14,15 +14,15 @@ from tempfile import TemporaryDirectory
 import dlt
 import duckdb
 import pyarrow as pa
-
-from . import delta
-from .ledger import Ledger
-from .place import Lake
-from .rows import (HASH, Difference, Shape)
-from ..warehouse.open import open_pipeline
 from impact_source.errors import ConfigurationError
 from impact_source.rows.naming import LAKE
 from impact_source.warehouse import Warehouse
+
+from ..warehouse.open import open_pipeline
+from . import delta
+from .ledger import Ledger
+from .place import Lake
+from .rows import HASH, Difference, Shape
 
 _LAST = ("sync_windows", "sync_runs")
 """What vouches for the rows of the other tables: `as_of` is derived from these."""

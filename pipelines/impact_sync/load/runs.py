@@ -11,11 +11,11 @@ from typing import Any
 
 import dlt
 from dlt.extract import DltResource
+from impact_source import MERGE
+from impact_source.errors import ForeignWarehouse, ImpactError
+from impact_source.warehouse import Warehouse
 
 from ..console.exits import root_cause
-from impact_source import MERGE
-from impact_source.errors import (ForeignWarehouse, ImpactError)
-from impact_source.warehouse import Warehouse
 
 COLUMNS: Any = {
     "run_id": {"data_type": "text", "nullable": False, "description": "The run; joins sync_windows"},

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from . import (sentences, vega, words)
-from .figures import (Currency, Daily, Figures, Lock, Ranking)
-from .restated import (KINDS, Moved)
-from .tables import (Cell, Table, amount, number, share, text, when)
+from . import sentences, vega, words
+from .figures import Currency, Daily, Figures, Lock, Ranking
+from .restated import KINDS, Moved
+from .tables import Cell, Table, amount, number, share, text, when
 from .vega import Spec
 
 DRAWN_CURRENCIES: Final = 3

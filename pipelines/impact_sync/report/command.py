@@ -6,13 +6,14 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from ..console.screen import console
+from impact_source.errors import ConfigurationError
+
 from ..console.exits import Exit
+from ..console.screen import console
+from ..warehouse.open import open_pipeline
 from .gather import read
 from .page import render
-from .scope import (Books, Scope)
-from ..warehouse.open import open_pipeline
-from impact_source.errors import ConfigurationError
+from .scope import Books, Scope
 
 
 def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:

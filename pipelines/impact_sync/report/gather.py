@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from .figures import (Balance, Comparison, Coverage, Currency, Daily, Figures, Freshness, Lock, Month, Partner, Ranking)
+from .figures import Balance, Comparison, Coverage, Currency, Daily, Figures, Freshness, Lock, Month, Partner, Ranking
 from .restated import read_restated
-from .scope import (Books, instant)
+from .scope import Books, instant
 
 TOP_PARTNERS: Final = 100
 _DAYS: Final = timedelta(days=180)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from . import words
-from .figures import (NOTHING, Balance, Comparison, Currency, Figures)
+from .figures import NOTHING, Balance, Comparison, Currency, Figures
 
 _SHOWN: Final = 3
 _LATE: Final = timedelta(days=1)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from . import (headline, sentences, words)
-from .figures import (Balance, Figures, Partner)
+from . import headline, sentences, words
+from .figures import Balance, Figures, Partner
 from .gather import TOP_PARTNERS
 from .restated import Change
-from .tables import (Cell, Table, amount, number, share, text, when)
+from .tables import Cell, Table, amount, number, share, text, when
 
 _ITEMS: Final = "How far the line items of conversions are known."
 _LATEST: Final = "The latest months: the figures above also count the conversions of earlier ones."

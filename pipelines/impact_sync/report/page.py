@@ -12,7 +12,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from . import (headline, vega, words)
+from . import headline, vega, words
 from .charts import draw
 from .figures import Figures
 from .listings import listings

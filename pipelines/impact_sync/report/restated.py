@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from .scope import (Books, instant)
+from .scope import Books, instant
 
 KINDS: Final = ("arrival", "reversal", "restoration", "correction")
 LARGEST: Final = 25

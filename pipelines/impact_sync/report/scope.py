@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 import dlt
-
-from ..views import (available, reads)
 from impact_source.errors import ConfigurationError
-from impact_source.warehouse import (Warehouse, render)
+from impact_source.warehouse import Warehouse, render
+
+from ..views import available, reads
 
 _RUNS = "join sync_runs r"
 

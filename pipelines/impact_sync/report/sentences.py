@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Final
 
 from . import words
-from .figures import (Comparison, Daily, Figures, Lock, Month, Ranking)
-from .restated import (KINDS, Moved)
+from .figures import Comparison, Daily, Figures, Lock, Month, Ranking
+from .restated import KINDS, Moved
 
 _TWO_WEEKS: Final = timedelta(weeks=2)
 _TOP: Final = 10

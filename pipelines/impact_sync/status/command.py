@@ -9,18 +9,18 @@ from typing import Any
 
 import click
 import dlt
-
-from ..console.screen import (console, table)
-from .gaps import find_gaps
-from ..console.exits import Exit
-from ..items.command import (covered, said)
-from .unread import find_unread
-from ..warehouse.open import open_pipeline
+from impact_source.actions.reading import AHEAD
 from impact_source.items.queue import ItemQueue
 from impact_source.plan.passes import Mark
-from impact_source.actions.reading import AHEAD
-from impact_source.settings import (REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids)
+from impact_source.settings import REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids
 from impact_source.warehouse import Warehouse
+
+from ..console.exits import Exit
+from ..console.screen import console, table
+from ..items.command import covered, said
+from ..warehouse.open import open_pipeline
+from .gaps import find_gaps
+from .unread import find_unread
 
 _SHOWN = 5
 """Windows of a campaign that are listed."""

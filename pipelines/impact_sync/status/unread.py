@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dlt
-
-from .gaps import (in_utc, ledger_rows)
+from impact_source.actions.reading import AHEAD, FAILED, LEFT_OUT
 from impact_source.plan.passes import Pass
-from impact_source.actions.reading import (AHEAD, FAILED, LEFT_OUT)
+
+from .gaps import in_utc, ledger_rows
 
 _UNREAD = """
 select campaign_id, pass, window_start, window_end, outcome, reason

@@ -6,14 +6,15 @@ from collections import defaultdict
 from datetime import datetime
 from itertools import groupby
 
-from ..console.screen import (console, duration, progress, table)
+from impact_source import Ask, Settings
+from impact_source.rows.diff import Tally
+
 from ..console.exits import Exit
-from ..console.failures import (complain, show_unread)
+from ..console.failures import complain, show_unread
+from ..console.screen import console, duration, progress, table
 from ..items.command import show as show_items
 from ..lake.command import afterwards
-from .run import (DryRun, Summary, dry_run, sync)
-from impact_source import (Ask, Settings)
-from impact_source.rows.diff import Tally
+from .run import DryRun, Summary, dry_run, sync
 
 _COUNTS = ("read", "new", "changed", "approved", "reversed", "restored")
 

@@ -9,28 +9,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import dlt
-
-from ..console.memory import release
-from ..corrections.evidence import weigh
-from ..load.descriptions import describe
-from ..console.exits import (Exit, exit_code, outcome_of, worst_exit)
-from ..warehouse.history import History
-from ..items.run import (ItemSummary, drain, kept_answers)
-from ..load.runs import (Run, recording, runs)
-from ..views import create_views
-from ..warehouse.open import (open_pipeline, where)
-from impact_source import (Ask, Settings, Walk, impact)
-from impact_source.campaigns import explain
-from impact_source.rows.diff import Tally
+from impact_source import Ask, Settings, Walk, impact
+from impact_source.actions.run import Progress
+from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
+from impact_source.campaigns import explain
 from impact_source.errors import ImpactError
 from impact_source.items.queue import ItemQueue
-from impact_source.items.run import (ItemAsk, ItemProgress)
-from impact_source.plan.passes import Reading
+from impact_source.items.run import ItemAsk, ItemProgress
 from impact_source.items.spool import Spool
-from impact_source.actions.unread import Failure
-from impact_source.actions.run import Progress
+from impact_source.plan.passes import Reading
+from impact_source.rows.diff import Tally
 from impact_source.warehouse import Warehouse
+
+from ..console.exits import Exit, exit_code, outcome_of, worst_exit
+from ..console.memory import release
+from ..corrections.evidence import weigh
+from ..items.run import ItemSummary, drain, kept_answers
+from ..load.descriptions import describe
+from ..load.runs import Run, recording, runs
+from ..views import create_views
+from ..warehouse.history import History
+from ..warehouse.open import open_pipeline, where
 
 _log = logging.getLogger(__name__)
 

@@ -13,18 +13,18 @@ from itertools import chain, groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from .compare import (Compared, Difference, Kind, compare, newer, only)
-from .findings import (Findings, without)
-from .held import Held
+from impact_source.actions.reading import FAILED, LEFT_OUT, Batch, WindowDone, WindowReader
 from impact_source.api.client import Client
+from impact_source.api.protocol import Axis
 from impact_source.errors import ShortAnswers
 from impact_source.plan.gone import Gone
-from impact_source.plan.passes import (Bounds, Pass, Reading, plan_unseen)
-from impact_source.api.protocol import Axis
-from impact_source.actions.reading import (FAILED, LEFT_OUT, Batch, WindowDone, WindowReader)
+from impact_source.plan.passes import Bounds, Pass, Reading, plan_unseen
+from impact_source.plan.windows import Window, cut
 from impact_source.settings import LATE
-from impact_source.plan.windows import (Window, cut)
+
+from .compare import Compared, Difference, Kind, compare, newer, only
+from .findings import Findings, without
+from .held import Held
 
 _DAY = timedelta(days=1)
 _PROBES = 2

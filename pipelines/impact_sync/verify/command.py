@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from .compare import (Cell, Kind)
-from ..console.screen import (console, progress, table)
+from impact_source import Ask, Settings
+
 from ..console.failures import show_unread
+from ..console.screen import console, progress, table
 from ..lake.command import afterwards
-from .run import (Report, verify)
-from impact_source import (Ask, Settings)
+from .compare import Cell, Kind
+from .run import Report, verify
 
 _SHOWN = 20
 _COUNTS = ("verified", "missing", "stale", "gone", "newer")

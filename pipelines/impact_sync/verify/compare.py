@@ -11,10 +11,9 @@ from enum import StrEnum
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from impact_source.rows.diff import differing_columns
 from impact_source.rows.columns import ACTION
 from impact_source.rows.columns import Kind as ColumnKind
+from impact_source.rows.diff import differing_columns
 from impact_source.settings import LATE
 
 _PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}

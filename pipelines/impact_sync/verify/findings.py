@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-
-from .compare import (Compared, Difference, months, only)
-from impact_source.actions.landing import (back, finding)
+from impact_source.actions.landing import back, finding
 from impact_source.actions.reading import Batch
 from impact_source.rows.parse import Rejected
+
+from .compare import Compared, Difference, months, only
 
 Count = Counter[str]
 """How many actions are verified, missing, stale, gone, newer."""

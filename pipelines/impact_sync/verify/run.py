@@ -14,29 +14,29 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import dlt
+from impact_source import Ask, Settings, impact
+from impact_source.actions.landing import Lander, Landing, versions
+from impact_source.actions.reading import WindowDone, WindowReader
+from impact_source.actions.run import Progress, State, own
+from impact_source.actions.unread import Failure
+from impact_source.api.client import Client
+from impact_source.campaigns import Campaigns, explain, find_campaigns
+from impact_source.errors import ConfigurationError
+from impact_source.plan.passes import Bounds, Cursors, Mark, Pass
+from impact_source.plan.windows import Window, cut
+from impact_source.settings import LATE
+from impact_source.warehouse import Warehouse
 
-from .compare import (Difference, compare)
+from ..console.exits import Exit, exit_code, worst_exit
 from ..load.descriptions import describe
-from ..console.exits import (Exit, exit_code, worst_exit)
-from .findings import (Count, Findings)
-from .held import Held
+from ..load.runs import Run, recording, runs
 from ..warehouse.history import History
 from ..warehouse.history_check import Fault
-from ..load.runs import (Run, recording, runs)
-from .campaign import (CampaignCheck, Plan)
 from ..warehouse.open import open_pipeline
-from impact_source import (Ask, Settings, impact)
-from impact_source.campaigns import (Campaigns, explain, find_campaigns)
-from impact_source.api.client import Client
-from impact_source.errors import ConfigurationError
-from impact_source.actions.landing import (Lander, Landing, versions)
-from impact_source.plan.passes import (Bounds, Cursors, Mark, Pass)
-from impact_source.actions.reading import (WindowDone, WindowReader)
-from impact_source.settings import LATE
-from impact_source.actions.unread import Failure
-from impact_source.actions.run import (Progress, State, own)
-from impact_source.warehouse import Warehouse
-from impact_source.plan.windows import (Window, cut)
+from .campaign import CampaignCheck, Plan
+from .compare import Difference, compare
+from .findings import Count, Findings
+from .held import Held
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

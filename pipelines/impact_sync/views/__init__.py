@@ -13,10 +13,10 @@ from typing import Any
 
 import dlt
 from dlt.destinations.sql_client import SqlClientBase
+from impact_source.items.queue import STATE
+from impact_source.warehouse import Warehouse, render
 
 from .in_place import Views
-from impact_source.items.queue import STATE
-from impact_source.warehouse import (Warehouse, render)
 
 _BASE = "item_state"
 """The view that others are built on; its SQL is what the queue of items is derived from."""

@@ -1,1 +1,1 @@
-"""The warehouse: opening it, one run at a time, and how rows are merged into it. Only here are internals of dlt overridden."""
+"""The warehouse: opened by one run at a time, rows merged into it. Only here are internals of dlt overridden."""

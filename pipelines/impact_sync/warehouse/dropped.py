@@ -6,9 +6,9 @@ import logging
 from datetime import UTC, datetime
 
 import dlt
+from impact_source.errors import ConfigurationError
 
 from .history import History
-from impact_source.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
 _THERE = {

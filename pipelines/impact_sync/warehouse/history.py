@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import dlt
-
-from .duckdb.merge import transaction
-from .history_check import (Fault, Versioned, find_faults)
 from impact_source.rows.naming import HISTORY
 from impact_source.rows.ours import REMOVED
 from impact_source.warehouse import Warehouse
+
+from .duckdb.merge import transaction
+from .history_check import Fault, Versioned, find_faults
 
 _ROW_IDS = {"duckdb": "rowid", "postgres": "ctid"}
 """What tells two rows apart that are the same in every column, by dialect."""

@@ -23,14 +23,14 @@ from dlt.common.destination.exceptions import InvalidDestinationReference, Unkno
 from dlt.common.runtime.collector import NullCollector
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
-
-from .duckdb import destination as duckdb_file
-from .dropped import (recreate_dropped, refuse_dropped)
-from ..console.ending import (WITHIN, watchdog)
-from ..console.exits import (WarehouseBusy, WarehouseLost, root_cause)
-from .preload import preload
 from impact_source.errors import ConfigurationError
 from impact_source.settings import parse_duration
+
+from ..console.ending import WITHIN, watchdog
+from ..console.exits import WarehouseBusy, WarehouseLost, root_cause
+from .dropped import recreate_dropped, refuse_dropped
+from .duckdb import destination as duckdb_file
+from .preload import preload
 
 if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
     from .postgres.lock import RunLock

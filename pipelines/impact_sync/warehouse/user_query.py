@@ -12,11 +12,11 @@ import pyarrow as pa
 import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.sql_client import SqlClientBase
+from impact_source.errors import ConfigurationError
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from ..console.exits import root_cause
-from impact_source.errors import ConfigurationError
 
 _ONE = "it must be one select, which only reads"
 _WRITES = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command)

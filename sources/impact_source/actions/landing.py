@@ -16,15 +16,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..rows.diff import (CARRIED, Tally, changed_rows)
-from ..rows.columns import SYNCED_AT
 from ..plan.gone import Gone
 from ..plan.passes import Pass
-from .reading import (Batch, WindowDone)
+from ..rows.columns import SYNCED_AT
+from ..rows.diff import CARRIED, Tally, changed_rows
 from ..rows.ours import FETCH_TABLE
+from ..rows.parse import Rejected, without_nul
 from ..settings import PAGES_MAX
-from ..rows.parse import (Rejected, without_nul)
-from ..warehouse import (Refused, Warehouse)
+from ..warehouse import Refused, Warehouse
+from .reading import Batch, WindowDone
 
 _REMEMBERED = 32
 """Batches whose rows are not replaced by such as arrived before: more than are ever in flight together."""

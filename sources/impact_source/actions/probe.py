@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from ..api.client import Client
-from ..errors import (NotFound, ReadingError, ShortAnswers, WindowTooFull)
-from ..plan.passes import (Bounds, Pass, Reading)
 from ..api.protocol import Axis
+from ..errors import NotFound, ReadingError, ShortAnswers, WindowTooFull
+from ..plan.passes import Bounds, Pass, Reading
+from ..plan.windows import Window, second
 from ..settings import PAGE_SIZE_MIN
-from .unread import Failure
 from ..warehouse import Warehouse
-from ..plan.windows import (Window, second)
+from .unread import Failure
 
 _OLD = timedelta(days=10)
 """Longer than the seven days of the default, with a margin: such an action is in no default answer."""

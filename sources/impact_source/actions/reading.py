@@ -18,20 +18,20 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..api.client import ATTEMPTS, Answer, Client
+from ..api.protocol import Axis, Page
+from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
 from ..plan import narrowing
-from .prefetch import (Ahead, Listed)
-from ..api.client import (ATTEMPTS, Answer, Client)
-from ..rows.columns import ACTION
-from ..errors import (NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull)
-from ..plan.narrowing import (Case, Cuts, Known, Way, Why)
+from ..plan.narrowing import Case, Cuts, Known, Way, Why
+from ..plan.passes import Pass, Reading
 from ..plan.splitting import Counts
-from ..plan.passes import (Pass, Reading)
-from ..api.protocol import (Axis, Page)
-from ..settings import (PAGE_SIZE_MAX, PAGE_SIZE_MIN, PAGES_MAX)
-from ..rows.parse import (Reader, Records)
-from .unread import (Failure, Unread)
-from ..waiting import Pool
 from ..plan.windows import Window
+from ..rows.columns import ACTION
+from ..rows.parse import Reader, Records
+from ..settings import PAGE_SIZE_MAX, PAGE_SIZE_MIN, PAGES_MAX
+from ..waiting import Pool
+from .prefetch import Ahead, Listed
+from .unread import Failure, Unread
 
 _IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""

@@ -14,23 +14,23 @@ from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
-from ..plan import passes
-from ..campaigns import (Campaigns, find_campaigns)
-from ..rows.diff import Tally
 from ..api.client import Client
-from ..rows.columns import ACTION
-from ..errors import (ConfigurationError, ForeignWarehouse, ImpactError)
+from ..campaigns import Campaigns, find_campaigns
+from ..errors import ConfigurationError, ForeignWarehouse, ImpactError
 from ..items.landing import no_items
-from .landing import (Lander, Landing, Watch, gathered, versions)
-from ..plan.passes import (Bounds, Cursors, Mark, Pass, Reading)
-from .probe import prove_locking
-from .reading import (AHEAD, Batch, Events, WindowDone, WindowReader, failed)
-from ..rows.ours import FETCH_TABLE
-from ..settings import (LOCK_MAX, Settings)
-from ..rows.parse import empty
-from .unread import Unread
-from ..warehouse import (Refused, Warehouse)
+from ..plan import passes
+from ..plan.passes import Bounds, Cursors, Mark, Pass, Reading
 from ..plan.windows import Window
+from ..rows.columns import ACTION
+from ..rows.diff import Tally
+from ..rows.ours import FETCH_TABLE
+from ..rows.parse import empty
+from ..settings import LOCK_MAX, Settings
+from ..warehouse import Refused, Warehouse
+from .landing import Lander, Landing, Watch, gathered, versions
+from .probe import prove_locking
+from .reading import AHEAD, Batch, Events, WindowDone, WindowReader, failed
+from .unread import Unread
 
 _log = logging.getLogger(__name__)
 _GATHERED = 40_000

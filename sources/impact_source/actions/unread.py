@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..errors import (NotFound, ReadingError, RequestRefused, ScopeError, TransientError, WindowTooFull)
-from ..plan.passes import (Pass, Reading)
+from ..errors import NotFound, ReadingError, RequestRefused, ScopeError, TransientError, WindowTooFull
+from ..plan.passes import Pass, Reading
 
 _WINDOWS_IN_A_ROW = 3
 """Windows of one pass of a campaign that fail, none read between them: then the rest of that pass is not asked for."""

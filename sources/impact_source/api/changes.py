@@ -15,10 +15,18 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 import msgspec
 
-from . import protocol
-from ..errors import (InvalidAnswer, OutcomeUnknown, RateLimited, RequestRefused, ScopeError, TransientError, WindowTooFull)
-from .protocol import Body
+from ..errors import (
+    InvalidAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    TransientError,
+    WindowTooFull,
+)
 from ..settings import parse_start
+from . import protocol
+from .protocol import Body
 
 REASONS: Final = (  # reference: the default reason codes of an update
     *("ORDER_UPDATE", "ITEM_RETURNED", "CONS_FRAUD", "CONS_ERROR", "ORDER_ERROR", "PUB_ACT_DISPUTE"),

@@ -17,16 +17,26 @@ import httpx
 import msgspec
 import stamina
 
-from . import protocol
-from .quota import Budget
-from .clock import Clock
-from .transport import (Connections, drop, http_client)
-from ..errors import (BudgetSpent, ConfigurationError, InvalidAnswer, RateLimited, ReadingError, TooSlow, TransientError, Unavailable, UnsafeId)
-from .protocol import (Axis, Body, Page)
-from ..settings import (PAGE_SIZE_MIN, Settings)
-from .transfer import fetch
+from ..errors import (
+    BudgetSpent,
+    ConfigurationError,
+    InvalidAnswer,
+    RateLimited,
+    ReadingError,
+    TooSlow,
+    TransientError,
+    Unavailable,
+    UnsafeId,
+)
 from ..plan.windows import Window
-from .changes import (Submission, read_submission)
+from ..settings import PAGE_SIZE_MIN, Settings
+from . import protocol
+from .changes import Submission, read_submission
+from .clock import Clock
+from .protocol import Axis, Body, Page
+from .quota import Budget
+from .transfer import fetch
+from .transport import Connections, drop, http_client
 
 _BODY_MAX = 1 << 30
 """Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""

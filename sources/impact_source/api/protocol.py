@@ -15,9 +15,20 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 import pyarrow as pa
 
-from ..errors import (CredentialsError, ImpactError, InvalidAnswer, NotFound, RateLimited, RequestRefused, ScopeError, TooSlow, Unavailable, WindowTooFull)
+from ..errors import (
+    CredentialsError,
+    ImpactError,
+    InvalidAnswer,
+    NotFound,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    TooSlow,
+    Unavailable,
+    WindowTooFull,
+)
+from ..plan.windows import SECOND, Window, instant, whole
 from ..rows.nesting import flatten
-from ..plan.windows import (SECOND, Window, instant, whole)
 
 HTTP_OK = 200
 Body: TypeAlias = bytes | bytearray

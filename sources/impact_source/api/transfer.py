@@ -6,8 +6,8 @@ import zlib
 
 import httpx
 
-from .transport import Connections
 from ..errors import InvalidAnswer
+from .transport import Connections
 
 
 def fetch(

@@ -23,7 +23,7 @@ import httpcore
 import httpx
 
 from ..errors import ConfigurationError
-from ..settings import (IN_FLIGHT_MAX, IR_VERSION, Settings)
+from ..settings import IN_FLIGHT_MAX, IR_VERSION, Settings
 
 
 def http_client(

@@ -8,12 +8,12 @@ from typing import Final, Self
 
 import httpx
 
+from ..errors import NotSent, OutcomeUnknown
 from . import protocol
-from .client import (Answer, Client, Patience, segment)
-from .transport import (Connections, http_client)
-from ..errors import (NotSent, OutcomeUnknown)
+from .changes import FORM, Queued, Request, read_queued
+from .client import Answer, Client, Patience, segment
 from .transfer import fetch
-from .changes import (FORM, Queued, Request, read_queued)
+from .transport import Connections, http_client
 
 _BODY_MAX = 1 << 20
 """Bytes: an answer to a change is a few lines."""

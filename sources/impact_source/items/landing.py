@@ -12,13 +12,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..rows.columns import ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, Kind
 from ..rows.diff import differing_rows
-from ..rows.columns import (ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, Kind)
-from .queue import (Queued, Status)
-from ..rows.ours import (FETCH_TABLE, REMOVED)
-from .spool import Listing
-from ..rows.parse import (Reader, Rejected, without_nul)
+from ..rows.ours import FETCH_TABLE, REMOVED
+from ..rows.parse import Reader, Rejected, without_nul
 from ..warehouse import Warehouse
+from .queue import Queued, Status
+from .spool import Listing
 
 _ACTION_ID = pa.field(ACTION_ID.name, pa.string(), nullable=False)
 _SUMMED = [column.name for column in ITEM if column.kind in (Kind.MONEY, Kind.COUNT)]

@@ -15,7 +15,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from ..plan.gone import (EVERY_RUN_FOR, THEN_EVERY)
+from ..plan.gone import EVERY_RUN_FOR, THEN_EVERY
 from ..warehouse import Warehouse
 
 
@@ -36,9 +36,7 @@ _AMOUNTS = ("amount", "delta_amount", "payout", "delta_payout")
 _FINGERPRINT = " || '|' || ".join(
     [*(f"coalesce(cast(a.{amount} as varchar), '')" for amount in _AMOUNTS), "coalesce(a.currency, '')"]
 )
-STATE = Template(files(__package__).joinpath("state.sql").read_text()).substitute(
-    fingerprint=f"({_FINGERPRINT})"
-)
+STATE = Template(files(__package__).joinpath("state.sql").read_text()).substitute(fingerprint=f"({_FINGERPRINT})")
 """Whether each action's items are current, in DuckDB's dialect."""
 _WAITING = "items in ('missing', 'outdated')"
 _NOT_FOUND_DUE = f"""

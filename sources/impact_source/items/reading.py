@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 
-from ..api.client import (Answer, Client)
-from ..errors import (BudgetSpent, ImpactError, InvalidAnswer, NotFound, RequestRefused, TransientError, WindowTooFull)
-from .queue import (Queued, Status)
-from ..api.protocol import (Page, count_records)
-from .spool import (Listing, Spool)
+from ..api.client import Answer, Client
+from ..api.protocol import Page, count_records
+from ..errors import BudgetSpent, ImpactError, InvalidAnswer, NotFound, RequestRefused, TransientError, WindowTooFull
 from ..waiting import Pool
+from .queue import Queued, Status
+from .spool import Listing, Spool
 
 _TRIES = 3
 """How often a list that contradicts its own total is read."""

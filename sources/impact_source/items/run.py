@@ -16,15 +16,15 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
+from ..actions.run import State, own
 from ..api.client import Client
 from ..errors import ImpactError
-from .landing import (ItemLander, ItemLanding, ItemTally)
-from .queue import (ItemQueue, Queued)
-from .reading import ItemReader
 from ..settings import SPARED
-from .spool import (Listing, Spool)
-from ..actions.run import (State, own)
 from ..warehouse import Warehouse
+from .landing import ItemLander, ItemLanding, ItemTally
+from .queue import ItemQueue, Queued
+from .reading import ItemReader
+from .spool import Listing, Spool
 
 _PACKAGE = 500
 """Actions whose items make a load package."""

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from .queue import Queued
 from ..settings import Settings
+from .queue import Queued
 
 _log = logging.getLogger(__name__)
 _TABLE = """

@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from ..api.protocol import Axis
-from ..settings import (CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings)
-from .windows import (SECOND, Window, cover, cut, gather)
+from ..settings import CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings
+from .windows import SECOND, Window, cover, cut, gather
 
 _BESIDE = timedelta(seconds=1)
 """Neighbouring windows may be so far apart: the API filters no finer."""

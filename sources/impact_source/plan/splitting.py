@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from .windows import (SECOND, Window, whole)
+from .windows import SECOND, Window, whole
 
 Counts = Sequence[tuple[datetime, int]]
 """Instants in order, with the number of actions that are known to lie at each."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import (MONEY, TIME, Kind)
+from .columns import MONEY, TIME, Kind
 
 _ARROW_DIGITS = 38
 _FEW = 1_000

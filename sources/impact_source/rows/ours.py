@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .columns import (ACTION, ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, TIME, hints)
+from .columns import ACTION, ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, TIME, hints
 
 KEY: Any = {"nullable": False}
 STAMP: Any = {"dedup_sort": "desc"}

@@ -25,7 +25,7 @@ import pyarrow.json as pj
 
 from . import cells
 from .cells import Misfit
-from .columns import (SYNCED_AT, Column, Kind)
+from .columns import SYNCED_AT, Column, Kind
 from .naming import column_name
 from .nesting import flatten
 

@@ -8,17 +8,17 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import dlt
-
-from ..journal.columns import (NEVER_LEFT, Status)
-from ..journal.table import Journal
-from ..journal.file import (Disagreement, JournalFile, Known)
-from ..reread import Rereader
-from ...warehouse.open import (beside, open_pipeline)
-from impact_source.campaigns import list_campaigns
-from impact_source.api.client import Client
-from impact_source.settings import Settings
 from impact_source.actions.run import own
+from impact_source.api.client import Client
+from impact_source.campaigns import list_campaigns
+from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
+
+from ...warehouse.open import beside, open_pipeline
+from ..journal.columns import NEVER_LEFT, Status
+from ..journal.file import Disagreement, JournalFile, Known
+from ..journal.table import Journal
+from ..reread import Rereader
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ..journal.calls import (Call, same_form)
+from impact_source.api.changes import Submission, read_submissions
+
+from ..journal.calls import Call, same_form
 from ..journal.columns import Status
-from ..live import (shows, tells)
+from ..live import shows, tells
 from .settle import Settler
-from impact_source.api.changes import (Submission, read_submissions)
 
 _EARLY = timedelta(minutes=5)
 """By how much a submission's date may lie before ours."""

@@ -6,19 +6,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from impact_source.errors import ConfigurationError, NotFound, ReadingError
+from impact_source.settings import Settings
+
+from ...load.descriptions import describe
+from ...warehouse.open import beside, open_pipeline
 from ..journal.calls import Call
 from ..journal.columns import Status
-from .desk import opened
+from ..journal.file import JournalFile, restored
 from ..journal.table import Journal
-from ..journal.file import (JournalFile, restored)
 from ..live import not_as_asked
-from .lost import settle_lost
 from ..plan.run import actor
+from .desk import opened
+from .lost import settle_lost
 from .settle import Settler
-from ...load.descriptions import describe
-from ...warehouse.open import (beside, open_pipeline)
-from impact_source.errors import (ConfigurationError, NotFound, ReadingError)
-from impact_source.settings import Settings
 
 VERDICTS = {
     Status.CONFIRMED: "it took effect",

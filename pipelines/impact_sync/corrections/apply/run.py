@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from impact_source.actions.unread import Failure
+from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
+from impact_source.settings import Settings
+
+from ...console.exits import Exit, exit_code, worst_exit
+from ...load.descriptions import describe
+from ...load.runs import Run, record_failed
 from ..journal.calls import Call
-from ..journal.columns import (LEFT, NOT_DONE, WAITING, Status)
-from .desk import (Desk, opened)
+from ..journal.columns import LEFT, NOT_DONE, WAITING, Status
+from .desk import Desk, opened
 from .progress import CallProgress
 from .sending import Sender
-from ...load.descriptions import describe
-from ...console.exits import (Exit, exit_code, worst_exit)
-from ...load.runs import (Run, record_failed)
-from impact_source.errors import (BudgetSpent, ConfigurationError, ImpactError)
-from impact_source.settings import Settings
-from impact_source.actions.unread import Failure
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,30 @@ from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 
+from impact_source.api.changes import Request
+from impact_source.api.writer import Writer
+from impact_source.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    CredentialsError,
+    ImpactError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRefused,
+    ScopeError,
+    Unavailable,
+)
+
 from ..journal.calls import Call
-from ..journal.columns import (NEVER_LEFT, Status)
-from .desk import Desk
+from ..journal.columns import NEVER_LEFT, Status
 from ..journal.table import Taken
-from ..live import (Live, changed_since)
+from ..live import Live, changed_since
+from .desk import Desk
 from .lost import settle_lost
 from .progress import CallProgress
-from .settle import (Settler, uncertain)
-from impact_source.errors import (BudgetSpent, ConfigurationError, CredentialsError, ImpactError, NotFound, NotSent, OutcomeUnknown, RateLimited, RequestRefused, ScopeError, Unavailable)
-from impact_source.api.writer import Writer
-from impact_source.api.changes import Request
+from .settle import Settler, uncertain
 
 _FRESH = 60.0
 """Seconds for which a look at an action holds: the wait for the hour to turn may come between it and the call."""

@@ -8,17 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..journal.calls import (Call, Row)
-from ..journal.columns import Status
-from ..journal.table import Journal
-from ..journal.file import JournalFile
-from ..live import (Live, not_as_asked, shows)
-from .reasons import explained
-from ..reread import (Landed, Rereader)
-from impact_source.api.client import Client
-from impact_source.errors import (NotFound, UnsafeId)
-from impact_source.plan.gone import Gone
 from impact_source.api.changes import Submission
+from impact_source.api.client import Client
+from impact_source.errors import NotFound, UnsafeId
+from impact_source.plan.gone import Gone
+
+from ..journal.calls import Call, Row
+from ..journal.columns import Status
+from ..journal.file import JournalFile
+from ..journal.table import Journal
+from ..live import Live, not_as_asked, shows
+from ..reread import Landed, Rereader
+from .reasons import explained
 
 _TOGETHER = 50
 """Processed calls whose actions are read and landed at once."""

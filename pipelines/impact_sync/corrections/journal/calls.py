@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl
 
+from impact_source.api.changes import RESET, ItemChange, Request, Reversal, Target, Update, Write
+
 from .columns import Status
-from impact_source.api.changes import (RESET, ItemChange, Request, Reversal, Target, Update, Write)
 
 Row = dict[str, Any]
 """A row of the journal by column."""

@@ -14,9 +14,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .calls import (Call, Row)
-from .columns import (COLUMNS, MONEY, NEVER_LEFT, TIME, Status)
 from impact_source.errors import ConfigurationError
+
+from .calls import Call, Row
+from .columns import COLUMNS, MONEY, NEVER_LEFT, TIME, Status
 
 _KINDS = {column.name: column.type for column in COLUMNS}
 

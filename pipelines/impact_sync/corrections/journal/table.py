@@ -15,12 +15,26 @@ import dlt
 import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseTransientException, DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
-
-from .calls import (Call, Row, calls_of)
-from .columns import (COLUMNS, COUNT, FLAG, MONEY, NAMES, NEVER_LEFT, TABLE, TEXT, TIME, UNSETTLED, WAITING, Field, Status)
+from impact_source.errors import ImpactError
 from impact_source.rows.columns import MONEY as ARROW_MONEY
 from impact_source.rows.columns import TIME as ARROW_TIME
-from impact_source.errors import ImpactError
+
+from .calls import Call, Row, calls_of
+from .columns import (
+    COLUMNS,
+    COUNT,
+    FLAG,
+    MONEY,
+    NAMES,
+    NEVER_LEFT,
+    TABLE,
+    TEXT,
+    TIME,
+    UNSETTLED,
+    WAITING,
+    Field,
+    Status,
+)
 
 _ROWS_A_STATEMENT = 100
 _FORSAKEN_AFTER = timedelta(minutes=15)

@@ -18,10 +18,10 @@ import dlt
 import duckdb
 import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
+from impact_source.errors import ConfigurationError
 
 from ...warehouse.duckdb.merge import literal
 from ...warehouse.user_query import run_query
-from impact_source.errors import ConfigurationError
 
 COLUMNS = (
     *("action_id", "action_tracker_id", "order_id", "kind", "reason", "disposition_code", "sku", "amount", "delta"),

@@ -13,21 +13,22 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from ..journal.calls import (Call, Row, calls_of)
-from ..journal.columns import (NAMES, Status)
-from ..journal.table import Journal
-from ..journal.file import JournalFile
-from .request import (read_file, read_query, shown)
-from ..reread import Rereader
-from .validate import (Invalid, validate)
-from ...warehouse.open import (beside, open_pipeline)
-from impact_source.campaigns import list_campaigns
+from impact_source.actions.run import own
+from impact_source.api.changes import Request
 from impact_source.api.client import Client
+from impact_source.campaigns import list_campaigns
 from impact_source.errors import ConfigurationError
 from impact_source.settings import Settings
-from impact_source.actions.run import own
 from impact_source.warehouse import Warehouse
-from impact_source.api.changes import Request
+
+from ...warehouse.open import beside, open_pipeline
+from ..journal.calls import Call, Row, calls_of
+from ..journal.columns import NAMES, Status
+from ..journal.file import JournalFile
+from ..journal.table import Journal
+from ..reread import Rereader
+from .request import read_file, read_query, shown
+from .validate import Invalid, validate
 
 
 @dataclass(frozen=True)

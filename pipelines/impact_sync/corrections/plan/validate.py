@@ -13,12 +13,12 @@ import dlt
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from ..journal.table import Journal
-from impact_source.rows.columns import (ACTION, ITEM, LINE_COUNT)
+from impact_source.api.changes import CATEGORY_MAX, DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS, RESET
+from impact_source.rows.columns import ACTION, ITEM, LINE_COUNT
 from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
-from impact_source.api.changes import (CATEGORY_MAX, DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS, RESET)
+
+from ..journal.table import Journal
 
 _SQL = files(__package__).joinpath("validate.sql").read_text()
 _NUMBER = r"""

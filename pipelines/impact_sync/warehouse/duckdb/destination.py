@@ -2,7 +2,7 @@
 
 The catalog of a DuckDB file is called after the file. Where that is also the dataset's name, `impact.duckdb` and
 `impact`, a name such as `impact.actions` is ambiguous to DuckDB, and dlt's own destination fails. And dlt copies
-every file into a staging table before it merges it, which doubles what a load costs; see `impact_sync.warehouse.duckdb.merge`.
+every file into a staging table before it merges it, which doubles what a load costs; see `merge`, beside this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
-from .merge import (MergeJob, merge_request)
+from .merge import MergeJob, merge_request
 
 _FORMAT: Final[TLoaderFileFormat] = "parquet"
 SETTINGS: Final[dict[str, Any]] = {

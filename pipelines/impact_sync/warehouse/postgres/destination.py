@@ -21,7 +21,7 @@ from dlt.destinations.typing import DBTransaction
 from psycopg2.sql import SQL, Composable
 
 from ..duckdb.destination import Waiting
-from .lock import (LockLost, RunLock)
+from .lock import LockLost, RunLock
 
 _READS = ("select", "with")
 _IN_UTC = "set timezone = 'UTC'"

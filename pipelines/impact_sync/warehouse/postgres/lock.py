@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 import psycopg2
 from dlt.common.destination.exceptions import DestinationTerminalException
 
-from ...console.exits import (WarehouseBusy, WarehouseLost)
+from ...console.exits import WarehouseBusy, WarehouseLost
 
 _RETRY_SECONDS = 0.2
 _HEARTBEAT_SECONDS = 30.0
