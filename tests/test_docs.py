@@ -19,7 +19,7 @@ from impact_sync.cli import main
 from impact_sync.corrections.plan.request import COLUMNS
 from impact_sync.views import texts
 
-from tests.commands import clean, environment, impact
+from tests.support.commands import clean, environment, impact
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

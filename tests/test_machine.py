@@ -33,7 +33,7 @@ from impact_source.api import clock
 from impact_source.errors import BudgetSpent, ConfigurationError, Unavailable
 from impact_sync.console.exits import Exit
 
-from tests.conftest import CAMPAIGNS, Account, own_clock
+from tests.support.account import CAMPAIGNS, Account, own_clock
 
 PLENTY = 100_000
 MOST_UNPROVEN = 5

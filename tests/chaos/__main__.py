@@ -22,8 +22,8 @@ from tests.chaos.locks import Lost, lose
 from tests.chaos.phases import Phase
 from tests.chaos.readings import READINGS, Read, read
 from tests.chaos.storm import Weathered, weather
-from tests.commands import environment
-from tests.conftest import CAMPAIGNS, Account
+from tests.support.account import CAMPAIGNS, Account
+from tests.support.commands import environment
 
 CODE_NAMES = tuple(how.name for how in CODES)
 T = TypeVar("T")

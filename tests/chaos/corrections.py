@@ -28,8 +28,8 @@ from impact_sync.corrections.journal.columns import WAITING, Status
 from impact_sync.corrections.status import status
 
 from tests.chaos.sender import Doom, Step, send
-from tests.conftest import CAMPAIGNS, Account
-from tests.corrections.conftest import Desk
+from tests.impact_sync.corrections.conftest import Desk
+from tests.support.account import CAMPAIGNS, Account
 
 _LINES = (
     "{},update,ORDER_UPDATE,,15.00,,,,,,",

@@ -16,7 +16,7 @@ from random import Random
 
 from tests.chaos.phases import Phase, PhaseFile
 from tests.chaos.truth import Damage, change_some
-from tests.conftest import Account
+from tests.support.account import Account
 
 _MOST = 180.0
 """Seconds that a run may take; one that takes longer hangs."""

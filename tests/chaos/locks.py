@@ -17,11 +17,11 @@ from impact_source.errors import ImpactError
 from impact_sync.console.exits import Exit, exit_code
 from impact_sync.sync.run import sync
 
-from tests import postgres
 from tests.chaos.truth import Damage, change_some
-from tests.commands import environment
-from tests.conftest import Account
-from tests.test_destinations import assert_true
+from tests.impact_sync.warehouse.test_destinations import assert_true
+from tests.support import postgres
+from tests.support.account import Account
+from tests.support.commands import environment
 
 _END = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.chaos.storm import Weathered, attempt
 from tests.chaos.truth import change_some
-from tests.conftest import CAMPAIGNS, Account
+from tests.support.account import CAMPAIGNS, Account
 
 READINGS: dict[str, dict[str, Any]] = {
     "campaign list lacks one": {"unlisted": (CAMPAIGNS[1].id,)},

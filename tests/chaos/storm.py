@@ -12,7 +12,7 @@ from impact_source.errors import ImpactError
 from impact_sync.console.exits import Exit, exit_code
 
 from tests.chaos.truth import Damage, change_some
-from tests.conftest import Account
+from tests.support.account import Account
 
 _RUNS = 50
 """Runs in a row of which one must end well."""

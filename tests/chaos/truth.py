@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.conftest import Account
+from tests.support.account import Account
 
 
 @dataclass

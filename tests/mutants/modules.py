@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+_SOURCE, _SYNC = "sources/impact_source", "pipelines/impact_sync"
+
+
+def _tested(module: str, *more: str, tests: str = "", slow: str = "") -> dict[str, tuple[str, ...]]:
+    """Tests lie where the module does: `test_<module>.py`, or what `tests` names, and `more` beside it.
+
+    `slow` is a test among them that takes seconds.
+    """
+    path = Path("tests", *Path(module).parts[1:])
+    files = [f"{path.parent}/{name}.py" for name in (tests or f"test_{path.name}", *more)]
+    return {f"{module}.py": (*files, *([f"--deselect={files[0]}::{slow}"] if slow else []))}
+
+
 MODULES: dict[str, tuple[str, ...]] = {
     # Which instants are asked for: a gap loses rows.
-    "sources/impact_source/plan/windows.py": ("tests/test_windows.py",),
+    **_tested(f"{_SOURCE}/plan/windows"),
     # How a window that is too full is cut: what no part holds is lost.
-    "sources/impact_source/plan/narrowing.py": ("tests/test_narrowing_rules.py", "tests/test_narrowing_cuts.py"),
-    "sources/impact_source/plan/splitting.py": ("tests/test_parting.py",),
+    **_tested(f"{_SOURCE}/plan/narrowing", "test_narrowing_cuts", tests="test_narrowing_rules"),
+    **_tested(f"{_SOURCE}/plan/splitting"),
     # From cursors to windows: a cursor that moves too far loses rows for good.
-    "sources/impact_source/plan/passes.py": ("tests/test_passes.py", "tests/test_passes_marks.py"),
+    **_tested(f"{_SOURCE}/plan/passes", "test_passes_marks"),
     # Which rows of a page are written, and the sums of money that moved.
-    "sources/impact_source/rows/diff.py": ("tests/test_changes.py",),
+    **_tested(f"{_SOURCE}/rows/diff"),
     # What an answer of the API means.
-    "sources/impact_source/api/protocol.py": ("tests/test_protocol.py", "tests/test_protocol_answers.py"),
+    **_tested(f"{_SOURCE}/api/protocol", "test_protocol_answers"),
     # Texts become amounts and dates. (`columns` declares their types and decides nothing.)
-    "sources/impact_source/rows/cells.py": ("tests/test_cells.py", "tests/test_tables.py"),
+    **_tested(f"{_SOURCE}/rows/cells", "test_parse"),
     # The hour's requests: too many, and the API refuses the account's other users.
-    "sources/impact_source/api/quota.py": ("tests/test_budget.py",),
+    **_tested(f"{_SOURCE}/api/quota"),
     # When an action that the API does not know is asked for again.
-    "sources/impact_source/plan/gone.py": ("tests/test_gone_rules.py",),
+    **_tested(f"{_SOURCE}/plan/gone"),
     # What could not be read: named, and asked for again by the next run.
-    "sources/impact_source/actions/unread.py": ("tests/test_unread_rules.py",),
+    **_tested(f"{_SOURCE}/actions/unread"),
     # Pages are fetched ahead: each once, and in order.
-    "sources/impact_source/actions/prefetch.py": ("tests/test_ahead.py",),
-    # What the time is: a clock that runs ahead loses rows.
-    "sources/impact_source/api/clock.py": (
-        "tests/test_clock_rules.py",
-        "tests/test_clock.py::test_a_clock_is_believed_as_far_as_answers_and_our_own_agree",
-        "tests/test_clock.py::test_a_later_answer_shows_how_far_the_clock_had_run_ahead",
+    **_tested(f"{_SOURCE}/actions/prefetch"),
+    # What the time is: a clock that runs ahead loses rows. (`test_clock` syncs, which takes seconds.)
+    f"{_SOURCE}/api/clock.py": (
+        "tests/impact_source/api/test_clock_rules.py",
+        "tests/impact_source/api/test_clock.py::test_a_clock_is_believed_as_far_as_answers_and_our_own_agree",
+        "tests/impact_source/api/test_clock.py::test_a_later_answer_shows_how_far_the_clock_had_run_ahead",
     ),
     # What is asked for in a file of corrections.
-    "pipelines/impact_sync/corrections/plan/request.py": (
-        "tests/corrections/test_request.py",
-        "--deselect=tests/corrections/test_request.py::test_a_query_in_the_warehouse_asks",  # which takes seconds
-    ),
+    **_tested(f"{_SYNC}/corrections/plan/request", slow="test_a_query_in_the_warehouse_asks"),
     # Answers that arrived before a run was killed: whose they are.
-    "sources/impact_source/items/spool.py": ("tests/test_spool.py",),
+    **_tested(f"{_SOURCE}/items/spool"),
     # What verification finds to be different.
-    "pipelines/impact_sync/verify/compare.py": ("tests/test_compare.py",),
+    **_tested(f"{_SYNC}/verify/compare"),
     # How files land in a table: a key twice, or not at all.
-    "pipelines/impact_sync/warehouse/duckdb/merge.py": (
-        "tests/test_duckdb_merge.py",
-        "--deselect=tests/test_duckdb_merge.py::test_a_load_that_needs_more_memory_gets_it",  # which takes seconds
-    ),
+    **_tested(f"{_SYNC}/warehouse/duckdb/merge", slow="test_a_load_that_needs_more_memory_gets_it"),
     # What left, what may take effect yet, and who may send: money is moved once.
-    "pipelines/impact_sync/corrections/journal/table.py": ("tests/corrections/test_journal.py",),
+    **_tested(f"{_SYNC}/corrections/journal/table", tests="test_journal"),
     # Whether an action is still what was agreed to, and whether it shows what was asked.
-    "pipelines/impact_sync/corrections/live.py": ("tests/corrections/test_live.py",),
+    **_tested(f"{_SYNC}/corrections/live"),
     # Every version that was seen, with the interval it held.
-    "pipelines/impact_sync/warehouse/history.py": ("tests/test_history_rules.py",),
-    "pipelines/impact_sync/warehouse/history_check.py": ("tests/test_history_rules.py",),
+    **_tested(f"{_SYNC}/warehouse/history", tests="test_history_rules"),
+    **_tested(f"{_SYNC}/warehouse/history_check", tests="test_history_rules"),
 }

@@ -1,0 +1,1 @@
+"""The source on its own, and its parts."""

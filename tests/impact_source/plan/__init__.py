@@ -1,0 +1,1 @@
+"""Windows, passes, narrowing: plain calls."""

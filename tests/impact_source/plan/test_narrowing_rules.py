@@ -1,0 +1,113 @@
+"""What narrowing decides, by plain calls: what is asked for instead of a window, and when that was all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+from impact_source.api.protocol import Axis
+from impact_source.plan.narrowing import Case, Known, Way, Why, adds_up, allowed, child, cut
+from impact_source.plan.passes import Mark, Reading
+from impact_source.plan.splitting import Counts
+from impact_source.plan.windows import Window
+from impact_source.settings import STATES
+
+from tests.impact_source.plan.test_narrowing_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
+
+BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})
+
+
+def case(total: int | None, why: Why = Why.TOO_MANY, shut: frozenset[Way] = BY_SIZE) -> Case:
+    """A window of locks that could not be read, nor by the ways that are shut."""
+    return Case(LOCKS, why, "", SIZE, total, shut=shut)
+
+
+def known(*events: tuple[datetime, int]) -> Known:
+    """Actions are known to happen at these instants, and nothing of their locks."""
+
+    def counts(_: Reading, axis: Axis) -> Counts:
+        return events if axis is Axis.EVENT else ()
+
+    return Known(counts, HORIZON, pages_may_grow=False)
+
+
+@pytest.mark.parametrize("way", [Way.EVENT, Way.STATE, Way.TIME, Way.LARGER])
+def test_parts_below_the_total_are_not_the_window(way: Way) -> None:
+    """An action that no part returned would be missing while the cursor moves past it."""
+    assert not adds_up(case(300), way, 299)
+    assert adds_up(case(300), way, 300)
+    assert adds_up(case(300), way, 301), "more than there were: some are new"
+
+
+def test_parts_are_short_by_no_more_than_left_in_the_meantime() -> None:
+    """Ten actions that leave the window while its parts are read excuse ten that are missing, and no eleventh."""
+    assert not adds_up(case(300), Way.EVENT, 279, case(290))
+    assert adds_up(case(300), Way.EVENT, 280, case(290))
+    assert not adds_up(case(300), Way.EVENT, 289, case(310))
+    assert adds_up(case(300), Way.EVENT, 290, case(310))
+
+
+def test_without_a_total_parts_hold_more_than_can_be_paged_through_or_are_not_trusted() -> None:
+    """EventDates may lie beyond all parts: fewer rows than made the window too full are not all of it."""
+    assert not adds_up(case(None), Way.EVENT, FIT)
+    assert adds_up(case(None), Way.EVENT, FIT + 1)
+    assert adds_up(case(None), Way.TIME, 0), "parts of its own date leave no gap"
+
+
+def test_events_before_the_known_ones_are_asked_for() -> None:
+    """An action that was imported with an old EventDate, or never held here, would be in no part."""
+    cuts = cut(case(None), known((NOW - 20 * DAY, FIT), (NOW - 10 * DAY, FIT)))
+    assert cuts is not None
+    assert cuts.way is Way.EVENT
+    windows = sorted(reading.event for reading in cuts.readings if reading.event)
+    assert windows[0].start == HORIZON.start
+    assert windows[-1].end > HORIZON.end, "the end of a range may not count"
+    assert all(a.end == b.start for a, b in pairwise(windows))
+    assert {reading.window for reading in cuts.readings} == {LOCKS.window}
+
+
+def test_a_part_by_event_is_narrowed_within_its_own_events() -> None:
+    """The second cut of a part covers it from end to end, else what lies beside the known events is lost."""
+    part = Window(NOW - 100 * DAY, NOW)
+    narrower = replace(case(None), reading=replace(LOCKS, event=part))
+    cuts = cut(narrower, known((NOW - 20 * DAY, FIT), (NOW - 10 * DAY, FIT)))
+    assert cuts is not None
+    windows = sorted(reading.event for reading in cuts.readings if reading.event)
+    assert (windows[0].start, windows[-1].end) == part.ends
+    assert all(a.end == b.start for a, b in pairwise(windows))
+
+
+def test_a_split_by_state_without_a_total_is_refused() -> None:
+    """States that nobody documented are in no part, and without a total nobody would miss their actions."""
+    by_event = BY_SIZE | {Way.EVENT}
+    assert cut(case(None, shut=by_event), known()) is None
+    assert cut(case(300, Why.MOVED, by_event), known()) is None
+    assert cut(case(300, Why.TOO_SLOW, by_event), known()) is None
+    cuts = cut(case(300, shut=by_event), known())
+    assert cuts is not None
+    assert [reading.state for reading in cuts.readings] == list(STATES)
+    assert cut(replace(case(300, shut=by_event), reading=cuts.readings[0]), known()) is None, "one state is no more"
+
+
+def test_no_part_of_a_window_vouches_for_it() -> None:
+    """A cursor that moved with a part would leave the other parts unread should the run end there."""
+    marked = replace(case(300, shut=frozenset()), reading=replace(LOCKS, marks=((Mark.LOCKING, NOW),)))
+    for shut in (frozenset(), BY_SIZE, BY_SIZE | {Way.EVENT}):
+        cuts = cut(replace(marked, shut=shut), known())
+        assert cuts is not None
+        assert [reading.marks for reading in cuts.readings] == [()] * len(cuts.readings)
+
+
+@pytest.mark.parametrize(("rows", "stalled"), [(271, True), (270, False)])
+def test_a_cut_that_takes_off_less_than_a_tenth_is_given_up(rows: int, stalled: bool) -> None:  # noqa: FBT001
+    """A server that compares to the day answers each part with the day: cutting on would spend the hour's requests."""
+    before = replace(case(300), stalls=(1, 1, 0, 0))
+    assert child(before, Way.TIME, case(rows), others=0).stalls == (2 if stalled else 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize(("rows", "most"), [(1, 33), (10, 33), (11, 36), (1000, 330)])
+def test_narrowing_takes_thirty_requests_and_two_a_page_beyond_the_pages(rows: int, most: int) -> None:
+    """One window never spends the hour's requests."""
+    assert allowed(rows, 10) == most

@@ -1,0 +1,1 @@
+"""The `impact` command and what stands behind each of its verbs."""

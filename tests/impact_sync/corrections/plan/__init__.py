@@ -1,0 +1,1 @@
+"""What may be requested, and what a plan says of the rest."""

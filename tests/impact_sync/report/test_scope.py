@@ -1,0 +1,111 @@
+"""A report on one campaign says nothing of another: its figures are those of a warehouse without the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import dlt
+import pytest
+from impact_source import impact
+from impact_source.actions.landing import Lander, Landing, finding, versions
+from impact_source.actions.reading import WindowDone
+from impact_source.plan.passes import Pass, Reading
+from impact_source.plan.windows import Window
+from impact_source.rows.columns import CAMPAIGN
+from impact_source.rows.ours import FETCH_TABLE
+from impact_source.rows.parse import Reader, Rejected
+from impact_source.warehouse import Warehouse
+from impact_sync.load.runs import Run, runs
+from impact_sync.report.figures import Figures
+from impact_sync.report.gather import read
+from impact_sync.report.scope import Books, Scope
+from impact_sync.warehouse.open import open_pipeline
+
+from tests.impact_source.actions.test_landing import DAY, NOW, Given, batch
+
+_HELD = "id, campaign_id, state, currency, payout, amount, event_date, locking_date, media_partner_id, synced_at"
+THEN, LATER = NOW - 10 * DAY, NOW + timedelta(hours=5)
+
+
+@pytest.fixture
+def pipeline() -> Iterator[dlt.Pipeline]:
+    """A pipeline into a warehouse that is not there yet."""
+    with open_pipeline() as found:
+        yield found
+
+
+def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: datetime, scale: int) -> None:
+    """A campaign of two actions, one of which has changed since it was first read; every figure has its scale."""
+    events = ("2026-02-03T00:00:00Z", "2026-02-14T00:00:00Z")
+    usual = {"CampaignId": campaign_id, "MediaPartnerId": f"{scale}", "MediaPartnerName": f"Partner {scale}"}
+    before = [
+        usual
+        | {"Id": f"{campaign_id}.{n}", "EventDate": at, "Payout": f"{scale * (n + 1)}.00", "Amount": f"{scale}.50"}
+        for n, at in enumerate(events)
+    ]
+    after = before[0] | {"Payout": f"{5 * scale}.00", "LockingDate": f"2026-03-0{scale}T00:00:00Z"}
+    rows = batch(after, *before[1:], arrived=(until - NOW).total_seconds()).records.table
+    old = versions(batch(*before, arrived=(begun - NOW).total_seconds()).records.table, "updated")
+    lander = Lander(Warehouse(pipeline), "a run")
+    readings = [Reading(campaign_id, pass_, Window(until - 40 * DAY, until)) for pass_ in (Pass.UPDATED, Pass.VERIFY)]
+    rejected = [
+        lander.rejected_row(Rejected(f"{campaign_id}.odd {n}", "{}", "it is odd"), batch({}, reading=readings[0]))
+        for n in range(scale)
+    ]
+    ids = rows["id"].to_pylist()
+    first = Lander(Warehouse(pipeline), f"first of {campaign_id}")
+    until_then = THEN - DAY / scale
+    windows = [lander.window_row(WindowDone(reading, "whole")) for reading in readings]
+    windows.append(
+        first.window_row(WindowDone(replace(readings[0], window=Window(THEN - 2 * DAY, until_then)), "whole"))
+    )
+    landing = Landing(
+        campaigns=Reader(CAMPAIGN).read(json.dumps([{"Id": campaign_id, "Name": f"Acme {scale}"}]).encode(), NOW).table,
+        actions=rows,
+        versions=old,
+        rejected=rejected,
+        windows=windows,
+        findings=[finding(lander.run_id, campaign_id, f"{campaign_id}.{n}", "missing", NOW) for n in range(scale)],
+        fetches=FETCH_TABLE.empty_table(),
+    )
+    run = Run(lander.run_id, LATER, LATER, LATER, "done", 0, 2, 1)
+    pipeline.run([impact(walk=Given(landing), history=True), runs(lambda: run)])
+    with pipeline.sql_client() as client:
+        client.execute_sql(
+            "insert into sync_runs (run_id, started, until, _dlt_load_id, _dlt_id) values (%s, %s, %s, '', '')",
+            *(first.run_id, THEN, THEN),
+        )
+        client.execute_sql(
+            f"insert into action_history ({_HELD}, valid_from, changed) "
+            f"select {_HELD}, synced_at, 'payout' from actions where id = %s",
+            ids[0],
+        )
+        client.execute_sql("update action_history set valid_to = %s where id = %s and changed is null", until, ids[0])
+
+
+def figures(pipeline: dlt.Pipeline, scope: Scope) -> Figures:
+    """The figures of a report."""
+    return read(Books(pipeline, scope), THEN)
+
+
+def test_figures_of_one_campaign_are_not_anothers(pipeline: dlt.Pipeline) -> None:
+    """A brand that reports on one programme would book the commission, drift or freshness of another."""
+    load(pipeline, "1000", begun=THEN - DAY, until=NOW, scale=3)
+    alone = figures(pipeline, Scope())
+    load(pipeline, "2000", begun=THEN + DAY, until=LATER, scale=7)
+    assert figures(pipeline, Scope(("1000",))) == alone
+    both = figures(pipeline, Scope())
+    assert alone.compared
+    assert both.compared
+    assert alone.restated
+    for one, as_of, scales in ((alone, NOW, [3]), (both, LATER, [3, 7])):
+        assert (one.as_of, one.rejected, one.rankings["USD"].of) == (as_of, sum(scales), len(scales))
+        assert one.balances["USD"].accrued == 7 * sum(scales)
+        assert [campaign.drift for campaign in one.campaigns] == scales
+    assert [one.compared and one.compared.unknown for one in (alone, both)] == [(), ("2000",)]
+    assert (alone.compared.as_of, both.compared.as_of) == (THEN - DAY / 3, THEN - DAY / 7)
+    assert alone.compared.balances["USD"].accrued == 9
+    assert sum(one.commission for one in alone.restated.moved) == 12

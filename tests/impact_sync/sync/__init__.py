@@ -1,0 +1,1 @@
+"""Syncs as a whole, over a socket and into a real warehouse."""

@@ -1,0 +1,76 @@
+"""A date is a whole day, as a bound of every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import click
+import pytest
+from impact_source import Ask
+from impact_source.settings import parse_end, parse_start
+from impact_sync.cli import main
+from impact_sync.report.words import closing
+from impact_sync.verify.run import verify
+
+from tests.support.account import Account
+
+FIRST, LAST = datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 1, 31, 23, 59, 59, 999999, UTC)
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "start", "end"),
+    [
+        ("2026-01-31", FIRST, LAST),
+        (date(2026, 1, 31), FIRST, LAST),
+        ("2026-01-31T00:00:00Z", FIRST, FIRST),
+        ("2026-01-31 12:00", NOON, NOON),
+        ("2026-01-31T13:00:00+01:00", NOON, NOON),
+        (NOON, NOON, NOON),
+        (NOON.replace(tzinfo=None), NOON, NOON),
+    ],
+)
+def test_a_date_is_its_first_instant_as_a_start_and_its_last_as_an_end(
+    told: str | date, start: datetime, end: datetime
+) -> None:
+    """A time of day is taken as it is, in UTC unless it says otherwise."""
+    assert (parse_start(told), parse_end(told)) == (start, end)
+
+
+@pytest.mark.parametrize("told", ["yesterday", "2026-02-30", "31.01.2026", "2026-01-31T25:00"])
+def test_what_is_no_date_is_refused(told: str) -> None:
+    """Nothing is guessed."""
+    for parse in (parse_start, parse_end):
+        with pytest.raises(ValueError, match=r"not a date|Unable to parse|hour must"):
+            parse(told)
+
+
+def test_every_bound_of_every_command_takes_whole_days_and_says_so() -> None:
+    """A command that is added later cannot forget it."""
+    bounds = [p for c in main.commands.values() for p in c.params if isinstance(p, click.Option) and p.metavar == "T"]
+    assert len(bounds) >= 6
+    for option in bounds:
+        assert "a date is that whole day, UTC" in (option.help or "")
+        context = click.Context(main)
+        value = option.process_value(context, "2026-01-31")
+        assert value == (FIRST if option.name == "since" else LAST), option.name
+
+
+def test_a_day_is_verified_whole(account: Callable[..., Account]) -> None:
+    """`--since D --until D` compares everything that happened on that day."""
+    one = account(days=20, per_day=20)
+    one.first_sync()
+    day = (one.world.now - timedelta(days=5)).date()
+    with one.changing() as connection:
+        connection.execute(f"update actions set payout = 0.01 where cast(event_date as date) = '{day}'")
+    spoilt = one.query(f"select count(*) from impact.actions where cast(event_date as date) = '{day}'")[0][0]
+    report = verify(one.settings(), Ask((), parse_start(day.isoformat()), parse_end(day.isoformat())))
+    assert spoilt > 5
+    assert len({one.action_id for one in report.drift}) == spoilt
+
+
+def test_books_closed_with_a_day_are_called_after_it() -> None:
+    """The last instant of a day and the first of the next are the same end."""
+    assert closing(LAST) == closing(LAST + timedelta(microseconds=1))
+    assert "31" in closing(LAST)

@@ -1,0 +1,79 @@
+"""`impact show`: one action and its items, live beside the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from impact_sandbox import Rules
+
+from tests.support.account import CAMPAIGNS, Account
+from tests.support.commands import clean, environment, impact
+
+Make = Callable[..., Account]
+
+
+def shown(world: Account, code: int, *arguments: str) -> str:
+    """Output of `impact show`, which must end with `code`."""
+    return clean(impact("show", *arguments, env=environment(world)), code)
+
+
+def marked(output: str) -> set[str]:
+    """Names of the columns that are marked as differing."""
+    lines = [line.replace("┃", "│").split("│") for line in output.splitlines() if "differs" in line]
+    return {cell.strip() for cells in lines for cell in cells[1:3] if cell.strip().islower()}
+
+
+def test_what_agrees_is_said_to_agree(account: Make) -> None:
+    """After a sync and a drain both sides are shown, a Sku listed twice as one row, and agree."""
+    world = account(days=5, per_day=2, rules=Rules(duplicate_skus=1.0, wire="typed"))
+    world.first_sync(items_max_requests=None)
+    ((action,),) = world.query("select max(action_id) from impact.action_items where line_count > 1 limit 1")
+    assert action is not None
+    output = shown(world, 0, action)
+    assert "Warehouse and API agree." in output
+    assert world.query(f"select payout from impact.actions where id = '{action}'")[0][0].__str__() in output
+
+
+def test_what_differs_is_marked(account: Make) -> None:
+    """A change at impact.com that was not synced yet shows in the column it is in, on both levels."""
+    world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
+    action = world.world.create(Amount="100.00")
+    sku = world.world.item_truth(action).to_pylist()[0]["Sku"]
+    world.first_sync(items_max_requests=None)
+    world.world.set_item(action, sku, SaleAmount="70.00", Category="Garden")
+    output = shown(world, 1, action)
+    assert {"amount", "delta_amount", "sale_amount", "category"} <= marked(output)
+    assert "impact sync" in output
+
+
+def test_one_item_is_asked_for_by_its_sku(account: Make) -> None:
+    """With --sku one item is asked for by itself, whatever signs its Sku is made of."""
+    world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
+    action = world.world.create()
+    world.world.set_item(action, "a/b c%20?", SaleAmount="1.00")
+    world.first_sync(items_max_requests=None)
+    world.sandbox.requests.clear()
+    output = shown(world, 0, action, "--sku", "a/b c%20?")
+    assert [request.path.split("/")[-1] for request in world.sandbox.requests] == [action, "a%2Fb%20c%2520%3F"]
+    assert "a/b c%20?" in output
+    assert "No items, here or there." in shown(world, 0, action, "--sku", "another")
+
+
+def test_what_only_one_side_knows_is_said(account: Make) -> None:
+    """Before any sync, after a removal at the source, and for an id that nobody knows, the reason is told."""
+    world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
+    action = world.world.create()
+    output = shown(world, 1, action)
+    assert "There is no warehouse yet to compare with: `impact sync` makes it." in output
+    assert "differ" not in output
+    assert not world.path.exists()
+    world.first_sync()
+    output = shown(world, 1, action)
+    assert "The action agrees. Its items were never read" in output
+    assert "differ" not in output
+    world.drain()
+    later = world.world.create()
+    assert "The warehouse does not hold this action." in shown(world, 1, later)
+    world.world.remove(action)
+    assert "The API does not know this action (any more)." in shown(world, 1, action)
+    assert "neither the API nor the warehouse knows the action 1.2.3" in shown(world, 2, "1.2.3")

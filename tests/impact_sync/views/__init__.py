@@ -1,0 +1,1 @@
+"""The views and the figures in them."""

@@ -1,0 +1,87 @@
+"""The views answer what their first line asks, with figures that were worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from impact_sandbox import Reply, Request
+from impact_sync.views import texts
+
+from tests.support.account import CAMPAIGNS, Account
+
+Make = Callable[..., Account]
+
+
+def small(account: Make) -> tuple[Account, list[str]]:
+    """Four actions: two of 100 and 300 dollars, one of 50 euros, one that is never asked for its items."""
+    world = account(days=1, per_day=0, campaigns=CAMPAIGNS)
+    ids = [
+        world.world.create(Amount="100.00", Payout="10.00", Currency="USD"),
+        world.world.create(Amount="300.00", Payout="30.00", Currency="USD"),
+        world.world.create(Amount="50.00", Payout="5.00", Currency="EUR"),
+        world.world.create("2000", Amount="20.00", Payout="2.00", Currency="USD"),
+    ]
+    world.world.advance(hours=1)
+    world.first_sync()
+    return world, ids
+
+
+def test_every_view_says_what_it_answers(account: Make) -> None:
+    """Each view's text begins with its question and its grain, and each view can be queried."""
+    world, _ = small(account)
+    for name, text in texts().items():
+        assert text.startswith("-- "), name
+        assert "? One row for each " in " ".join(text.split("\n")[:3]), name
+        world.query(f"select * from impact.{name}")
+
+
+def test_item_coverage_counts_by_campaign_and_currency(account: Make) -> None:
+    """Shares are of the actions that the API knows; currencies are never added."""
+    world, ids = small(account)
+    world.world.advance(hours=2)  # what was updated within the hour before a run is asked for again
+    world.sync()
+    world.drain(2)  # the two largest
+    world.world.modify(ids[0], Amount="200.00")
+    world.world.advance(hours=1)
+    world.sync()
+    rows = world.query(
+        "select campaign_id, currency, actions, actions_current, actions_outdated, actions_missing, share_of_actions, "
+        "amount, share_of_amount from impact.item_coverage order by 1, 2"
+    )
+    assert rows == [
+        ("1000", "EUR", 1, 0, 0, 1, 0.0, Decimal(50), 0.0),
+        ("1000", "USD", 2, 1, 1, 0, 0.5, Decimal(500), 0.6),
+        ("2000", "USD", 1, 0, 0, 1, 0.0, Decimal(20), 0.0),
+    ]
+    world.world.remove(ids[2])
+    world.drain()
+    ((missing, share, amount_share),) = world.query(
+        "select actions_not_found, share_of_actions, share_of_amount from impact.item_coverage where currency = 'EUR'"
+    )
+    assert (missing, share, amount_share) == (1, None, None)
+
+
+def test_item_reconciliation_names_the_actions_that_do_not_add_up(account: Make) -> None:
+    """The difference is the action's less its items'; items in another currency are marked; the rest is not listed."""
+    world, ids = small(account)
+    lists = {
+        ids[0]: b'[{"Sku": "A", "SaleAmount": "60.00", "Payout": "10.00", "SaleAmountCurrency": "USD"},'
+        b'{"Sku": "B", "SaleAmount": "30.00", "Payout": "0.50", "SaleAmountCurrency": "USD"}]',
+        ids[2]: b'[{"Sku": "A", "SaleAmount": "55.00", "SaleAmountCurrency": "USD", "Payout": "5.00"}]',
+    }
+
+    def hook(request: Request) -> Reply | None:
+        body = lists.get(request.path.split("/")[4]) if request.path.endswith("/Items") else None
+        return Reply(200, b'{"ActionItems": ' + body + b"}") if body else None
+
+    world.sandbox.on_request = hook
+    world.drain()
+    rows = world.query(
+        "select action_id, amount, items_amount, amount_difference, payout_difference, other_currency "
+        "from impact.item_reconciliation order by action_id"
+    )
+    assert rows == [
+        (ids[0], Decimal(100), Decimal(90), Decimal(10), Decimal("-0.50"), False),
+        (ids[2], Decimal(50), Decimal(55), Decimal(-5), Decimal(0), True),
+    ]

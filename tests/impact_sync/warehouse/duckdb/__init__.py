@@ -1,0 +1,1 @@
+"""Rows that land in a DuckDB file."""
