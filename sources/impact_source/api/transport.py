@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 import httpcore
 import httpx
+from typing_extensions import override
 
 from ..errors import ConfigurationError
 from ..settings import IN_FLIGHT_MAX, IR_VERSION, Settings
@@ -38,7 +39,7 @@ def http_client(
     limits = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=keepalive)
     # A proxy has no business with credentials meant for this machine.
     transport = _transport(None if loopback else _proxy(base), limits, trust_env=not loopback)
-    transport._pool._network_backend = connections  # noqa: SLF001 - httpcore takes it as an argument, httpx hands on none
+    transport._pool._network_backend = connections  # noqa: SLF001 - httpcore takes it, httpx hands on none; test_insides.py
     return httpx.Client(
         base_url=settings.base_url,
         auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
@@ -126,6 +127,7 @@ class Connections(httpcore.NetworkBackend):
             raise late(msg)
         return seconds if timeout is None else min(timeout, seconds)
 
+    @override
     def connect_tcp(
         self,
         host: str,
@@ -160,6 +162,7 @@ class _Held(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, connections: Connections) -> None:
         self._stream, self._connections = stream, connections
 
+    @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             return self._stream.read(max_bytes, self._connections.left(timeout, httpcore.ReadTimeout))
@@ -167,12 +170,15 @@ class _Held(httpcore.NetworkStream):
             self._connections.left(timeout, httpcore.ReadTimeout)  # says so if it is the deadline that has passed
             raise
 
+    @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, self._connections.left(timeout, httpcore.WriteTimeout))
 
+    @override
     def close(self) -> None:
         self._stream.close()
 
+    @override
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
@@ -190,7 +196,8 @@ class _Held(httpcore.NetworkStream):
         finally:
             watchdog.cancel()
 
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as the base has it
+    @override
+    def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
