@@ -33,6 +33,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/rows/cells", "test_parse"),
     # The hour's requests: too many, and the API refuses the account's other users.
     **_tested(f"{_SOURCE}/api/quota"),
+    **_tested(f"{_SOURCE}/api/budget", tests="test_quota"),
     # When an action that the API does not know is asked for again.
     **_tested(f"{_SOURCE}/plan/gone"),
     # What could not be read: named, and asked for again by the next run.

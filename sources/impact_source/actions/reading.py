@@ -18,8 +18,10 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..api.client import ATTEMPTS, Answer, Client
+from ..api.client import Client
 from ..api.protocol import Axis, Page
+from ..api.retries import ATTEMPTS
+from ..api.wire import Answer
 from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
 from ..plan import narrowing
 from ..plan.narrowing import Case, Cuts, Known, Way, Why

@@ -1,12 +1,15 @@
-"""The hour's requests are never overrun. The clock is an argument, so no test waits."""
+"""The hourly limit is never overrun. The clock is an argument, so no test waits."""
 
 from __future__ import annotations
 
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from impact_source.api.budget import Budget
 from impact_source.api.protocol import Limits
-from impact_source.api.quota import Budget
+from impact_source.api.quota import Quota
 from impact_source.errors import BudgetSpent
 
 
@@ -322,3 +325,60 @@ def test_the_first_answer_is_of_the_hour_in_which_it_came() -> None:
     hour.hear(Limits(None, 7, None))
     assert hour.remaining == 7
     assert hour.per_hour == 1000
+
+
+GAPS = st.lists(st.integers(0, 4_000), max_size=30)
+"""Whole seconds, so that sums of them are exact."""
+HEARD = st.lists(
+    st.tuples(
+        st.integers(0, 4_000),
+        st.builds(Limits, st.none(), st.none() | st.integers(0, 9), st.none() | st.integers(0, 4_000)),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+"""Answers: seconds since the one before, what it says, and whether it is a 429."""
+
+
+@given(st.integers(1, 5), GAPS)
+def test_whoever_waits_as_long_as_is_said_never_sends_too_many(per_hour: int, gaps: list[int]) -> None:
+    """No hour, whenever it begins, has more requests than it allows."""
+    quota, now, sent = Quota(per_hour), 0.0, []
+    for gap in gaps:
+        now += gap
+        now += quota.wait(now)
+        quota.take(now)
+        sent.append(now)
+    assert all(later - first >= 3_600 for first, later in zip(sent, sent[per_hour:], strict=False))
+
+
+@given(st.integers(1, 5), st.integers(0, 4), HEARD)
+def test_a_wait_is_as_long_as_it_has_to_be(per_hour: int, spared: int, heard: list[tuple[int, Limits, bool]]) -> None:
+    """Whatever was sent and heard, it ends when there is a request more than is spared, and no second earlier."""
+    quota, now, spared = Quota(per_hour), 0.0, min(spared, per_hour - 1)
+    for gap, limits, refused in heard:
+        now += gap
+        if not quota.wait(now):
+            quota.take(now)
+        quota.hear(limits, now, refused=refused)
+    if wait := quota.wait(now, spared):
+        assert quota.left(now) <= spared
+        assert quota.wait(now + wait - 1, spared) == 1
+    assert quota.wait(now + wait, spared) == 0
+    assert quota.left(now + wait) > spared
+
+
+@given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 4_000))
+def test_no_more_are_sent_before_the_reset_than_the_api_says_remain(told: int, out: int, reset: int) -> None:
+    """Of what remains, requests that were under way when it was said may be counted or not: they are taken off."""
+    quota = Quota(1_000)
+    for _ in range(out + 1):
+        quota.take(0.0)
+    quota.hear(Limits(None, told, reset), 0.0)
+    assert quota.left(0.0) == told - out
+    sent = 0
+    while not quota.wait(0.5):
+        quota.take(0.5)
+        sent += 1
+    assert sent == max(0, told - out)
+    assert quota.wait(0.5) == reset + 0.5

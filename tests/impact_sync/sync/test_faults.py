@@ -22,11 +22,11 @@ import stamina
 from impact_sandbox import Campaign, Faults, Kind, Reply, Request
 from impact_sandbox.faults import PASSING
 from impact_source.actions.reading import WindowReader
-from impact_source.api import client
-from impact_source.api import quota as budget
-from impact_source.api.client import Client, Patience
+from impact_source.api import lists, quota, retries, wire
+from impact_source.api.client import Client
 from impact_source.api.clock import Clock
 from impact_source.api.protocol import Axis
+from impact_source.api.wire import Patience
 from impact_source.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -63,7 +63,7 @@ ALONE = {str(kind): (kind,) for kind in OTHERS}
 @pytest.fixture(autouse=True)
 def _no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
     """No second's margin after the hour has turned."""
-    monkeypatch.setattr(budget, "_MARGIN", 0.0)
+    monkeypatch.setattr(quota, "MARGIN", 0.0)
 
 
 def faults(rate: float, *kinds: Kind, most_in_a_row: int | None = 2, hang: float = 0.1) -> Faults:
@@ -280,7 +280,7 @@ def test_a_bomb_is_not_unpacked_beyond_what_a_page_can_be(account: Make, monkeyp
     """Of kilobytes that unpack to megabytes in one piece, no more is unpacked than is allowed."""
     one = account(days=1, per_day=1, campaigns=ONE)
     one.sandbox.faults = faults(1.0, Kind.GZIP_BOMB, most_in_a_row=None)
-    monkeypatch.setattr(client, "_BODY_MAX", 1_000_000)
+    monkeypatch.setattr(wire, "_BODY_MAX", 1_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(InvalidAnswer, match="larger than 1,000,000 bytes"):
@@ -295,7 +295,7 @@ def test_an_answer_that_unpacks_to_more_than_any_page_is_refused(
 ) -> None:
     """A small body that unpacks without end does not fill the memory."""
     one = account(days=1, per_day=1, campaigns=ONE)
-    monkeypatch.setattr(client, "_BODY_MAX", 100)
+    monkeypatch.setattr(wire, "_BODY_MAX", 100)
     with pytest.raises(InvalidAnswer, match="larger than 100 bytes"):
         ids(one)
 
@@ -315,7 +315,7 @@ def test_a_list_that_never_ends_is_an_error(
 ) -> None:
     """A list whose every page links to a new one is given up once it contradicts itself, or is absurdly long."""
     one = account(days=1, per_day=1, campaigns=ONE)
-    monkeypatch.setattr(client, "_PAGES_MAX", 10)
+    monkeypatch.setattr(lists, "_PAGES_MAX", 10)
 
     def endless(request: Request) -> Reply:
         number = int(request.query.get("Page", "1"))
@@ -423,7 +423,7 @@ def test_the_clock_of_a_gateway_is_not_the_servers(account: Make) -> None:
 def test_a_pause_before_a_retry_ends_when_the_run_is_abandoned(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a failed request waits to be repeated does not wait for it, nor for an hour to turn."""
     one = account(days=1, per_day=1, campaigns=ONE)
-    monkeypatch.setattr(client, "_backoff", lambda attempt: 3_600.0 * (attempt > 1))
+    monkeypatch.setattr(retries, "_backoff", lambda attempt: 3_600.0 * (attempt > 1))
     failing, ended = threading.Event(), threading.Event()
 
     def fail(_: Request) -> Reply:

@@ -1,0 +1,122 @@
+"""Holds every request to the hourly limit, and waits where that is allowed. Safe between threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..errors import BudgetSpent
+from . import quota
+from .protocol import Limits
+from .quota import Quota
+
+_NOTHING = Limits()
+_log = logging.getLogger(__name__)
+
+
+class Budget:
+    """Lets a request go when the quota has one left, waits if that takes at most `max_wait` seconds."""
+
+    def __init__(
+        self,
+        per_hour: int,
+        max_wait: float,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
+        self._quota, self._max_wait = Quota(per_hour), max_wait
+        self._stopped = threading.Event()
+        self._clock, self._wait = clock, wait or self._stopped.wait
+        self._waiting_until = 0.0
+        self._spared = 0
+        self._last: int | None = None
+        self._lock = threading.Lock()
+        self.spent = 0
+        """Requests sent by this budget since it was made."""
+
+    @property
+    def remaining(self) -> int:
+        """How many requests may still be sent now."""
+        with self._lock:
+            return self._quota.left(self._clock())
+
+    @property
+    def per_hour(self) -> int:
+        """How many requests an hour allows: as configured, or fewer if the API says so."""
+        return self._quota.per_hour
+
+    @property
+    def allowed(self) -> int:
+        """How many requests `take` would let go now: less than `remaining` where some are spared."""
+        with self._lock:
+            left = self._quota.left(self._clock()) - self._spared
+            return max(0, left if self._last is None else min(left, self._last - self.spent))
+
+    @contextmanager
+    def sparing(self, share: float, *, most: int | None = None, wait: bool = True) -> Iterator[None]:
+        """Leave a share of the hour to others meanwhile; send `most` requests at the most; `wait` for the hour or not.
+
+        `take` then raises `BudgetSpent` that much earlier.
+        """
+        before = self._max_wait
+        with self._lock:
+            self._spared = -int(-self.per_hour * share // 1)
+            self._last = None if most is None else self.spent + most
+            self._max_wait = before if wait else 0.0
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._spared, self._last, self._max_wait = 0, None, before
+
+    def take(self) -> None:
+        """Count one request. Raises `BudgetSpent` where the wait for it would be longer than allowed."""
+        while (wait := self._try_take()) > 0:
+            self.pause(wait)
+
+    def _try_take(self) -> float:
+        """Count a request if there is one; seconds to wait if not."""
+        with self._lock:
+            if self._last is not None and self.spent >= self._last:
+                msg = "as many requests were sent as were allowed: run again for the rest"
+                raise BudgetSpent(msg)
+            now = self._clock()
+            if not (wait := self._quota.wait(now, self._spared)):
+                self._quota.take(now)
+                self.spent += 1
+            return wait
+
+    def hear(self, limits: Limits = _NOTHING, *, refused: bool = False) -> None:
+        """Take note of what an answer says, nothing if none came; `refused` if it was a 429."""
+        with self._lock:
+            self._quota.hear(limits, self._clock(), refused=refused)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the hour to turn. Raises `BudgetSpent` if that is longer than allowed."""
+        if seconds > self._max_wait:
+            allowed = f", longer than max_wait allows ({self._max_wait / 60:.0f} min)" if self._max_wait else ""
+            msg = f"the hour's requests are spent; more in {seconds / 60:.0f} min{allowed}: run again then"
+            raise BudgetSpent(msg)
+        until = self._clock() + seconds
+        if until - self._waiting_until > quota.MARGIN:  # others may wait for the same
+            self._waiting_until = until
+            _log.warning("the hour's requests are spent: waiting %.0f s", seconds)
+        self._wait(seconds)
+        if self._stopped.is_set():
+            msg = "stopped while waiting for the hour to turn"
+            raise BudgetSpent(msg)
+
+    def rest(self, seconds: float) -> None:
+        """Wait before a request is repeated. Raises `BudgetSpent` once the run is being abandoned."""
+        if seconds > 0:
+            self._wait(seconds)
+        if self._stopped.is_set():
+            msg = "stopped before the request was repeated"
+            raise BudgetSpent(msg)
+
+    def stop(self) -> None:
+        """End all waiting, now and later: the run is being abandoned."""
+        self._stopped.set()

@@ -1,0 +1,77 @@
+"""Lists in pages, each checked against those before it: no list goes on for ever. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import InvalidAnswer
+from ..settings import PAGE_SIZE_MIN
+from . import protocol
+from .protocol import Body, Page
+
+_PAGES_MAX = 1_000
+"""Pages that a list without a total may have: it must end some time."""
+
+
+class Pages:
+    """A list that is read by its links, under the first of `keys` that its pages have."""
+
+    def __init__(self, link: str, *keys: str) -> None:
+        self.next: str | None = link
+        """Where it goes on; None at its end."""
+        self._keys = keys
+        self._links = {link}
+        self._rows = 0
+
+    def read(self, status: int, headers: Mapping[str, str], body: Body) -> Page:
+        """A page. Raises `InvalidAnswer` where it contradicts those before it, so that the list would never end."""
+        page = protocol.read_page(status, headers, body, *self._keys)
+        if flaw := self._flaw(page):
+            raise InvalidAnswer(flaw)
+        return page
+
+    def follow(self, page: Page) -> None:
+        """Go on behind this page."""
+        self.next = page.next
+        if page.next is not None:
+            self._links.add(page.next)
+            self._rows += protocol.count_records(page)
+
+    def _flaw(self, page: Page) -> str | None:
+        held = protocol.count_records(page)
+        if page.total is not None and self._rows + held > page.total:
+            return f"the list holds more rows than the {page.total} it says it has"
+        if page.next in self._links:
+            return "the list's next page is one that was read before"
+        if page.next and not held:
+            return "a page without rows links to a further one"
+        if page.next and len(self._links) >= _PAGES_MAX:
+            return f"the list has no end after {_PAGES_MAX:,} pages"
+        return None
+
+
+def read_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
+    """A page of actions, which must say how many there are."""
+    page = protocol.read_page(status, headers, body, "Actions")
+    if page.total is None:
+        msg = "the answer does not say how many actions match (@total)"
+        raise InvalidAnswer(msg)
+    return page
+
+
+def read_first_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
+    """The first page of actions; it must not say that there are more pages than they fill."""
+    page = read_actions(status, headers, body)
+    if page.pages > 1 and (page.pages - 1) * min(page.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN) >= (page.total or 0):
+        msg = f"the answer says that {page.total} actions fill {page.pages} pages"
+        raise InvalidAnswer(msg)
+    return page
+
+
+def read_numbered_actions(number: int, status: int, headers: Mapping[str, str], body: Body) -> Page:
+    """Page `number` of actions."""
+    page = read_actions(status, headers, body)
+    if page.number != number:
+        msg = f"asked for page {number}, the answer is page {page.number}"
+        raise InvalidAnswer(msg)
+    return page

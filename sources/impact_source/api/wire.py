@@ -1,0 +1,165 @@
+"""One request on the wire: where it may go, how long it may take, and what its answer says of time and limits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from ..errors import ConfigurationError, InvalidAnswer, TooSlow, Unavailable
+from ..settings import IN_FLIGHT_MAX, Settings
+from . import protocol
+from .budget import Budget
+from .clock import Clock
+from .protocol import Body
+from .transfer import fetch
+from .transport import Connections, drop, http_client
+
+_BODY_MAX = 1 << 30
+"""Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
+_REDIRECTS = 3
+_SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
+"""The time-outs of an API that was reached."""
+_log = logging.getLogger(__name__)
+for _name in ("httpx", "httpcore"):  # their lines carry URLs, and in these stands the AccountSID
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+T = TypeVar("T")
+Reader: TypeAlias = Callable[[int, Mapping[str, str], Body], T]
+"""What an answer means: from its status, headers and body."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait for a connection, for the next bytes of an answer, for room to send, and for a whole answer."""
+
+    connect: float = 10.0
+    read: float = 60.0
+    write: float = 30.0
+    whole: float = 600.0
+
+    @property
+    def timeout(self) -> httpx.Timeout:
+        """All of them but the last, as httpx takes them."""
+        return httpx.Timeout(self.read, connect=self.connect, write=self.write, pool=None)
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What an answer held, when it arrived by the server's clock and by a counter of seconds, and what it took."""
+
+    value: T
+    read_at: datetime
+    arrived: float
+    requests: int = 1
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An answer whose meaning nobody has looked at."""
+
+    response: httpx.Response
+    body: Body
+    read_at: datetime
+    arrived: float
+    seconds: float
+
+    def read(self, read: Reader[T]) -> Answer[T]:
+        """The answer as `read` understands it. Its connection is not used again where that is `InvalidAnswer`."""
+        try:
+            value = read(self.response.status_code, self.response.headers, self.body)
+        except InvalidAnswer:
+            drop(self.response)
+            raise
+        return Answer(value, self.read_at, self.arrived, seconds=self.seconds)
+
+
+class Wire:
+    """Sends requests of one account; clock and budget hear what the answers say. Safe between threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        budget: Budget,
+        patience: Patience,
+        *,
+        keepalive: int = IN_FLIGHT_MAX,
+    ) -> None:
+        self.clock, self.budget = clock, budget
+        self.seconds = 0.0
+        """How long the latest answer took."""
+        self._masked, self._patience = settings.masked, patience
+        self._origin = httpx.URL(settings.base_url)
+        self._connections = Connections()
+        self.http = http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self.http.close()
+
+    def end(self) -> None:
+        """End every connection, now and later: whoever waits for an answer gets an error."""
+        self._connections.end()
+
+    def resolve(self, link: str) -> httpx.URL:
+        """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""
+        with self._masked.errors():
+            try:
+                url = self._origin.join(link)
+            except httpx.InvalidURL as error:
+                msg = f"the API links to what is no address ({error}): {link[:80]!r}"
+                raise InvalidAnswer(msg) from None
+            if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
+                msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
+                raise ConfigurationError(msg)
+            return url
+
+    def get(self, url: httpx.URL, params: Mapping[str, str] | None, read: Reader[T]) -> Answer[T]:
+        """What a request within the budget is answered with, redirects followed. An error shows no credentials."""
+        # Behind a connection there may be one machine, and its clock the one that is wrong.
+        headers = None if self.clock.settled else {"Connection": "close"}
+        request = self.http.build_request("GET", url, params=params, headers=headers)
+        with self._masked.errors():
+            for _ in range(_REDIRECTS):
+                self.budget.take()
+                heard = self._answered(request)
+                if heard.response.next_request is None:
+                    return heard.read(read)
+                request = heard.response.next_request
+                self.resolve(str(request.url))
+            msg = "the API redirects in a circle: check base_url"
+            raise ConfigurationError(msg)
+
+    def _answered(self, request: httpx.Request) -> Heard:
+        """The answer to a request; an error of ours where none came, which says whether one may come another time."""
+        try:
+            return self.exchange(request, _BODY_MAX)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            self.budget.rest(0)  # shut by ourselves, for good
+            _log.info("no answer: %s", type(error).__name__)
+            raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(self.no_answer(error)) from None
+
+    def exchange(self, request: httpx.Request, most: int) -> Heard:
+        """Send a request that the budget let go; its answer of no more than `most` bytes. Raises as `fetch` does."""
+        limits, refused = protocol.Limits(), False
+        try:
+            response, body = fetch(self.http, request, self._connections, seconds=self._patience.whole, most=most)
+            limits, refused = protocol.read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
+        finally:
+            self.budget.hear(limits, refused=refused)
+        if response.status_code == protocol.HTTP_OK:  # an error may come from a gateway with a clock of its own
+            self.clock.hear(protocol.read_date(response.headers))
+        self.seconds = response.elapsed.total_seconds()
+        return Heard(response, body, self.clock.now(), time.monotonic(), self.seconds)
+
+    def no_answer(self, error: Exception) -> str:
+        """In words, that none came and why."""
+        return f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
