@@ -55,13 +55,13 @@ def main(verbose: int, log_format: str) -> None:
 
 
 def _start(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    from impact_source.settings import parse_start  # noqa: PLC0415 - help is instant
+    from impact_source.parsing import parse_start  # noqa: PLC0415 - help is instant
 
     return _bound(parameter, text, parse_start)
 
 
 def _end(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    from impact_source.settings import parse_end  # noqa: PLC0415 - help is instant
+    from impact_source.parsing import parse_end  # noqa: PLC0415 - help is instant
 
     return _bound(parameter, text, parse_end)
 
@@ -77,7 +77,7 @@ def _bound(parameter: click.Parameter, text: str | None, parse: Callable[[str], 
 def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> timedelta | None:
     if text is None:
         return None
-    from impact_source.settings import parse_duration  # noqa: PLC0415 - help is instant
+    from impact_source.parsing import parse_duration  # noqa: PLC0415 - help is instant
 
     try:
         return parse_duration(text)

@@ -28,6 +28,7 @@ from .api.client import Client
 from .errors import BudgetSpent, ConfigurationError
 from .items.landing import ItemLanding
 from .items.run import ItemAsk, ItemPackages, ItemWalk
+from .parsing import parse_end, parse_start
 from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
 from .rows.ours import (
     FETCHES,
@@ -45,7 +46,7 @@ from .rows.ours import (
     WINDOW_RESULT,
 )
 from .rows.parse import empty
-from .settings import Settings, parse_end, parse_start
+from .settings import Settings
 from .warehouse import Warehouse
 
 __all__ = ["Ask", "ItemAsk", "ItemWalk", "Settings", "Walk", "impact", "impact_items"]

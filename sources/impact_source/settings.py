@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
 import dlt
-import pendulum
 
 from .errors import ConfigurationError
 from .lookup import not_set
+from .parsing import parse_duration, parse_flag, parse_ids, parse_start
 from .shown import Mask
 
 WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
@@ -43,9 +41,6 @@ _CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _BLANK: Final = " \t\r\n\u00a0\u200b\ufeff"
 """What comes along when a value is copied or read from a file."""
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(\D|$)")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|sec|min|second|minute|hour|day|week)s?")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -127,19 +122,19 @@ class Settings:
         Raises `ConfigurationError` naming the key and how to set it.
         """
         values: dict[str, Any] = {}
-        for item in fields(cls):
-            raw = overrides.get(item.name)
+        for name, kind in get_type_hints(cls).items():
+            raw = overrides.get(name)
             if raw is None:
                 # Values got as secrets stay out of dlt's traces, which are written to disk.
-                accessor = dlt.secrets if item.name in _CREDENTIALS else dlt.config
-                raw = accessor.get(f"{SECTION}.{item.name}")
+                accessor = dlt.secrets if name in _CREDENTIALS else dlt.config
+                raw = accessor.get(f"{SECTION}.{name}")
             if isinstance(raw, str):
                 raw = raw.strip(_BLANK)
             if raw is None or raw == "":
-                if item.name in _CREDENTIALS:
-                    raise ConfigurationError(not_set(SECTION, item.name))
+                if name in _CREDENTIALS:
+                    raise ConfigurationError(not_set(SECTION, name))
                 continue
-            values[item.name] = _convert(item.name, str(item.type), raw)
+            values[name] = _convert(name, kind, raw)
         return cls(**values)
 
 
@@ -165,75 +160,18 @@ def mask(sid: str) -> str:
     return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown whole
 
 
-def parse_start(text: str | date) -> datetime:
-    """A bound from which on: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
-    return _bound(text, time.min)
-
-
-def parse_end(text: str | date) -> datetime:
-    """A bound up to which: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
-    return _bound(text, time.max)
-
-
-def _bound(text: str | date, of_day: time) -> datetime:
-    if isinstance(text, datetime):
-        return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
-    if isinstance(text, date):
-        return datetime.combine(text, of_day, UTC)
-    moment = pendulum.parse(text.strip(), tz="UTC", strict=True, exact=True) if _DATE.match(text.strip()) else None
-    if isinstance(moment, pendulum.DateTime):
-        return datetime.fromtimestamp(moment.timestamp(), UTC)
-    if isinstance(moment, pendulum.Date):
-        return datetime.combine(moment, of_day, UTC)
-    msg = f"not a date or an instant: {text!r}"
-    raise ValueError(msg)
-
-
-def parse_duration(text: str | float | timedelta) -> timedelta:
-    """A duration from `"1 day"`, `"90 minutes"`, `"6h"`, ISO 8601 (`"PT90M"`) or a number of seconds."""
-    if isinstance(text, timedelta):
-        return text
-    if isinstance(text, int | float) or text.replace(".", "", 1).isdigit():
-        return timedelta(seconds=float(text))
-    if match := _DURATION.fullmatch(text.strip().lower()):
-        return timedelta(**{_UNITS[match[2][0]]: float(match[1])})
-    duration = pendulum.parse(text)
-    if not isinstance(duration, pendulum.Duration):
-        msg = f"not a duration: {text!r}"
-        raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
-    return timedelta(seconds=duration.total_seconds())
-
-
-def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and environment differ
-    """Ids from a list, a JSON list, or text parted by commas."""
-    if isinstance(raw, str):
-        raw = json.loads(raw) if raw.lstrip().startswith("[") else raw.split(",")
-    if not isinstance(raw, list | tuple):
-        raw = [raw]
-    return tuple(str(value).strip() for value in raw if str(value).strip())
-
-
-def parse_flag(raw: Any) -> bool:  # noqa: ANN401 - TOML and environment differ
-    """Yes or no from a boolean or from text. Raises `ValueError`."""
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if (known := words.get(str(raw).strip().lower())) is None:
-        msg = f"neither true nor false: {raw!r}"
-        raise ValueError(msg)
-    return known
-
-
-_READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
-    "str": (str, "text"),
-    "int": (int, "a whole number"),
-    "int | None": (int, "a whole number"),
-    "timedelta": (parse_duration, 'a duration such as "1 day"'),
-    "datetime | None": (parse_start, "a date or an ISO 8601 instant"),
-    "tuple[str, ...]": (parse_ids, "a list of ids"),
-    "bool": (parse_flag, "true or false"),
+_READERS: Final[dict[object, tuple[Callable[[Any], Any], str]]] = {
+    str: (str, "text"),
+    int: (int, "a whole number"),
+    int | None: (int, "a whole number"),
+    timedelta: (parse_duration, 'a duration such as "1 day"'),
+    datetime | None: (parse_start, "a date or an ISO 8601 instant"),
+    tuple[str, ...]: (parse_ids, "a list of ids"),
+    bool: (parse_flag, "true or false"),
 }
 
 
-def _convert(name: str, kind: str, raw: Any) -> Any:  # noqa: ANN401 - the field's type decides
+def _convert(name: str, kind: object, raw: Any) -> Any:  # noqa: ANN401 - the field's type decides
     reader, wanted = _READERS[kind]
     if isinstance(raw, date) and not isinstance(raw, datetime):  # as TOML has it without quotes
         raw = raw.isoformat()

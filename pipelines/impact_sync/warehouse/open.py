@@ -24,7 +24,7 @@ from dlt.common.runtime.collector import NullCollector
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 from impact_source.errors import ConfigurationError
-from impact_source.settings import parse_duration
+from impact_source.parsing import parse_duration
 
 from ..console.ending import WITHIN, watchdog
 from ..console.exits import WarehouseBusy, WarehouseLost, root_cause

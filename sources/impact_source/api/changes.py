@@ -24,7 +24,7 @@ from ..errors import (
     TransientError,
     WindowTooFull,
 )
-from ..settings import parse_start
+from ..parsing import parse_start
 from . import protocol
 from .protocol import Body
 

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 from impact_source import Ask
-from impact_source.settings import parse_duration
+from impact_source.parsing import parse_duration
 from impact_sync.cli import main
 from impact_sync.status.command import out_of_date, run
 

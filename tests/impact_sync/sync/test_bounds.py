@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 import pytest
 from impact_source import Ask
-from impact_source.settings import parse_end, parse_start
+from impact_source.parsing import parse_end, parse_start
 from impact_sync.cli import main
 from impact_sync.report.words import closing
 from impact_sync.verify.run import verify

@@ -1,0 +1,71 @@
+"""What users write in configuration and on the command line: instants, durations, ids, yes or no."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pendulum
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(\D|$)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|sec|min|second|minute|hour|day|week)s?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_start(text: str | date) -> datetime:
+    """A bound from which on: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
+    return _bound(text, time.min)
+
+
+def parse_end(text: str | date) -> datetime:
+    """A bound up to which: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
+    return _bound(text, time.max)
+
+
+def _bound(text: str | date, of_day: time) -> datetime:
+    if isinstance(text, datetime):
+        return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
+    if isinstance(text, date):
+        return datetime.combine(text, of_day, UTC)
+    moment = pendulum.parse(text.strip(), tz="UTC", strict=True, exact=True) if _DATE.match(text.strip()) else None
+    if isinstance(moment, pendulum.DateTime):
+        return datetime.fromtimestamp(moment.timestamp(), UTC)
+    if isinstance(moment, pendulum.Date):
+        return datetime.combine(moment, of_day, UTC)
+    msg = f"not a date or an instant: {text!r}"
+    raise ValueError(msg)
+
+
+def parse_duration(text: str | float | timedelta) -> timedelta:
+    """A duration from `"1 day"`, `"90 minutes"`, `"6h"`, ISO 8601 (`"PT90M"`) or a number of seconds."""
+    if isinstance(text, timedelta):
+        return text
+    if isinstance(text, int | float) or text.replace(".", "", 1).isdigit():
+        return timedelta(seconds=float(text))
+    if match := _DURATION.fullmatch(text.strip().lower()):
+        return timedelta(**{_UNITS[match[2][0]]: float(match[1])})
+    duration = pendulum.parse(text)
+    if not isinstance(duration, pendulum.Duration):
+        msg = f"not a duration: {text!r}"
+        raise ValueError(msg)  # noqa: TRY004 - the text is at fault, not its type
+    return timedelta(seconds=duration.total_seconds())
+
+
+def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and environment differ
+    """Ids from a list, a JSON list, or text parted by commas."""
+    if isinstance(raw, str):
+        raw = json.loads(raw) if raw.lstrip().startswith("[") else raw.split(",")
+    if not isinstance(raw, list | tuple):
+        raw = [raw]
+    return tuple(str(value).strip() for value in raw if str(value).strip())
+
+
+def parse_flag(raw: Any) -> bool:  # noqa: ANN401 - TOML and environment differ
+    """Yes or no from a boolean or from text. Raises `ValueError`."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if (known := words.get(str(raw).strip().lower())) is None:
+        msg = f"neither true nor false: {raw!r}"
+        raise ValueError(msg)
+    return known
