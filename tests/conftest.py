@@ -10,7 +10,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-import stamina
 from impact_sandbox import Sandbox, World
 
 from tests.support import postgres
@@ -24,15 +23,14 @@ hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
-def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder and a warehouse of the test's own; retries without waiting."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / "impact_warehouse.duckdb"))
     monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "1 second")
+    monkeypatch.setenv("SOURCES__IMPACT__RETRY_WAIT", "0")
     monkeypatch.delenv("COLUMNS", raising=False)  # set by what runs tests on several cores
-    with stamina.set_testing(True, attempts=3):
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +49,9 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
             made = World(**(usual | world))
             days = timedelta(days=(usual | world)["days"] + 1)
             sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour, scopes=scopes))
-            return Account(made, sandbox, tmp_path, start=made.now - days, templates=templates)
+            one = Account(made, sandbox, tmp_path, start=made.now - days, templates=templates)
+            one.attempts = 3
+            return one
 
         yield make
 

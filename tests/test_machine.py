@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import stamina
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -133,8 +132,6 @@ class Machine(RuleBasedStateMachine):
         self.environment = environment = self.stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("DLT_DATA_DIR", str(self.folder / "dlt"))
         environment.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.folder / "impact_warehouse.duckdb"))
-        # Four requests at a time may meet a null body thrice in a row, though only every fifth is one.
-        self.stack.enter_context(stamina.set_testing(True, attempts=8))
         self.copy = self.folder / "copy.duckdb"
         self.current: datetime | None = None
         """When the warehouse was last up to date, or first begun."""

@@ -62,6 +62,10 @@ class Settings:
     page_size: int = PAGE_SIZE_DEFAULT
     requests_per_hour: int = REQUESTS_PER_HOUR
     max_wait: timedelta = timedelta(minutes=15)
+    max_attempts: int = 8
+    """How often a request is sent that may succeed yet."""
+    retry_wait: timedelta = timedelta(seconds=1)
+    """Before a request is sent again, about so long at first and longer each time; zero does not wait."""
     package_rows: int = PACKAGE_ROWS
     items_max_requests: int | None = None
     """Requests that a sync spends on items at the most; None for what the hour leaves, 0 for none."""
@@ -86,13 +90,14 @@ class Settings:
             "recheck_interval",
             "clearing_lookback",
             "max_wait",
+            "retry_wait",
             "poll_interval",
             "items_max_requests",
         ):
             if (value := getattr(self, name)) is not None and value < type(value)(0):
                 msg = f"{SECTION}.{name} must not be negative: {value}"
                 raise ConfigurationError(msg)
-        for name in ("requests_per_hour", "package_rows", "item_concurrency"):
+        for name in ("requests_per_hour", "max_attempts", "package_rows", "item_concurrency"):
             if getattr(self, name) < 1:
                 msg = f"{SECTION}.{name} must be at least 1: {getattr(self, name)}"
                 raise ConfigurationError(msg)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-import stamina
 from impact_sandbox import Faults, Rules, Sandbox, World
 from impact_sync.console.screen import console, table
 
@@ -42,12 +41,12 @@ def main(kills: int, requests: int, readings: int, locks: int, rate: float, seed
     with _account(seed, days=10, per_day=12) as account:
         env = environment(account, SOURCES__IMPACT__PACKAGE_ROWS="30", SOURCES__IMPACT__REQUESTS_PER_HOUR="1000000")
         toll = _last(Killer(account, env, seed).rounds(kills), lambda t: f"{sum(t.kills.values())} of {kills} killed")
-    with _account(seed, days=30, per_day=15) as account, stamina.set_testing(True, attempts=8):
+    with _account(seed, days=30, per_day=15) as account:
         faults = Faults(rate, seed, wait=0, slowly=0.05, hang=0.2, closed=0.2)
         found = _last(weather(account, requests, faults), lambda w: f"{w.requests:,} of {requests:,} requests")
-    with _account(seed, days=20, per_day=8) as account, stamina.set_testing(True, attempts=8):
+    with _account(seed, days=20, per_day=8) as account:
         played = _last(read(account, readings, seed), lambda r: f"{r.played.total()} of {readings} readings played")
-    with _account(seed, days=20, per_day=8) as account, stamina.set_testing(True, attempts=8):
+    with _account(seed, days=20, per_day=8) as account:
         lost = _last(lose(account, locks, seed), lambda one: f"{one.locks} of {locks} locks lost")
     _print(toll, found)
     _print_readings(played, lost)

@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 import click
-import stamina
 from impact_sandbox import Faults, Rules, Sandbox, World
 from impact_sandbox.faults import PASSING, Kind
 from impact_sandbox.submissions import Submission
@@ -214,7 +213,6 @@ def main(kills: int, rate: float, seed: int) -> None:
     with (
         tempfile.TemporaryDirectory() as name,
         Sandbox(world, requests_per_hour=10_000_000) as sandbox,
-        stamina.set_testing(True, attempts=8),
     ):
         os.environ |= {"DLT_DATA_DIR": f"{name}/dlt", "DESTINATION__DUCKDB__CREDENTIALS": f"{name}/impact.duckdb"}
         for count in Chaos(Account(world, sandbox, Path(name)), seed, rate).rounds(kills):

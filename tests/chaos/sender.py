@@ -12,7 +12,6 @@ from enum import Enum
 from functools import wraps
 from typing import Any
 
-import stamina
 from impact_source import Settings
 from impact_source.api.client import Client
 from impact_source.api.writer import Writer
@@ -59,11 +58,10 @@ def send(environment: Mapping[str, str], settings: Settings, plan_id: str, doom:
     os.environ.update(environment)
     if doom:
         _arm(doom)
-    with stamina.set_testing(True, attempts=8):
-        try:
-            code = apply(settings, plan_id).exit
-        except ImpactError as error:
-            code = exit_code(error)
+    try:
+        code = apply(settings, plan_id).exit
+    except ImpactError as error:
+        code = exit_code(error)
     os._exit(code)
 
 

@@ -90,6 +90,8 @@ class Account:
         templates: Path | None = None,
     ) -> None:
         self.world, self.sandbox, self.folder, self._templates = world, sandbox, folder, templates
+        self.attempts = 8
+        """How often a request is sent that may succeed yet."""
         self.start = start
         """Where syncs begin; None for as far back as the API goes."""
         self.path = folder / "impact_warehouse.duckdb"
@@ -104,6 +106,8 @@ class Account:
             "page_size": 2_000,
             "items_max_requests": 0,
             "start_date": self.start,
+            "max_attempts": self.attempts,
+            "retry_wait": timedelta(0),
         }
         return Settings(**(own | usual | changes))
 

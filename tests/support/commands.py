@@ -33,6 +33,7 @@ def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
             "SOURCES__IMPACT__ACCOUNT_SID": one.sandbox.account_sid,
             "SOURCES__IMPACT__AUTH_TOKEN": one.sandbox.auth_token,
             "SOURCES__IMPACT__PAGE_SIZE": "2000",
+            "SOURCES__IMPACT__RETRY_WAIT": "0",
             "SOURCES__IMPACT__ITEMS_MAX_REQUESTS": "0",  # only tests about items ask for any
         }
         if one.start:

@@ -7,7 +7,6 @@ from typing import Any
 
 from impact_source.shown import visible
 from pythonjsonlogger.json import JsonFormatter
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 _OURS = ("impact_source", "impact_sandbox", "impact_sync")
 
@@ -36,7 +35,6 @@ def configure(verbosity: int, *, json: bool) -> None:
     # These write URLs, in which the AccountSID stands.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    set_on_retry_hooks([_say_retry])
 
 
 class _Plain(logging.Formatter):
@@ -48,7 +46,3 @@ class _Plain(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's name and types
         return visible(super().formatException(ei), lines=True)
-
-
-def _say_retry(details: RetryDetails) -> None:
-    logging.getLogger("impact_source").warning("%s; trying again", details.caused_by)

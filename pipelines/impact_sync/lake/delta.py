@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import stamina
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from .place import Lake, LakeFailed
 from .rows import ACCOUNT, GONE
@@ -21,6 +22,7 @@ _FILE_BYTES = 16 * 2**20
 _SMALL_FILES = 32
 """Files of one account, not half as large, from which on they are made into fewer: a commit adds some."""
 Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
 
 
 def again(lake: Lake, work: Callable[[], Result]) -> Result:
@@ -29,18 +31,25 @@ def again(lake: Lake, work: Callable[[], Result]) -> Result:
     Raises `LakeFailed` where that does not help.
     """
     try:
-        for attempt in stamina.retry_context(on=_conflict, attempts=_ATTEMPTS, wait_max=_LONGEST_PAUSE, timeout=None):
-            with attempt:
-                return work()
+        return Retrying(
+            retry=retry_if_exception(_conflict),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential(0.1, max=_LONGEST_PAUSE) + wait_random(0, 1),
+            before_sleep=_log_retry,
+            reraise=True,
+        )(work)
     except (DeltaError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         msg = f"the lake {lake.url} failed: {reason}; what was published stays, run `impact publish` to go on"
         raise LakeFailed(msg) from error
-    raise AssertionError  # pragma: no cover - the last attempt raises
 
 
-def _conflict(error: Exception) -> bool:
+def _conflict(error: BaseException) -> bool:
     return isinstance(error, DeltaError) and not isinstance(error, SchemaMismatchError | TableNotFoundError)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    _log.warning("%s; trying again", state.outcome and state.outcome.exception())
 
 
 def opened(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 
 from ..api.client import Client
 from ..api.protocol import Axis, Page
-from ..api.retries import ATTEMPTS
 from ..api.wire import Answer
 from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
 from ..plan import narrowing
@@ -398,7 +397,7 @@ class WindowReader:
             self._most_a_page = min(self._most_a_page, page.size)
             self._pages_may_grow = False
 
-    def _first(self, reading: Reading, attempts: int) -> _Fetched:
+    def _first(self, reading: Reading, attempts: int | None) -> _Fetched:
         size = reading.page_size or self._page_size
         answer = self._client.actions(reading.campaign_id, reading.windows, size, reading.state, attempts=attempts)
         self._learn_size(answer.value, size)
@@ -441,7 +440,7 @@ class WindowReader:
         narrow: bool = False,
     ) -> Iterator[Listed[Reading, _Fetched]]:
         """Lists of pages, fetched ahead. What narrows a window is tried a few times only, and not far ahead."""
-        first = partial(self._first, attempts=_FEW if narrow else ATTEMPTS)
+        first = partial(self._first, attempts=_FEW if narrow else None)
         most = _IN_FLIGHT if narrow else self._most_ahead
         ahead = Ahead(self._pool, most, _IN_FLIGHT, first, _length, self._following, skipped)
         return ahead.lists(readings)

@@ -21,7 +21,7 @@ from .changes import Submission, read_submission
 from .clock import Clock
 from .lists import Pages
 from .protocol import Axis, Body, Page
-from .retries import ATTEMPTS, longest, repeat
+from .retries import Retries
 from .wire import Answer, Patience, Reader, Wire
 
 _CLOCKS = 6
@@ -46,6 +46,7 @@ class Client:
         self.budget = Budget(settings.requests_per_hour, settings.max_wait.total_seconds())
         self._patience = patience or Patience()
         self._wire = Wire(settings, self.clock, self.budget, self._patience)
+        self._retries = Retries(settings.max_attempts, settings.retry_wait.total_seconds(), self.budget.rest)
 
     @property
     def seconds_a_request(self) -> float:
@@ -60,7 +61,7 @@ class Client:
     @property
     def longest(self) -> float:
         """Seconds after which a request has ended, repeated and refused as often as may be, with some to spare."""
-        return longest(self.settings.max_wait.total_seconds(), self._patience.whole)
+        return self._retries.longest(self.settings.max_wait.total_seconds(), self._patience.whole)
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -105,7 +106,7 @@ class Client:
         page_size: int,
         state: str | None = None,
         *,
-        attempts: int = ATTEMPTS,
+        attempts: int | None = None,
     ) -> Answer[Page]:
         """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they may hold too many."""
         params = protocol.actions_params(campaign_id, windows, page_size, state)
@@ -154,11 +155,11 @@ class Client:
             pages.follow(answer.value)
 
     def _get(
-        self, link: str, read: Reader[T], params: Mapping[str, str] | None = None, attempts: int = ATTEMPTS
+        self, link: str, read: Reader[T], params: Mapping[str, str] | None = None, attempts: int | None = None
     ) -> Answer[T]:
         """One request, sent again while that can help; an error shows no credentials."""
         send = partial(self._wire.get, self._wire.resolve(link), params, read)
-        return repeat(send, self.budget.rest, attempts)
+        return self._retries.repeat(send, attempts)
 
 
 def segment(text: str) -> str:

@@ -1,68 +1,85 @@
-"""How a request is repeated: after a while where that can help, and once more each time the hourly limit resets."""
+"""How a request is repeated: after a while where that can help, and again each time the hourly limit resets."""
 
 from __future__ import annotations
 
-import itertools
 import logging
-import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import stamina
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random,
+)
 
 from ..errors import BudgetSpent, RateLimited, ReadingError, TransientError
 from .wire import Answer
 
-ATTEMPTS = 8
-"""How often a request is sent that may succeed yet."""
 _PATIENCE = 300.0
 """Seconds that one request is retried for at the most."""
 _REFUSALS = 5
 """How often one request waits for the hour to turn before it gives up."""
+_LONGEST = 20
+"""How much longer than at first a wait becomes."""
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-def repeat(send: Callable[[], Answer[T]], rest: Callable[[float], None], attempts: int) -> Answer[T]:
-    """What a request is answered with in the end; `rest` is called for the seconds before each attempt.
+@dataclass(frozen=True)
+class Retries:
+    """Sends a request up to `attempts` times while it may succeed, and waits between: about `wait` seconds at first."""
 
-    A refusal for want of budget is repeated as often as `send` waits for the hour to turn. Raises `BudgetSpent` where
-    that is not enough.
-    """
-    sent = itertools.count(1)
-    for _ in range(_REFUSALS):
-        try:
-            for attempt in stamina.retry_context(_may_succeed, attempts=attempts, timeout=_PATIENCE, wait_max=0.0):
-                with attempt:
-                    rest(_backoff(attempt.num))
-                    return _count(send, next(sent))
-        except RateLimited as error:
-            _log.info("%s", error)
-    msg = "the API keeps refusing requests although the hour has turned: run again later"
-    raise BudgetSpent(msg)
+    attempts: int
+    wait: float
+    rest: Callable[[float], None]
+
+    def repeat(self, send: Callable[[], Answer[T]], attempts: int | None = None) -> Answer[T]:
+        """What a request is answered with in the end.
+
+        One that is refused for want of budget is sent again: `send` waits for the hour to turn. Raises `BudgetSpent`
+        where that does not help.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception(_may_succeed),
+            stop=stop_after_attempt(min(attempts or self.attempts, self.attempts)) | stop_after_delay(_PATIENCE),
+            wait=wait_exponential(self.wait / 10, max=_LONGEST * self.wait) + wait_random(0, self.wait),
+            sleep=self.rest,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        requests = 0
+
+        def attempt() -> Answer[T]:
+            nonlocal requests
+            requests += 1
+            try:
+                return replace(send(), requests=requests)
+            except ReadingError as error:
+                error.requests = requests
+                raise
+
+        for _ in range(_REFUSALS):
+            try:
+                return retrying(attempt)
+            except RateLimited as error:
+                _log.info("%s", error)
+        msg = "the API keeps refusing requests although the hour has turned: run again later"
+        raise BudgetSpent(msg)
+
+    def longest(self, max_wait: float, one: float) -> float:
+        """Seconds after which a request that takes `one` and waits `max_wait` each time has ended, with some to spare."""
+        return _REFUSALS * max_wait + _LONGEST * self.wait + 2 * (_PATIENCE + one)
 
 
-def longest(max_wait: float, one: float) -> float:
-    """Seconds after which a request has ended that takes `one` each time and waits `max_wait`, with some to spare."""
-    return _REFUSALS * max_wait + 2 * (_PATIENCE + one)
-
-
-def _count(send: Callable[[], Answer[T]], requests: int) -> Answer[T]:
-    try:
-        return replace(send(), requests=requests)
-    except ReadingError as error:
-        error.requests = requests
-        raise
-
-
-def _backoff(attempt: int) -> float:
-    """Seconds before an attempt. Ours, as stamina's own sleep cannot be ended when the run is abandoned."""
-    if attempt == 1 or stamina.is_testing():
-        return 0.0
-    return min(20.0, 0.1 * 2.0 ** (attempt - 2) + random.random())  # noqa: S311 - jitter is no secret
-
-
-def _may_succeed(error: Exception) -> bool:
+def _may_succeed(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, RateLimited)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    _log.warning("%s; trying again", state.outcome and state.outcome.exception())

@@ -129,6 +129,7 @@ class Wire:
         request = self.http.build_request("GET", url, params=params, headers=headers)
         with self._masked.errors():
             for _ in range(_REDIRECTS):
+                self.budget.rest(0)  # nothing leaves once the run is abandoned
                 self.budget.take()
                 heard = self._answered(request)
                 if heard.response.next_request is None:

@@ -276,7 +276,13 @@ def test_a_server_that_is_not_who_it_says_gets_no_credentials(variable: str, mon
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        settings = Settings("IR0", "secret", base_url=f"https://127.0.0.1:{listener.getsockname()[1]}")
+        settings = Settings(
+            "IR0",
+            "secret",
+            base_url=f"https://127.0.0.1:{listener.getsockname()[1]}",
+            max_attempts=3,
+            retry_wait=timedelta(0),
+        )
         with Client(settings) as client, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
             list(client.campaigns())
     assert received == []
