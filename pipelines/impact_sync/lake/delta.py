@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import tenacity
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from .place import Lake, LakeFailed
 from .rows import ACCOUNT, GONE
@@ -31,10 +31,10 @@ def again(lake: Lake, work: Callable[[], Result]) -> Result:
     Raises `LakeFailed` where that does not help.
     """
     try:
-        return Retrying(
-            retry=retry_if_exception(_conflict),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential(0.1, max=_LONGEST_PAUSE) + wait_random(0, 1),
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_conflict),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            wait=tenacity.wait_exponential(0.1, max=_LONGEST_PAUSE) + tenacity.wait_random(0, 1),
             before_sleep=_log_retry,
             reraise=True,
         )(work)
@@ -48,7 +48,7 @@ def _conflict(error: BaseException) -> bool:
     return isinstance(error, DeltaError) and not isinstance(error, SchemaMismatchError | TableNotFoundError)
 
 
-def _log_retry(state: RetryCallState) -> None:
+def _log_retry(state: tenacity.RetryCallState) -> None:
     _log.warning("%s; trying again", state.outcome and state.outcome.exception())
 
 

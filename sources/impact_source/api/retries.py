@@ -7,15 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_exponential,
-    wait_random,
-)
+import tenacity
 
 from ..errors import BudgetSpent, RateLimited, ReadingError, TransientError
 from .wire import Answer
@@ -45,10 +37,12 @@ class Retries:
         One that is refused for want of budget is sent again: `send` waits for the hour to turn. Raises `BudgetSpent`
         where that does not help.
         """
-        retrying = Retrying(
-            retry=retry_if_exception(_may_succeed),
-            stop=stop_after_attempt(min(attempts or self.attempts, self.attempts)) | stop_after_delay(_PATIENCE),
-            wait=wait_exponential(self.wait / 10, max=_LONGEST * self.wait) + wait_random(0, self.wait),
+        most = min(attempts or self.attempts, self.attempts)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_succeed),
+            stop=tenacity.stop_after_attempt(most) | tenacity.stop_after_delay(_PATIENCE),
+            wait=tenacity.wait_exponential(self.wait / 10, max=_LONGEST * self.wait)
+            + tenacity.wait_random(0, self.wait),
             sleep=self.rest,
             before_sleep=_log_retry,
             reraise=True,
@@ -73,7 +67,7 @@ class Retries:
         raise BudgetSpent(msg)
 
     def longest(self, max_wait: float, one: float) -> float:
-        """Seconds after which a request that takes `one` and waits `max_wait` each time has ended, with some to spare."""
+        """Seconds by which a request has ended that takes `one` and waits `max_wait` each time, with some to spare."""
         return _REFUSALS * max_wait + _LONGEST * self.wait + 2 * (_PATIENCE + one)
 
 
@@ -81,5 +75,5 @@ def _may_succeed(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, RateLimited)
 
 
-def _log_retry(state: RetryCallState) -> None:
+def _log_retry(state: tenacity.RetryCallState) -> None:
     _log.warning("%s; trying again", state.outcome and state.outcome.exception())
