@@ -17,11 +17,11 @@ from ..plan.windows import Window
 from ..settings import Settings
 from . import lists, protocol
 from .budget import Budget
-from .changes import Submission, read_submission
 from .clock import Clock
 from .lists import Pages
 from .protocol import Axis, Body, Page
 from .retries import Retries
+from .submissions import Submission, read_submission
 from .wire import Answer, Patience, Reader, Wire
 
 _CLOCKS = 6

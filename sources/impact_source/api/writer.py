@@ -8,8 +8,9 @@ from typing import Final, Self
 import httpx
 
 from ..errors import NotSent, OutcomeUnknown
-from .changes import FORM, Queued, Request, read_queued
+from .changes import FORM, Request
 from .client import Client, segment
+from .submissions import Queued, read_queued
 from .wire import Answer, Heard, Patience, Wire
 
 _BODY_MAX = 1 << 20

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_sandbox import Reply, Rules
-from impact_source.api.changes import ItemChange, Request, Reversal, Target, Update, plain, read_queued, read_submission
+from impact_source.api.changes import ItemChange, Request, Reversal, Target, Update, plain
 from impact_source.api.client import Client
+from impact_source.api.submissions import read_queued, read_submission
 from impact_source.api.wire import Patience
 from impact_source.api.writer import Writer
 from impact_source.errors import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from impact_source.api.changes import Submission, read_submissions
+from impact_source.api.submissions import Submission, read_submissions
 
 from ..journal.calls import Call, same_form
 from ..journal.columns import Status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from impact_source.api.changes import Submission
+from impact_source.api.submissions import Submission
 
 MEANINGS: Final = {
     "ACTION_REF_NOT_FOUND": "the API does not find the action",

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from impact_source.api.changes import Submission
 from impact_source.api.client import Client
+from impact_source.api.submissions import Submission
 from impact_source.errors import NotFound, UnsafeId
 from impact_source.plan.gone import Gone
 
