@@ -29,6 +29,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/rows/diff"),
     # What an answer of the API means.
     **_tested(f"{_SOURCE}/api/protocol", "test_protocol_answers"),
+    **_tested(f"{_SOURCE}/api/answers", "test_protocol_answers", tests="test_protocol"),
+    **_tested(f"{_SOURCE}/api/headers", "test_protocol_answers", tests="test_protocol"),
     # Texts become amounts and dates. (`columns` declares their types and decides nothing.)
     **_tested(f"{_SOURCE}/rows/cells", "test_parse"),
     # The hour's requests: too many, and the API refuses the account's other users.

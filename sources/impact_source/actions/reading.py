@@ -18,8 +18,9 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..api.answers import Page
 from ..api.client import Client
-from ..api.protocol import Axis, Page
+from ..api.protocol import Axis
 from ..api.wire import Answer
 from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
 from ..plan import narrowing

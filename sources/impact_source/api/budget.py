@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ..errors import BudgetSpent
 from . import quota
-from .protocol import Limits
+from .headers import Limits
 from .quota import Quota
 
 _NOTHING = Limits()

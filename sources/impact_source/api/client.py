@@ -15,11 +15,12 @@ import msgspec
 from ..errors import UnsafeId
 from ..plan.windows import Window
 from ..settings import Settings
-from . import lists, protocol
+from . import answers, lists, protocol
+from .answers import Page
 from .budget import Budget
 from .clock import Clock
 from .lists import Pages
-from .protocol import Axis, Body, Page
+from .protocol import Axis, Body
 from .retries import Retries
 from .submissions import Submission, read_submission
 from .wire import Answer, Patience, Reader, Wire
@@ -97,7 +98,7 @@ class Client:
 
     def campaign(self, campaign_id: str) -> Answer[bytes]:
         """One campaign as JSON. Raises `NotFound`."""
-        return self._get(self._path("Campaigns", campaign_id), partial(protocol.read_object, Id=campaign_id))
+        return self._get(self._path("Campaigns", campaign_id), partial(answers.read_object, Id=campaign_id))
 
     def actions(
         self,
@@ -114,11 +115,11 @@ class Client:
 
     def actions_page(self, first: Page, number: int) -> Answer[Page]:
         """Page `number` of the list whose first page is `first`."""
-        return self._get(protocol.page_link(first, number), partial(lists.read_numbered_actions, number))
+        return self._get(answers.page_link(first, number), partial(lists.read_numbered_actions, number))
 
     def action(self, action_id: str) -> Answer[bytes]:
         """One action as JSON. Raises `NotFound`."""
-        return self._get(self._path("Actions", action_id), partial(protocol.read_object, Id=action_id))
+        return self._get(self._path("Actions", action_id), partial(answers.read_object, Id=action_id))
 
     def items(self, action_id: str) -> Iterator[Answer[Page]]:
         """The items of an action, page by page. Raises `NotFound`."""
@@ -126,7 +127,7 @@ class Client:
 
     def item(self, action_id: str, sku: str) -> Answer[bytes]:
         """One item of an action as JSON. Raises `NotFound`."""
-        return self._get(self._path("Actions", action_id, "Items", sku), protocol.read_object)
+        return self._get(self._path("Actions", action_id, "Items", sku), answers.read_object)
 
     def submission(self, batch_id: str) -> Answer[Submission]:
         """What has become of a change that was accepted. Raises `NotFound`."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from ..errors import InvalidAnswer
 from ..settings import PAGE_SIZE_MIN
-from . import protocol
-from .protocol import Body, Page
+from . import answers
+from .answers import Page
+from .protocol import Body
 
 _PAGES_MAX = 1_000
 """Pages that a list without a total may have: it must end some time."""
@@ -25,7 +26,7 @@ class Pages:
 
     def read(self, status: int, headers: Mapping[str, str], body: Body) -> Page:
         """A page. Raises `InvalidAnswer` where it contradicts those before it, so that the list would never end."""
-        page = protocol.read_page(status, headers, body, *self._keys)
+        page = answers.read_page(status, headers, body, *self._keys)
         if flaw := self._flaw(page):
             raise InvalidAnswer(flaw)
         return page
@@ -35,10 +36,10 @@ class Pages:
         self.next = page.next
         if page.next is not None:
             self._links.add(page.next)
-            self._rows += protocol.count_records(page)
+            self._rows += answers.count_records(page)
 
     def _flaw(self, page: Page) -> str | None:
-        held = protocol.count_records(page)
+        held = answers.count_records(page)
         if page.total is not None and self._rows + held > page.total:
             return f"the list holds more rows than the {page.total} it says it has"
         if page.next in self._links:
@@ -52,7 +53,7 @@ class Pages:
 
 def read_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
     """A page of actions, which must say how many there are."""
-    page = protocol.read_page(status, headers, body, "Actions")
+    page = answers.read_page(status, headers, body, "Actions")
     if page.total is None:
         msg = "the answer does not say how many actions match (@total)"
         raise InvalidAnswer(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from .protocol import Limits
+from .headers import Limits
 
 HOUR = 3600.0
 MARGIN = 1.0

@@ -20,8 +20,8 @@ from ..errors import (
     WindowTooFull,
 )
 from ..parsing import parse_start
-from . import protocol
-from .protocol import Body
+from .answers import read_object
+from .protocol import HTTP_OK, Body, raise_for_status
 
 _LIST: Final = "APISubmissions"
 _NO_ERROR: Final = frozenset({"", "none", "null"})
@@ -35,7 +35,7 @@ class Queued:
     """A change that was accepted for processing: `batch_id` is what its submission is asked for by."""
 
     batch_id: str
-    status: int = protocol.HTTP_OK
+    status: int = HTTP_OK
     """Of the answer."""
 
 
@@ -93,7 +93,7 @@ def read_queued(status: int, headers: Mapping[str, str], body: Body) -> Queued:
         msg = f"the API answers the change with a redirect ({status}), which is not followed"
         raise OutcomeUnknown(msg, status)
     try:
-        protocol.raise_for_status(status, headers, body)
+        raise_for_status(status, headers, body)
     except RateLimited:
         raise
     except TransientError as error:
@@ -118,8 +118,8 @@ def _batch_id(uri: str) -> str:
 
 
 def read_submission(batch_id: str, status: int, headers: Mapping[str, str], body: Body) -> Submission:
-    """One submission. Raises as `protocol.read_object` does."""
-    return _submission(protocol.read_object(status, headers, body, BatchId=batch_id))
+    """One submission. Raises as `read_object` does."""
+    return _submission(read_object(status, headers, body, BatchId=batch_id))
 
 
 def read_submissions(records: memoryview) -> list[Submission]:

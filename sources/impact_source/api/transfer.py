@@ -7,7 +7,7 @@ import zlib
 import httpx
 
 from ..errors import InvalidAnswer
-from .transport import Connections
+from .connections import Connections
 
 
 def fetch(

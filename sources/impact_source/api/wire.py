@@ -14,12 +14,13 @@ import httpx
 
 from ..errors import ConfigurationError, InvalidAnswer, TooSlow, Unavailable
 from ..settings import IN_FLIGHT_MAX, Settings
-from . import protocol
 from .budget import Budget
 from .clock import Clock
-from .protocol import Body
+from .connections import Connections, drop
+from .headers import Limits, read_date, read_limits
+from .protocol import HTTP_OK, Body
 from .transfer import fetch
-from .transport import Connections, drop, http_client
+from .transport import http_client
 
 _BODY_MAX = 1 << 30
 """Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
@@ -150,14 +151,14 @@ class Wire:
 
     def exchange(self, request: httpx.Request, most: int) -> Heard:
         """Send a request that the budget let go; its answer of no more than `most` bytes. Raises as `fetch` does."""
-        limits, refused = protocol.Limits(), False
+        limits, refused = Limits(), False
         try:
             response, body = fetch(self.http, request, self._connections, seconds=self._patience.whole, most=most)
-            limits, refused = protocol.read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
+            limits, refused = read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
         finally:
             self.budget.hear(limits, refused=refused)
-        if response.status_code == protocol.HTTP_OK:  # an error may come from a gateway with a clock of its own
-            self.clock.hear(protocol.read_date(response.headers))
+        if response.status_code == HTTP_OK:  # an error may come from a gateway with a clock of its own
+            self.clock.hear(read_date(response.headers))
         self.seconds = response.elapsed.total_seconds()
         return Heard(response, body, self.clock.now(), time.monotonic(), self.seconds)
 

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 
+from ..api.answers import Page, count_records
 from ..api.client import Client
-from ..api.protocol import Page, count_records
 from ..api.wire import Answer
 from ..errors import BudgetSpent, ImpactError, InvalidAnswer, NotFound, RequestRefused, TransientError, WindowTooFull
 from ..waiting import Pool

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from impact_sandbox import Reply, Request
-from impact_source.api import protocol
+from impact_source.api import answers as api_answers
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
 from impact_source.api.protocol import Axis, Body
@@ -74,7 +74,7 @@ def test_each_answer_tells_how_long_it_took_itself(
     """An answer that is read while another thread's arrives keeps its own seconds."""
     slow, quick = one.world.truth()["Id"].to_pylist()[:2]
     one.sandbox.on_request = lambda request: time.sleep(0.5) if request.path.endswith(slow) else None
-    reading, over, read = threading.Event(), threading.Event(), protocol.read_object
+    reading, over, read = threading.Event(), threading.Event(), api_answers.read_object
 
     def wait(status: int, headers: Mapping[str, str], body: Body, **expected: str) -> bytes:
         if expected.get("Id") == slow:
@@ -82,7 +82,7 @@ def test_each_answer_tells_how_long_it_took_itself(
             assert over.wait(30)
         return read(status, headers, body, **expected)
 
-    monkeypatch.setattr(protocol, "read_object", wait)
+    monkeypatch.setattr(api_answers, "read_object", wait)
     with ThreadPoolExecutor(1) as other:
         later = other.submit(client.action, slow)
         assert reading.wait(30)

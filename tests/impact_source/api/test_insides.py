@@ -8,7 +8,8 @@ from typing import Any
 import httpcore
 import httpx
 import pytest
-from impact_source.api.transport import Connections, http_client
+from impact_source.api.connections import Connections
+from impact_source.api.transport import http_client
 from impact_source.settings import Settings
 from typing_extensions import override
 

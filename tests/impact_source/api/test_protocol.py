@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_source import errors
-from impact_source.api import protocol
-from impact_source.api.protocol import Axis, Limits, Page
+from impact_source.api import answers, protocol
+from impact_source.api.answers import Page
+from impact_source.api.headers import Limits, read_date, read_limits
+from impact_source.api.protocol import Axis
 from impact_source.plan.windows import Window
 
 ENVELOPE = {"@page": "2", "@numpages": "3", "@total": "41", "@nextpageuri": "/x?Page=3"}
@@ -21,7 +23,7 @@ ENVELOPE = {"@page": "2", "@numpages": "3", "@total": "41", "@nextpageuri": "/x?
 def page(body: Any, *keys: str) -> Page:  # noqa: ANN401 - any JSON
     """The page in a 200 answer of this body."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return protocol.read_page(200, {}, raw, *(keys or ("Actions",)))
+    return answers.read_page(200, {}, raw, *(keys or ("Actions",)))
 
 
 def test_a_page_tells_its_place_and_its_records() -> None:
@@ -122,13 +124,13 @@ def test_a_refusal_that_names_the_total_hands_it_on() -> None:
 )
 def test_the_budget_is_read_from_every_known_header(headers: dict[str, str], limits: Limits) -> None:
     """Waits and instants, in seconds or less, are told apart by size; what cannot be meant is not believed."""
-    assert protocol.read_limits(headers, datetime(2026, 1, 1, tzinfo=UTC)) == limits
+    assert read_limits(headers, datetime(2026, 1, 1, tzinfo=UTC)) == limits
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Fri, 31 Dec 9999 23:59:59 -1400", "Thu, 01 Jan 99999 00:00:00 GMT"])
 def test_a_date_that_is_none_is_not_heard(date: str) -> None:
     """A Date header that names no instant says nothing about the server's clock, and is no error."""
-    assert protocol.read_date({"Date": date}) is None
+    assert read_date({"Date": date}) is None
 
 
 def test_a_page_link_keeps_every_parameter_and_names_its_page_once() -> None:
@@ -136,7 +138,7 @@ def test_a_page_link_keeps_every_parameter_and_names_its_page_once() -> None:
     first = Page(
         memoryview(b"[]"), 1, 1, 9, "/A/Actions?CampaignId=1&StartDate=2026-01-01T00%3A00%3A00Z&Page=2&PageSize=2000"
     )
-    link = protocol.page_link(first, 5)
+    link = answers.page_link(first, 5)
     assert link == "/A/Actions?CampaignId=1&StartDate=2026-01-01T00%3A00%3A00Z&PageSize=2000&Page=5"
 
 

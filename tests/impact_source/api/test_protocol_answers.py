@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from impact_source import errors
-from impact_source.api import protocol
-from impact_source.api.protocol import Axis, Limits, Page
+from impact_source.api import answers, protocol
+from impact_source.api.answers import Page
+from impact_source.api.headers import Limits, read_date, read_limits
+from impact_source.api.protocol import Axis
 from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -20,7 +22,7 @@ DEEP = "[" * 20_000 + "]" * 20_000  # Python 3.13 follows some 10,000, versions 
 def page(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Page:  # noqa: ANN401 - any JSON
     """The page in an answer."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return protocol.read_page(status, headers or {}, raw, "Actions")
+    return answers.read_page(status, headers or {}, raw, "Actions")
 
 
 def refused(body: Any, status: int = 400) -> errors.ImpactError:  # noqa: ANN401 - any JSON
@@ -62,7 +64,7 @@ def test_an_error_with_the_status_of_success_is_a_refusal() -> None:
 
 def test_the_wait_that_a_page_or_an_object_is_refused_with_is_told() -> None:
     """A 429 says when to come back."""
-    for read in (protocol.read_page, protocol.read_object):
+    for read in (answers.read_page, answers.read_object):
         with pytest.raises(errors.RateLimited) as caught:
             read(429, {"Retry-After": "42"}, b"{}")
         assert caught.value.wait == 42
@@ -76,7 +78,7 @@ def test_what_is_nested_too_deeply_lands_as_text() -> None:
     expected = {"Id": "1", "Odd": DEEP, "List": "[1]"}
     assert json.loads(bytes(page(f'{{"Actions": [{record}]}}'.encode()).records)) == [expected]
     assert json.loads(bytes(page(f'{{"Actions": {record}}}'.encode()).records)) == [expected]
-    assert json.loads(protocol.read_object(200, {}, record.encode(), Id="1")) == expected
+    assert json.loads(answers.read_object(200, {}, record.encode(), Id="1")) == expected
 
 
 def test_a_byte_that_is_no_text_costs_a_character() -> None:
@@ -87,17 +89,17 @@ def test_a_byte_that_is_no_text_costs_a_character() -> None:
 def test_an_object_is_the_one_that_was_asked_for() -> None:
     """A server that mixes up answers would have another action's amounts land under this id."""
     body = b'{"Id": "a", "State": null, "Amount": "1.50"}'
-    assert json.loads(protocol.read_object(200, {}, body, Id="a")) == json.loads(body)
-    assert json.loads(protocol.read_object(200, {}, body, State="")) == json.loads(body)
+    assert json.loads(answers.read_object(200, {}, body, Id="a")) == json.loads(body)
+    assert json.loads(answers.read_object(200, {}, body, State="")) == json.loads(body)
     for wanted in ({"Id": "b"}, {"Id": "a", "CampaignId": "1"}):
         with pytest.raises(errors.InvalidAnswer, match="asked for the object whose"):
-            protocol.read_object(200, {}, body, **wanted)
+            answers.read_object(200, {}, body, **wanted)
 
 
 def test_a_page_link_keeps_odd_parameters() -> None:
     """A filter that is empty, or holds a question mark, is the same filter on every page."""
     first = Page(memoryview(b"[]"), 1, 1, 9, "/A?Note=a?b&Empty=&page=2")
-    assert protocol.page_link(first, 3) == "/A?Note=a%3Fb&Empty=&Page=3"
+    assert answers.page_link(first, 3) == "/A?Note=a%3Fb&Empty=&Page=3"
 
 
 @pytest.mark.parametrize(
@@ -122,16 +124,16 @@ def test_a_page_link_keeps_odd_parameters() -> None:
 )
 def test_waits_and_limits_are_read_in_whichever_unit(headers: dict[str, str], limits: Limits) -> None:
     """Seconds, milliseconds and instants are told apart at their edges; the answer's own Date says what time it is."""
-    assert protocol.read_limits(headers | DATE) == limits
+    assert read_limits(headers | DATE) == limits
 
 
 def test_the_servers_clock_is_read_in_utc() -> None:
     """The Date header tells the instant, under whichever case of its name."""
     for name in ("Date", "date", "DATE"):
-        found = protocol.read_date({"Other": "x", name: "Thu, 01 Jan 2026 09:00:00 +0900"})
+        found = read_date({"Other": "x", name: "Thu, 01 Jan 2026 09:00:00 +0900"})
         assert found == NOW
         assert found.tzinfo is UTC
-    assert protocol.read_date({"Other": DATE["Date"]}) is None
+    assert read_date({"Other": DATE["Date"]}) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_source.api.budget import Budget
-from impact_source.api.protocol import Limits
+from impact_source.api.headers import Limits
 from impact_source.api.quota import Quota
 from impact_source.errors import BudgetSpent
 

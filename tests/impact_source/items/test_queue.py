@@ -17,7 +17,7 @@ from impact_sandbox import Request
 from impact_source import impact_items
 from impact_source.api.budget import Budget
 from impact_source.api.client import Client
-from impact_source.api.protocol import Limits
+from impact_source.api.headers import Limits
 from impact_source.errors import BudgetSpent
 from impact_source.items import run as items
 from impact_source.items.queue import Queued, Status

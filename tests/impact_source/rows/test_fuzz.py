@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from impact_source.api.protocol import read_limits, read_object, read_page
+from impact_source.api.answers import read_object, read_page
+from impact_source.api.headers import read_limits
 from impact_source.errors import ImpactError
 from impact_source.items.landing import one_a_sku
 from impact_source.rows.columns import ACTION, ITEM
