@@ -13,14 +13,14 @@ ImpactError
 │   │   │   └── NotSent       no connection was made: the API cannot have heard of it
 │   │   ├── InvalidAnswer     a 200 that is not a valid answer
 │   │   └── RateLimited       429: again after a while
-│   ├── WindowNotWhole        a window could not be read completely: its cursor stays
+│   ├── WindowIncomplete      a window could not be read completely: its cursor stays
 │   ├── RequestRefused        the API refuses the parameters, in its own words
 │   │   ├── WindowTooFull     it may mean that too many rows match: ask for a narrower window
 │   │   └── UnsafeId          an id that cannot stand in a path; never sent
-│   ├── NotFound              there is no such thing (404)
+│   ├── NotFound              the API has no such object (404)
 │   └── ScopeError            (403) of one campaign
 ├── Stuck                     what was waited for never came: run again
-├── BudgetSpent               stop at a checkpoint, run again when the hour has turned
+├── BudgetSpent               stop at a checkpoint, run again when the hourly limit has reset
 ├── OutcomeUnknown            a change may have taken effect: look, never just send it again
 └── ShortAnswers              the API hides rows from a kind of query: stop before anything is wrong
 
@@ -78,11 +78,11 @@ class NotSent(Unavailable):
 
 
 class InvalidAnswer(TransientError):
-    """The service answered 200 with something that is no answer to the request."""
+    """The service answered 200 with something that does not answer the request."""
 
 
 class RateLimited(TransientError):
-    """The hour's requests are spent (429); `wait` is the seconds until more are given, if told."""
+    """The hourly request limit is reached (429); `wait` is the seconds until it resets, None where unknown."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
@@ -130,8 +130,8 @@ class OutcomeUnknown(ImpactError, RuntimeError):
         self.status = status
 
 
-class WindowNotWhole(ReadingError, RuntimeError):
-    """A window kept changing, or cannot be cut any finer; nothing of it is skipped and no cursor moves."""
+class WindowIncomplete(ReadingError, RuntimeError):
+    """A window kept changing, or cannot be split any further; nothing of it is skipped and no cursor moves."""
 
 
 class ShortAnswers(ImpactError, RuntimeError):

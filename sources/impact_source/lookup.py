@@ -1,4 +1,4 @@
-"""Where dlt looked for a setting, in words: most who miss one have set it somewhere else."""
+"""Where dlt looked for a missing setting: most people have set it somewhere else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import dlt
 
 
-def not_set(section: str, key: str) -> str:
-    """That a secret is not set, where it was looked for, and where it seems to be."""
+def explain_missing(section: str, key: str) -> str:
+    """Say that a secret is not set, where dlt looked for it, and where it may be."""
     variable = f"{section}.{key}".upper().replace(".", "__")
     looked = [f"{path} ({'without it' if path.is_file() else 'not there'})" for path in _files(secret=True)]
     said = f"{section}.{key} is not set: put it into .dlt/secrets.toml under [{section}] or set {variable}"

@@ -54,7 +54,7 @@ def parse_duration(text: str | float | timedelta) -> timedelta:
 
 
 def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and environment differ
-    """Ids from a list, a JSON list, or text parted by commas."""
+    """Ids from a list, a JSON list, or text with commas between."""
     if isinstance(raw, str):
         raw = json.loads(raw) if raw.lstrip().startswith("[") else raw.split(",")
     if not isinstance(raw, list | tuple):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import dlt
 
 from .errors import ConfigurationError
-from .lookup import not_set
+from .lookup import explain_missing
 from .parsing import parse_duration, parse_flag, parse_ids, parse_start
 from .shown import Mask
 
@@ -28,8 +28,8 @@ PAGE_SIZE_DEFAULT: Final = 20_000  # reference
 PAGE_SIZE_MAX: Final = 200_000  # ours: pages beyond this do not fit our memory, if the API takes them at all
 PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
 PACKAGE_ROWS: Final = 200_000  # ours: a load package is one transaction, and what a crash makes us read again
-IN_FLIGHT_MAX: Final = 16  # ours: connections to the API at the most
-SPARED: Final = 0.1  # ours: share of the hour's requests that items leave to others
+IN_FLIGHT_MAX: Final = 16  # ours: no more connections to the API
+SPARED: Final = 0.1  # ours: share of the hourly requests that items leave to others
 REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
 STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: what may be filtered by; others have been observed
 IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
@@ -68,14 +68,14 @@ class Settings:
     """Before a request is sent again, about so long at first and longer each time; zero does not wait."""
     package_rows: int = PACKAGE_ROWS
     items_max_requests: int | None = None
-    """Requests that a sync spends on items at the most; None for what the hour leaves, 0 for none."""
+    """Most requests that a sync spends on items; None for what the hourly limit leaves, 0 for none."""
     item_concurrency: int = 8
     history: bool = True
     """Whether every version of an action and of an item is kept."""
     actor: str = ""
     """Who answers for corrections, as the journal names them; without one the user that the system knows."""
     custom_codes: tuple[str, ...] = ()
-    """Reason and disposition codes that the account has configured beside the documented ones."""
+    """Reason and disposition codes that the account has configured in addition to the documented ones."""
     poll_interval: timedelta = timedelta(seconds=10)
     """Until a submission is asked for, and before it is asked for again, growing from there."""
 
@@ -107,7 +107,7 @@ class Settings:
 
     @property
     def account(self) -> str:
-        """A fingerprint of the AccountSID: tells accounts apart without naming them."""
+        """A fingerprint of the AccountSID: identifies the account without naming it."""
         return hashlib.sha256(self.account_sid.encode()).hexdigest()[:16]
 
     @property
@@ -137,7 +137,7 @@ class Settings:
                 raw = raw.strip(_BLANK)
             if raw is None or raw == "":
                 if name in _CREDENTIALS:
-                    raise ConfigurationError(not_set(SECTION, name))
+                    raise ConfigurationError(explain_missing(SECTION, name))
                 continue
             values[name] = _convert(name, kind, raw)
         return cls(**values)

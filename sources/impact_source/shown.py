@@ -20,7 +20,7 @@ _UNSEEN: Final = re.compile(
 )
 """Control characters but for the line feed, and those that only change how their neighbours look."""
 _LEAST: Final = 8
-"""Characters of a secret that are worth hiding where a text was cut amid it."""
+"""Characters of a secret that are worth hiding where a text was cut within it."""
 
 
 def visible(text: str, *, lines: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Threads that are waited for no longer than they can take, and not at all once the process is told to end."""
+"""Threads that are waited for as long as they can take, and not at all once the process has to end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlt.common.runtime import signals
 from .errors import Stuck
 
 _LOOK = 0.2
-"""Seconds between two looks at what dlt has received: its handler of signals wakes nobody."""
+"""Seconds between two looks at what dlt has received: its signal handler wakes no thread."""
 _END = 30.0
 """Seconds that threads have to end once their requests were abandoned."""
 T = TypeVar("T")

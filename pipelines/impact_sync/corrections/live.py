@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from impact_source.api.changes import plain
+from impact_source.api.changes import format_number
 from impact_source.rows.diff import REVERSED
 
 from .journal.calls import Call, Row
@@ -130,4 +130,4 @@ def _instead(name: str, shown: Any, asked: Any) -> str:  # noqa: ANN401 - any co
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any column
-    return "empty" if value is None else plain(value) if isinstance(value, Decimal) else str(value)
+    return "empty" if value is None else format_number(value) if isinstance(value, Decimal) else str(value)

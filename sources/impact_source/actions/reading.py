@@ -22,7 +22,7 @@ from ..api.answers import Page
 from ..api.client import Client
 from ..api.protocol import Axis
 from ..api.wire import Answer
-from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
+from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowIncomplete, WindowTooFull
 from ..plan import narrowing
 from ..plan.narrowing import Case, Cuts, Known, Way, Why
 from ..plan.passes import Pass, Reading
@@ -260,7 +260,7 @@ class WindowReader:
         if tries < _TRIES:
             return (yield from self._try(next(self._ahead([reading])), tries + 1))
         msg = f"{reading}: the API says {total} actions and sends {_sent(seen)}; nothing was skipped"
-        raise WindowNotWhole(msg)
+        raise WindowIncomplete(msg)
 
     def _narrow(self, case: Case, spent: _Spent) -> _Reads:
         """A window by parts that together hold all of it; a part that cannot be read either is narrowed further."""
@@ -311,7 +311,7 @@ class WindowReader:
         return ids, cases
 
     def _counted(self, reads: _Tries, spent: _Spent) -> _Tries:
-        """What is read within the requests that narrowing may take. Raises `WindowNotWhole` where there is no more."""
+        """What is read within the requests that narrowing may take. Raises `WindowIncomplete` after those."""
         spent.check()
         try:
             while True:
@@ -466,9 +466,9 @@ def _sent(ids: list[pa.Array]) -> str:
     return f"{rows}, more than once {', '.join(twice[:_NAMED])}{more}"
 
 
-def _unreadable(case: Case) -> WindowNotWhole:
+def _unreadable(case: Case) -> WindowIncomplete:
     said = f" The API says: {case.said}" if case.said else ""
-    return WindowNotWhole(
+    return WindowIncomplete(
         f"{case}, and narrowing it does not help; nothing was skipped and the cursor stays.{said} "
         "A larger page_size may help"
     )
@@ -490,7 +490,7 @@ class _Spent:
             self.requests += event.requests
 
     def check(self) -> None:
-        """Raise `WindowNotWhole` where the requests that may be sent are spent, those in flight included."""
+        """Raise `WindowIncomplete` where the requests that may be sent are spent, those in flight included."""
         case, sent = self._case, self.requests + _IN_FLIGHT
         if sent > narrowing.allowed(case.least, case.size):
             self._ids = [pc.unique(pa.concat_arrays(self._ids))] if self._ids else []

@@ -51,11 +51,11 @@ def read_page(status: int, headers: Mapping[str, str], body: Body, *keys: str) -
         raise InvalidAnswer(msg)
     return Page(
         records=records,
-        total=_whole_number(answer, "@total"),
-        number=_whole_number(answer, "@page") or 1,
-        pages=_whole_number(answer, "@numpages") or 1,
+        total=_read_integer(answer, "@total"),
+        number=_read_integer(answer, "@page") or 1,
+        pages=_read_integer(answer, "@numpages") or 1,
         next=_text(answer, "@nextpageuri") or None,
-        size=_whole_number(answer, "@pagesize"),
+        size=_read_integer(answer, "@pagesize"),
     )
 
 
@@ -64,7 +64,7 @@ def count_records(page: Page) -> int:
     return len(msgspec.json.decode(page.records, type=list[msgspec.Raw]))
 
 
-def page_link(first: Page, number: int) -> str:
+def build_page_link(first: Page, number: int) -> str:
     """The link to page `number` of the list that `first` begins, made from its link to page 2."""
     if first.next is None:
         msg = f"the answer says {first.pages} pages and links to none"
@@ -95,7 +95,7 @@ def _decode(status: int, headers: Mapping[str, str], body: Body, depth: int = _L
         except RecursionError:
             return msgspec.json.decode(flatten(bytes(body), depth), type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
-        msg = f"the answer is no JSON object ({error}): it begins with {body[:40]!r}"
+        msg = f"the answer is not a JSON object ({error}): it begins with {body[:40]!r}"
         raise InvalidAnswer(msg) from None
 
 
@@ -116,12 +116,12 @@ def _text(answer: dict[str, msgspec.Raw], key: str) -> str:
     return "" if value is None else str(value)
 
 
-def _whole_number(answer: dict[str, msgspec.Raw], key: str) -> int | None:
+def _read_integer(answer: dict[str, msgspec.Raw], key: str) -> int | None:
     text = _text(answer, key)
     if not text:
         return None
     try:
         return int(text)
     except ValueError:
-        msg = f"the answer's {key} is no number: {text[:40]!r}"
+        msg = f"the answer's {key} is not a number: {text[:40]!r}"
         raise InvalidAnswer(msg) from None

@@ -45,7 +45,7 @@ class Budget:
 
     @property
     def per_hour(self) -> int:
-        """How many requests an hour allows: as configured, or fewer if the API says so."""
+        """Requests an hour: as configured, or fewer if the API says so."""
         return self._quota.per_hour
 
     @property
@@ -57,7 +57,7 @@ class Budget:
 
     @contextmanager
     def sparing(self, share: float, *, most: int | None = None, wait: bool = True) -> Iterator[None]:
-        """Leave a share of the hour to others meanwhile; send `most` requests at the most; `wait` for the hour or not.
+        """Leave a share of the hourly limit to others meanwhile, send `most` requests or fewer, `wait` for more or not.
 
         `take` then raises `BudgetSpent` that much earlier.
         """
@@ -90,23 +90,23 @@ class Budget:
             return wait
 
     def hear(self, limits: Limits = _NOTHING, *, refused: bool = False) -> None:
-        """Take note of what an answer says, nothing if none came; `refused` if it was a 429."""
+        """Count an answer and what it says, which is nothing if none came; `refused` if it was a 429."""
         with self._lock:
             self._quota.hear(limits, self._clock(), refused=refused)
 
     def pause(self, seconds: float) -> None:
-        """Wait for the hour to turn. Raises `BudgetSpent` if that is longer than allowed."""
+        """Wait for the hourly limit to reset. Raises `BudgetSpent` if that takes longer than allowed."""
         if seconds > self._max_wait:
             allowed = f", longer than max_wait allows ({self._max_wait / 60:.0f} min)" if self._max_wait else ""
-            msg = f"the hour's requests are spent; more in {seconds / 60:.0f} min{allowed}: run again then"
+            msg = f"the hourly request limit is reached; more in {seconds / 60:.0f} min{allowed}: run again then"
             raise BudgetSpent(msg)
         until = self._clock() + seconds
         if until - self._waiting_until > quota.MARGIN:  # others may wait for the same
             self._waiting_until = until
-            _log.warning("the hour's requests are spent: waiting %.0f s", seconds)
+            _log.warning("the hourly request limit is reached: waiting %.0f s", seconds)
         self._wait(seconds)
         if self._stopped.is_set():
-            msg = "stopped while waiting for the hour to turn"
+            msg = "stopped while waiting for the hourly limit to reset"
             raise BudgetSpent(msg)
 
     def rest(self, seconds: float) -> None:

@@ -54,7 +54,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ItemChange:
-    """What is set of one item; None leaves it. `amount` is absolute, `delta` is added: one of them at the most."""
+    """What is set of one item; None leaves it. `amount` is absolute, `delta` is added: not both."""
 
     sku: str
     quantity: int | None = None
@@ -77,9 +77,9 @@ class ItemChange:
         if self.category is not None:
             yield f"Category{suffix}", self.category
         if self.amount is not None:
-            yield f"Amount{suffix}", plain(self.amount)
+            yield f"Amount{suffix}", format_number(self.amount)
         if self.delta is not None:
-            yield f"ItemSubTotalDelta{suffix}", plain(self.delta)
+            yield f"ItemSubTotalDelta{suffix}", format_number(self.delta)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Update:
         if self.disposition_code is not None:
             form["DispositionCode"] = self.disposition_code
         if self.amount is not None:
-            form["Amount"] = plain(self.amount)
+            form["Amount"] = format_number(self.amount)
         if self.customer_status is not None:
             form["CustomerStatus"] = self.customer_status
         for number, item in enumerate(self.items, start=1):
@@ -156,7 +156,7 @@ class Request:
         return f"{self.method} {self.form}"
 
 
-def plain(number: Decimal) -> str:
-    """A number without exponent and without zeros that say nothing: `12.5`, `-3`, `100`."""
+def format_number(number: Decimal) -> str:
+    """A number without exponent and trailing zeros: `12.5`, `-3`, `100`."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -26,7 +26,7 @@ from .submissions import Submission, read_submission
 from .wire import Answer, Patience, Reader, Wire
 
 _CLOCKS = 6
-"""Answers that are asked for at the most to learn the time, where the first one and our own clock differ."""
+"""Requests that are sent at most to learn the time where the first answer and our own clock differ."""
 _SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
 """Keys of the list of submissions: the first is published, the others are what one would expect."""
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Client:
     @property
     def longest(self) -> float:
         """Seconds after which a request has ended, repeated and refused as often as may be, with some to spare."""
-        return self._retries.longest(self.settings.max_wait.total_seconds(), self._patience.whole)
+        return self._retries.longest(self.settings.max_wait.total_seconds(), self._patience.total)
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -73,12 +73,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; requests that wait for anything give up."""
+        """Stop, and close the connections."""
         self.stop()
         self._wire.close()
 
     def stop(self) -> None:
-        """Send no more requests; those that wait, for an answer, to be repeated, or for the hour to turn, give up."""
+        """Send no more requests; those that wait for an answer, a retry or the hourly limit give up."""
         self.budget.stop()
         self._wire.end()
 
@@ -110,12 +110,12 @@ class Client:
         attempts: int | None = None,
     ) -> Answer[Page]:
         """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they may hold too many."""
-        params = protocol.actions_params(campaign_id, windows, page_size, state)
+        params = protocol.build_actions_query(campaign_id, windows, page_size, state)
         return self._get(self._path("Actions"), lists.read_first_actions, params, attempts)
 
     def actions_page(self, first: Page, number: int) -> Answer[Page]:
         """Page `number` of the list whose first page is `first`."""
-        return self._get(answers.page_link(first, number), partial(lists.read_numbered_actions, number))
+        return self._get(answers.build_page_link(first, number), partial(lists.read_numbered_actions, number))
 
     def action(self, action_id: str) -> Answer[bytes]:
         """One action as JSON. Raises `NotFound`."""
@@ -142,11 +142,11 @@ class Client:
         return self._get(self._path("APISubmissions", batch_id), read)
 
     def submissions(self) -> Iterator[Answer[Page]]:
-        """All submissions, page by page: slow, and discouraged; `writing.read_submissions` reads a page."""
+        """All submissions, page by page: slow, and discouraged; `submissions.read_submissions` reads a page."""
         return self._list(self._path("APISubmissions"), *_SUBMISSIONS)
 
     def _path(self, *parts: str) -> str:
-        return "/".join(["/Advertisers", *map(segment, (self.settings.account_sid, *parts))])
+        return "/".join(["/Advertisers", *map(encode_segment, (self.settings.account_sid, *parts))])
 
     def _list(self, path: str, *keys: str) -> Iterator[Answer[Page]]:
         pages = Pages(path, *keys)
@@ -163,12 +163,12 @@ class Client:
         return self._retries.repeat(send, attempts)
 
 
-def segment(text: str) -> str:
+def encode_segment(text: str) -> str:
     """A text as one segment of a path. Raises `UnsafeId` for one that clients or gateways would resolve.
 
     A dot stays a dot however it is encoded, so `..` leads a level up, also next to a slash that a gateway decodes.
     """
     if not text or not {".", ".."}.isdisjoint(re.split(r"[/\\]", text)):
-        msg = f"the id {text[:80]!r} would change the path that is asked for: it cannot be asked for by itself"
+        msg = f"the id {text[:80]!r} would change the path of the request: it cannot be requested by itself"
         raise UnsafeId(msg)
     return quote(text, safe="")

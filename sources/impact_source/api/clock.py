@@ -29,7 +29,7 @@ def local() -> datetime:
     return datetime.now(UTC)
 
 
-def believed(skews: Iterable[timedelta]) -> tuple[timedelta, bool]:
+def estimate_skew(skews: Iterable[timedelta]) -> tuple[timedelta, bool]:
     """How far the servers are ahead of us, given what each answer says, and whether that is certain.
 
     Our own clock is one witness more: it says zero, which is what counts where an answer agrees with it. Certain is
@@ -51,7 +51,7 @@ def believed(skews: Iterable[timedelta]) -> tuple[timedelta, bool]:
 
 
 class Clock:
-    """Tells the instant as the servers would. `hear` their answers, then `settle`.
+    """The instant by the servers' clock. `hear` their answers, then `settle`.
 
     Once settled, it never jumps: of two answers, the later one has the later instant. What contradicts it afterwards
     shows in `excess`.
@@ -66,7 +66,7 @@ class Clock:
     @property
     def skew(self) -> timedelta:
         """How far the server's clock is ahead of ours; zero if within tolerance."""
-        return believed(self._heard)[0] if self._skew is None else self._skew
+        return estimate_skew(self._heard)[0] if self._skew is None else self._skew
 
     @property
     def settled(self) -> bool:
@@ -76,11 +76,11 @@ class Clock:
     def in_doubt(self, reached: datetime | None = None) -> bool:
         """Whether more answers are needed before the clock is set.
 
-        They are where no majority tells who is wrong and a wrong clock would do harm: answers that run ahead of our
+        They are where no majority says who is wrong and a wrong clock would do harm: answers that run ahead of our
         own, or lie behind what an earlier run has reached. Where there was none, any difference counts: the API goes
         back three years from its own now. An answer that is merely behind our clock costs a second read at the worst.
         """
-        skew, certain = believed(self._heard)
+        skew, certain = estimate_skew(self._heard)
         if self.settled or certain or not self._heard:
             return False
         return max(self._heard) > CLOCK_TOLERANCE or reached is None or self._local() + skew < reached - CLOCK_TOLERANCE
@@ -88,17 +88,17 @@ class Clock:
     @property
     def excess(self) -> timedelta:
         """How far `now` runs ahead of what all answers so far make credible; zero where it does not."""
-        ahead = self.skew - believed(self._heard)[0]
+        ahead = self.skew - estimate_skew(self._heard)[0]
         return ahead if ahead > CLOCK_TOLERANCE else _NONE
 
     @property
     def odd(self) -> tuple[timedelta, ...]:
         """How far the answers that are not believed were ahead of the others."""
-        skew = believed(self._heard)[0]
+        skew = estimate_skew(self._heard)[0]
         return tuple(heard - skew for heard in self._heard if abs(heard - skew) > 2 * CLOCK_TOLERANCE)
 
     def hear(self, server: datetime | None) -> None:
-        """Take note of what an answer says of the server's clock."""
+        """Record what an answer says of the server's clock."""
         if server is not None:
             self._heard.append(server - self._local())
 
@@ -108,9 +108,9 @@ class Clock:
             self._skew = self.skew
 
     def not_before(self, moment: datetime | None) -> None:
-        """Go on from `moment`, which an earlier run reached, if it lies just ahead: a `Date` tells seconds only.
+        """Go on from `moment`, which an earlier run reached, if it lies just ahead: a `Date` is rounded to seconds.
 
-        What is read later must not look older. A moment further ahead was told by a clock that was wrong.
+        What is read later must not look older. A moment further ahead came from a clock that was wrong.
         """
         behind = moment - self.now() if moment else _NONE
         if _NONE < behind < _ROUNDING:

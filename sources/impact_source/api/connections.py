@@ -36,7 +36,7 @@ class Connections(httpcore.NetworkBackend):
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """All that this thread does with connections meanwhile takes so many seconds at the most."""
+        """All that this thread does with connections meanwhile takes no more than so many seconds."""
         self._request.until, self._request.seconds = time.monotonic() + seconds, seconds
         try:
             yield
@@ -49,7 +49,7 @@ class Connections(httpcore.NetworkBackend):
         if until is None:
             return timeout
         if (seconds := until - time.monotonic()) <= 0:
-            msg = f"the answer is not there after {self._request.seconds:g} s"
+            msg = f"no complete answer after {self._request.seconds:g} s"
             raise late(msg)
         return seconds if timeout is None else min(timeout, seconds)
 
@@ -67,7 +67,7 @@ class Connections(httpcore.NetworkBackend):
         return self.keep(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def keep(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
-        """Take note of a connection that was opened."""
+        """Hold a connection that was opened to the deadlines."""
         with self._lock:
             self._sockets.add(stream.get_extra_info("socket"))
         if self._ended:

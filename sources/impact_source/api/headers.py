@@ -20,7 +20,7 @@ _RESETS = ("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-r
 
 @dataclass(frozen=True)
 class Limits:
-    """What an answer says of the request budget; `reset` is the seconds until it is whole again."""
+    """What an answer says of the request budget; `reset` is the seconds until all of it is left again."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -54,19 +54,19 @@ def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limi
     )
 
 
-def _wait(told: float | None, now: datetime) -> float | None:
-    """The seconds that a number in whichever unit tells to wait; None for one that cannot be meant."""
-    if told is None or told < 0:
+def _wait(number: float | None, now: datetime) -> float | None:
+    """The seconds to wait that a number in any unit means; None for one that cannot be meant."""
+    if number is None or number < 0:
         return None
-    if told < _EPOCH_FROM:
-        return told / 1000 if _WAIT_MAX < told <= 1000 * _HOUR else told
-    in_seconds = (told / unit for unit in (1, 10**3, 10**6, 10**9))  # as it stands, milliseconds, or less
+    if number < _EPOCH_FROM:
+        return number / 1000 if _WAIT_MAX < number <= 1000 * _HOUR else number
+    in_seconds = (number / unit for unit in (1, 10**3, 10**6, 10**9))  # as it stands, milliseconds, or less
     epoch = next((seconds for seconds in in_seconds if seconds < _EPOCH_UNTIL), None)
     return None if epoch is None else max(0.0, epoch - now.timestamp())
 
 
 def read_date(headers: Mapping[str, str]) -> datetime | None:
-    """The server's clock as the answer's Date header tells it, to the second."""
+    """The server's clock by the answer's Date header, to the second."""
     return _instant(next((value for name, value in headers.items() if name.lower() == "date"), None))
 
 

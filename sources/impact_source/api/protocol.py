@@ -32,14 +32,14 @@ _SLOW = frozenset({408, 502, 503, 504})
 _MANY = re.compile(
     r"too (many|large|much|big)|exceed|more than|match|reduce|narrow|page ?size|date range", re.IGNORECASE
 )
-"""Words of a refusal that may mean too many rows. Whether they do, a smaller question tells (`narrowing.probes`)."""
+"""Words of a refusal that may mean too many rows. A smaller question shows whether they do (`narrowing.probes`)."""
 _ROWS = re.compile(
     r"(\d[\d,.]*)\s*(?:matching\s+)?(?:records?|rows?|results?|actions?|matches|entries|conversions?)\b"
     r"|\b(?:total|found|match(?:es|ed)?|count)\b\D{0,12}?(\d[\d,.]*)",
     re.IGNORECASE,
 )
 _ROWS_MAX = 1_000_000_000
-"""A larger number is no number of rows."""
+"""A larger number does not count rows."""
 
 
 class Axis(Enum):
@@ -54,7 +54,7 @@ _OF_MANY = frozenset({"pagesize", *(name.lower() for axis in Axis for name in ax
 """Fields that a refusal of too many rows may name, in lower case: those that could make it fewer."""
 
 
-def actions_params(
+def build_actions_query(
     campaign_id: str, windows: Mapping[Axis, Window], page_size: int, state: str | None = None
 ) -> dict[str, str]:
     """Query parameters that list a campaign's actions which lie in a window of each of these dates."""
@@ -82,7 +82,7 @@ def read_refusal(status: int, body: Body) -> RequestRefused:
 
 
 def _read_error(body: Body) -> tuple[str, dict[str, str]]:
-    """The message of an error and its fields with what is wrong with each, as far as the body tells."""
+    """The message of an error and its fields with what is wrong with each, as far as the body says."""
     try:
         answer = msgspec.json.decode(body)
         message = str(answer.get("Message") or "")
@@ -106,11 +106,11 @@ def _error(  # noqa: PLR0911 - one answer for each status
                 f"the token may not read this (403){said}; give it the scope in impact.com's API settings"
             )
         case 404:
-            return NotFound(f"the API knows no such thing (404){said}")
+            return NotFound(f"the API has no such object (404){said}")
         case 429:
-            return RateLimited(f"the hour's requests are spent (429){said}", wait)
+            return RateLimited(f"the hourly request limit is reached (429){said}", wait)
         case _ if status < 300:  # noqa: PLR2004 - the class of success
-            return InvalidAnswer(f"the API answers {status}, which is not the 200 of an answer")
+            return InvalidAnswer(f"the API answers {status}, where 200 was expected")
         case _ if status >= 500 or status in {408, 425}:  # noqa: PLR2004 - server errors; took too long, too early
             return (TooSlow if status in _SLOW else Unavailable)(f"the API answers {status}{said}")
         case 400:

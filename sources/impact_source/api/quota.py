@@ -11,7 +11,7 @@ HOUR = 3600.0
 MARGIN = 1.0
 """Seconds waited beyond the announced reset: the headers round."""
 _IN_FLIGHT = 16
-"""No more answers than this can be late: a larger rise of what remains is a new hour."""
+"""No more answers than this can be late: a larger rise of what remains is a reset."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Quota:
 
     @property
     def per_hour(self) -> int:
-        """How many requests an hour allows: as configured, or fewer if the API says so."""
+        """Requests an hour: as configured, or fewer if the API says so."""
         return min(self.allowed, self._limit or self.allowed)
 
     def take(self, now: float) -> None:
@@ -52,7 +52,7 @@ class Quota:
         if self._remaining is not None and within and remaining <= self._remaining + _IN_FLIGHT:
             remaining = min(remaining, self._remaining)  # answers of parallel requests arrive in any order
         else:
-            within = False  # many more than before: the hour has turned
+            within = False  # many more than before: the limit has reset
             remaining -= self._in_flight  # the API may not have counted these yet
         self._remaining = remaining
         if limits.reset is not None or not within:

@@ -13,9 +13,9 @@ from ..errors import BudgetSpent, RateLimited, ReadingError, TransientError
 from .wire import Answer
 
 _PATIENCE = 300.0
-"""Seconds that one request is retried for at the most."""
+"""Seconds after which a request is not repeated any more."""
 _REFUSALS = 5
-"""How often one request waits for the hour to turn before it gives up."""
+"""How often one request waits for the hourly limit to reset before it gives up."""
 _LONGEST = 20
 """How much longer than at first a wait becomes."""
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Retries:
     def repeat(self, send: Callable[[], Answer[T]], attempts: int | None = None) -> Answer[T]:
         """What a request is answered with in the end.
 
-        One that is refused for want of budget is sent again: `send` waits for the hour to turn. Raises `BudgetSpent`
+        One that is refused with 429 is sent again: `send` waits for the hourly limit to reset. Raises `BudgetSpent`
         where that does not help.
         """
         most = min(attempts or self.attempts, self.attempts)
@@ -63,7 +63,7 @@ class Retries:
                 return retrying(attempt)
             except RateLimited as error:
                 _log.info("%s", error)
-        msg = "the API keeps refusing requests although the hour has turned: run again later"
+        msg = "the API keeps refusing requests although the hourly limit has reset: run again later"
         raise BudgetSpent(msg)
 
     def longest(self, max_wait: float, one: float) -> float:

@@ -25,7 +25,7 @@ from .protocol import HTTP_OK, Body, raise_for_status
 
 _LIST: Final = "APISubmissions"
 _NO_ERROR: Final = frozenset({"", "none", "null"})
-"""How an API says that there was no error, beside saying nothing."""
+"""How an API says that there was no error, other than by saying nothing."""
 _SUCCESS = range(200, 300)
 _ERRORS_FROM = 400
 
@@ -40,7 +40,7 @@ class Queued:
 
 
 class Submission(msgspec.Struct, frozen=True, rename="pascal"):
-    """What the API says of a change that was accepted; every value as sent, `''` for none."""
+    """What the API says of a change that was accepted; every value as sent, `''` where there is none."""
 
     batch_id: str
     status: str = ""
@@ -75,14 +75,14 @@ class Submission(msgspec.Struct, frozen=True, rename="pascal"):
 def read_queued(status: int, headers: Mapping[str, str], body: Body) -> Queued:
     """What a change was answered with.
 
-    Raises `OutcomeUnknown` where it may have been accepted all the same: a 5xx, a redirect, a 200 that is no answer.
+    Raises `OutcomeUnknown` where it may have been accepted all the same: a 5xx, a redirect, an unusable 200.
     All else says that it was not: `RequestRefused`, `NotFound`, `CredentialsError`, `ScopeError`, `RateLimited`.
     """
     if status in _SUCCESS:
         try:
             queued = msgspec.json.decode(body, type=dict[str, object])
         except (msgspec.DecodeError, RecursionError) as error:
-            msg = f"the answer to the change is none ({error}): it begins with {bytes(body[:40])!r}"
+            msg = f"the answer to the change is not a JSON object ({error}): it begins with {bytes(body[:40])!r}"
             raise OutcomeUnknown(msg, status) from None
         uri = queued.get("QueuedUri")
         if not isinstance(uri, str) or not (batch_id := _batch_id(uri)):
@@ -130,8 +130,8 @@ def read_submissions(records: memoryview) -> list[Submission]:
 def _submission(raw: bytes) -> Submission:
     try:
         fields = msgspec.json.decode(raw, type=dict[str, object])
-        told = {name: "" if value is None else str(value) for name, value in fields.items()}
-        return msgspec.convert(told, Submission)
+        values = {name: "" if value is None else str(value) for name, value in fields.items()}
+        return msgspec.convert(values, Submission)
     except (msgspec.MsgspecError, RecursionError) as error:
         msg = f"the submission cannot be read: {error}"
         raise InvalidAnswer(msg) from None

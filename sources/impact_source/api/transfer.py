@@ -26,7 +26,7 @@ def fetch(
 
 
 def _unpack(response: httpx.Response, most: int) -> bytearray:
-    """The body. httpx unpacks a piece whole, whatever its size, and as many times over as the answer says."""
+    """The body. httpx would unpack each piece at once, whatever its size, and as often as the answer says."""
     packed = _is_packed(response.headers)
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     body = bytearray()  # grows in place: a list of parts, joined, would take a page's memory twice

@@ -13,7 +13,7 @@ from ..settings import IN_FLIGHT_MAX, IR_VERSION, Settings
 from .connections import Connections
 
 
-def http_client(
+def build_http_client(
     settings: Settings, timeout: httpx.Timeout, connections: Connections, *, keepalive: int = IN_FLIGHT_MAX
 ) -> httpx.Client:
     """What speaks HTTP to the account's API, follows nothing, and keeps so many idle connections.
@@ -60,7 +60,7 @@ def _transport(proxy: httpx.Proxy | None, limits: httpx.Limits, *, trust_env: bo
 
 
 def _check_certificates() -> None:
-    """Raise where the environment names certificates that are not there: OpenSSL says nothing, and trusts nobody."""
+    """Raise where the environment names certificates that are not there: OpenSSL says nothing, and trusts no server."""
     for name, there in (("SSL_CERT_FILE", Path.is_file), ("SSL_CERT_DIR", Path.is_dir)):
         if (path := os.environ.get(name)) and not there(Path(path)):
             msg = f"{name} is {path!r}, which does not exist: correct it, or unset it"

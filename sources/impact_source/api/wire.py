@@ -20,7 +20,7 @@ from .connections import Connections, drop
 from .headers import Limits, read_date, read_limits
 from .protocol import HTTP_OK, Body
 from .transfer import fetch
-from .transport import http_client
+from .transport import build_http_client
 
 _BODY_MAX = 1 << 30
 """Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
@@ -38,12 +38,12 @@ Reader: TypeAlias = Callable[[int, Mapping[str, str], Body], T]
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds to wait for a connection, for the next bytes of an answer, for room to send, and for a whole answer."""
+    """Seconds to wait for a connection, for the next bytes of an answer, for room to send, and for all of an answer."""
 
     connect: float = 10.0
     read: float = 60.0
     write: float = 30.0
-    whole: float = 600.0
+    total: float = 600.0
 
     @property
     def timeout(self) -> httpx.Timeout:
@@ -64,7 +64,7 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer whose meaning nobody has looked at."""
+    """An answer as it came, not read yet."""
 
     response: httpx.Response
     body: Body
@@ -100,7 +100,7 @@ class Wire:
         self._masked, self._patience = settings.masked, patience
         self._origin = httpx.URL(settings.base_url)
         self._connections = Connections()
-        self.http = http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
+        self.http = build_http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -116,7 +116,7 @@ class Wire:
             try:
                 url = self._origin.join(link)
             except httpx.InvalidURL as error:
-                msg = f"the API links to what is no address ({error}): {link[:80]!r}"
+                msg = f"the API links to something that is not an address ({error}): {link[:80]!r}"
                 raise InvalidAnswer(msg) from None
             if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
                 msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
@@ -153,7 +153,7 @@ class Wire:
         """Send a request that the budget let go; its answer of no more than `most` bytes. Raises as `fetch` does."""
         limits, refused = Limits(), False
         try:
-            response, body = fetch(self.http, request, self._connections, seconds=self._patience.whole, most=most)
+            response, body = fetch(self.http, request, self._connections, seconds=self._patience.total, most=most)
             limits, refused = read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
         finally:
             self.budget.hear(limits, refused=refused)

@@ -9,7 +9,7 @@ import httpx
 
 from ..errors import NotSent, OutcomeUnknown
 from .changes import FORM, Request
-from .client import Client, segment
+from .client import Client, encode_segment
 from .submissions import Queued, read_queued
 from .wire import Answer, Heard, Patience, Wire
 
@@ -22,14 +22,14 @@ _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 class Writer:
     """Sends changes within the budget of `client`, which reads everything else. Close it, or use it as a context.
 
-    Each change goes over a connection of its own: one that was kept may be dead, and whether a change was lost with it
-    nobody could tell.
+    Each change goes over a connection of its own: one that was kept may be dead, and then nobody knows
+    whether a change was lost with it.
     """
 
     def __init__(self, client: Client, *, patience: Patience | None = None) -> None:
         self._masked, self._budget = client.settings.masked, client.budget
         self._wire = Wire(client.settings, client.clock, client.budget, patience or Patience(), keepalive=0)
-        self._path = f"/Advertisers/{segment(client.settings.account_sid)}/Actions"
+        self._path = f"/Advertisers/{encode_segment(client.settings.account_sid)}/Actions"
 
     def __enter__(self) -> Self:
         """The writer itself."""
@@ -66,5 +66,5 @@ class Writer:
             return self._wire.exchange(request, _BODY_MAX)
         except _NOT_SENT as error:
             raise NotSent(self._wire.no_answer(error)) from None
-        except Exception as error:  # noqa: BLE001 - an error that nobody thought of may come after it left, too
+        except Exception as error:  # noqa: BLE001 - any other error may come after it has left
             raise OutcomeUnknown(self._wire.no_answer(error)) from None

@@ -11,7 +11,7 @@ from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source.actions.reading import Batch, WindowDone, WindowReader
 from impact_source.api.client import Client
 from impact_source.api.protocol import Axis
-from impact_source.errors import ReadingError, RequestRefused, WindowNotWhole
+from impact_source.errors import ReadingError, RequestRefused, WindowIncomplete
 from impact_source.plan.narrowing import allowed
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.splitting import Counts
@@ -170,7 +170,7 @@ def test_narrowing_that_leads_nowhere_ends_with_the_words_of_the_api(account: Ma
     one.sandbox.on_request = refuse
     read = Read(one)
     (error,) = read.errors
-    assert isinstance(error, WindowNotWhole)
+    assert isinstance(error, WindowIncomplete)
     assert "dear user" in str(error)
     assert read.sent <= allowed(10 * SIZE + 1, SIZE)
 
@@ -211,7 +211,7 @@ def test_parts_below_the_total_raise(account: Make) -> None:
     one.sandbox.on_request = refuse
     read = Read(one)
     (error,) = read.errors
-    assert isinstance(error, WindowNotWhole)
+    assert isinstance(error, WindowIncomplete)
     assert "20,001" in str(error)
     assert not read.done[-1].whole
     assert read.ids == read.truth, "what did come is there all the same"
@@ -222,7 +222,7 @@ def test_a_total_that_is_too_high_names_the_window(account: Make) -> None:
     one = crowded(account)
     one.world.rules = Rules(shared_locking_day=28, total_too_high=(min(one.truth()),))
     (error,) = Read(one).errors
-    assert isinstance(error, WindowNotWhole)
+    assert isinstance(error, WindowIncomplete)
     assert "campaign 1000, locking" in str(error)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_sandbox import Reply, Rules
-from impact_source.api.changes import ItemChange, Request, Reversal, Target, Update, plain
+from impact_source.api.changes import ItemChange, Request, Reversal, Target, Update, format_number
 from impact_source.api.client import Client
 from impact_source.api.submissions import read_queued, read_submission
 from impact_source.api.wire import Patience
@@ -86,8 +86,8 @@ def test_a_change_that_could_mean_two_things_is_none(made: Callable[[], object])
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12))
 def test_numbers_are_written_plainly(number: Decimal) -> None:
     """Any amount is written without exponent and comes back as itself."""
-    assert Decimal(plain(number)) == number
-    assert set(plain(number)) <= set("-0123456789.")
+    assert Decimal(format_number(number)) == number
+    assert set(format_number(number)) <= set("-0123456789.")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impact_source.api import clock
-from impact_source.api.clock import Clock, believed
+from impact_source.api.clock import Clock, estimate_skew
 from impact_sync.check import run as check
 from impact_sync.console.exits import Exit
 
@@ -48,7 +48,7 @@ def hours(*skews: float) -> list[timedelta]:
 )
 def test_a_clock_is_believed_as_far_as_answers_and_our_own_agree(skews: list[float], told: tuple[float, bool]) -> None:
     """Most witnesses win; our own clock is overruled by three answers, and in doubt the earlier side counts."""
-    skew, certain = believed(hours(*skews))
+    skew, certain = estimate_skew(hours(*skews))
     assert (skew / HOUR, certain) == told
 
 
@@ -60,7 +60,7 @@ def test_a_clock_is_believed_as_far_as_answers_and_our_own_agree(skews: list[flo
 def test_one_wrong_answer_of_any_five_is_not_believed(own: float, odd: float, at: list[int]) -> None:
     """Wherever the one odd answer comes, and however wrong our own clock is, the others' time is taken."""
     skews = [odd + own if place in at else own for place in range(5)]
-    assert believed(hours(*skews)) == (own * HOUR, True)
+    assert estimate_skew(hours(*skews)) == (own * HOUR, True)
 
 
 def test_a_later_answer_shows_how_far_the_clock_had_run_ahead() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from impact_source.api import clock
-from impact_source.api.clock import Clock, believed
+from impact_source.api.clock import Clock, estimate_skew
 from impact_source.settings import CLOCK_TOLERANCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ def told(*skews: timedelta) -> Clock:
 )
 def test_witnesses_that_lie_close_together_agree(skews: list[timedelta], expected: tuple[timedelta, bool]) -> None:
     """Half a minute apart is the same time; a side that one more outnumbers is still believed if it is earlier."""
-    assert believed(skews) == expected
+    assert estimate_skew(skews) == expected
 
 
 def test_this_machines_clock_is_asked_where_no_other_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

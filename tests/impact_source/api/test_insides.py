@@ -9,7 +9,7 @@ import httpcore
 import httpx
 import pytest
 from impact_source.api.connections import Connections
-from impact_source.api.transport import http_client
+from impact_source.api.transport import build_http_client
 from impact_source.settings import Settings
 from typing_extensions import override
 
@@ -36,7 +36,7 @@ class Counting(Connections):
 
 @pytest.mark.parametrize("proxied", [False, True])
 def test_httpx_connects_through_our_own_backend(monkeypatch: pytest.MonkeyPatch, proxied: bool) -> None:  # noqa: FBT001
-    """No backend can be handed to httpx, so `http_client` sets `_pool._network_backend` of its transport.
+    """No backend can be handed to httpx, so `build_http_client` sets `_pool._network_backend` of its transport.
 
     If this fails, httpx or httpcore has renamed one of the two. Then no request has a deadline (a peer that drips is
     listened to for ever), and Ctrl-C waits for answers. Then write a transport on httpcore's own connection pool.
@@ -47,7 +47,7 @@ def test_httpx_connects_through_our_own_backend(monkeypatch: pytest.MonkeyPatch,
         url = "https://api.invalid"
     connections = Counting()
     with (
-        http_client(Settings("sid", "token", base_url=url), httpx.Timeout(5), connections) as http,
+        build_http_client(Settings("sid", "token", base_url=url), httpx.Timeout(5), connections) as http,
         pytest.raises(httpx.ConnectError),
     ):
         http.get("/")

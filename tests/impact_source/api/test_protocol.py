@@ -138,14 +138,14 @@ def test_a_page_link_keeps_every_parameter_and_names_its_page_once() -> None:
     first = Page(
         memoryview(b"[]"), 1, 1, 9, "/A/Actions?CampaignId=1&StartDate=2026-01-01T00%3A00%3A00Z&Page=2&PageSize=2000"
     )
-    link = answers.page_link(first, 5)
+    link = answers.build_page_link(first, 5)
     assert link == "/A/Actions?CampaignId=1&StartDate=2026-01-01T00%3A00%3A00Z&PageSize=2000&Page=5"
 
 
 def test_a_list_is_asked_for_by_exactly_one_date() -> None:
     """Both bounds of the date go out, with a time component and in UTC."""
     window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
-    assert protocol.actions_params("7", {Axis.LOCKING: window}, 20_000) == {
+    assert protocol.build_actions_query("7", {Axis.LOCKING: window}, 20_000) == {
         "CampaignId": "7",
         "LockingDateStart": "2026-01-01T00:00:00Z",
         "LockingDateEnd": "2026-01-02T00:00:00Z",

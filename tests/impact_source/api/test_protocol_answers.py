@@ -40,7 +40,7 @@ def refused(body: Any, status: int = 400) -> errors.ImpactError:  # noqa: ANN401
 def test_a_window_is_asked_for_in_whole_seconds(start: float, end: float, last: str) -> None:
     """The API may compare to the second and leave the end out: what lies in a part of a second is asked for."""
     window = Window(NOW + timedelta(seconds=start), NOW + timedelta(seconds=end))
-    params = protocol.actions_params("7", {Axis.UPDATED: window}, 10, "PENDING")
+    params = protocol.build_actions_query("7", {Axis.UPDATED: window}, 10, "PENDING")
     assert params["EndDate"] == f"2026-01-01T{last}Z"
     assert params["State"] == "PENDING"
 
@@ -99,7 +99,7 @@ def test_an_object_is_the_one_that_was_asked_for() -> None:
 def test_a_page_link_keeps_odd_parameters() -> None:
     """A filter that is empty, or holds a question mark, is the same filter on every page."""
     first = Page(memoryview(b"[]"), 1, 1, 9, "/A?Note=a?b&Empty=&page=2")
-    assert answers.page_link(first, 3) == "/A?Note=a%3Fb&Empty=&Page=3"
+    assert answers.build_page_link(first, 3) == "/A?Note=a%3Fb&Empty=&Page=3"
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_each_status_is_the_very_error(status: int, error: type[Exception]) -> N
 
 def test_errors_repeat_what_the_api_said() -> None:
     """A user reads the API's own words, where there are any."""
-    assert str(refused({}, 404)) == "the API knows no such thing (404)"
-    assert str(refused({"Message": "gone"}, 404)) == "the API knows no such thing (404): gone"
+    assert str(refused({}, 404)) == "the API has no such object (404)"
+    assert str(refused({"Message": "gone"}, 404)) == "the API has no such object (404): gone"
 
 
 ALL = [{"Field": name} for axis in Axis for name in axis.value] + [{"Field": "PageSize"}]

@@ -149,7 +149,7 @@ def test_threads_together_never_overrun() -> None:
 
 
 def test_waiting_ends_when_the_run_is_abandoned() -> None:
-    """Ctrl-C while waiting for the hour to turn does not wait for it."""
+    """Ctrl-C while waiting for the hourly limit does not wait for it."""
     hour = Budget(1, max_wait=7200)
     hour.take()
     ended: list[str] = []
@@ -164,7 +164,7 @@ def test_waiting_ends_when_the_run_is_abandoned() -> None:
     thread.start()
     hour.stop()
     thread.join(timeout=60)
-    assert ended == ["stopped while waiting for the hour to turn"]
+    assert ended == ["stopped while waiting for the hourly limit to reset"]
 
 
 def test_a_new_hour_is_recognised_where_no_reset_is_told() -> None:
@@ -196,8 +196,8 @@ def test_waiting_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     time.now = 5.0
     hour.pause(995)
     assert [record.getMessage() for record in caplog.records] == [
-        "the hour's requests are spent: waiting 40 s",
-        "the hour's requests are spent: waiting 1000 s",
+        "the hourly request limit is reached: waiting 40 s",
+        "the hourly request limit is reached: waiting 1000 s",
     ]
 
 

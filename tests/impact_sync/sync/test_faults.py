@@ -44,7 +44,7 @@ from tests.support.account import Account, own_clock
 
 Make = Callable[..., Account]
 BRIEF = Patience(read=0.3)
-SHORT = Patience(read=60, whole=0.3)
+SHORT = Patience(read=60, total=0.3)
 _MOST = 60.0
 """Seconds that the busiest machine has to do what takes it a moment."""
 DRIPS = tuple(kind for kind in Kind if kind.name.startswith("DRIP_"))
@@ -62,7 +62,7 @@ ALONE = {str(kind): (kind,) for kind in OTHERS}
 
 @pytest.fixture(autouse=True)
 def _no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second's margin after the hour has turned."""
+    """No second's margin after the hourly limit has reset."""
     monkeypatch.setattr(quota, "MARGIN", 0.0)
 
 
@@ -211,7 +211,7 @@ def test_an_answer_that_drips_is_not_waited_for_for_ever(account: Make) -> None:
     one = account(days=1, per_day=1, campaigns=ONE)
     one.sandbox.faults = Faults(1.0, kinds=(Kind.DRIP,), slowly=2)
     with pytest.raises(Unavailable, match="ReadTimeout"):
-        ids(one, Patience(read=1.0, whole=0.2))
+        ids(one, Patience(read=1.0, total=0.2))
 
 
 @pytest.mark.parametrize("kind", DRIPS)
@@ -219,7 +219,7 @@ def test_whatever_comes_without_end_is_given_up_at_the_deadline(account: Make, k
     """A head, interim answers, a trailer, or packed nothing, byte after byte: the request ends at its deadline."""
     one = account(days=1, per_day=1, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=10)
-    with pytest.raises(Unavailable, match=r"not there after 0\.3 s"):
+    with pytest.raises(Unavailable, match=r"no complete answer after 0\.3 s"):
         ids(one, SHORT)
     assert one.sandbox.thrown[kind] == 3
 
@@ -233,7 +233,7 @@ def test_a_proxy_that_answers_without_end_is_given_up_at_the_deadline(
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         with (
             Client(one.settings(base_url="https://api.invalid"), patience=SHORT) as made,
-            pytest.raises(Unavailable, match=r"not there after 0\.3 s"),
+            pytest.raises(Unavailable, match=r"no complete answer after 0\.3 s"),
         ):
             list(made.campaigns())
 
@@ -380,7 +380,7 @@ def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
     """A next page at what cannot be parsed ends in an error that shows it."""
     one = account(days=1, per_day=1, campaigns=ONE)
     one.sandbox.on_request = lambda _: page(1, 1, "http://[::1")
-    with pytest.raises(InvalidAnswer, match="no address"):
+    with pytest.raises(InvalidAnswer, match="not an address"):
         ids(one)
 
 
@@ -402,7 +402,7 @@ def test_the_rest_of_a_cut_answer_is_not_taken_for_the_next(account: Make) -> No
 
         threading.Thread(target=serve, daemon=True).start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with Client(one.settings(base_url=url)) as made, pytest.raises(InvalidAnswer, match="no JSON"):
+        with Client(one.settings(base_url=url)) as made, pytest.raises(InvalidAnswer, match="not a JSON object"):
             list(made.campaigns())
         for connection in connections:
             connection.close()
@@ -420,7 +420,7 @@ def test_the_clock_of_a_gateway_is_not_the_servers(account: Make) -> None:
 
 
 def test_a_pause_before_a_retry_ends_when_the_run_is_abandoned(account: Make) -> None:
-    """Ctrl-C while a failed request waits to be repeated does not wait for it, nor for an hour to turn."""
+    """Ctrl-C while a failed request waits to be repeated does not wait for it, nor for the hourly limit."""
     one = account(days=1, per_day=1, campaigns=ONE)
     failing, ended = threading.Event(), threading.Event()
 
@@ -449,7 +449,7 @@ def test_waiting_for_an_answer_ends_when_the_run_is_abandoned(account: Make) -> 
     one.sandbox.faults = faults(1.0, Kind.HANG, most_in_a_row=None, hang=3_600)
     asked, ended = threading.Event(), threading.Event()
     one.sandbox.on_request = lambda _: asked.set()
-    with Client(one.settings(), patience=Patience(read=3_600, whole=3_600)) as made:
+    with Client(one.settings(), patience=Patience(read=3_600, total=3_600)) as made:
 
         def list_them() -> None:
             with pytest.raises(BudgetSpent, match="stopped"):

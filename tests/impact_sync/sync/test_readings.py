@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Ask
-from impact_source.errors import RequestRefused, ShortAnswers, WindowNotWhole
+from impact_source.errors import RequestRefused, ShortAnswers, WindowIncomplete
 from impact_sync.console.exits import Exit
 from impact_sync.verify.run import verify
 
@@ -203,7 +203,7 @@ def test_a_window_that_never_rests_does_not_hold_the_sync_up(account: Make) -> N
     one.sandbox.on_request = stir
     summary = one.sync()
     assert summary.exit is (Exit.FAILED if summary.failures else Exit.DONE)
-    assert {type(failure.error) for failure in summary.failures} <= {WindowNotWhole}
+    assert {type(failure.error) for failure in summary.failures} <= {WindowIncomplete}
     outcomes = {row[0] for row in one.query("select outcome from impact.sync_windows where pass = 'locking'")}
     assert "moved" in outcomes
     assert ("failed" in outcomes) == bool(summary.failures)
