@@ -132,7 +132,7 @@ class Wire:
             for _ in range(_REDIRECTS):
                 self.budget.rest(0)  # nothing leaves once the run is abandoned
                 self.budget.take()
-                heard = self._answered(request)
+                heard = self._fetch(request)
                 if heard.response.next_request is None:
                     return heard.read(read)
                 request = heard.response.next_request
@@ -140,14 +140,14 @@ class Wire:
             msg = "the API redirects in a circle: check base_url"
             raise ConfigurationError(msg)
 
-    def _answered(self, request: httpx.Request) -> Heard:
+    def _fetch(self, request: httpx.Request) -> Heard:
         """The answer to a request; an error of ours where none came, which says whether one may come another time."""
         try:
             return self.exchange(request, _BODY_MAX)
         except (httpx.TransportError, httpx.DecodingError) as error:
             self.budget.rest(0)  # shut by ourselves, for good
             _log.info("no answer: %s", type(error).__name__)
-            raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(self.no_answer(error)) from None
+            raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(self.describe_failure(error)) from None
 
     def exchange(self, request: httpx.Request, most: int) -> Heard:
         """Send a request that the budget let go; its answer of no more than `most` bytes. Raises as `fetch` does."""
@@ -162,6 +162,6 @@ class Wire:
         self.seconds = response.elapsed.total_seconds()
         return Heard(response, body, self.clock.now(), time.monotonic(), self.seconds)
 
-    def no_answer(self, error: Exception) -> str:
-        """In words, that none came and why."""
+    def describe_failure(self, error: Exception) -> str:
+        """Why no answer came, in words."""
         return f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"

@@ -65,6 +65,6 @@ class Writer:
         try:
             return self._wire.exchange(request, _BODY_MAX)
         except _NOT_SENT as error:
-            raise NotSent(self._wire.no_answer(error)) from None
+            raise NotSent(self._wire.describe_failure(error)) from None
         except Exception as error:  # noqa: BLE001 - any other error may come after it has left
-            raise OutcomeUnknown(self._wire.no_answer(error)) from None
+            raise OutcomeUnknown(self._wire.describe_failure(error)) from None
