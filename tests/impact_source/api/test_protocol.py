@@ -76,7 +76,7 @@ def test_whatever_comes_is_a_page_or_an_error_of_ours(body: bytes) -> None:
         (401, {}, errors.CredentialsError, "account_sid"),
         (403, {"Message": "Access denied"}, errors.ScopeError, "scope"),
         (404, {}, errors.NotFound, "404"),
-        (429, {}, errors.RateLimited, "spent"),
+        (429, {}, errors.RateLimited, "hourly request limit is reached"),
         (500, "<html>", errors.Unavailable, "500"),
         (503, {}, errors.Unavailable, "503"),
         (400, {"Message": "Too many"}, errors.WindowTooFull, "Too many"),
