@@ -22,8 +22,9 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from .account import Ask
 from .actions.landing import Landing, item_versions, versions
-from .actions.run import Ask, Packages, Walk
+from .actions.run import Packages, Walk
 from .api.client import Client
 from .errors import BudgetSpent, ConfigurationError
 from .items.landing import ItemLanding

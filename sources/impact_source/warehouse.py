@@ -14,10 +14,9 @@ import pyarrow.compute as pc
 import sqlglot
 from dlt.destinations.sql_client import SqlClientBase
 
-from .api.protocol import Axis
+from .plan.axis import Axis
 from .plan.gone import Gone
-from .plan.splitting import Counts
-from .plan.windows import Window
+from .plan.windows import Counts, Window
 from .rows.columns import MONEY, TIME
 from .rows.diff import REVERSED
 

@@ -25,6 +25,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/plan/splitting"),
     # From cursors to windows: a cursor that moves too far loses rows for good.
     **_tested(f"{_SOURCE}/plan/passes", "test_passes_marks"),
+    **_tested(f"{_SOURCE}/plan/cursors", "test_passes_marks"),
+    # How actions that no window returned are read again.
+    **_tested(f"{_SOURCE}/plan/unseen"),
     # Which rows of a page are written, and the sums of money that moved.
     **_tested(f"{_SOURCE}/rows/diff"),
     # What an answer of the API means.

@@ -12,9 +12,9 @@ import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 from impact_source import impact
+from impact_source.account import State
 from impact_source.actions.landing import Lander, Landing
 from impact_source.actions.reading import Batch, WindowReader
-from impact_source.actions.run import State
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.errors import InvalidAnswer, NotFound, ReadingError

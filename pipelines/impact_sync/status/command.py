@@ -11,7 +11,7 @@ import click
 import dlt
 from impact_source.actions.reading import AHEAD
 from impact_source.items.queue import ItemQueue
-from impact_source.plan.passes import Mark
+from impact_source.plan.cursors import Mark
 from impact_source.settings import REQUESTS_PER_HOUR, SPARED, parse_flag, parse_ids
 from impact_source.warehouse import Warehouse
 

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from impact_source.actions.reading import FAILED, LEFT_OUT, Batch, WindowDone, WindowReader
 from impact_source.api.client import Client
-from impact_source.api.protocol import Axis
 from impact_source.errors import ShortAnswers
+from impact_source.plan.axis import Axis
 from impact_source.plan.gone import Gone
-from impact_source.plan.passes import Bounds, Pass, Reading, plan_unseen
+from impact_source.plan.passes import Bounds, Pass, Reading
+from impact_source.plan.unseen import plan_unseen
 from impact_source.plan.windows import Window, cut
 from impact_source.settings import LATE
 

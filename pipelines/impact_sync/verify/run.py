@@ -15,14 +15,16 @@ from typing import Any, Self
 
 import dlt
 from impact_source import Ask, Settings, impact
+from impact_source.account import State, claim_warehouse
 from impact_source.actions.landing import Lander, Landing, versions
 from impact_source.actions.reading import WindowDone, WindowReader
-from impact_source.actions.run import Progress, State, own
+from impact_source.actions.run import Progress
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.campaigns import Campaigns, explain, find_campaigns
 from impact_source.errors import ConfigurationError
-from impact_source.plan.passes import Bounds, Cursors, Mark, Pass
+from impact_source.plan.cursors import Cursors, Mark
+from impact_source.plan.passes import Bounds, Pass
 from impact_source.plan.windows import Window, cut
 from impact_source.settings import LATE
 from impact_source.warehouse import Warehouse
@@ -154,7 +156,7 @@ class Verification:
     def read(self, state: State) -> None:
         """Read and compare. `state` is that of the source; it is left as it is."""
         state = deepcopy(state)
-        own(state, self._client.settings)
+        claim_warehouse(state, self._client.settings)
         if not state.get("campaigns") and not self._held.any:
             msg = "there is nothing to verify yet: run `impact sync` first"
             raise ConfigurationError(msg)
@@ -175,7 +177,7 @@ class Verification:
 
     def package(self, state: State) -> Iterator[Landing]:
         """What is to be written: the windows that were read, the findings, and the rows to mend."""
-        own(state, self._client.settings)
+        claim_warehouse(state, self._client.settings)
         findings = list(self._findings.rows(self.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
         if not self._repair:

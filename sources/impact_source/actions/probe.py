@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from ..api.client import Client
-from ..api.protocol import Axis
 from ..errors import NotFound, ReadingError, ShortAnswers, WindowTooFull
+from ..plan.axis import Axis
 from ..plan.passes import Bounds, Pass, Reading
 from ..plan.windows import Window, second
 from ..settings import PAGE_SIZE_MIN

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..api.client import ATTEMPTS, Answer, Client
-from ..api.protocol import Axis, Page
+from ..api.protocol import Page
 from ..errors import NotFound, ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
 from ..plan import narrowing
+from ..plan.axis import Axis
 from ..plan.narrowing import Case, Cuts, Known, Way, Why
 from ..plan.passes import Pass, Reading
-from ..plan.splitting import Counts
-from ..plan.windows import Window
+from ..plan.windows import Counts, Window
 from ..rows.columns import ACTION
 from ..rows.parse import Reader, Records
 from ..settings import PAGE_SIZE_MAX, PAGE_SIZE_MIN, PAGES_MAX

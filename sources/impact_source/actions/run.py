@@ -7,25 +7,27 @@ the state of the package that carries the rows they vouch for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import pyarrow as pa
 
+from ..account import Ask, State, claim_warehouse
 from ..api.client import Client
 from ..campaigns import Campaigns, find_campaigns
-from ..errors import ConfigurationError, ForeignWarehouse, ImpactError
+from ..errors import ConfigurationError, ImpactError
 from ..items.landing import no_items
 from ..plan import passes
-from ..plan.passes import Bounds, Cursors, Mark, Pass, Reading
+from ..plan.cursors import Cursors, Mark
+from ..plan.passes import Bounds, Pass, Reading
+from ..plan.unseen import plan_unseen
 from ..plan.windows import Window
 from ..rows.columns import ACTION
 from ..rows.diff import Tally
 from ..rows.ours import FETCH_TABLE
 from ..rows.parse import empty
-from ..settings import LOCK_MAX, Settings
 from ..warehouse import Refused, Warehouse
 from .landing import Lander, Landing, Watch, gathered, versions
 from .probe import prove_locking
@@ -35,22 +37,6 @@ from .unread import Unread
 _log = logging.getLogger(__name__)
 _GATHERED = 40_000
 """Actions that are handed to dlt at once."""
-State = MutableMapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What the user asked of a run; None is the default: all campaigns, from the cursors, to now."""
-
-    campaigns: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a range that ends before it starts: it would silently hold nothing."""
-        if self.since and self.until and self.since > self.until:
-            msg = f"--since ({self.since.isoformat()}) is after --until ({self.until.isoformat()}): swap them"
-            raise ConfigurationError(msg)
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,7 @@ class Walk:
         client: Client,
         warehouse: Warehouse,
         run_id: str,
-        ask: Ask = Ask(),
+        ask: Ask = Ask(),  # noqa: B008 - it is immutable
         *,
         package_rows: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
@@ -151,7 +137,7 @@ class Walk:
 
     def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package; moves the cursors in `state`, which must be landed with them."""
-        own(state, self.settings)
+        claim_warehouse(state, self.settings)
         self._state = state
         self._lander.new_package()
         enough = self._lander.received + self._package_rows
@@ -176,7 +162,7 @@ class Walk:
 
     def plan(self, state: State) -> list[Reading]:
         """The windows that a run would read as things stand, without reading them."""
-        own(state, self.settings)
+        claim_warehouse(state, self.settings)
         self._state = state
         _, chosen = self._choose()
         bounds = self._begin()
@@ -232,12 +218,7 @@ class Walk:
     def _begin(self) -> Bounds:
         now = self.client.clock.now().replace(microsecond=0)
         self.client.clock.not_before(self._warehouse.latest_run())  # for stamps; windows end at the server's now
-        # What lies further ahead than any lock can is the same as what is not given.
-        until = min(self.ask.until or now, now + LOCK_MAX)
-        self.bounds = Bounds(now, until, self.ask.since)
-        if self.ask.since and self.ask.since > until:
-            msg = f"--since ({self.ask.since.isoformat()}) lies after {until.isoformat()}, up to which would be read"
-            raise ConfigurationError(msg)
+        self.bounds = self.ask.bounds(now)
         self._reader.horizon = Window(self.bounds.earliest, max(now, self.bounds.until))
         return self.bounds
 
@@ -338,7 +319,7 @@ class Walk:
         def count(window: Window) -> int:
             return sum(n for _, n in self._warehouse.counts(campaign_id, Pass.UNSEEN.axis, {Pass.UNSEEN.axis: window}))
 
-        readings, singles = passes.plan_unseen(campaign_id, unseen, count, bounds, self.settings.page_size)
+        readings, singles = plan_unseen(campaign_id, unseen, count, bounds, self.settings.page_size)
         readings += self._windows_of(campaign_id, missing)
         yield from self._read(readings, len(readings))
         # An action that its window did not return has another date now, or is gone: only its id can tell.
@@ -395,13 +376,3 @@ class Walk:
                 requests_left=self.client.budget.remaining,
             )
         )
-
-
-def own(state: State, settings: Settings) -> None:
-    """Note whose warehouse this is. Raises `ForeignWarehouse` where it was filled from another account."""
-    if state.setdefault("account", settings.account) != settings.account:
-        msg = (
-            f"this warehouse was filled from another account than {settings.masked_sid}: "
-            "give each account a warehouse of its own (DESTINATION__DUCKDB__CREDENTIALS)"
-        )
-        raise ForeignWarehouse(msg)

@@ -28,12 +28,13 @@ from ..errors import (
     Unavailable,
     UnsafeId,
 )
+from ..plan.axis import Axis
 from ..plan.windows import Window
 from ..settings import PAGE_SIZE_MIN, Settings
 from . import protocol
 from .changes import Submission, read_submission
 from .clock import Clock
-from .protocol import Axis, Body, Page
+from .protocol import Body, Page
 from .quota import Budget
 from .transfer import fetch
 from .transport import Connections, drop, http_client

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import Enum
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
@@ -27,6 +26,7 @@ from ..errors import (
     Unavailable,
     WindowTooFull,
 )
+from ..plan.axis import Axis
 from ..plan.windows import SECOND, Window, instant, whole
 from ..rows.nesting import flatten
 
@@ -57,14 +57,6 @@ _ROWS = re.compile(
 )
 _ROWS_MAX = 1_000_000_000
 """A larger number is no number of rows."""
-
-
-class Axis(Enum):
-    """The date that a list of actions is filtered by; the value is its pair of parameters."""
-
-    UPDATED = ("StartDate", "EndDate")
-    EVENT = ("ActionDateStart", "ActionDateEnd")
-    LOCKING = ("LockingDateStart", "LockingDateEnd")
 
 
 _OF_MANY = frozenset({"pagesize", *(name.lower() for axis in Axis for name in axis.value)})

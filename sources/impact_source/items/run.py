@@ -16,7 +16,7 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
-from ..actions.run import State, own
+from ..account import State, claim_warehouse
 from ..api.client import Client
 from ..errors import ImpactError
 from ..settings import SPARED
@@ -124,7 +124,7 @@ class ItemWalk:
         What `item_fetches` vouches for lands one package before it does: each table commits on its own, and a run
         that is killed between the two must not leave an action that looks read and whose items are not there.
         """
-        own(state, self.client.settings)
+        claim_warehouse(state, self.client.settings)
         self._warehouse.refresh()
         self.landed()
         due, self._due = self._due, None

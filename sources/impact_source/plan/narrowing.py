@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, IntEnum
 
-from ..api.protocol import Axis
 from ..settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
+from .axis import Axis
 from .passes import Reading
-from .splitting import Counts, parts
-from .windows import Window, second
+from .splitting import parts
+from .windows import Counts, Window, second
 from .windows import cut as cut_to_length
 
 _SHARE = 0.1

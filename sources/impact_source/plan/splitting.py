@@ -8,14 +8,11 @@ between them, or shorter than a second, do.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from .windows import SECOND, Window, whole
+from .windows import SECOND, Counts, Window, whole
 
-Counts = Sequence[tuple[datetime, int]]
-"""Instants in order, with the number of actions that are known to lie at each."""
 _MARGIN = 0.9
 """Known counts are a little old: parts are filled to this share only."""
 _PARTS_MAX = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,8 @@ from ..settings import WINDOW_MAX
 
 SECOND = timedelta(seconds=1)
 """The least unit: the API's documents know no finer one, and it may compare no finer."""
+Counts = Sequence[tuple[datetime, int]]
+"""Instants in order, with the number of actions that are known to lie at each."""
 
 
 @dataclass(frozen=True, order=True)

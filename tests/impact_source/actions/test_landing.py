@@ -12,9 +12,9 @@ import dlt
 import pyarrow as pa
 import pytest
 from impact_source import impact
+from impact_source.account import State
 from impact_source.actions.landing import Lander, Landing, Watch, versions
 from impact_source.actions.reading import Batch
-from impact_source.actions.run import State
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION

@@ -10,12 +10,11 @@ import pytest
 from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source.actions.reading import Batch, WindowDone, WindowReader
 from impact_source.api.client import Client
-from impact_source.api.protocol import Axis
 from impact_source.errors import ReadingError, RequestRefused, WindowNotWhole
+from impact_source.plan.axis import Axis
 from impact_source.plan.narrowing import allowed
 from impact_source.plan.passes import Pass, Reading
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.windows import Counts, Window
 
 from tests.support.account import Account
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from impact_source import errors
 from impact_source.api import protocol
-from impact_source.api.protocol import Axis, Limits, Page
+from impact_source.api.protocol import Limits, Page
+from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 
 ENVELOPE = {"@page": "2", "@numpages": "3", "@total": "41", "@nextpageuri": "/x?Page=3"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from impact_source import errors
 from impact_source.api import protocol
-from impact_source.api.protocol import Axis, Limits, Page
+from impact_source.api.protocol import Limits, Page
+from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

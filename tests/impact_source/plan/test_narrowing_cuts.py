@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
 from impact_source.plan.narrowing import Case, Known, Way, Why, child, cut, probes
 from impact_source.plan.passes import Pass, Reading
-from impact_source.plan.splitting import Counts, parts
-from impact_source.plan.windows import Window, second
+from impact_source.plan.splitting import parts
+from impact_source.plan.windows import Counts, Window, second
 from impact_source.settings import PAGE_SIZE_MAX, PAGES_MAX
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
+from impact_source.plan.cursors import Mark
 from impact_source.plan.narrowing import Case, Known, Way, Why, adds_up, allowed, child, cut
-from impact_source.plan.passes import Mark, Reading
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.passes import Reading
+from impact_source.plan.windows import Counts, Window
 from impact_source.settings import STATES
 
 from tests.impact_source.plan.test_narrowing_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE

@@ -26,7 +26,6 @@ from impact_source.api import client
 from impact_source.api import quota as budget
 from impact_source.api.client import Client, Patience
 from impact_source.api.clock import Clock
-from impact_source.api.protocol import Axis
 from impact_source.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -36,8 +35,8 @@ from impact_source.errors import (
     RequestRefused,
     Unavailable,
 )
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.axis import Axis
+from impact_source.plan.windows import Counts, Window
 from impact_sync.console.exits import Exit, exit_code
 
 from tests.support.account import Account, own_clock
