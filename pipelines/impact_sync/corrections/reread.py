@@ -13,19 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from impact_source import impact
 from impact_source.account import State
-from impact_source.actions.landing import Lander, Landing
-from impact_source.actions.reading import Batch, WindowReader
+from impact_source.actions.events import Batch
+from impact_source.actions.landing import Lander
+from impact_source.actions.reading import WindowReader
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.errors import InvalidAnswer, NotFound, ReadingError
-from impact_source.items.landing import ItemLander, item_reader, no_items, one_a_sku
-from impact_source.items.queue import STATE, Queued, Status
+from impact_source.items.landing import ItemLander
+from impact_source.items.queue import STATE, Listing, Queued, Status
 from impact_source.items.reading import ItemReader
-from impact_source.items.spool import Listing
 from impact_source.plan.gone import Gone
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
+from impact_source.rows.items import item_reader, merge_lines, no_items
+from impact_source.rows.landing import Landing
 from impact_source.rows.parse import Reader, Records, Rejected
 from impact_source.warehouse import Warehouse
 
@@ -220,4 +222,4 @@ def _not_listed(listing: Listing) -> InvalidAnswer:
 def _rows(listing: Listing) -> pa.Table:
     reader = item_reader()
     pages = [reader.read(page, listing.read_at).table for page in listing.pages]
-    return one_a_sku(pa.concat_tables(pages, promote_options="default")) if pages else no_items()
+    return merge_lines(pa.concat_tables(pages, promote_options="default")) if pages else no_items()

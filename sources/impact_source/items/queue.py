@@ -82,6 +82,17 @@ class Queued:
     was: str = ""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What the API said of a queued action's items: `pages` are JSON lists, as they came; `reason` is why none did."""
+
+    queued: Queued
+    status: str
+    read_at: datetime
+    pages: tuple[bytes, ...] = ()
+    reason: str = ""
+
+
 @dataclass
 class Coverage:
     """How far items are known: numbers of actions, and of each currency the amount in all and where items are known."""

@@ -11,8 +11,8 @@ from ..api.client import Answer, Client
 from ..api.protocol import Page, count_records
 from ..errors import BudgetSpent, ImpactError, InvalidAnswer, NotFound, RequestRefused, TransientError, WindowTooFull
 from ..waiting import Pool
-from .queue import Queued, Status
-from .spool import Listing, Spool
+from .queue import Listing, Queued, Status
+from .spool import Spool
 
 _TRIES = 3
 """How often a list that contradicts its own total is read."""

@@ -19,12 +19,13 @@ import pyarrow as pa
 from ..account import State, claim_warehouse
 from ..api.client import Client
 from ..errors import ImpactError
+from ..rows.landing import Landing
 from ..settings import SPARED
 from ..warehouse import Warehouse
-from .landing import ItemLander, ItemLanding, ItemTally
-from .queue import ItemQueue, Queued
+from .landing import ItemLander, ItemTally
+from .queue import ItemQueue, Listing, Queued
 from .reading import ItemReader
-from .spool import Listing, Spool
+from .spool import Spool
 
 _PACKAGE = 500
 """Actions whose items make a load package."""
@@ -55,7 +56,7 @@ class ItemAsk:
 class ItemPackages(Protocol):
     """What the source loads items from: rows of one load package at a time."""
 
-    def package(self, state: State) -> Iterator[ItemLanding]:
+    def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next package."""
 
 
@@ -118,7 +119,7 @@ class ItemWalk:
         """Actions that waited when the walk began; none where it may not ask for any."""
         return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
 
-    def package(self, state: State) -> Iterator[ItemLanding]:
+    def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package.
 
         What `item_fetches` vouches for lands one package before it does: each table commits on its own, and a run
@@ -129,7 +130,7 @@ class ItemWalk:
         self.landed()
         due, self._due = self._due, None
         if due is not None:
-            yield ItemLanding(fetches=due)
+            yield Landing(fetches=due)
             self._left = due["action_id"].to_pylist()
         listings = [] if self._ended else list(self._told(islice(self._begin(), _PACKAGE)))
         self._ended = len(listings) < _PACKAGE

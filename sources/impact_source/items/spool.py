@@ -11,7 +11,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import msgspec
 
 from ..settings import Settings
-from .queue import Queued
+from .queue import Listing, Queued
 
 _log = logging.getLogger(__name__)
 _TABLE = """
@@ -30,17 +29,6 @@ create table if not exists answers (
 """
 _SID = "\x1aAccountSID\x1a"
 """Stands for the AccountSID in the file; no JSON has such characters as they are."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What the API said of a queued action's items: `pages` are JSON lists, as they came; `reason` is why none did."""
-
-    queued: Queued
-    status: str
-    read_at: datetime
-    pages: tuple[bytes, ...] = ()
-    reason: str = ""
 
 
 class Spool:

@@ -97,6 +97,14 @@ class Cuts:
     way: Way
     readings: tuple[Reading, ...]
 
+    @property
+    def batches(self) -> list[list[Reading]]:
+        """The readings in groups, each asked for at once.
+
+        By EventDate one after the other: each may be narrowed in turn, or be the last that is needed.
+        """
+        return [[reading] for reading in self.readings] if self.way is Way.EVENT else [list(self.readings)]
+
 
 @dataclass(frozen=True)
 class Known:
@@ -131,6 +139,23 @@ def child(case: Case, way: Way, part: Case, others: int) -> Case:
     return replace(part, stalls=tuple(stalls))
 
 
+def after_larger(case: Case, part: Case) -> Case:
+    """What to narrow next where the window cannot be read on larger pages either: `part` says why."""
+    if part.why is not Why.TOO_MANY:  # larger pages are slower, and hold more that can move
+        return shut(case, Way.LARGER, case.total)
+    return child(case, Way.LARGER, part, 0)
+
+
+def shut(case: Case, way: Way, total: int | None) -> Case:
+    """The case without a way that lost rows, or that cannot help; `total` is what the window holds now."""
+    return replace(case, total=total, shut=case.shut | {way})
+
+
+def may_stop(case: Case, way: Way) -> bool:
+    """Whether the rest of the parts need not be read once those that were read hold the total."""
+    return way is not Way.TIME and case.total is not None
+
+
 def adds_up(case: Case, way: Way, found: int, now: Case | None = None) -> bool:
     """Whether parts with so many different rows are all of a window, as far as anything is known of its total.
 
@@ -149,7 +174,7 @@ def allowed(rows: int, size: int) -> int:
     return pages + _BEYOND + _A_PAGE * pages
 
 
-def probes(reading: Reading, horizon: Window, why: Why) -> list[dict[Axis, Window]]:
+def plan_probes(reading: Reading, horizon: Window, why: Why) -> list[dict[Axis, Window]]:
     """Windows that hold next to nothing. If each is refused too, or too slow, the number of rows is not the reason.
 
     Of a refusal all bounds are kept at first, then their starts: it may be one of them that is refused, or how far
@@ -161,6 +186,11 @@ def probes(reading: Reading, horizon: Window, why: Why) -> list[dict[Axis, Windo
         return [dict.fromkeys([*reading.windows, unused], quiet)]
     starts = {axis: second(window.start) for axis, window in reading.windows.items()}
     return [reading.windows | {unused: quiet}, starts | {unused: quiet}]
+
+
+def plausible_total(total: int | None, size: int) -> int | None:
+    """The number of rows that a refusal names, if that many are too many on pages of this size."""
+    return total if total and total > size * PAGES_MAX else None
 
 
 def _is_crowded(case: Case, counts: Counts) -> bool:

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pytest
 from impact_source import impact
 from impact_source.account import State
-from impact_source.actions.landing import Lander, Landing, Watch, versions
-from impact_source.actions.reading import Batch
+from impact_source.actions.events import Batch
+from impact_source.actions.landing import Lander
+from impact_source.actions.watch import Watch
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
+from impact_source.rows.landing import Landing, versions
 from impact_source.rows.ours import FETCH_TABLE
 from impact_source.rows.parse import Reader, empty
 from impact_source.warehouse import Warehouse

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from impact_source.plan.axis import Axis
-from impact_source.plan.narrowing import Case, Known, Way, Why, child, cut, probes
+from impact_source.plan.narrowing import Case, Known, Way, Why, child, cut, plan_probes
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.splitting import parts
 from impact_source.plan.windows import Counts, Window, second
@@ -166,12 +166,12 @@ def test_next_to_nothing_is_asked_for_to_see_what_is_refused(
     reading: Reading, why: Why, expected: list[dict[Axis, Window]]
 ) -> None:
     """An API that is down, or refuses the bounds themselves, is not asked for ever smaller windows."""
-    assert probes(reading, HORIZON, why) == expected
+    assert plan_probes(reading, HORIZON, why) == expected
 
 
 def test_the_quiet_window_is_never_in_the_future() -> None:
     """An account of a few days is asked for its last second, not for one that the API would refuse."""
-    (probe,) = probes(LOCKS, Window(NOW - 5 * DAY, NOW), Why.TOO_SLOW)
+    (probe,) = plan_probes(LOCKS, Window(NOW - 5 * DAY, NOW), Why.TOO_SLOW)
     assert probe[Axis.EVENT] == second(NOW)
 
 
