@@ -26,7 +26,7 @@ class Ask:
     def __post_init__(self) -> None:
         """Refuse a range that ends before it starts: it would silently hold nothing."""
         if self.since and self.until and self.since > self.until:
-            msg = f"--since ({self.since.isoformat()}) is after --until ({self.until.isoformat()}): swap them"
+            msg = f"`since` ({self.since.isoformat()}) is after `until` ({self.until.isoformat()}): swap them"
             raise ConfigurationError(msg)
 
     def bounds(self, now: datetime) -> Bounds:
@@ -36,7 +36,7 @@ class Ask:
         """
         until = min(self.until or now, now + LOCK_MAX)
         if self.since and self.since > until:
-            msg = f"--since ({self.since.isoformat()}) lies after {until.isoformat()}, up to which would be read"
+            msg = f"`since` ({self.since.isoformat()}) lies after {until.isoformat()}, up to which would be read"
             raise ConfigurationError(msg)
         return Bounds(now, until, self.since)
 

@@ -46,7 +46,7 @@ class Itinerary:
             if stands > bounds.now + _AHEAD and not bounds.since:
                 msg = (
                     f"campaign {campaign_id} was read up to {stands.isoformat()}, but the server's clock says "
-                    f"{bounds.now.isoformat()}: it, or ours, was wrong. Give --since an instant before it went wrong"
+                    f"{bounds.now.isoformat()}: it, or ours, was wrong. Give `since` an instant before it went wrong"
                 )
                 raise ConfigurationError(msg)
             if bounds.since:
@@ -69,7 +69,7 @@ class Itinerary:
                 self.reaching_back[campaign_id] = earlier[-1].window.start
 
     def group(self, campaigns: Iterable[str]) -> list[list[str]]:
-        """Campaigns that are kept up to date before those whose backfill may spend the hour's requests."""
+        """Campaigns that are kept up to date before those whose backfill may use up the hourly limit."""
         begun, new = list[str](), list[str]()
         for campaign_id in campaigns:
             (begun if self.cursors(campaign_id).get(Mark.UPDATED) else new).append(campaign_id)
