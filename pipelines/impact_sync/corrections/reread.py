@@ -20,7 +20,7 @@ from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.errors import InvalidAnswer, NotFound, ReadingError
 from impact_source.items.landing import ItemLander
-from impact_source.items.queue import STATE, Listing, Queued, Status
+from impact_source.items.queue import Listing, Queued, Status, state_sql
 from impact_source.items.reading import ItemReader
 from impact_source.plan.gone import Gone
 from impact_source.plan.passes import Pass, Reading
@@ -187,7 +187,8 @@ class Rereader:
         """Rows of `item_fetches` with the fingerprint that their actions have now that they have landed."""
         self._warehouse.refresh()
         ids = fetches["action_id"].to_pylist()
-        sql = f"select action_id, fingerprint from ({self._warehouse.render(STATE)}) s where action_id in "
+        state = self._warehouse.render(state_sql(self._warehouse))
+        sql = f"select action_id, fingerprint from ({state}) s where action_id in "
         known = dict(self._warehouse.rows(f"{sql} ({', '.join(['%s'] * len(ids))})", *ids))
         prints = pa.array([known.get(id_) for id_ in ids], pa.string())
         blank = pc.equal(fetches["fingerprint"], "")

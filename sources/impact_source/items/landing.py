@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from ..rows.columns import ACTION_ID
 from ..rows.items import changed_items, item_reader, merge_lines, merge_what_fits, of_action
 from ..rows.landing import Landing
-from ..rows.ledger import Origin, rejected_item_row, resolved_row
+from ..rows.ledger import Origin, Row, rejected_item_row, resolved_row
 from ..rows.ours import FETCH_TABLE
 from ..rows.parse import Rejected, without_nul
 from ..warehouse import Warehouse
@@ -107,13 +106,14 @@ class ItemLander:
         self.tally.again += status in (Status.FAILED, Status.REJECTED)
 
 
-def _fetch(listing: Listing, status: str, count: int | None) -> dict[str, Any]:
-    """The row of `item_fetches`. What is to be asked for again has a fingerprint that no action has."""
-    again = status in (Status.REJECTED, Status.FAILED)
+def _fetch(listing: Listing, status: str, count: int | None) -> Row:
+    """The row of `item_fetches`."""
+    reason = {Status.REJECTED: "an item could not be typed", Status.FAILED: listing.reason}.get(Status(status))
     return {
         "action_id": listing.queued.action_id,
         "fetched_at": listing.read_at,
-        "fingerprint": f"{status} {listing.read_at.isoformat()}" if again else listing.queued.fingerprint,
+        "fingerprint": listing.queued.fingerprint,
+        "failure": None if reason is None else f"{status}: {reason}",
         "status": str(status),
         "item_count": count,
     }

@@ -108,7 +108,7 @@ def _keys(items: pa.Table) -> pa.Array:
 
 
 def outdate(held: pa.Table, read_at: datetime) -> pa.Table:
-    """Rows of `item_fetches` with a fingerprint that no action has, so that these items are asked for again."""
-    fingerprints = pa.array([f"updated before {read_at.isoformat()}"] * len(held), pa.string())
-    rows = held.set_column(held.schema.get_field_index("fingerprint"), "fingerprint", fingerprints)
-    return rows.select(FETCH_TABLE.names).cast(FETCH_TABLE)
+    """Rows of `item_fetches` with a failure, so that these items are asked for again."""
+    failures = pa.array([f"updated before {read_at.isoformat()}"] * len(held), pa.string())
+    known = held.drop_columns([name for name in ("failure",) if name in held.column_names])
+    return known.append_column("failure", failures).select(FETCH_TABLE.names).cast(FETCH_TABLE)

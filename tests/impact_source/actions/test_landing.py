@@ -174,7 +174,8 @@ def test_an_update_puts_items_out_of_date_that_were_read_before_it(
     landed = lander(pipeline).land(batch(*ids, arrived=2.0, reading=reading)).fetches
     assert (landed and sorted(landed["action_id"].to_pylist())) == outdated
     if landed:
-        assert not any("|" in text for text in landed["fingerprint"].to_pylist()), "as no action's own has none"
+        assert set(landed["fingerprint"].to_pylist()) == {"1|2"}, "what decides about items is as it was"
+        assert set(landed["failure"].to_pylist()) == {f"updated before {(NOW + 2 * SECOND).isoformat()}"}
 
 
 def test_what_lands_is_no_longer_awaited(pipeline: dlt.Pipeline) -> None:
