@@ -17,7 +17,7 @@ from ..plan.windows import Window
 from ..settings import PAGE_SIZE_MIN
 from .events import Batch, Outcome, WindowDone
 from .fetching import Fetched, Fetcher
-from .prefetch import Listed
+from .prefetch import PageList
 
 _NAMED = 3
 """Actions that a message names."""
@@ -36,7 +36,7 @@ class WindowChecker:
         self._of_many: set[str] = set()
         """Sentences, without numbers, by which the API refuses too many rows."""
 
-    def read(self, window: Listed[Reading, Fetched], tries: int = 1) -> Tries:
+    def read(self, window: PageList[Reading, Fetched], tries: int = 1) -> Tries:
         """Read a window. Raises `ReadingError` where narrowing it cannot help."""
         reading = window.wanted
         try:

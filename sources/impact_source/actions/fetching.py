@@ -21,7 +21,7 @@ from ..rows.parse import Reader
 from ..settings import PAGE_SIZE_MAX
 from ..waiting import Pool
 from .events import Batch
-from .prefetch import Ahead, Listed
+from .prefetch import PageList, Prefetcher
 
 IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
@@ -70,14 +70,14 @@ class Fetcher:
         skipped: Callable[[Reading], bool] = lambda _: False,
         *,
         narrow: bool = False,
-    ) -> Iterator[Listed[Reading, Fetched]]:
+    ) -> Iterator[PageList[Reading, Fetched]]:
         """The pages of each window. What narrows a window is tried a few times only, and not far ahead."""
         first = partial(self._fetch_first, attempts=_FEW if narrow else ATTEMPTS)
         most = IN_FLIGHT if narrow else self._most_ahead
-        ahead = Ahead(self._pool, most, IN_FLIGHT, first, _length, self._fetch_following, skipped)
+        ahead = Prefetcher(self._pool, most, IN_FLIGHT, first, _length, self._fetch_following, skipped)
         return ahead.lists(readings)
 
-    def fetch_one(self, reading: Reading) -> Listed[Reading, Fetched]:
+    def fetch_one(self, reading: Reading) -> PageList[Reading, Fetched]:
         """The pages of one window."""
         return next(self.fetch([reading]))
 

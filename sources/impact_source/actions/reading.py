@@ -12,7 +12,7 @@ from .checking import WindowChecker
 from .events import Events, Outcome, WindowDone
 from .fetching import Fetched, Fetcher
 from .narrowing import Counting, Narrower, Reads
-from .prefetch import Listed
+from .prefetch import PageList
 from .singles import SingleReader
 from .unread import Failure, Unread
 
@@ -69,7 +69,7 @@ class WindowReader:
         now = self._clock.now().replace(microsecond=0)
         yield from self._singles.read(Reading(campaign_id, Pass.UNSEEN, Window(now, now)), ids, now)
 
-    def _read(self, window: Listed[Reading, Fetched]) -> Reads:
+    def _read(self, window: PageList[Reading, Fetched]) -> Reads:
         """One window as it is, or where it cannot be read like that, narrowed. Raises `ReadingError`."""
         ids, case = yield from self._checker.read(window)
         return ids if case is None else (yield from self._narrower.read(case))

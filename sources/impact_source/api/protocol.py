@@ -27,7 +27,7 @@ from ..errors import (
     WindowTooFull,
 )
 from ..plan.axis import Axis
-from ..plan.windows import SECOND, Window, instant, whole
+from ..plan.windows import SECOND, Window, instant, round_second
 from ..rows.nesting import flatten
 
 HTTP_OK = 200
@@ -92,7 +92,9 @@ def actions_params(
     params = {"CampaignId": campaign_id}
     for axis, window in windows.items():
         start, end = axis.value
-        last = max(whole(window.end, up=True), whole(window.start) + SECOND)  # it may be compared to the second
+        last = max(
+            round_second(window.end, up=True), round_second(window.start) + SECOND
+        )  # it may be compared to the second
         params |= {start: instant(window.start), end: instant(last)}
     if state is not None:
         params["State"] = state

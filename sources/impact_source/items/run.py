@@ -46,7 +46,7 @@ class ItemProgress:
 
 @dataclass(frozen=True)
 class ItemAsk:
-    """What is asked of a drain: of which campaigns, at most how many requests, and whether to wait for the hour."""
+    """What is asked of a drain: of which campaigns, at most how many requests, whether to wait for the hourly limit."""
 
     campaigns: tuple[str, ...] = ()
     max_requests: int | None = None
@@ -63,7 +63,7 @@ class ItemPackages(Protocol):
 class ItemWalk:
     """Drains the queue once, in as many packages as it takes. Close it, or use it as a context.
 
-    It leaves a tenth of the hour's requests to others. After the last package `stopped` is None, or the error that
+    It leaves a tenth of the hourly limit to others. After the last package `stopped` is None, or the error that
     ended it with everything read before it landed; it is a `BudgetSpent` where only the requests ran out.
     """
 
@@ -94,7 +94,7 @@ class ItemWalk:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """The walk itself; from here on its share of the hour counts."""
+        """The walk itself; from here on its share of the hourly limit counts."""
         most, wait = self.ask.max_requests, self.ask.wait
         self._stack.enter_context(self.client.budget.sparing(SPARED, most=most, wait=wait))
         return self
@@ -132,7 +132,7 @@ class ItemWalk:
         if due is not None:
             yield Landing(fetches=due)
             self._left = due["action_id"].to_pylist()
-        listings = [] if self._ended else list(self._told(islice(self._begin(), _PACKAGE)))
+        listings = [] if self._ended else list(self._report(islice(self._begin(), _PACKAGE)))
         self._ended = len(listings) < _PACKAGE
         if listings:
             landing = self._lander.land(listings)
@@ -157,7 +157,7 @@ class ItemWalk:
         return self._listings
 
     def _take(self) -> Iterator[Queued]:
-        """The queue, taken anew whenever what was taken is used up: it ends where nothing new is in it."""
+        """The queue, taken again whenever what was taken is used up: it ends where nothing new is in it."""
         while True:
             still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # asked for, and in the queue all the same
             queue = self._queue.take(_QUEUED + still, self.client.clock.now())
@@ -168,7 +168,7 @@ class ItemWalk:
                 self._asked.add(queued.action_id)
                 yield queued
 
-    def _told(self, listings: Iterable[Listing]) -> Iterator[Listing]:
+    def _report(self, listings: Iterable[Listing]) -> Iterator[Listing]:
         for done, listing in enumerate(listings, self.tally.actions + 1):
             yield listing
             self._on_progress(

@@ -17,7 +17,7 @@ from enum import Enum, IntEnum
 from ..settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
 from .axis import Axis
 from .passes import Reading
-from .splitting import parts
+from .splitting import split
 from .windows import Counts, Window, second
 from .windows import cut as cut_to_length
 
@@ -201,7 +201,7 @@ def _is_crowded(case: Case, counts: Counts) -> bool:
 
 def _by_time(case: Case, known: Known) -> list[Reading]:
     reading = case.reading
-    windows = parts(reading.window, case.fit, case.total, known.counts(reading, reading.pass_.axis))
+    windows = split(reading.window, case.fit, case.total, known.counts(reading, reading.pass_.axis))
     return [replace(reading, window=window, marks=()) for window in windows]
 
 
@@ -223,12 +223,12 @@ def _by_event(case: Case, known: Known) -> list[Reading]:
         return []
     counts = known.counts(reading, axis)
     if reading.event:
-        windows = parts(reading.event, case.fit, case.total, counts)
+        windows = split(reading.event, case.fit, case.total, counts)
     else:
         # The end of a range may not count, and today may be the finest that the API knows.
         horizon = Window(known.horizon.start, known.horizon.end + _DAY)
         inside = [(at, count) for at, count in counts if horizon.start <= at <= horizon.end]
-        wide = parts(horizon, case.fit, case.total, inside) if inside else [horizon]
+        wide = split(horizon, case.fit, case.total, inside) if inside else [horizon]
         windows = [window for one in wide for window in cut_to_length(*one.ends)]
     near = min(reading.window.end, known.horizon.end)
 

@@ -81,7 +81,7 @@ class Reader:
     def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
 
-        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is no JSON list.
+        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is not a JSON list.
         """
         try:
             return self._read(records, read_at)
@@ -197,7 +197,7 @@ def _parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa
 
 
 def _parse_exactly(raws: list[msgspec.Raw]) -> tuple[list[_Record], dict[int, str]]:
-    """Every record as field -> raw JSON value, an empty one where it is no object, with the reason by row."""
+    """Every record as field -> raw JSON value, an empty one where it is not an object, with the reason by row."""
     rows: list[_Record] = []
     rejected: dict[int, str] = {}
     for number, raw in enumerate(raws):
