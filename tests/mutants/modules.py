@@ -21,7 +21,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     # Which instants are asked for: a gap loses rows.
     **_tested(f"{_SOURCE}/plan/windows"),
     # How a window that is too full is cut: what no part holds is lost.
-    **_tested(f"{_SOURCE}/plan/narrowing", "test_narrowing_cuts", tests="test_narrowing_rules"),
+    **_tested(f"{_SOURCE}/plan/narrowing", "test_cuts"),
+    **_tested(f"{_SOURCE}/plan/cuts", "test_narrowing"),
     **_tested(f"{_SOURCE}/plan/splitting"),
     # From cursors to windows: a cursor that moves too far loses rows for good.
     **_tested(f"{_SOURCE}/plan/passes", "test_passes_marks"),

@@ -1,4 +1,4 @@
-"""A window that cannot be read as it is asked for is read in parts, as `plan.narrowing` decides."""
+"""A window that cannot be read as it is asked for is read in parts, as `plan.cuts` and `plan.narrowing` decide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from ..errors import RequestRefused, WindowNotWhole
 from ..plan import narrowing
 from ..plan.axis import Axis
-from ..plan.narrowing import Case, Cuts, Known, Way
+from ..plan.cuts import Cuts, Known, cut
+from ..plan.narrowing import Case, Way
 from ..plan.passes import Reading
 from ..plan.windows import Counts, Window
 from .checking import Tries, WindowChecker, count_distinct
@@ -44,7 +45,7 @@ class Narrower:
 
     def _narrow(self, case: Case, spent: _Spent) -> Reads:
         _log.info("%s, so it is narrowed", case)
-        while cuts := narrowing.cut(case, self._known_of(case)):
+        while cuts := cut(case, self._known_of(case)):
             if cuts.way is Way.LARGER:
                 ids, larger = yield from self._read_larger(case, cuts, spent)
                 if larger is None:

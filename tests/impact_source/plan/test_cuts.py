@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from impact_source.plan.axis import Axis
-from impact_source.plan.narrowing import Case, Known, Way, Why, child, cut, plan_probes
+from impact_source.plan.cuts import Known, cut
+from impact_source.plan.narrowing import Case, Way, Why, child, plan_probes
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.splitting import split
 from impact_source.plan.windows import Counts, Window, second

@@ -9,12 +9,13 @@ from itertools import pairwise
 import pytest
 from impact_source.plan.axis import Axis
 from impact_source.plan.cursors import Mark
-from impact_source.plan.narrowing import Case, Known, Way, Why, adds_up, allowed, child, cut
+from impact_source.plan.cuts import Known, cut
+from impact_source.plan.narrowing import Case, Way, Why, adds_up, allowed, child
 from impact_source.plan.passes import Reading
 from impact_source.plan.windows import Counts, Window
 from impact_source.settings import STATES
 
-from tests.impact_source.plan.test_narrowing_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
+from tests.impact_source.plan.test_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
 
 BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})
 
