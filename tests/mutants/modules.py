@@ -41,6 +41,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/plan/gone"),
     # What could not be read: named, and asked for again by the next run.
     **_tested(f"{_SOURCE}/actions/unread"),
+    # What a run should have met and has not: asked for by itself.
+    **_tested(f"{_SOURCE}/actions/watch"),
     # Pages are fetched ahead: each once, and in order.
     **_tested(f"{_SOURCE}/actions/prefetch"),
     # What the time is: a clock that runs ahead loses rows. (`test_clock` syncs, which takes seconds.)

@@ -17,8 +17,8 @@ import dlt
 from impact_source import Ask, Settings, impact
 from impact_source.account import State, claim_warehouse
 from impact_source.actions.events import WindowDone
-from impact_source.actions.passes import Progress
 from impact_source.actions.reading import WindowReader
+from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.campaigns import Campaigns, explain, find_campaigns

@@ -62,7 +62,7 @@ class Narrower:
                     _log.warning(
                         "%s: parts by %s hold %d of at least %d", case, cuts.way.name, count_distinct(ids), now.least
                     )
-                    case = narrowing.shut(case, cuts.way, now.total)
+                    case = narrowing.shut_way(case, cuts.way, now.total)
                     continue
             yield WindowDone(case.reading, Outcome.SPLIT, now.total, count_distinct(ids))
             return ids

@@ -23,8 +23,8 @@ from ..rows.landing import Landing, declare_tables, gather
 from ..warehouse import Warehouse
 from .itinerary import Itinerary
 from .landing import Lander
-from .passes import PassRunner, Progress
 from .reading import WindowReader
+from .runner import PassRunner, Progress
 from .unread import Unread
 
 _GATHERED = 40_000

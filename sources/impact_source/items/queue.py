@@ -1,7 +1,7 @@
 """Which actions' items are to be asked for, in which order: derived from the warehouse, remembered nowhere else.
 
 An action waits if its items were never read, or if what decides about items has changed since: its amounts (a mere
-change of state leaves them), or an update that moved none of its fields, which the sync notes in `item_fetches`.
+change of state leaves them), or an update that moved none of its fields, which the sync records in `item_fetches`.
 """
 
 from __future__ import annotations

@@ -98,11 +98,11 @@ def child(case: Case, way: Way, part: Case, others: int) -> Case:
 def after_larger(case: Case, part: Case) -> Case:
     """What to narrow next where the window cannot be read on larger pages either: `part` says why."""
     if part.why is not Why.TOO_MANY:  # larger pages are slower, and hold more that can move
-        return shut(case, Way.LARGER, case.total)
+        return shut_way(case, Way.LARGER, case.total)
     return child(case, Way.LARGER, part, 0)
 
 
-def shut(case: Case, way: Way, total: int | None) -> Case:
+def shut_way(case: Case, way: Way, total: int | None) -> Case:
     """The case without a way that lost rows, or that cannot help; `total` is what the window holds now."""
     return replace(case, total=total, shut=case.shut | {way})
 
