@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from impact_source import Settings
 from impact_source.api.client import Client
-from impact_source.api.protocol import Axis
 from impact_source.campaigns import list_campaigns
 from impact_source.errors import BudgetSpent, ImpactError, NotFound, WindowTooFull
+from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
 from impact_source.rows.parse import Reader

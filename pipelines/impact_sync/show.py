@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from impact_source import Settings
 from impact_source.api.client import Client
 from impact_source.errors import ConfigurationError, NotFound, UnsafeId
-from impact_source.items.landing import item_reader, one_a_sku
 from impact_source.rows.columns import ACTION, LINE_COUNT, SYNCED_AT
 from impact_source.rows.diff import differing_columns
+from impact_source.rows.items import item_reader, merge_lines
 from impact_source.rows.ours import REMOVED
 from impact_source.rows.parse import Reader, Records
 from impact_source.warehouse import Warehouse
@@ -82,7 +82,7 @@ def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
                 pages = [_typed(reader.read(a.value.records, a.read_at)) for a in client.items(action_id)]
         except NotFound:
             pages = [_typed(reader.read(b"[]", answer.read_at))]
-    return Found(action, one_a_sku(pa.concat_tables(pages, promote_options="default")))
+    return Found(action, merge_lines(pa.concat_tables(pages, promote_options="default")))
 
 
 def _typed(records: Records) -> pa.Table:

@@ -19,40 +19,29 @@ from datetime import date
 from typing import Any
 
 import dlt
-import pyarrow as pa
 from dlt.extract import DltResource
 
-from .actions.landing import Landing, item_versions, versions
-from .actions.run import Ask, Packages, Walk
+from .account import Ask
+from .actions.run import Packages, Walk
 from .api.client import Client
 from .errors import BudgetSpent, ConfigurationError
-from .items.landing import ItemLanding
 from .items.run import ItemAsk, ItemPackages, ItemWalk
+from .rows.landing import Landing
 from .parsing import parse_end, parse_start
-from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
-from .rows.ours import (
-    FETCHES,
-    FINDING_KEY,
-    FINDINGS,
-    HISTORY,
-    ITEM_HISTORY,
-    ITEM_KEY,
-    ITEMS,
-    KEY,
-    REJECTED,
-    REMOVED,
-    STAMP,
-    WINDOW,
-    WINDOW_RESULT,
-)
-from .rows.parse import empty
 from .settings import Settings
+from .tables import (
+    CONTRACT,
+    declare_actions,
+    declare_history,
+    declare_item_history,
+    declare_items,
+    declare_ledgers,
+    declare_rejected,
+)
 from .warehouse import Warehouse
 
 __all__ = ["Ask", "ItemAsk", "ItemWalk", "Settings", "Walk", "impact", "impact_items"]
 
-MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
-CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 _log = logging.getLogger(__name__)
 
 
@@ -70,10 +59,10 @@ def impact(  # noqa: PLR0913 - what a user may choose
 
     `settings` come from dlt's configuration when not given; `since` and `until` bound the run: ISO 8601, or
     dates, which are whole days (UTC).
-    With `refresh` of `pipeline.run`, in each of its modes, everything is read anew.
-    Everything goes into one load package; give a `walk` of your own to cut it into several (`Walk.package`).
+    With `refresh` of `pipeline.run`, in each of its modes, everything is read from scratch.
+    Everything goes into one load package; give a `walk` of your own to split it into several (`Walk.package`).
     `history` declares the tables of versions too; `impact sync` closes and completes them in SQL.
-    Raises the errors of `impact_source.errors`; where only the hour's requests are spent it logs so, lands what was
+    Raises the errors of `impact_source.errors`; where only the hourly limit is reached it logs so, lands what was
     read and goes on from there in the next run. A window or an action that cannot be read is logged as an error and
     recorded in `sync_windows` (`outcome` failed); everything else lands, and the next run asks for it again.
     """
@@ -95,67 +84,11 @@ def impact(  # noqa: PLR0913 - what a user may choose
             return
         if refresh:  # the tables are emptied when this package loads, so all of it has to be read
             state.pop("campaigns", None)
-        yield from _whole_walk(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
+        yield from _walk_at_once(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
 
-    return (pages, *_tables(pages), *(_history_tables(pages) if history else ()))
-
-
-def _tables(pages: DltResource) -> Iterator[DltResource]:
-    @dlt.transformer(
-        name="actions",
-        data_from=pages,
-        primary_key="id",
-        write_disposition=MERGE,
-        columns=hints((*ACTION, SYNCED_AT), id=KEY, synced_at=STAMP),
-    )
-    def actions(landing: Landing) -> Iterator[pa.Table]:
-        if landing.actions is not None:
-            yield landing.actions
-        elif landing.campaigns is not None:  # comes first and once: an account without actions has the table too
-            yield empty(ACTION)
-
-    @dlt.transformer(
-        name="campaigns",
-        data_from=pages,
-        primary_key="id",
-        write_disposition=MERGE,
-        columns=hints((*CAMPAIGN, SYNCED_AT), id=KEY, synced_at=STAMP),
-    )
-    def campaigns(landing: Landing) -> Iterator[pa.Table]:
-        if landing.campaigns is not None:
-            yield landing.campaigns
-
-    yield from (actions, campaigns)
-    yield from _ledger_tables(pages)
-    yield from _item_tables(pages)
-
-
-def _ledger_tables(pages: DltResource) -> Iterator[DltResource]:
-    @dlt.transformer(
-        name="rejected_records",
-        data_from=pages,
-        primary_key="id",
-        write_disposition=MERGE,
-        columns=REJECTED,
-    )
-    def rejected_records(landing: Landing) -> Iterator[Any]:
-        yield from [landing.rejected] if landing.rejected else []
-        if landing.declared:
-            yield dlt.mark.materialize_table_schema()
-
-    @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=WINDOW | WINDOW_RESULT)
-    def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
-        yield from [landing.windows] if landing.windows else []
-
-    @dlt.transformer(
-        name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
-    )
-    def verify_results(landing: Landing) -> Iterator[Any]:
-        yield from [landing.findings] if landing.findings else []
-        if landing.declared:
-            yield dlt.mark.materialize_table_schema()
-
-    yield from (rejected_records, sync_windows, verify_results)
+    versions = (declare_history(pages), declare_item_history(pages, create=True)) if history else ()
+    rejected = declare_rejected(pages)
+    return (pages, *declare_actions(pages), rejected, *declare_ledgers(pages), *declare_items(pages), *versions)
 
 
 @dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
@@ -168,13 +101,14 @@ def impact_items(
 ) -> tuple[DltResource, ...]:
     """Items of the actions that the pipeline's warehouse holds and whose items are not current, most valuable first.
 
-    Run it after `impact()`, which notes whose items are out of date. It sends one request an action, `max_requests`
-    at the most, and leaves a tenth of the hour to others; run it again for the rest. A run that was killed while it
-    loaded must be resumed from its working folder, as dlt does by itself; a `walk` of several packages needs no folder.
+    Run it after `impact()`, which records whose items are out of date. It sends one request an action, at most
+    `max_requests`, and leaves a tenth of the hourly limit to others; run it again for the rest. A run that was killed
+    while it loaded must be resumed from its working folder, as dlt does by itself; a `walk` of several packages needs
+    no folder.
     """
 
     @dlt.resource(name="item_lists", selected=False)
-    def item_lists() -> Iterator[ItemLanding]:
+    def item_lists() -> Iterator[Landing]:
         state = dlt.current.source_state()
         if dlt.current.load_package_state()["state"].get("refresh"):
             msg = (
@@ -185,84 +119,13 @@ def impact_items(
         if walk is not None:
             yield from walk.package(state)
             return
-        yield from _whole_drain(settings or Settings.resolve(), max_requests, state)
+        yield from _drain_at_once(settings or Settings.resolve(), max_requests, state)
 
-    @dlt.transformer(
-        name="rejected_records", data_from=item_lists, primary_key="id", write_disposition=MERGE, columns=REJECTED
-    )
-    def rejected_records(landing: ItemLanding) -> Iterator[list[dict[str, Any]]]:
-        yield from [landing.rejected] if landing.rejected else []
-
-    versions = [_item_history(item_lists)] if history else []
-    return (item_lists, *_item_tables(item_lists), rejected_records, *versions)
+    versions = (declare_item_history(item_lists, create=False),) if history else ()
+    return (item_lists, *declare_items(item_lists), declare_rejected(item_lists), *versions)
 
 
-def _item_tables(pages: DltResource) -> Iterator[DltResource]:
-    @dlt.transformer(
-        name="action_items",
-        data_from=pages,
-        primary_key=ITEM_KEY,
-        merge_key="action_id",
-        write_disposition=MERGE,
-        columns=ITEMS,
-    )
-    def action_items(landing: Landing | ItemLanding) -> Iterator[pa.Table]:
-        if landing.items is not None:
-            yield landing.items
-
-    @dlt.transformer(
-        name="item_fetches", data_from=pages, primary_key="action_id", write_disposition=MERGE, columns=FETCHES
-    )
-    def item_fetches(landing: Landing | ItemLanding) -> Iterator[pa.Table]:
-        if landing.fetches is not None:
-            yield landing.fetches
-
-    yield from (action_items, item_fetches)
-
-
-def _history_tables(pages: DltResource) -> Iterator[DltResource]:
-    known = {*HISTORY}
-
-    @dlt.transformer(
-        name="action_history",
-        data_from=pages,
-        primary_key=["id", "valid_from"],
-        write_disposition="append",
-        columns=HISTORY,
-    )
-    def action_history(landing: Landing) -> Iterator[pa.Table]:
-        if landing.actions is not None and not known.issuperset(landing.actions.column_names):
-            yield versions(landing.actions.slice(0, 0), "")  # a column that the API has added
-            known.update(landing.actions.column_names)
-        if landing.versions is not None:
-            yield landing.versions
-
-    yield from (action_history, _item_history(pages))
-
-
-def _item_history(pages: DltResource) -> DltResource:
-    known = {*ITEM_HISTORY, REMOVED}
-
-    @dlt.transformer(
-        name="action_item_history",
-        data_from=pages,
-        primary_key=[*ITEM_KEY, "valid_from"],
-        write_disposition="append",
-        columns=ITEM_HISTORY,
-    )
-    def action_item_history(landing: Landing | ItemLanding) -> Iterator[pa.Table]:
-        """No rows, only columns: they are copied from `action_items` once those have landed."""
-        if landing.items is None:
-            return
-        if isinstance(landing, Landing) or not known.issuperset(landing.items.column_names):
-            items = landing.items.slice(0, 0)
-            yield item_versions(items.drop_columns([name for name in (REMOVED,) if name in items.column_names]))
-            known.update(landing.items.column_names)
-
-    return action_item_history
-
-
-def _whole_walk(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
+def _walk_at_once(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
     """All of a run in the one package that `pipeline.run(impact())` makes."""
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name, emptied=emptied)
     try:
@@ -279,7 +142,7 @@ def _whole_walk(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> I
         _log.warning("stopped early, run again: %s", error)
 
 
-def _whole_drain(settings: Settings, most: int | None, state: Any) -> Iterator[ItemLanding]:  # noqa: ANN401 - dlt's state
+def _drain_at_once(settings: Settings, most: int | None, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
     ask = ItemAsk(max_requests=settings.items_max_requests if most is None else most)
     with Client(settings) as client, ItemWalk(client, warehouse, uuid.uuid4().hex, ask) as walk:

@@ -14,10 +14,9 @@ import pyarrow.compute as pc
 import sqlglot
 from dlt.destinations.sql_client import SqlClientBase
 
-from .api.protocol import Axis
+from .plan.axis import Axis
 from .plan.gone import Gone
-from .plan.splitting import Counts
-from .plan.windows import Window
+from .plan.windows import Counts, Window
 from .rows.columns import MONEY, TIME
 from .rows.diff import REVERSED
 
@@ -67,9 +66,10 @@ class Warehouse:
         """Whether a text can have a NUL in it: in DuckDB it can, elsewhere that is not relied upon."""
         return self._client().capabilities.sqlglot_dialect == "duckdb"
 
-    def holds(self, table: str = "actions") -> bool:
-        """Whether the table is there."""
-        return bool(self._columns(table))
+    def holds(self, table: str = "actions", column: str | None = None) -> bool:
+        """Whether the table, or a column of it, is there."""
+        columns = self._columns(table)
+        return bool(columns) if column is None else column in columns
 
     def campaigns(self) -> set[str]:
         """Ids of the campaigns that actions are held of."""

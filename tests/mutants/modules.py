@@ -21,10 +21,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     # Which instants are asked for: a gap loses rows.
     **_tested(f"{_SOURCE}/plan/windows"),
     # How a window that is too full is cut: what no part holds is lost.
-    **_tested(f"{_SOURCE}/plan/narrowing", "test_narrowing_cuts", tests="test_narrowing_rules"),
+    **_tested(f"{_SOURCE}/plan/narrowing", "test_cuts"),
+    **_tested(f"{_SOURCE}/plan/cuts", "test_narrowing"),
     **_tested(f"{_SOURCE}/plan/splitting"),
     # From cursors to windows: a cursor that moves too far loses rows for good.
     **_tested(f"{_SOURCE}/plan/passes", "test_passes_marks"),
+    **_tested(f"{_SOURCE}/plan/cursors", "test_passes_marks"),
+    # How actions that no window returned are read again.
+    **_tested(f"{_SOURCE}/plan/unseen"),
     # Which rows of a page are written, and the sums of money that moved.
     **_tested(f"{_SOURCE}/rows/diff"),
     # What an answer of the API means.
@@ -40,6 +44,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/plan/gone"),
     # What could not be read: named, and asked for again by the next run.
     **_tested(f"{_SOURCE}/actions/unread"),
+    # What a run should have met and has not: asked for by itself.
+    **_tested(f"{_SOURCE}/actions/watch"),
     # Pages are fetched ahead: each once, and in order.
     **_tested(f"{_SOURCE}/actions/prefetch"),
     # What the time is: a clock that runs ahead loses rows. (`test_clock` syncs, which takes seconds.)

@@ -16,6 +16,8 @@ from .exits import Exit, chain, exit_code, root_cause
 from .screen import console
 
 _SHOWN = 20
+_OPTIONS = {"`since`": "--since", "`until`": "--until"}
+"""Arguments of the source, as errors name them, and the options that they are on the command line."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,10 @@ def guarded(command: Callable[[], int]) -> int:
 
 def complain(error: ImpactError) -> Exit:
     """Say an error of ours and return its exit code."""
-    _say(str(error))
+    text = str(error)
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    _say(text)
     return exit_code(error)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from impact_source.actions.run import Progress as Walked
+from impact_source.actions.runner import Progress as Walked
 from impact_source.items.run import ItemProgress
 from impact_source.shown import visible
 from rich.console import Console

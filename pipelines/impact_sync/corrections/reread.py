@@ -12,20 +12,22 @@ import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 from impact_source import impact
-from impact_source.actions.landing import Lander, Landing
-from impact_source.actions.reading import Batch, WindowReader
-from impact_source.actions.run import State
+from impact_source.account import State
+from impact_source.actions.events import Batch
+from impact_source.actions.landing import Lander
+from impact_source.actions.reading import WindowReader
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.errors import InvalidAnswer, NotFound, ReadingError
-from impact_source.items.landing import ItemLander, item_reader, no_items, one_a_sku
-from impact_source.items.queue import STATE, Queued, Status
+from impact_source.items.landing import ItemLander
+from impact_source.items.queue import Listing, Queued, Status, state_sql
 from impact_source.items.reading import ItemReader
-from impact_source.items.spool import Listing
 from impact_source.plan.gone import Gone
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
+from impact_source.rows.items import item_reader, merge_lines, no_items
+from impact_source.rows.landing import Landing
 from impact_source.rows.parse import Reader, Records, Rejected
 from impact_source.warehouse import Warehouse
 
@@ -185,7 +187,8 @@ class Rereader:
         """Rows of `item_fetches` with the fingerprint that their actions have now that they have landed."""
         self._warehouse.refresh()
         ids = fetches["action_id"].to_pylist()
-        sql = f"select action_id, fingerprint from ({self._warehouse.render(STATE)}) s where action_id in "
+        state = self._warehouse.render(state_sql(self._warehouse))
+        sql = f"select action_id, fingerprint from ({state}) s where action_id in "
         known = dict(self._warehouse.rows(f"{sql} ({', '.join(['%s'] * len(ids))})", *ids))
         prints = pa.array([known.get(id_) for id_ in ids], pa.string())
         blank = pc.equal(fetches["fingerprint"], "")
@@ -220,4 +223,4 @@ def _not_listed(listing: Listing) -> InvalidAnswer:
 def _rows(listing: Listing) -> pa.Table:
     reader = item_reader()
     pages = [reader.read(page, listing.read_at).table for page in listing.pages]
-    return one_a_sku(pa.concat_tables(pages, promote_options="default")) if pages else no_items()
+    return merge_lines(pa.concat_tables(pages, promote_options="default")) if pages else no_items()

@@ -11,8 +11,8 @@ from typing import Any
 
 import dlt
 from dlt.extract import DltResource
-from impact_source import MERGE
 from impact_source.errors import ForeignWarehouse, ImpactError
+from impact_source.tables import MERGE
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import root_cause

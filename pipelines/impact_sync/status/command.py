@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 import dlt
-from impact_source.actions.reading import AHEAD
+from impact_source.actions.events import Outcome
 from impact_source.items.queue import ItemQueue
 from impact_source.parsing import parse_flag, parse_ids
-from impact_source.plan.passes import Mark
+from impact_source.plan.cursors import Mark
 from impact_source.settings import REQUESTS_PER_HOUR, SPARED
 from impact_source.warehouse import Warehouse
 
@@ -158,7 +158,7 @@ def show(found: dict[str, Any]) -> None:
 
 def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
     """A line for each of the first windows that the latest run could not read, and one for the others."""
-    failed = [window for window in campaign["unread"] if window["outcome"] != AHEAD]
+    failed = [window for window in campaign["unread"] if window["outcome"] != Outcome.AHEAD]
     for window in failed[:_SHOWN]:
         start, end = _short(window["from"]), _short(window["to"])
         yield (

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
-from impact_source.plan.passes import Cursors, Mark, Pass
+from impact_source.plan.cursors import Cursors, Mark
+from impact_source.plan.passes import Pass
 
 _ADJOIN = timedelta(milliseconds=1)
 """Windows that were cut beside a crowded instant end a millisecond before it, which is as fine as the API filters."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dlt
-from impact_source.actions.reading import AHEAD, FAILED, LEFT_OUT
+from impact_source.actions.events import Outcome
 from impact_source.plan.passes import Pass
 
 from .gaps import in_utc, ledger_rows
@@ -44,6 +44,6 @@ class UnreadWindow:
 
 def find_unread(pipeline: dlt.Pipeline) -> list[UnreadWindow]:
     """The windows that the latest sync and the latest verify of each campaign did not read, or will read again."""
-    outcomes = ", ".join(f"'{outcome}'" for outcome in (FAILED, LEFT_OUT, AHEAD))
+    outcomes = ", ".join(f"'{outcome}'" for outcome in (Outcome.FAILED, Outcome.LEFT_OUT, Outcome.AHEAD))
     rows = ledger_rows(pipeline, _UNREAD, verify=Pass.VERIFY.value, outcomes=outcomes)
     return [UnreadWindow(c, p, in_utc(start), in_utc(end), outcome, why) for c, p, start, end, outcome, why in rows]

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import dlt
 from impact_source import Ask, Settings, Walk, impact
-from impact_source.actions.run import Progress
+from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.campaigns import explain

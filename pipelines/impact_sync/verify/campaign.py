@@ -13,12 +13,14 @@ from itertools import chain, groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from impact_source.actions.reading import FAILED, LEFT_OUT, Batch, WindowDone, WindowReader
+from impact_source.actions.events import Batch, Outcome, WindowDone
+from impact_source.actions.reading import WindowReader
 from impact_source.api.client import Client
-from impact_source.api.protocol import Axis
 from impact_source.errors import ShortAnswers
+from impact_source.plan.axis import Axis
 from impact_source.plan.gone import Gone
-from impact_source.plan.passes import Bounds, Pass, Reading, plan_unseen
+from impact_source.plan.passes import Bounds, Pass, Reading
+from impact_source.plan.unseen import plan_unseen
 from impact_source.plan.windows import Window, cut
 from impact_source.settings import LATE
 
@@ -243,7 +245,7 @@ class CampaignCheck:
         for event in events:
             if isinstance(event, WindowDone):
                 self._on_window(event)
-                if event.outcome in {FAILED, LEFT_OUT}:
+                if event.outcome in {Outcome.FAILED, Outcome.LEFT_OUT}:
                     self._unread.add(_planned(event))
                 continue
             self._findings.rejected |= {record.id or record.raw for record in event.records.rejected}

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from impact_source.actions.landing import back, finding
-from impact_source.actions.reading import Batch
+from impact_source.actions.events import Batch
+from impact_source.rows.ledger import back, finding
 from impact_source.rows.parse import Rejected
 
 from .compare import Compared, Difference, months, only

@@ -8,10 +8,9 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
 from impact_source.plan.gone import Gone
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.windows import Counts, Window
 from impact_source.warehouse import Warehouse
 
 

@@ -15,15 +15,19 @@ from typing import Any, Self
 
 import dlt
 from impact_source import Ask, Settings, impact
-from impact_source.actions.landing import Lander, Landing, versions
-from impact_source.actions.reading import WindowDone, WindowReader
-from impact_source.actions.run import Progress, State, own
+from impact_source.account import State, claim_warehouse
+from impact_source.actions.events import WindowDone
+from impact_source.actions.reading import WindowReader
+from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
 from impact_source.campaigns import Campaigns, explain, find_campaigns
 from impact_source.errors import ConfigurationError
-from impact_source.plan.passes import Bounds, Cursors, Mark, Pass
+from impact_source.plan.cursors import Cursors, Mark
+from impact_source.plan.passes import Bounds, Pass
 from impact_source.plan.windows import Window, cut
+from impact_source.rows.landing import Landing, versions
+from impact_source.rows.ledger import rejected_row
 from impact_source.settings import LATE
 from impact_source.warehouse import Warehouse
 
@@ -136,7 +140,6 @@ class Verification:
         self._client, self._ask, self._repair, self._on_progress = client, ask, repair, on_progress
         self._warehouse, self._held, self._findings = Warehouse(pipeline), Held(pipeline), Findings()
         self._reader = WindowReader(client, client.settings.page_size, self._held)
-        self._lander = Lander(self._warehouse, self.run_id)
         self._scope = _Scope()
         self._campaigns: Campaigns | None = None
         self._windows: list[dict[str, Any]] = []
@@ -154,7 +157,7 @@ class Verification:
     def read(self, state: State) -> None:
         """Read and compare. `state` is that of the source; it is left as it is."""
         state = deepcopy(state)
-        own(state, self._client.settings)
+        claim_warehouse(state, self._client.settings)
         if not state.get("campaigns") and not self._held.any:
             msg = "there is nothing to verify yet: run `impact sync` first"
             raise ConfigurationError(msg)
@@ -175,13 +178,14 @@ class Verification:
 
     def package(self, state: State) -> Iterator[Landing]:
         """What is to be written: the windows that were read, the findings, and the rows to mend."""
-        own(state, self._client.settings)
+        claim_warehouse(state, self._client.settings)
         findings = list(self._findings.rows(self.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
         if not self._repair:
             return
         mended = self._findings.misfits.keys() & self._findings.differences.keys()
-        yield Landing(rejected=[self._lander.rejected_row(*self._findings.misfits[id_]) for id_ in sorted(mended)])
+        misfits = [self._findings.misfits[id_] for id_ in sorted(mended)]
+        yield Landing(rejected=[rejected_row(record, batch.origin(self.run_id)) for record, batch in misfits])
         for rows in self._findings.mend:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
 
@@ -263,7 +267,7 @@ class Verification:
         )
 
     def _window_done(self, done: WindowDone) -> None:
-        self._windows.append(self._lander.window_row(done))
+        self._windows.append(done.row(self.run_id))
         self._rows += done.rows
         number = len(self._windows)
         windows, left = max(self._planned, number), self._client.budget.remaining

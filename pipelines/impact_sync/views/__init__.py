@@ -13,7 +13,7 @@ from typing import Any
 
 import dlt
 from dlt.destinations.sql_client import SqlClientBase
-from impact_source.items.queue import STATE
+from impact_source.items.queue import STATE, state_sql
 from impact_source.warehouse import Warehouse, render
 
 from .in_place import Views
@@ -53,7 +53,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
     wanted: dict[str, str] = {}
     for name, text in texts().items():
         if all(source in wanted or warehouse.holds(source) for source in reads(text)):
-            wanted[name] = text
+            wanted[name] = state_sql(warehouse) if name == _BASE else text
     return wanted
 
 

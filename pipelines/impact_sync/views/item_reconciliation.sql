@@ -30,4 +30,4 @@ left join (
 ) i on i.action_id = a.id
 join item_state s on s.action_id = a.id
 where (coalesce(a.amount, 0) <> coalesce(i.amount, 0) or coalesce(a.payout, 0) <> coalesce(i.payout, 0))
-    and (s.items = 'current' or s.fetched_fingerprint like 'rejected %')
+    and (s.items = 'current' or s.failure like 'rejected%')

@@ -1,6 +1,6 @@
 """Pages are fetched ahead of need: in threads, in the order they are wanted in, as many as may wait for it.
 
-How many pages a list has is told by its first, so that page 2 of one list competes with page 1 of the next; the one
+The first page says how many pages a list has, so that page 2 of one list competes with page 1 of the next; the one
 that is wanted sooner goes first.
 """
 
@@ -23,10 +23,10 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 
-class Listed(Generic[A, T]):
+class PageList(Generic[A, T]):
     """One list of pages. What is not there yet is waited for; what fetching it raised is raised."""
 
-    def __init__(self, ahead: Ahead[A, T], wanted: A, head: Future[T]) -> None:
+    def __init__(self, ahead: Prefetcher[A, T], wanted: A, head: Future[T]) -> None:
         self.wanted = wanted
         self.head = head
         self.coming: deque[Future[T]] = deque([head])
@@ -54,7 +54,7 @@ class Listed(Generic[A, T]):
         return self._ahead.length(self.head.result()) if self.head.done() and not self.head.exception() else 1
 
 
-class Ahead(Generic[A, T]):
+class Prefetcher(Generic[A, T]):
     """Fetches lists: `first(wanted)`, `length(first page)`, `following(wanted, first page, number)`.
 
     At most `waiting` pages are fetched, or being fetched, and not taken; at most `unknown` of them are first pages on
@@ -79,9 +79,9 @@ class Ahead(Generic[A, T]):
         self._out = 0
         self._wanted: Iterator[A] = iter(())
         self._drawn: deque[A] = deque()
-        self._opened: deque[Listed[A, T]] = deque()
+        self._opened: deque[PageList[A, T]] = deque()
 
-    def lists(self, wanted: Iterable[A]) -> Iterator[Listed[A, T]]:
+    def lists(self, wanted: Iterable[A]) -> Iterator[PageList[A, T]]:
         """Each of `wanted` in order, once. Take all pages of one before the next is asked for."""
         self._wanted = iter(wanted)
         while True:
@@ -92,7 +92,7 @@ class Ahead(Generic[A, T]):
             with self._lock:
                 self._opened.popleft()
 
-    def take(self, listed: Listed[A, T]) -> T:
+    def take(self, listed: PageList[A, T]) -> T:
         """The next page of a list."""
         self._draw()
         with self._lock:
@@ -105,7 +105,7 @@ class Ahead(Generic[A, T]):
             with self._lock:
                 self._out -= 1
 
-    def drop(self, listed: Listed[A, T]) -> None:
+    def drop(self, listed: PageList[A, T]) -> None:
         """Give up the pages of a list that were sent for and not taken."""
         with self._lock:
             for page in listed.coming:
@@ -124,7 +124,7 @@ class Ahead(Generic[A, T]):
                     return
 
     def _arrived(self, page: Future[T]) -> None:
-        """A first page tells how many follow; called by the thread that fetched it, or by the end of all of them."""
+        """A first page says how many follow; called by the thread that fetched it, or by the end of all of them."""
         if not page.cancelled():
             with self._lock, suppress(RuntimeError, CancelledError):  # the pool takes no more
                 self._fill()
@@ -143,7 +143,7 @@ class Ahead(Generic[A, T]):
             wanted = self._drawn.popleft()
             if self._skipped(wanted):
                 continue
-            listed = Listed(self, wanted, self._submit(self._first, wanted))
+            listed = PageList(self, wanted, self._submit(self._first, wanted))
             self._opened.append(listed)
             listed.head.add_done_callback(self._arrived)
 
@@ -151,7 +151,7 @@ class Ahead(Generic[A, T]):
         unknown = sum(not listed.head.done() for listed in self._opened)
         return not self._opened or (self._out < self._waiting and unknown < self._unknown)
 
-    def _submit_following(self, listed: Listed[A, T]) -> None:
+    def _submit_following(self, listed: PageList[A, T]) -> None:
         listed.coming.append(self._submit(self._following, listed.wanted, listed.head.result(), listed.next))
         listed.next += 1
 

@@ -2,7 +2,7 @@
 
 The API lists the past seven days where no StartDate is given. Whether that default also applies to queries by
 LockingDate alone is not documented; if it does, every locking window is a valid, short answer, and a sync that
-trusts it would be silently wrong. One request about an action that locked long ago tells.
+trusts it would be silently wrong. One request about an action that locked long ago shows it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from ..api.client import Client
-from ..api.protocol import Axis
 from ..errors import NotFound, ReadingError, ShortAnswers, WindowTooFull
+from ..plan.axis import Axis
 from ..plan.passes import Bounds, Pass, Reading
 from ..plan.windows import Window, second
 from ..settings import PAGE_SIZE_MIN

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..errors import UnsafeId
+from ..plan.axis import Axis
 from ..plan.windows import Window
 from ..settings import Settings
 from . import answers, lists, protocol
@@ -20,7 +21,7 @@ from .answers import Page
 from .budget import Budget
 from .clock import Clock
 from .lists import Pages
-from .protocol import Axis, Body
+from .protocol import Body
 from .retries import Retries
 from .submissions import Submission, read_submission
 from .wire import Answer, Patience, Reader, Wire

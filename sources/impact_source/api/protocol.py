@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import Enum
 from typing import TypeAlias
 
 import msgspec
@@ -21,7 +20,8 @@ from ..errors import (
     Unavailable,
     WindowTooFull,
 )
-from ..plan.windows import SECOND, Window, instant, whole
+from ..plan.axis import Axis
+from ..plan.windows import SECOND, Window, instant, round_second
 from .headers import read_limits
 
 HTTP_OK = 200
@@ -42,14 +42,6 @@ _ROWS_MAX = 1_000_000_000
 """A larger number does not count rows."""
 
 
-class Axis(Enum):
-    """The date that a list of actions is filtered by; the value is its pair of parameters."""
-
-    UPDATED = ("StartDate", "EndDate")
-    EVENT = ("ActionDateStart", "ActionDateEnd")
-    LOCKING = ("LockingDateStart", "LockingDateEnd")
-
-
 _OF_MANY = frozenset({"pagesize", *(name.lower() for axis in Axis for name in axis.value)})
 """Fields that a refusal of too many rows may name, in lower case: those that could make it fewer."""
 
@@ -61,7 +53,9 @@ def build_actions_query(
     params = {"CampaignId": campaign_id}
     for axis, window in windows.items():
         start, end = axis.value
-        last = max(whole(window.end, up=True), whole(window.start) + SECOND)  # it may be compared to the second
+        last = max(
+            round_second(window.end, up=True), round_second(window.start) + SECOND
+        )  # it may be compared to the second
         params |= {start: instant(window.start), end: instant(last)}
     if state is not None:
         params["State"] = state

@@ -1,7 +1,7 @@
 """Which actions' items are to be asked for, in which order: derived from the warehouse, remembered nowhere else.
 
 An action waits if its items were never read, or if what decides about items has changed since: its amounts (a mere
-change of state leaves them), or an update that moved none of its fields, which the sync notes in `item_fetches`.
+change of state leaves them), or an update that moved none of its fields, which the sync records in `item_fetches`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FINGERPRINT = " || '|' || ".join(
     [*(f"coalesce(cast(a.{amount} as varchar), '')" for amount in _AMOUNTS), "coalesce(a.currency, '')"]
 )
 STATE = Template(files(__package__).joinpath("state.sql").read_text()).substitute(fingerprint=f"({_FINGERPRINT})")
-"""Whether each action's items are current, in DuckDB's dialect."""
+"""Whether each action's items are current, in DuckDB's dialect; see `state_sql`."""
 _WAITING = "items in ('missing', 'outdated')"
 _NOT_FOUND_DUE = f"""
 (items = '{Status.NOT_FOUND}' and (
@@ -59,7 +59,7 @@ case
 end
 """
 _TAKE = f"""
-select action_id, campaign_id, fingerprint, status, fetched_at, fetched_fingerprint, {_RANK} as rank
+select action_id, campaign_id, fingerprint, status, fetched_at, coalesce(failure, fetched_fingerprint), {_RANK} as rank
 from ({{state}}) s where ({_WAITING} or {{not_found}}) {{campaigns}}
 order by
     rank, coalesce(abs(amount), 0) desc, case when event_date is null then 1 else 0 end, event_date desc, action_id
@@ -80,6 +80,17 @@ class Queued:
     fingerprint: str
     status: str | None = None
     was: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the API said of a queued action's items: `pages` are JSON lists, as they came; `reason` is why none did."""
+
+    queued: Queued
+    status: str
+    read_at: datetime
+    pages: tuple[bytes, ...] = ()
+    reason: str = ""
 
 
 @dataclass
@@ -169,5 +180,10 @@ class ItemQueue:
         campaigns = f"and campaign_id in ({', '.join(['%s'] * len(self._campaigns))})" if self._campaigns else ""
         actions = self._warehouse.render("select id, synced_at from actions")
         not_found = _NOT_FOUND_DUE.format(actions=actions)
-        state = self._warehouse.render(STATE)
+        state = self._warehouse.render(state_sql(self._warehouse))
         return sql.format(state=state, not_found=not_found, campaigns=campaigns, **parts), iter(self._campaigns)
+
+
+def state_sql(warehouse: Warehouse) -> str:
+    """`STATE` for a warehouse that version 0.1.0 may have filled: its `item_fetches` has no column `failure`."""
+    return STATE if warehouse.holds("item_fetches", "failure") else STATE.replace("f.failure", "cast(null as varchar)")

@@ -12,8 +12,8 @@ from ..api.client import Client
 from ..api.wire import Answer
 from ..errors import BudgetSpent, ImpactError, InvalidAnswer, NotFound, RequestRefused, TransientError, WindowTooFull
 from ..waiting import Pool
-from .queue import Queued, Status
-from .spool import Listing, Spool
+from .queue import Listing, Queued, Status
+from .spool import Spool
 
 _TRIES = 3
 """How often a list that contradicts its own total is read."""
@@ -104,7 +104,7 @@ class ItemReader:
         """All pages of an action's items, as many items as the API says there are."""
         for _ in range(_TRIES):
             answers = list(self._client.items(queued.action_id))
-            if _is_whole(answers):
+            if _is_complete(answers):
                 return Listing(
                     queued, Status.LISTED, answers[-1].read_at, tuple(bytes(a.value.records) for a in answers)
                 )
@@ -112,7 +112,7 @@ class ItemReader:
         raise InvalidAnswer(msg)
 
 
-def _is_whole(answers: list[Answer[Page]]) -> bool:
+def _is_complete(answers: list[Answer[Page]]) -> bool:
     count = sum(count_records(answer.value) for answer in answers)
     first, last = answers[0].value.total, answers[-1].value.total
     return first == last and (first is None or first == count)

@@ -16,15 +16,16 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
-from ..actions.run import State, own
+from ..account import State, claim_warehouse
 from ..api.client import Client
 from ..errors import ImpactError
+from ..rows.landing import Landing
 from ..settings import SPARED
 from ..warehouse import Warehouse
-from .landing import ItemLander, ItemLanding, ItemTally
-from .queue import ItemQueue, Queued
+from .landing import ItemLander, ItemTally
+from .queue import ItemQueue, Listing, Queued
 from .reading import ItemReader
-from .spool import Listing, Spool
+from .spool import Spool
 
 _PACKAGE = 500
 """Actions whose items make a load package."""
@@ -45,7 +46,7 @@ class ItemProgress:
 
 @dataclass(frozen=True)
 class ItemAsk:
-    """What is asked of a drain: of which campaigns, at most how many requests, and whether to wait for the hour."""
+    """What is asked of a drain: of which campaigns, at most how many requests, whether to wait for the hourly limit."""
 
     campaigns: tuple[str, ...] = ()
     max_requests: int | None = None
@@ -55,14 +56,14 @@ class ItemAsk:
 class ItemPackages(Protocol):
     """What the source loads items from: rows of one load package at a time."""
 
-    def package(self, state: State) -> Iterator[ItemLanding]:
+    def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next package."""
 
 
 class ItemWalk:
     """Drains the queue once, in as many packages as it takes. Close it, or use it as a context.
 
-    It leaves a tenth of the hour's requests to others. After the last package `stopped` is None, or the error that
+    It leaves a tenth of the hourly limit to others. After the last package `stopped` is None, or the error that
     ended it with everything read before it landed; it is a `BudgetSpent` where only the requests ran out.
     """
 
@@ -93,7 +94,7 @@ class ItemWalk:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """The walk itself; from here on its share of the hour counts."""
+        """The walk itself; from here on its share of the hourly limit counts."""
         most, wait = self.ask.max_requests, self.ask.wait
         self._stack.enter_context(self.client.budget.sparing(SPARED, most=most, wait=wait))
         return self
@@ -118,20 +119,20 @@ class ItemWalk:
         """Actions that waited when the walk began; none where it may not ask for any."""
         return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
 
-    def package(self, state: State) -> Iterator[ItemLanding]:
+    def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package.
 
         What `item_fetches` vouches for lands one package before it does: each table commits on its own, and a run
         that is killed between the two must not leave an action that looks read and whose items are not there.
         """
-        own(state, self.client.settings)
+        claim_warehouse(state, self.client.settings)
         self._warehouse.refresh()
         self.landed()
         due, self._due = self._due, None
         if due is not None:
-            yield ItemLanding(fetches=due)
+            yield Landing(fetches=due)
             self._left = due["action_id"].to_pylist()
-        listings = [] if self._ended else list(self._told(islice(self._begin(), _PACKAGE)))
+        listings = [] if self._ended else list(self._report(islice(self._begin(), _PACKAGE)))
         self._ended = len(listings) < _PACKAGE
         if listings:
             landing = self._lander.land(listings)
@@ -156,7 +157,7 @@ class ItemWalk:
         return self._listings
 
     def _take(self) -> Iterator[Queued]:
-        """The queue, taken anew whenever what was taken is used up: it ends where nothing new is in it."""
+        """The queue, taken again whenever what was taken is used up: it ends where nothing new is in it."""
         while True:
             still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # asked for, and in the queue all the same
             queue = self._queue.take(_QUEUED + still, self.client.clock.now())
@@ -167,7 +168,7 @@ class ItemWalk:
                 self._asked.add(queued.action_id)
                 yield queued
 
-    def _told(self, listings: Iterable[Listing]) -> Iterator[Listing]:
+    def _report(self, listings: Iterable[Listing]) -> Iterator[Listing]:
         for done, listing in enumerate(listings, self.tally.actions + 1):
             yield listing
             self._on_progress(

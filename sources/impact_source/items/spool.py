@@ -11,7 +11,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import msgspec
 
 from ..settings import Settings
-from .queue import Queued
+from .queue import Listing, Queued
 
 _log = logging.getLogger(__name__)
 _TABLE = """
@@ -32,21 +31,10 @@ _SID = "\x1aAccountSID\x1a"
 """Stands for the AccountSID in the file; no JSON has such characters as they are."""
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What the API said of a queued action's items: `pages` are JSON lists, as they came; `reason` is why none did."""
-
-    queued: Queued
-    status: str
-    read_at: datetime
-    pages: tuple[bytes, ...] = ()
-    reason: str = ""
-
-
 class Spool:
     """The file of one warehouse. Safe between threads; close it.
 
-    A file that cannot be read is begun anew, one that cannot be written is done without. The AccountSID, which stands
+    A file that cannot be read is recreated; one that cannot be written is not used. The AccountSID, which stands
     in items' paths, is not written into it.
     """
 
@@ -55,7 +43,7 @@ class Spool:
         self._lock = threading.Lock()
         self._file: sqlite3.Connection | None = None
         for _ in range(2):
-            with self._done_without_if_broken():
+            with self._give_up_if_broken():
                 self._file = _open(path)
                 break
 
@@ -102,7 +90,7 @@ class Spool:
         return self._account, queued.action_id, queued.fingerprint, queued.was
 
     def _run(self, sql: str, rows: Sequence[tuple[object, ...]] = ((),)) -> list[Any]:
-        with self._done_without_if_broken(), self._lock:
+        with self._give_up_if_broken(), self._lock:
             if self._file is None:
                 return []
             with self._file:
@@ -112,7 +100,7 @@ class Spool:
         return []
 
     @contextmanager
-    def _done_without_if_broken(self) -> Iterator[None]:
+    def _give_up_if_broken(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -123,7 +111,7 @@ class Spool:
 
 def _open(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, check_same_thread=False)
-    # A killed process loses nothing; after a power cut the file may be begun anew, which costs requests only.
+    # A killed process loses nothing; after a power cut the file may be recreated, which costs requests only.
     file.execute("pragma synchronous = off")
     file.execute(_TABLE)
     file.commit()

@@ -2,16 +2,16 @@
 --
 -- items: missing (never read), outdated (changed since they were read, or not read completely), not found (the API
 -- knows no such action), current. fingerprint: what decides about items; a mere change of state leaves it.
+-- failure: why they are to be asked for again, where the amounts do not show it.
 -- open_until: when the action locks, '9999-12-31' if that is not known, NULL once it is paid.
 -- Making texts of amounts is what this costs: where only `items` is asked for, just of those written since they were read.
 select
     action_id, campaign_id, currency, amount, event_date, open_until,
     coalesce(known, $fingerprint) as fingerprint,
-    fetched_at, fetched_fingerprint, status, item_count,
+    fetched_at, fetched_fingerprint, failure, status, item_count,
     case
         when fetched_at is null then 'missing'
-        when fetched_fingerprint is null or position('|' in fetched_fingerprint) = 0 or fetched_fingerprint <> known
-            then 'outdated'
+        when failure is not null or fetched_fingerprint is null or fetched_fingerprint <> known then 'outdated'
         when status = 'not found' then 'not found'
         else 'current'
     end as items
@@ -23,7 +23,10 @@ from (
             when a.cleared_date is null then coalesce(a.locking_date, cast('9999-12-31 00:00:00+00' as timestamptz))
         end as open_until,
         case when a.synced_at >= f.fetched_at then $fingerprint end as known,
-        f.fetched_at, f.fingerprint as fetched_fingerprint, f.status, f.item_count
+        f.fetched_at, f.status, f.item_count,
+        -- Version 0.1.0 wrote a failure into the fingerprint, which otherwise has a '|' between any two amounts.
+        case when position('|' in f.fingerprint) > 0 then f.fingerprint end as fetched_fingerprint,
+        coalesce(f.failure, case when position('|' in f.fingerprint) = 0 then f.fingerprint end) as failure
     from actions a
     left join item_fetches f on f.action_id = a.id
 ) a

@@ -25,7 +25,7 @@ class Gone:
     first: datetime
     last: datetime
     acknowledged: bool = False
-    """Whether a `verify --repair` took note of it."""
+    """Whether a `verify --repair` acknowledged it."""
 
     @property
     def certain_from(self) -> datetime:

@@ -8,15 +8,15 @@ those windows: its LockingDate is empty, or moved without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from ..api.protocol import Axis
 from ..settings import CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings
-from .windows import SECOND, Window, cover, cut, gather
+from .axis import Axis
+from .cursors import Cursors, Mark
+from .windows import SECOND, Window, cover, cut
 
 _BESIDE = timedelta(seconds=1)
 """Neighbouring windows may be so far apart: the API filters no finer."""
@@ -34,21 +34,6 @@ class Pass(StrEnum):
     def axis(self) -> Axis:
         """The date that the pass walks along."""
         return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING}.get(self, Axis.EVENT)
-
-
-class Mark(StrEnum):
-    """The instants that a campaign's state keeps."""
-
-    UPDATED = "updated"
-    """Cursor of the updated pass."""
-    LOCKING = "locking"
-    """Cursor of the locking pass."""
-    RECHECKED = "rechecked"
-    """When the locks to come were last re-read."""
-    BEGUN = "begun"
-    """From where on the updated pass has read everything. It moves back where `start_date` does."""
-    FOLLOWED = "followed"
-    """Since when the locking pass follows locks; the first backfill read what had locked before."""
 
 
 @dataclass(frozen=True)
@@ -93,34 +78,6 @@ class Reading:
     def windows(self) -> dict[Axis, Window]:
         """The window of each date that is asked for."""
         return {self.pass_.axis: self.window} | ({Axis.EVENT: self.event} if self.event else {})
-
-
-class Cursors:
-    """A campaign's marks in dlt's state, where they are ISO 8601 text."""
-
-    def __init__(self, state: MutableMapping[str, Any], campaign_id: str) -> None:
-        self._marks: dict[str, str] = state.setdefault("campaigns", {}).setdefault(campaign_id, {})
-
-    def get(self, mark: Mark) -> datetime | None:
-        """Where the mark stands, None before its first move."""
-        text = self._marks.get(mark.value)
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-    def move(self, mark: Mark, to: datetime) -> None:
-        """Move a mark forward, `begun` back; `followed` stays."""
-        stands = self.get(mark)
-        if stands is None or (to < stands if mark is Mark.BEGUN else to > stands and mark is not Mark.FOLLOWED):
-            self._marks[mark.value] = to.isoformat()
-
-    def forget(self) -> None:
-        """Forget all marks: what they vouch for is not there."""
-        self._marks.clear()
-
-    def pull_back(self, now: datetime) -> None:
-        """Bring marks that lie ahead of the server's clock back to it."""
-        for mark in Mark:
-            if (stands := self.get(mark)) and stands > now:
-                self._marks[mark.value] = now.isoformat()
 
 
 def is_first(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
@@ -219,29 +176,6 @@ def plan_locking(  # noqa: PLR0913 - one fact each
             marks += ((Mark.RECHECKED, bounds.now),)
         readings.append(Reading(campaign_id, Pass.LOCKING, window, marks))
     return readings
-
-
-def plan_unseen(
-    campaign_id: str,
-    unseen: Mapping[str, datetime | None],
-    count: Callable[[Window], int],
-    bounds: Bounds,
-    page_size: int,
-) -> tuple[list[Reading], list[str]]:
-    """Windows of the EventDate, and ids to read one by one, that re-read `unseen` (id -> EventDate) at the least cost.
-
-    `count` tells how many actions are known to lie in a window: its pages are what it costs.
-    """
-    dated = [event for event in unseen.values() if event and event >= bounds.earliest]
-    readings = []
-    single = dict(unseen)
-    for window in gather(dated):
-        inside = [id_ for id_, event in unseen.items() if event and window.start <= event < window.end]
-        if len(inside) > max(1, -(-count(window) // page_size)):
-            readings.append(Reading(campaign_id, Pass.UNSEEN, window))
-            for id_ in inside:
-                del single[id_]
-    return readings, sorted(single)
 
 
 def vouches(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:

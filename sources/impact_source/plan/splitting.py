@@ -1,4 +1,4 @@
-"""Where a window that holds too much is cut: by what is known of it, else evenly. Pure.
+"""Where a window that holds too much is split: by what is known of it, else evenly. Pure.
 
 Parts begin and end at whole seconds and share their boundaries. A server may compare to the second, the minute or the
 day, and may leave the end of a range out: parts that adjoin lose nothing under any of these readings, parts with a gap
@@ -8,22 +8,19 @@ between them, or shorter than a second, do.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from .windows import SECOND, Window, whole
+from .windows import SECOND, Counts, Window, round_second
 
-Counts = Sequence[tuple[datetime, int]]
-"""Instants in order, with the number of actions that are known to lie at each."""
 _MARGIN = 0.9
 """Known counts are a little old: parts are filled to this share only."""
 _PARTS_MAX = 100
-"""However many rows a refusal names: parts that are still too full are cut again."""
+"""However many rows a refusal names: parts that are still too full are split again."""
 _OFF_THE_HOUR = timedelta(hours=2)
 
 
-def parts(window: Window, fit: int, total: int | None, known: Counts) -> list[Window]:
+def split(window: Window, fit: int, total: int | None, known: Counts) -> list[Window]:
     """Windows that together are `window` and should hold at most `fit` rows each; none if it is a single second.
 
     `total` is the number of rows in it, if known.
@@ -33,7 +30,7 @@ def parts(window: Window, fit: int, total: int | None, known: Counts) -> list[Wi
     seconds: Counter[datetime] = Counter()
     for moment, count in known:
         if window.start <= moment <= window.end:
-            seconds[whole(moment)] += count
+            seconds[round_second(moment)] += count
     number = 2 if total is None else max(2, -(-total // fit))
     edges = _between(window, int(fit * _MARGIN), seconds) or _evenly(window, min(_PARTS_MAX, number))
     return [Window(start, end) for start, end in pairwise([window.start, *edges, window.end])]
@@ -42,7 +39,7 @@ def parts(window: Window, fit: int, total: int | None, known: Counts) -> list[Wi
 def _between(window: Window, fit: int, known: Counter[datetime]) -> list[datetime]:
     """Edges amid the gaps between known instants: each part holds at most `fit`, or a single fuller instant.
 
-    Far from both neighbours, an edge parts them whatever the precision of the server is.
+    An edge far from both neighbours separates them whatever the precision of the server.
     """
     edges: list[datetime] = []
     held, last = 0, window.start
@@ -62,7 +59,7 @@ def _evenly(window: Window, number: int) -> list[datetime]:
     Actions lock and are imported at whole hours, and what lies at an edge is in both parts.
     """
     number = min(number, window.span // SECOND)  # so that no two edges fall into one second
-    edges = [whole(window.start + window.span * step / number) for step in range(1, number)]
+    edges = [round_second(window.start + window.span * step / number) for step in range(1, number)]
     if window.span / number > _OFF_THE_HOUR:
         return [edge.replace(minute=17, second=0) for edge in edges]
     return edges

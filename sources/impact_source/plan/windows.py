@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,8 @@ from ..settings import WINDOW_MAX
 
 SECOND = timedelta(seconds=1)
 """The least unit: the API's documents know no finer one, and it may compare no finer."""
+Counts = Sequence[tuple[datetime, int]]
+"""Instants in order, with the number of actions that are known to lie at each."""
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +42,7 @@ class Window:
         return self.end - self.start
 
 
-def whole(moment: datetime, *, up: bool = False) -> datetime:
+def round_second(moment: datetime, *, up: bool = False) -> datetime:
     """An instant in whole seconds, cut off or with `up` rounded up."""
     cut_off = moment.replace(microsecond=0)
     return cut_off + SECOND if up and cut_off < moment else cut_off
@@ -48,7 +50,7 @@ def whole(moment: datetime, *, up: bool = False) -> datetime:
 
 def second(moment: datetime) -> Window:
     """The shortest window that holds an instant, whether or not its end counts."""
-    return Window(whole(moment), whole(moment) + SECOND)
+    return Window(round_second(moment), round_second(moment) + SECOND)
 
 
 def cut(start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list[Window]:
@@ -56,8 +58,8 @@ def cut(start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list
 
     Neighbours share their boundary: a row at exactly that instant is read twice and merges into one.
     """
-    start = whole(start)
-    end = max(whole(end, up=True), start + SECOND)
+    start = round_second(start)
+    end = max(round_second(end, up=True), start + SECOND)
     windows = [Window(start, min(start + longest, end))]
     while windows[-1].end < end:
         start = windows[-1].end
@@ -71,7 +73,7 @@ def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: t
     Stretches between points are left out where that saves nothing but rows: each window begins at a point
     (or at `start`) that no earlier window holds.
     """
-    start = whole(start)
+    start = round_second(start)
     windows = gather((point for point in points if point < start), longest)
     if windows and start <= windows[-1].start + longest:
         start = windows.pop().start
@@ -81,7 +83,7 @@ def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: t
 def gather(points: Iterable[datetime], longest: timedelta = WINDOW_MAX) -> list[Window]:
     """The fewest windows that together hold every one of `points`; each begins at one of them and ends after one."""
     windows: list[Window] = []
-    for point in sorted({whole(point) for point in points}):
+    for point in sorted({round_second(point) for point in points}):
         if windows and point + SECOND <= windows[-1].start + longest:
             windows[-1] = Window(windows[-1].start, point + SECOND)
         else:

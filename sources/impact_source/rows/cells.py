@@ -35,14 +35,14 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Cells:
-    """The values of a column, NULL for each of the `misfits`, which are told by row."""
+    """The values of a column, NULL for each of the `misfits`, which are given by row."""
 
     values: pa.Array
     misfits: dict[int, Misfit] = field(default_factory=dict)
 
 
 class _Unfit(ValueError):
-    """What a text is, if it is no value of the type."""
+    """What a text is that is not a value of the type."""
 
     def __init__(self, reason: str, *, ask_again: bool = False) -> None:
         self.misfit = Misfit(reason, ask_again)

@@ -23,8 +23,8 @@ WINDOW: Any = {
     "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
 }
 WINDOW_RESULT: Any = {
-    "event_start": {"data_type": "timestamp", "description": "First EventDate, where the window was parted by it"},
-    "event_end": {"data_type": "timestamp", "description": "Last EventDate, where the window was parted by it"},
+    "event_start": {"data_type": "timestamp", "description": "First EventDate, where the window was split by it"},
+    "event_end": {"data_type": "timestamp", "description": "Last EventDate, where the window was split by it"},
     "total": {"data_type": "bigint", "description": "Actions in the window, as the API counts them (@total)"},
     "rows": {"data_type": "bigint", "description": "Actions received"},
     "pages": {"data_type": "bigint", "description": "Pages of the window"},
@@ -32,8 +32,9 @@ WINDOW_RESULT: Any = {
     "seconds": {"data_type": "double", "description": "Time its requests took, added up"},
     "outcome": {
         "data_type": "text",
-        "description": "whole, parted (in parts that add up), one by one; ahead (whole, but after a failed one, so the "
-        "cursor stays); or why not: too full, moved, failed, left out (after several that failed)",
+        "description": "whole (received completely), parted (completely, in parts that were read one by one), one by "
+        "one (actions by their ids); ahead (completely, but after a window that failed, so the cursor stays); or why "
+        "not: too full, too slow, moved, failed, left out (after several that failed)",
     },
     "reason": {"data_type": "text", "description": "Why it failed, in the API's words; NULL where it did not"},
 }
@@ -72,7 +73,7 @@ FINDINGS: Any = {
     "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
     "here": {"data_type": "text", "description": "The value in the warehouse"},
     "there": {"data_type": "text", "description": "The value at the API"},
-    "repaired": {"data_type": "bool", "description": "Whether it was mended, or acknowledged if gone"},
+    "repaired": {"data_type": "bool", "description": "Whether it was repaired, or acknowledged if gone"},
     "found_at": {"data_type": "timestamp", "description": "When it was found (the server's clock)"},
 }
 """Columns of `verify_results`; its key is `FINDING_KEY`."""
@@ -110,7 +111,7 @@ _INTERVAL: Any = {
 _CHANGED: Any = {
     "changed": {
         "data_type": "text",
-        "description": "Columns that differ from the version before, parted by commas; NULL for the first version",
+        "description": "Columns that differ from the version before, separated by commas; NULL for the first version",
     },
 }
 _CONFIRMED: Any = {"synced_at": {"description": "When the answer arrived that last wrote this version"}}
@@ -136,8 +137,12 @@ FETCHES: Any = {
     "fetched_at": {"data_type": "timestamp", "description": "When the answer arrived (the server's clock)"},
     "fingerprint": {
         "data_type": "text",
-        "description": "What decides whether items are current: the action's amounts when they were asked for, or why "
-        "they are out of date",
+        "description": "What decides whether items are current: the action's amounts when they were asked for",
+    },
+    "failure": {
+        "data_type": "text",
+        "description": "Why the items are asked for again although the amounts are as they were: updated before an "
+        "instant, rejected, or failed with its reason; NULL if they are not",
     },
     "status": {
         "data_type": "text",
@@ -152,6 +157,7 @@ FETCH_TABLE = pa.schema(
         pa.field("action_id", pa.string(), nullable=False),
         ("fetched_at", TIME),
         ("fingerprint", pa.string()),
+        ("failure", pa.string()),
         ("status", pa.string()),
         ("item_count", pa.int64()),
     ]

@@ -21,15 +21,14 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
 from . import cells
 from .cells import Misfit
 from .columns import SYNCED_AT, Column, Kind
 from .naming import column_name
 from .nesting import flatten
+from .texts import Record, is_text, parse_exactly, parse_strings, read_texts
 
-_Record = dict[str, msgspec.Raw]
 _VALUES = 2
 """Levels down to the values of a record: the list, the record."""
 _Misfits = dict[str, Misfit]
@@ -81,7 +80,7 @@ class Reader:
     def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
 
-        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is no JSON list.
+        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is not a JSON list.
         """
         try:
             return self._read(records, read_at)
@@ -93,13 +92,13 @@ class Reader:
         texts = None
         if self._strings_only:
             with self._copied(b'{"rows":', records, b"}") as body:
-                texts = _parse_strings(body, columns)
+                texts = parse_strings(body, columns)
         broken: dict[int, str] = {}
         if texts is None:
             raws = msgspec.json.decode(records, type=list[msgspec.Raw])
-            rows, broken = _parse_exactly(raws)
+            rows, broken = parse_exactly(raws)
             columns = self._learn(rows)
-            texts = _texts(rows, columns)
+            texts = read_texts(rows, columns)
         typed, misfits = _cast(texts, columns)
         if self._keyed and texts[self._key.name].null_count:
             keyless = pc.indices_nonzero(pc.is_null(texts[self._key.name])).to_pylist()
@@ -136,7 +135,7 @@ class Reader:
         yield pa.py_buffer(view[:size])  # Arrow copies what it reads from it
         self._spaces.append(space)
 
-    def _learn(self, rows: list[_Record]) -> tuple[Column, ...]:
+    def _learn(self, rows: list[Record]) -> tuple[Column, ...]:
         """Declare the fields that are new in `rows` as text columns at the end."""
         with self._lock:
             known = {column.field for column in self._columns}
@@ -144,7 +143,7 @@ class Reader:
                 name = column_name(field, self._names)
                 self._names.add(name)
                 self._columns += (Column(field, name, Kind.TEXT, f"{field}, as the API sends it; not documented"),)
-            self._strings_only = all(_is_text(value) for row in rows[:10] for value in row.values())
+            self._strings_only = all(is_text(value) for row in rows[:10] for value in row.values())
             return self._columns
 
     def _finish(self, typed: list[pa.Array], columns: tuple[Column, ...], read_at: datetime) -> pa.Table:
@@ -170,72 +169,6 @@ def without_nul(table: pa.Table) -> pa.Table:
         if pa.types.is_string(field.type) and pc.any(pc.match_substring(column, "\x00")).as_py():
             table = table.set_column(place, field, pc.replace_substring(column, "\x00", "\u2400"))
     return table
-
-
-def _parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
-    """Each column's texts if every record in `rows` is an object of known fields with strings in them, else None."""
-    fields = pa.struct([(column.field, pa.string()) for column in columns])
-    try:
-        rows = pj.read_json(
-            pa.BufferReader(body),
-            read_options=pj.ReadOptions(use_threads=False, block_size=body.size + 1),
-            parse_options=pj.ParseOptions(
-                explicit_schema=pa.schema([("rows", pa.list_(fields))]),
-                newlines_in_values=True,
-                unexpected_field_behavior="error",
-            ),
-        )
-        structs = rows["rows"].combine_chunks()
-        if len(structs) != 1 or structs.null_count:
-            return None
-        records_ = structs.flatten()
-        if records_.null_count:
-            return None
-    except (pa.ArrowInvalid, pa.ArrowKeyError):
-        return None
-    return {column.name: _empty_is_null(records_.field(column.field)) for column in columns}
-
-
-def _parse_exactly(raws: list[msgspec.Raw]) -> tuple[list[_Record], dict[int, str]]:
-    """Every record as field -> raw JSON value, an empty one where it is no object, with the reason by row."""
-    rows: list[_Record] = []
-    rejected: dict[int, str] = {}
-    for number, raw in enumerate(raws):
-        try:
-            rows.append(msgspec.json.decode(raw, type=_Record))
-        except msgspec.DecodeError as error:
-            rows.append({})
-            rejected[number] = f"not an object that can be read: {error}"
-    return rows, rejected
-
-
-def _texts(rows: list[_Record], columns: tuple[Column, ...]) -> dict[str, pa.Array]:
-    """Each column's values as texts: strings decoded, numbers as written, objects and lists as JSON."""
-    return {
-        column.name: _empty_is_null(pa.array([_text(row.get(column.field)) for row in rows], pa.string()))
-        for column in columns
-    }
-
-
-def _text(raw: msgspec.Raw | None) -> str | None:
-    if raw is None:
-        return None
-    value = bytes(raw)
-    if value == b"null":
-        return None
-    if value.startswith(b'"'):
-        text: str = msgspec.json.decode(value, type=str)
-        # A lone surrogate is legal JSON and no text that a warehouse could hold.
-        return text.encode("utf-8", "replace").decode()
-    return value.decode(errors="replace")
-
-
-def _is_text(raw: msgspec.Raw) -> bool:
-    return bytes(raw)[:1] in {b'"', b"n"}
-
-
-def _empty_is_null(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def _cast(texts: dict[str, pa.Array], columns: tuple[Column, ...]) -> tuple[list[pa.Array], dict[int, _Misfits]]:

@@ -12,12 +12,14 @@ import dlt
 import pyarrow as pa
 import pytest
 from impact_source import impact
-from impact_source.actions.landing import Lander, Landing, Watch, versions
-from impact_source.actions.reading import Batch
-from impact_source.actions.run import State
+from impact_source.account import State
+from impact_source.actions.events import Batch
+from impact_source.actions.landing import Lander
+from impact_source.actions.watch import Watch
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
+from impact_source.rows.landing import Landing, versions
 from impact_source.rows.ours import FETCH_TABLE
 from impact_source.rows.parse import Reader, empty
 from impact_source.warehouse import Warehouse
@@ -172,7 +174,8 @@ def test_an_update_puts_items_out_of_date_that_were_read_before_it(
     landed = lander(pipeline).land(batch(*ids, arrived=2.0, reading=reading)).fetches
     assert (landed and sorted(landed["action_id"].to_pylist())) == outdated
     if landed:
-        assert not any("|" in text for text in landed["fingerprint"].to_pylist()), "as no action's own has none"
+        assert set(landed["fingerprint"].to_pylist()) == {"1|2"}, "what decides about items is as it was"
+        assert set(landed["failure"].to_pylist()) == {f"updated before {(NOW + 2 * SECOND).isoformat()}"}
 
 
 def test_what_lands_is_no_longer_awaited(pipeline: dlt.Pipeline) -> None:

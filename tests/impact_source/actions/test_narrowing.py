@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from impact_sandbox import Campaign, Reply, Request, Rules
-from impact_source.actions.reading import Batch, WindowDone, WindowReader
+from impact_source.actions.events import Batch, WindowDone
+from impact_source.actions.reading import WindowReader
 from impact_source.api.client import Client
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
 from impact_source.errors import ReadingError, RequestRefused, WindowIncomplete
 from impact_source.plan.narrowing import allowed
 from impact_source.plan.passes import Pass, Reading
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.windows import Counts, Window
 
 from tests.support.account import Account
 
@@ -66,7 +66,7 @@ class Read:
         """All of it was read, and within the bound."""
         assert not self.errors
         assert self.ids >= self.truth
-        assert self.done[-1].whole
+        assert self.done[-1].complete
         assert self.sent <= allowed(len(self.ids), size), (self.sent, len(self.ids))
 
 
@@ -213,7 +213,7 @@ def test_parts_below_the_total_raise(account: Make) -> None:
     (error,) = read.errors
     assert isinstance(error, WindowIncomplete)
     assert "20,001" in str(error)
-    assert not read.done[-1].whole
+    assert not read.done[-1].complete
     assert read.ids == read.truth, "what did come is there all the same"
 
 

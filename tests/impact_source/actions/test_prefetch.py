@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_source.actions.prefetch import Ahead, Listed
+from impact_source.actions.prefetch import PageList, Prefetcher
 from impact_source.waiting import Pool
 
 WAITING, UNKNOWN = 5, 2
@@ -45,10 +45,10 @@ class Source:
         return which, number, self.lengths[which]
 
     @contextmanager
-    def lists(self, skipped: range = range(0)) -> Iterator[Iterator[Listed[int, Page]]]:
+    def lists(self, skipped: range = range(0)) -> Iterator[Iterator[PageList[int, Page]]]:
         """The lists, fetched ahead in four threads, without those that are skipped when their turn comes."""
         with Pool(4, "test", "a page", 60) as pool:
-            ahead = Ahead(
+            ahead = Prefetcher(
                 pool, WAITING, UNKNOWN, self.first, lambda page: page[2], self.following, skipped.__contains__
             )
             yield ahead.lists(range(len(self.lengths)))
@@ -133,7 +133,9 @@ def test_few_lists_are_begun_whose_length_is_not_known() -> None:
         return which, 1, 1
 
     with Pool(4, "test", "a page", 60) as pool:
-        ahead = Ahead(pool, WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, number: (which, number, 1))
+        ahead = Prefetcher(
+            pool, WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, number: (which, number, 1)
+        )
         lists = ahead.lists(range(8))
         begun = next(lists)
         with gate:

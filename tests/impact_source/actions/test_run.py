@@ -9,11 +9,11 @@ from typing import Any
 
 from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Walk
-from impact_source.actions.landing import Landing
-from impact_source.actions.run import State
+from impact_source.account import State
 from impact_source.api.client import Client
 from impact_source.errors import BudgetSpent
-from impact_source.plan.passes import Cursors, Mark
+from impact_source.plan.cursors import Cursors, Mark
+from impact_source.rows.landing import Landing
 from impact_source.warehouse import Warehouse
 from impact_sync.warehouse.open import open_pipeline
 

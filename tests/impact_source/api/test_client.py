@@ -21,7 +21,7 @@ from impact_sandbox import Reply, Request
 from impact_source.api import answers as api_answers
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
-from impact_source.api.protocol import Axis, Body
+from impact_source.api.protocol import Body
 from impact_source.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -34,6 +34,7 @@ from impact_source.errors import (
     Unavailable,
     WindowTooFull,
 )
+from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 from impact_source.settings import Settings
 from impact_source.shown import Mask

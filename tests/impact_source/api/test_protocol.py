@@ -14,7 +14,7 @@ from impact_source import errors
 from impact_source.api import answers, protocol
 from impact_source.api.answers import Page
 from impact_source.api.headers import Limits, read_date, read_limits
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 
 ENVELOPE = {"@page": "2", "@numpages": "3", "@total": "41", "@nextpageuri": "/x?Page=3"}

@@ -11,7 +11,7 @@ from impact_source import errors
 from impact_source.api import answers, protocol
 from impact_source.api.answers import Page
 from impact_source.api.headers import Limits, read_date, read_limits
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -20,9 +20,9 @@ from impact_source.api.client import Client
 from impact_source.api.headers import Limits
 from impact_source.errors import BudgetSpent
 from impact_source.items import run as items
-from impact_source.items.queue import Queued, Status
+from impact_source.items.queue import Listing, Queued, Status
 from impact_source.items.reading import ItemReader
-from impact_source.items.spool import Listing, Spool
+from impact_source.items.spool import Spool
 from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
 from impact_sync.console.exits import Exit

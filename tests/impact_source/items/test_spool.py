@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from impact_source.items.queue import Queued
-from impact_source.items.spool import Listing, Spool
+from impact_source.items.queue import Listing, Queued
+from impact_source.items.spool import Spool
 from impact_source.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_source.plan.passes import (
-    Bounds,
-    Cursors,
-    Mark,
-    Pass,
-    Reading,
-    is_first,
-    plan_locking,
-    plan_unseen,
-    plan_updated,
-)
+from impact_source.plan.cursors import Cursors, Mark
+from impact_source.plan.passes import Bounds, Pass, Reading, is_first, plan_locking, plan_updated
 from impact_source.plan.windows import SECOND, Window
 from impact_source.settings import HISTORY_MAX, LATE, WINDOW_MAX, Settings
 
@@ -154,34 +144,6 @@ def test_what_may_have_shown_up_after_the_cursor_is_news(overlap: timedelta, lat
     assert [reading.window for reading in readings if not reading.fresh] == known
     assert [reading.window for reading in readings if reading.fresh] == [Window(seam, NOW)]
     assert not any(reading.fresh for reading in plan_updated("1", at, Bounds(NOW, NOW), settings))
-
-
-def unseen(ids: Mapping[str, datetime | None], held: int = 1, size: int = 10) -> tuple[list[Window], list[str]]:
-    """The windows that re-read some actions of which `held` lie in each, and the ids that are asked for singly."""
-    readings, singles = plan_unseen("1", ids, lambda _: held, Bounds(NOW, NOW), size)
-    return [reading.window for reading in readings], singles
-
-
-def test_open_actions_older_than_the_apis_reach_are_asked_for_by_id() -> None:
-    """No window may begin before three years ago, and an action that is not asked for goes stale for good."""
-    edge = NOW - HISTORY_MAX
-    old = {f"old {n}": edge - SECOND * (n + 1) for n in range(3)}
-    new = {f"new {n}": edge + SECOND * n for n in range(3)}
-    assert unseen(old | new) == ([Window(edge, edge + 3 * SECOND)], sorted(old))
-    assert unseen(old) == ([], sorted(old))
-
-
-def test_open_actions_without_an_event_date_are_asked_for_by_id() -> None:
-    """What no date leads to can only be asked for by its id."""
-    assert unseen({"a": None, "b": NOW, "c": NOW, "d": NOW}) == ([Window(NOW, NOW + SECOND)], ["a"])
-
-
-def test_unseen_actions_are_read_by_whichever_way_takes_fewer_requests() -> None:
-    """A window costs its pages: three actions among two pages are read by it, two are asked for by id."""
-    three = {"a": NOW, "b": NOW, "c": NOW + DAY}
-    assert unseen(three, held=20) == ([Window(NOW, NOW + DAY + SECOND)], [])
-    assert unseen(three, held=21) == ([], ["a", "b", "c"])
-    assert unseen({"a": NOW}, held=1) == ([], ["a"])
 
 
 DAYS = st.integers(0, 1500)

@@ -2,70 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 
 import pytest
+from impact_source.plan.cursors import Mark
 from impact_source.plan.passes import (
     Bounds,
-    Cursors,
-    Mark,
     Pass,
     Reading,
     adjoining,
     lookback_start,
     plan_earlier,
     plan_locking,
-    plan_unseen,
     plan_updated,
     vouches,
 )
 from impact_source.plan.windows import SECOND, Window
-from impact_source.settings import HISTORY_MAX, LATE, LOCK_MAX, WINDOW_MAX, Settings
+from impact_source.settings import HISTORY_MAX, LATE, LOCK_MAX, Settings
 
 from tests.impact_source.plan.test_passes import DAY, NOW, SETTINGS, cursors
 
 BOUNDS = Bounds(NOW, NOW)
 EDGE = NOW - HISTORY_MAX
-
-
-def test_marks_of_a_new_campaign_are_kept_in_the_state() -> None:
-    """A cursor that is not written into the state would make the next run read three years again."""
-    state: dict[str, object] = {}
-    Cursors(state, "1").move(Mark.UPDATED, NOW)
-    assert state == {"campaigns": {"1": {"updated": NOW.isoformat()}}}
-
-
-def test_marks_are_told_in_utc() -> None:
-    """Whatever offset a mark was written with, it is compared and written in UTC."""
-    east = NOW.astimezone(timezone(timedelta(hours=9)))
-    stands = cursors(updated=east).get(Mark.UPDATED)
-    assert stands == NOW
-    assert stands.tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    ("mark", "by", "expected"),
-    [
-        (Mark.UPDATED, DAY, DAY),
-        (Mark.UPDATED, -DAY, 0 * DAY),
-        (Mark.BEGUN, -DAY, -DAY),
-        (Mark.BEGUN, DAY, 0 * DAY),
-        (Mark.FOLLOWED, DAY, 0 * DAY),
-        (Mark.FOLLOWED, -DAY, 0 * DAY),
-    ],
-)
-def test_each_mark_moves_its_own_way(mark: Mark, by: timedelta, expected: timedelta) -> None:
-    """Cursors move forward, what was read from the beginning on grows backward, and locks are followed since once."""
-    at = cursors(**{mark.value: NOW})
-    at.move(mark, NOW + by)
-    assert at.get(mark) == NOW + expected
-
-
-def test_marks_ahead_of_the_servers_clock_are_pulled_back() -> None:
-    """A cursor of a clock that ran ahead would skip what changes until then."""
-    at = cursors(updated=NOW + DAY, locking=NOW - DAY)
-    at.pull_back(NOW)
-    assert [at.get(mark) for mark in Mark] == [NOW, NOW - DAY, None, None, None]
 
 
 def test_a_first_run_says_from_where_on_it_has_read_and_follows_locks_from_now() -> None:
@@ -195,22 +153,6 @@ def test_locks_are_reached_back_for_as_far_as_the_api_answers() -> None:
     """A lock of three years ago to the second can be asked for, an earlier one would be refused."""
     assert locks(BOUNDS, None, EDGE)[0].window == Window(EDGE, EDGE + SECOND)
     assert len(locks(BOUNDS, None, EDGE - SECOND)) == 1
-
-
-def test_events_that_lie_where_two_windows_meet_are_read_once() -> None:
-    """An action at the end of a full window of 45 days belongs to the next one, and stops no run."""
-    edge = NOW - 100 * DAY + WINDOW_MAX
-    unseen = {"a": NOW - 100 * DAY, "b": edge - SECOND, "c": edge, "d": edge}
-
-    def one_page(window: Window) -> int:
-        return window.span // SECOND and 10
-
-    readings, single = plan_unseen("1", unseen, one_page, BOUNDS, 10)
-    assert readings == [
-        Reading("1", Pass.UNSEEN, Window(NOW - 100 * DAY, edge)),
-        Reading("1", Pass.UNSEEN, Window(edge, edge + SECOND)),
-    ]
-    assert single == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_source.plan.splitting import parts
+from impact_source.plan.splitting import split
 from impact_source.plan.windows import SECOND, Window
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ def test_parts_adjoin_and_are_smaller(span: int, counts: dict[int, int], fit: in
     """Parts begin and end with the window at whole seconds, adjoin, are more than one and not too many."""
     window = Window(START, START + span * SECOND)
     known = sorted((START + at * MILLISECOND, count) for at, count in counts.items())
-    found = parts(window, fit, total, known)
+    found = split(window, fit, total, known)
     assert 1 < len(found) <= 100
     assert (found[0].start, found[-1].end) == (window.start, window.end)
     assert all(a.end == b.start for a, b in pairwise(found))
@@ -33,18 +33,18 @@ def test_parts_adjoin_and_are_smaller(span: int, counts: dict[int, int], fit: in
 
 def test_a_single_second_cannot_be_cut_by_time() -> None:
     """A server may compare to the second: what lies within one is narrowed in another way."""
-    assert parts(Window(START, START + SECOND), 10, 100, []) == []
+    assert split(Window(START, START + SECOND), 10, 100, []) == []
 
 
 def test_a_told_total_gives_the_number_of_parts_at_once() -> None:
     """Ten times too much is cut into ten, not into two again and again."""
-    assert len(parts(Window(START, START + 40 * DAY), 200, 2_000, [])) == 10
+    assert len(split(Window(START, START + 40 * DAY), 200, 2_000, [])) == 10
 
 
 def test_a_crowded_instant_is_set_apart_at_once() -> None:
     """The day on which a whole month locks is read on its own, days away from its neighbours."""
     lock = START + 28 * DAY
-    found = parts(Window(START, START + 40 * DAY), 200, None, [(START + DAY, 5), (lock, 900), (START + 35 * DAY, 5)])
+    found = split(Window(START, START + 40 * DAY), 200, None, [(START + DAY, 5), (lock, 900), (START + 35 * DAY, 5)])
     assert [part for part in found if part.start <= lock <= part.end] == [found[1]]
     assert lock - found[1].start > DAY
     assert found[1].end - lock > DAY
@@ -53,14 +53,14 @@ def test_a_crowded_instant_is_set_apart_at_once() -> None:
 def test_known_instants_are_gathered_into_parts_that_fit() -> None:
     """Cuts fall between known instants, as few as the counts allow."""
     known = [(START + day * DAY, 60) for day in range(10)]
-    found = parts(Window(START, START + 9 * DAY), 200, None, known)
+    found = split(Window(START, START + 9 * DAY), 200, None, known)
     assert len(found) == 4
     assert all(sum(count for at, count in known if part.start <= at <= part.end) <= 180 for part in found)
 
 
 def test_parts_meet_off_the_hour() -> None:
     """Actions lock at whole hours, and what lies where two parts meet is in both."""
-    found = parts(Window(START, START + 40 * DAY), 200, 2_000, [])
+    found = split(Window(START, START + 40 * DAY), 200, 2_000, [])
     assert all(part.start.minute for part in found[1:])
 
 
@@ -82,7 +82,7 @@ def test_a_window_of_which_nothing_is_known_is_cut_evenly(
     span: timedelta, total: int | None, edges: list[timedelta]
 ) -> None:
     """Without counts each part gets the same time: in two, or in as many as the total says."""
-    found = parts(Window(START, START + span), 10, total, [])
+    found = split(Window(START, START + span), 10, total, [])
     assert [part.end - START for part in found] == [*edges, span]
 
 
@@ -100,5 +100,5 @@ def test_a_window_of_which_nothing_is_known_is_cut_evenly(
 def test_edges_lie_amid_the_gaps_between_known_rows(known: list[tuple[float, int]], edges: list[int]) -> None:
     """Far from both neighbours, an edge splits them even where the server compares to the minute."""
     counts = [(START + at * SECOND, count) for at, count in known]
-    found = parts(Window(START, START + 400 * SECOND), 100, None, counts)
+    found = split(Window(START, START + 400 * SECOND), 100, None, counts)
     assert [part.end for part in found] == [START + edge * SECOND for edge in [*edges, 400]]

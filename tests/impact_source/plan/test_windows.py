@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_source.plan.windows import SECOND, Window, cover, cut, gather, instant, whole
+from impact_source.plan.windows import SECOND, Window, cover, cut, gather, instant, round_second
 from impact_source.settings import WINDOW_MAX
 
 INSTANTS = st.datetimes(datetime(2022, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
@@ -82,8 +82,8 @@ def test_a_window_may_be_a_single_instant() -> None:
 @pytest.mark.parametrize(("up", "second"), [(False, 0), (True, 1)])
 def test_a_broken_second_is_cut_off_or_rounded_up(up: bool, second: int) -> None:  # noqa: FBT001
     """The API may compare to the second: bounds are whole ones, and a window that must hold its end is rounded up."""
-    assert whole(NOW, up=up) == NOW
-    assert whole(NOW + SECOND / 3, up=up) == NOW + second * SECOND
+    assert round_second(NOW, up=up) == NOW
+    assert round_second(NOW + SECOND / 3, up=up) == NOW + second * SECOND
 
 
 def test_windows_hold_the_fraction_of_a_second_that_they_are_asked_for() -> None:

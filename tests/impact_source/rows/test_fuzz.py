@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from impact_source.api.answers import read_object, read_page
 from impact_source.api.headers import read_limits
 from impact_source.errors import ImpactError
-from impact_source.items.landing import one_a_sku
 from impact_source.rows.columns import ACTION, ITEM
+from impact_source.rows.items import merge_lines
 from impact_source.rows.nesting import flatten
 from impact_source.rows.parse import Reader
 
@@ -134,7 +134,7 @@ def test_lines_of_one_sku_add_up(lines: list[tuple[str, int, int | None]]) -> No
         for place, (sku, quantity, cents) in enumerate(lines)
     ]
     table = Reader(ITEM, keyed=False).read(json.dumps(records).encode(), NOW).table
-    rows = {row["sku"]: row for row in one_a_sku(table).to_pylist()}
+    rows = {row["sku"]: row for row in merge_lines(table).to_pylist()}
     assert rows.keys() == {sku for sku, _, _ in lines}
     for sku, row in rows.items():
         own = [(place, quantity, cents) for place, (name, quantity, cents) in enumerate(lines) if name == sku]

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import dlt
 import pytest
 from impact_source import impact
-from impact_source.actions.landing import Lander, Landing, finding, versions
-from impact_source.actions.reading import WindowDone
+from impact_source.actions.events import Outcome, WindowDone
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import CAMPAIGN
+from impact_source.rows.landing import Landing, versions
+from impact_source.rows.ledger import finding, rejected_row
 from impact_source.rows.ours import FETCH_TABLE
 from impact_source.rows.parse import Reader, Rejected
-from impact_source.warehouse import Warehouse
 from impact_sync.load.runs import Run, runs
 from impact_sync.report.figures import Figures
 from impact_sync.report.gather import read
@@ -49,34 +49,33 @@ def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: da
     after = before[0] | {"Payout": f"{5 * scale}.00", "LockingDate": f"2026-03-0{scale}T00:00:00Z"}
     rows = batch(after, *before[1:], arrived=(until - NOW).total_seconds()).records.table
     old = versions(batch(*before, arrived=(begun - NOW).total_seconds()).records.table, "updated")
-    lander = Lander(Warehouse(pipeline), "a run")
     readings = [Reading(campaign_id, pass_, Window(until - 40 * DAY, until)) for pass_ in (Pass.UPDATED, Pass.VERIFY)]
     rejected = [
-        lander.rejected_row(Rejected(f"{campaign_id}.odd {n}", "{}", "it is odd"), batch({}, reading=readings[0]))
+        rejected_row(
+            Rejected(f"{campaign_id}.odd {n}", "{}", "it is odd"), batch({}, reading=readings[0]).origin("a run")
+        )
         for n in range(scale)
     ]
     ids = rows["id"].to_pylist()
-    first = Lander(Warehouse(pipeline), f"first of {campaign_id}")
     until_then = THEN - DAY / scale
-    windows = [lander.window_row(WindowDone(reading, "whole")) for reading in readings]
-    windows.append(
-        first.window_row(WindowDone(replace(readings[0], window=Window(THEN - 2 * DAY, until_then)), "whole"))
-    )
+    windows = [WindowDone(reading, Outcome.COMPLETE).row("a run") for reading in readings]
+    before_it = replace(readings[0], window=Window(THEN - 2 * DAY, until_then))
+    windows.append(WindowDone(before_it, Outcome.COMPLETE).row(f"first of {campaign_id}"))
     landing = Landing(
         campaigns=Reader(CAMPAIGN).read(json.dumps([{"Id": campaign_id, "Name": f"Acme {scale}"}]).encode(), NOW).table,
         actions=rows,
         versions=old,
         rejected=rejected,
         windows=windows,
-        findings=[finding(lander.run_id, campaign_id, f"{campaign_id}.{n}", "missing", NOW) for n in range(scale)],
+        findings=[finding("a run", campaign_id, f"{campaign_id}.{n}", "missing", NOW) for n in range(scale)],
         fetches=FETCH_TABLE.empty_table(),
     )
-    run = Run(lander.run_id, LATER, LATER, LATER, "done", 0, 2, 1)
+    run = Run("a run", LATER, LATER, LATER, "done", 0, 2, 1)
     pipeline.run([impact(walk=Given(landing), history=True), runs(lambda: run)])
     with pipeline.sql_client() as client:
         client.execute_sql(
             "insert into sync_runs (run_id, started, until, _dlt_load_id, _dlt_id) values (%s, %s, %s, '', '')",
-            *(first.run_id, THEN, THEN),
+            *(f"first of {campaign_id}", THEN, THEN),
         )
         client.execute_sql(
             f"insert into action_history ({_HELD}, valid_from, changed) "

@@ -25,7 +25,7 @@ from impact_source.actions.reading import WindowReader
 from impact_source.api import lists, quota, wire
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
-from impact_source.api.protocol import Axis
+from impact_source.plan.axis import Axis
 from impact_source.api.wire import Patience
 from impact_source.errors import (
     BudgetSpent,
@@ -36,8 +36,8 @@ from impact_source.errors import (
     RequestRefused,
     Unavailable,
 )
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.axis import Axis
+from impact_source.plan.windows import Counts, Window
 from impact_sync.console.exits import Exit, exit_code
 
 from tests.support.account import Account, own_clock

@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 import pytest
 from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Ask
-from impact_source.actions.landing import Landing
-from impact_source.actions.run import State
+from impact_source.account import State
 from impact_source.api.client import Client
 from impact_source.errors import ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign
 from impact_source.rows.columns import ACTION
+from impact_source.rows.landing import Landing
 from impact_source.rows.parse import Reader
 from impact_sync.console.exits import Exit
 from impact_sync.verify.compare import Difference, Kind

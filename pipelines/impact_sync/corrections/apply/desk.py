@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import dlt
-from impact_source.actions.run import own
+from impact_source.account import claim_warehouse
 from impact_source.api.client import Client
 from impact_source.campaigns import list_campaigns
 from impact_source.settings import Settings
@@ -50,7 +50,7 @@ class Desk:
 def opened(settings: Settings) -> Iterator[Desk]:
     """Open the journal, for one account. Calls whose sender died are noted as what the file knows of them."""
     with open_pipeline() as pipeline, Client(settings) as client, Rereader(client, pipeline) as rereader:
-        own(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
+        claim_warehouse(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
         journal, file = Journal(pipeline), JournalFile(beside(pipeline))
         known = file.compare(journal.left())
         # It sets the clock, hears the budget, tries the credentials.

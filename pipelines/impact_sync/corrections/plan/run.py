@@ -13,7 +13,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from impact_source.actions.run import own
+from impact_source.account import claim_warehouse
 from impact_source.api.changes import Request
 from impact_source.api.client import Client
 from impact_source.campaigns import list_campaigns
@@ -68,7 +68,7 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
     """
     requested = read_file(source.file) if source.file else None
     with open_pipeline() as pipeline, Client(settings) as client:
-        own(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
+        claim_warehouse(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
         if not Warehouse(pipeline).holds():
             msg = "there are no actions yet that could be corrected: run `impact sync` first"
             raise ConfigurationError(msg)

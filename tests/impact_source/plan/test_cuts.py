@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from impact_source.api.protocol import Axis
-from impact_source.plan.narrowing import Case, Known, Way, Why, child, cut, probes
+from impact_source.plan.axis import Axis
+from impact_source.plan.cuts import Known, cut
+from impact_source.plan.narrowing import Case, Way, Why, child, plan_probes
 from impact_source.plan.passes import Pass, Reading
-from impact_source.plan.splitting import Counts, parts
-from impact_source.plan.windows import Window, second
+from impact_source.plan.splitting import split
+from impact_source.plan.windows import Counts, Window, second
 from impact_source.settings import PAGE_SIZE_MAX, PAGES_MAX
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -82,7 +83,7 @@ def test_a_known_total_gives_the_parts_by_time() -> None:
     cuts = cut(case(5 * FIT), known())
     assert cuts is not None
     windows = [reading.window for reading in cuts.readings]
-    assert windows == parts(LOCKS.window, FIT, 5 * FIT, ())
+    assert windows == split(LOCKS.window, FIT, 5 * FIT, ())
     assert len(windows) == 5
 
 
@@ -166,12 +167,12 @@ def test_next_to_nothing_is_asked_for_to_see_what_is_refused(
     reading: Reading, why: Why, expected: list[dict[Axis, Window]]
 ) -> None:
     """An API that is down, or refuses the bounds themselves, is not asked for ever smaller windows."""
-    assert probes(reading, HORIZON, why) == expected
+    assert plan_probes(reading, HORIZON, why) == expected
 
 
 def test_the_quiet_window_is_never_in_the_future() -> None:
     """An account of a few days is asked for its last second, not for one that the API would refuse."""
-    (probe,) = probes(LOCKS, Window(NOW - 5 * DAY, NOW), Why.TOO_SLOW)
+    (probe,) = plan_probes(LOCKS, Window(NOW - 5 * DAY, NOW), Why.TOO_SLOW)
     assert probe[Axis.EVENT] == second(NOW)
 
 
@@ -194,14 +195,14 @@ def test_events_are_cut_by_the_total_where_any_are_known(at: datetime | None, nu
 def test_a_part_by_event_is_cut_by_its_total() -> None:
     """A part that is four times too full becomes four, the most recent events first."""
     found = events(case(4 * FIT, reading=PART), known())
-    assert sorted(found) == parts(EVENTS, FIT, 4 * FIT, ())
+    assert sorted(found) == split(EVENTS, FIT, 4 * FIT, ())
     assert found == sorted(found, reverse=True)
     assert len(found) == 4
 
 
 def test_where_rows_are_known_to_be_is_asked_for_first() -> None:
     """What the window holds is found after few requests; an event at an edge may be in either part."""
-    first, second_, third, fourth = parts(EVENTS, FIT, 4 * FIT, ())
+    first, second_, third, fourth = split(EVENTS, FIT, 4 * FIT, ())
     assert second_.end == third.start
     found = events(case(4 * FIT, reading=PART), known(events=[(second_.end, 1)]))
     assert found == [third, second_, fourth, first]

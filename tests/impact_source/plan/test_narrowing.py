@@ -7,14 +7,26 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from impact_source.api.protocol import Axis
-from impact_source.plan.narrowing import Case, Known, Way, Why, adds_up, allowed, child, cut
-from impact_source.plan.passes import Mark, Reading
-from impact_source.plan.splitting import Counts
-from impact_source.plan.windows import Window
+from impact_source.plan.axis import Axis
+from impact_source.plan.cursors import Mark
+from impact_source.plan.cuts import Known, cut
+from impact_source.plan.narrowing import (
+    Case,
+    Way,
+    Why,
+    adds_up,
+    after_larger,
+    allowed,
+    child,
+    may_stop,
+    plausible_total,
+    shut_way,
+)
+from impact_source.plan.passes import Reading
+from impact_source.plan.windows import Counts, Window
 from impact_source.settings import STATES
 
-from tests.impact_source.plan.test_narrowing_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
+from tests.impact_source.plan.test_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
 
 BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})
 
@@ -111,3 +123,30 @@ def test_a_cut_that_takes_off_less_than_a_tenth_is_given_up(rows: int, stalled: 
 def test_narrowing_takes_thirty_requests_and_two_a_page_beyond_the_pages(rows: int, most: int) -> None:
     """One window never spends the hour's requests."""
     assert allowed(rows, 10) == most
+
+
+def test_larger_pages_that_do_not_help_lead_on() -> None:
+    """Still too many: they did not shrink it. Too slow, or in motion: larger pages only make that worse."""
+    asked = case(500, shut=BY_TIME)
+    still = replace(asked, size=2 * SIZE, said="too many")
+    assert after_larger(asked, still) == replace(still, stalls=(0, 1, 0, 0))
+    assert after_larger(asked, replace(asked, why=Why.MOVED, total=400)) == case(500, shut=BY_SIZE)
+
+
+def test_a_way_that_lost_rows_is_not_tried_again() -> None:
+    """The window is taken as it is now, with the ways that are left."""
+    assert shut_way(case(500, shut=BY_TIME), Way.EVENT, 480) == case(480, shut=BY_TIME | {Way.EVENT})
+
+
+@pytest.mark.parametrize("total", [None, 500])
+@pytest.mark.parametrize("way", list(Way))
+def test_the_rest_is_not_asked_for_once_the_total_is_met(way: Way, total: int | None) -> None:
+    """Without a total nothing says that it is all."""
+    assert may_stop(case(total), way) == (total is not None and way is not Way.TIME)
+
+
+@pytest.mark.parametrize(("total", "plausible"), [(None, None), (0, None), (10 * SIZE, None), (10 * SIZE + 1, 101)])
+def test_a_number_in_a_refusal_counts_where_it_would_be_refused(total: int | None, plausible: int | None) -> None:
+    """A refusal may name a year or a reference: only more rows than can be paged through are a number of rows."""
+    assert SIZE == 10
+    assert plausible_total(total, SIZE) == plausible

@@ -1,0 +1,136 @@
+"""Pages of actions: asked for ahead of need in threads, and parsed into typed rows there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import BoundedSemaphore
+from typing import TypeAlias
+
+from ..api.client import ATTEMPTS, Answer, Client
+from ..api.protocol import Page
+from ..errors import NotFound, ReadingError
+from ..plan.axis import Axis
+from ..plan.passes import Reading
+from ..plan.windows import Window
+from ..rows.columns import ACTION
+from ..rows.parse import Reader
+from ..settings import PAGE_SIZE_MAX
+from ..waiting import Pool
+from .events import Batch
+from .prefetch import PageList, Prefetcher
+
+IN_FLIGHT = 4
+"""Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
+_ROWS_AHEAD = 100_000
+"""Rows read while a package loads, as far as pages of full size go: memory is what bounds them."""
+_AHEAD_MAX = 16
+_FEW = 2
+"""Attempts at a request that narrows a window, each of which counts."""
+Single: TypeAlias = Answer[bytes] | ReadingError | None
+"""What the API says of one id: the action, None if it knows no such action, or why it could not be asked."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A page without its bytes, the rows in it, and what it took."""
+
+    page: Page
+    batch: Batch
+    requests: int
+    seconds: float
+
+
+class Fetcher:
+    """Fetches pages of windows in order, the next ones meanwhile. Close it, or its threads linger."""
+
+    def __init__(self, client: Client, page_size: int) -> None:
+        self.parser = Reader(ACTION)
+        self.pages_may_grow = page_size < PAGE_SIZE_MAX
+        self.is_silent = False
+        """Whether the API answered neither a window nor a small question since it last answered anything."""
+        self._client, self._page_size = client, page_size
+        self._most_a_page = max(PAGE_SIZE_MAX, page_size)
+        self._most_ahead = max(IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
+        # One core is for the thread that writes, which all others wait for in the end.
+        self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
+        self._pool = Pool(IN_FLIGHT, "impact-read", "a page of actions", client.longest)
+
+    def close(self) -> None:
+        """Abandon what is not fetched yet and end the threads; the client then sends no more requests."""
+        self._client.stop()
+        self._pool.end()
+
+    def fetch(
+        self,
+        readings: Iterable[Reading],
+        skipped: Callable[[Reading], bool] = lambda _: False,
+        *,
+        narrow: bool = False,
+    ) -> Iterator[PageList[Reading, Fetched]]:
+        """The pages of each window. What narrows a window is tried a few times only, and not far ahead."""
+        first = partial(self._fetch_first, attempts=_FEW if narrow else ATTEMPTS)
+        most = IN_FLIGHT if narrow else self._most_ahead
+        ahead = Prefetcher(self._pool, most, IN_FLIGHT, first, _length, self._fetch_following, skipped)
+        return ahead.lists(readings)
+
+    def fetch_one(self, reading: Reading) -> PageList[Reading, Fetched]:
+        """The pages of one window."""
+        return next(self.fetch([reading]))
+
+    def ask(self, reading: Reading, windows: Mapping[Axis, Window], size: int, attempts: int = _FEW) -> Answer[Page]:
+        """The first page of a reading within these windows; shows how many rows the API puts on a page."""
+        answer = self._client.actions(reading.campaign_id, windows, size, reading.state, attempts=attempts)
+        self.is_silent = False
+        if answer.value.size and answer.value.size < size:
+            self._most_a_page = min(self._most_a_page, answer.value.size)
+            self.pages_may_grow = False
+        return answer
+
+    def submit_single(self, action_id: str) -> Future[Single]:
+        """Ask for one action by its id; `wait` for the answer."""
+        return self._pool.submit(self._fetch_single, action_id)
+
+    def wait(self, future: Future[Single]) -> Single:
+        """What the API says of the action."""
+        return self._pool.result(future)
+
+    def asked_size(self, reading: Reading) -> int:
+        """Rows a page as they are asked for."""
+        return reading.page_size or self._page_size
+
+    def page_size(self, reading: Reading) -> int:
+        """Rows a page: as many as are asked for, or the fewer that the API sends."""
+        return min(self.asked_size(reading), self._most_a_page)
+
+    def _fetch_first(self, reading: Reading, attempts: int) -> Fetched:
+        return self._parse(reading, self.ask(reading, reading.windows, self.asked_size(reading), attempts))
+
+    def _fetch_following(self, reading: Reading, first: Fetched, number: int) -> Fetched:
+        return self._parse(reading, self._client.actions_page(first.page, number))
+
+    def _fetch_single(self, action_id: str) -> Single:
+        try:
+            return self._client.action(action_id)
+        except NotFound:
+            return None
+        except ReadingError as error:
+            return error
+
+    def _parse(self, reading: Reading, answer: Answer[Page]) -> Fetched:
+        page = answer.value
+        with self._parsing:
+            records = self.parser.read(page.records, answer.read_at)
+        return Fetched(
+            replace(page, records=memoryview(b"")),
+            Batch(reading, records, answer.read_at, answer.arrived),
+            answer.requests,
+            answer.seconds,
+        )
+
+
+def _length(first: Fetched) -> int:
+    return first.page.pages

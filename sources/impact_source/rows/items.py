@@ -1,0 +1,114 @@
+"""Items of an action as rows: one a Sku, and which of them changed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .columns import ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, Kind
+from .diff import differing_rows
+from .ours import FETCH_TABLE, REMOVED
+from .parse import Reader, Rejected
+
+_ACTION_ID = pa.field(ACTION_ID.name, pa.string(), nullable=False)
+_SKU = pa.field("sku", pa.string(), nullable=False)
+_SUMMED = [column.name for column in ITEM if column.kind in (Kind.MONEY, Kind.COUNT)]
+
+
+def item_reader() -> Reader:
+    """A reader of items."""
+    return Reader(ITEM, keyed=False)
+
+
+def no_items() -> pa.Table:
+    """The table `action_items` without rows."""
+    return of_action("", merge_lines(item_reader().read(b"[]", datetime.now(UTC)).table))
+
+
+def of_action(action_id: str, items: pa.Table) -> pa.Table:
+    """The items with the id of their action."""
+    return items.add_column(0, _ACTION_ID, pa.array([action_id] * len(items), pa.string()))
+
+
+def merge_lines(table: pa.Table) -> pa.Table:
+    """The lines of an action as one row a Sku: sums, the number of lines, and the first line's other fields.
+
+    A Sku that is not there is ''. Raises `pa.ArrowInvalid` where a sum does not fit its column.
+    """
+    table = table.set_column(0, _SKU, pc.fill_null(table["sku"], ""))
+    lines = pa.field(LINE_COUNT.name, pa.int64())
+    place = table.schema.get_field_index(SYNCED_AT.name)
+    if pc.count_distinct(table["sku"]).as_py() == len(table):
+        return table.add_column(place, lines, pa.array([1] * len(table), pa.int64()))
+    first = pc.ScalarAggregateOptions(skip_nulls=False)
+    rest = [name for name in table.column_names if name not in ("sku", *_SUMMED)]
+    wanted = [(name, "sum", None) for name in _SUMMED] + [(name, "first", first) for name in rest]
+    grouped = table.group_by("sku", use_threads=False).aggregate([*wanted, ("sku", "count")])
+    columns = {"sku": grouped["sku"]} | {name: grouped[f"{name}_{how}"] for name, how, _ in wanted}
+    summed = pa.table({name: columns[name] for name in table.column_names}).cast(table.schema)
+    return summed.add_column(place, lines, grouped["sku_count"])
+
+
+def merge_what_fits(table: pa.Table, pages: Iterable[bytes]) -> tuple[pa.Table, tuple[Rejected, ...]]:
+    """The same where some sums do not fit their column: the lines of those Skus are rejected."""
+    tables, reasons = [merge_lines(table.slice(0, 0))], {}
+    for sku in pc.unique(table["sku"]).to_pylist():
+        mine = pc.is_null(table["sku"]) if sku is None else pc.fill_null(pc.equal(table["sku"], sku), fill_value=False)
+        try:
+            tables.append(merge_lines(table.filter(mine)))
+        except pa.ArrowInvalid as error:
+            reasons[sku or ""] = f"the lines of one Sku cannot be added up: {error}"
+    raws = [raw for page in pages for raw in msgspec.json.decode(page, type=list[msgspec.Raw])]
+    rejected = []
+    for raw in raws:
+        record = msgspec.json.decode(raw)
+        sku = str(record.get("Sku") or "") if isinstance(record, dict) else ""
+        if sku in reasons:
+            rejected.append(Rejected(sku, bytes(raw).decode(errors="replace"), reasons[sku]))
+    return pa.concat_tables(tables), tuple(rejected)
+
+
+def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None) -> pa.Table | None:
+    """All items of the actions of which any differs from what is `held`, and tombstones for actions left with none.
+
+    `new` holds the items of the actions in `received`. An item that did not change keeps its `synced_at`.
+    """
+    if held is None:
+        return new if len(new) else None
+    held = held.filter(pc.is_in(held[ACTION_ID.name], value_set=pa.array(received, pa.string())))
+    held = held.drop_columns([name for name in (REMOVED,) if name in held.column_names])
+    place = pc.index_in(_keys(new), value_set=_keys(held))
+    before = held.take(place)
+    differs = differing_rows(new, before, place)
+    stamp = pc.if_else(differs, new[SYNCED_AT.name], before[SYNCED_AT.name].cast(new[SYNCED_AT.name].type))
+    at = new.schema.get_field_index(SYNCED_AT.name)
+    new = new.set_column(at, new.schema.field(at), stamp)
+    gone = held.filter(pc.invert(pc.is_in(_keys(held), value_set=_keys(new))))[ACTION_ID.name]
+    touched = pa.concat_arrays([new.filter(differs)[ACTION_ID.name].combine_chunks(), gone.combine_chunks()])
+    rows = new.filter(pc.is_in(new[ACTION_ID.name], value_set=touched))
+    empty = pc.unique(touched.filter(pc.invert(pc.is_in(touched, value_set=new[ACTION_ID.name].combine_chunks()))))
+    if not len(empty):
+        return rows if len(rows) else None
+    return pa.concat_tables([rows, _tombstones(empty)], promote_options="default")
+
+
+def _tombstones(action_ids: pa.Array) -> pa.Table:
+    """Rows that remove all items of these actions when they are merged."""
+    number = len(action_ids)
+    columns = [action_ids, pa.array([""] * number, pa.string()), pa.array([True] * number, pa.bool_())]
+    return pa.table(columns, schema=pa.schema([_ACTION_ID, _SKU, (REMOVED, pa.bool_())]))
+
+
+def _keys(items: pa.Table) -> pa.Array:
+    return pc.binary_join_element_wise(items[ACTION_ID.name], items["sku"], "\x1f").combine_chunks()
+
+
+def outdate(held: pa.Table, read_at: datetime) -> pa.Table:
+    """Rows of `item_fetches` with a failure, so that these items are asked for again."""
+    failures = pa.array([f"updated before {read_at.isoformat()}"] * len(held), pa.string())
+    known = held.drop_columns([name for name in ("failure",) if name in held.column_names])
+    return known.append_column("failure", failures).select(FETCH_TABLE.names).cast(FETCH_TABLE)

@@ -1,0 +1,87 @@
+"""What is handed to dlt at once: rows by table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from .columns import ACTION, SYNCED_AT
+from .items import no_items
+from .ledger import Row
+from .ours import FETCH_TABLE
+from .parse import empty
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Rows for the warehouse, by table. Those with types of the API's are tables, the others plain rows."""
+
+    actions: pa.Table | None = None
+    campaigns: pa.Table | None = None
+    rejected: list[Row] = field(default_factory=list)
+    windows: list[Row] = field(default_factory=list)
+    findings: list[Row] = field(default_factory=list)
+    items: pa.Table | None = None
+    """All items of the actions in it."""
+    fetches: pa.Table | None = None
+    """Rows of `item_fetches`: actions whose items were read, or are out of date now."""
+    declared: bool = False
+    """Whether to create the tables that have no rows yet."""
+    versions: pa.Table | None = None
+    """Those of `actions` that are not the first of their id, as rows of `action_history`."""
+
+
+def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
+    """The same rows in fewer landings, of about `most` actions: each costs dlt as much as thousands of rows."""
+    held: list[Landing] = []
+    for landing in landings:
+        if landing.campaigns is not None or landing.declared:  # come first
+            yield landing
+            continue
+        held.append(landing)
+        if sum(len(one.actions) for one in held if one.actions is not None) >= most:
+            yield _join(held)
+            held.clear()
+    if held:
+        yield _join(held)
+
+
+def declare_tables(holds: Callable[[str], bool], *, history: bool) -> Iterator[Landing]:
+    """Landings that create the tables which should be there from the first run on; history may be turned on later."""
+    if not (holds("verify_results") and holds("rejected_records")):
+        yield Landing(declared=True)
+    if not holds("action_items"):
+        yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
+    elif history and not holds("action_item_history"):
+        yield Landing(items=no_items())
+    if history and not holds("action_history"):
+        yield Landing(versions=versions(empty(ACTION), ""))
+
+
+def versions(rows: pa.Table, seen_by: str) -> pa.Table:
+    """Actions as rows of `action_history` that a pass has just seen."""
+    return item_versions(rows).append_column("pass", pa.array([seen_by] * len(rows), pa.string()))
+
+
+def item_versions(rows: pa.Table) -> pa.Table:
+    """Items as rows of `action_item_history`."""
+    return rows.append_column("valid_from", rows[SYNCED_AT.name])
+
+
+def _join(landings: list[Landing]) -> Landing:
+    return Landing(
+        actions=_concat(one.actions for one in landings),
+        rejected=[row for one in landings for row in one.rejected],
+        windows=[row for one in landings for row in one.windows],
+        findings=[row for one in landings for row in one.findings],
+        items=_concat(one.items for one in landings),
+        fetches=_concat(one.fetches for one in landings),
+        versions=_concat(one.versions for one in landings),
+    )
+
+
+def _concat(tables: Iterable[pa.Table | None]) -> pa.Table | None:
+    found = [table for table in tables if table is not None]
+    return pa.concat_tables(found, promote_options="default") if found else None

@@ -1,0 +1,163 @@
+"""The tables as dlt resources: each takes its rows from the landings of one resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
+from .rows.landing import Landing, item_versions, versions
+from .rows.ours import (
+    FETCHES,
+    FINDING_KEY,
+    FINDINGS,
+    HISTORY,
+    ITEM_HISTORY,
+    ITEM_KEY,
+    ITEMS,
+    KEY,
+    REJECTED,
+    REMOVED,
+    STAMP,
+    WINDOW,
+    WINDOW_RESULT,
+)
+from .rows.parse import empty
+
+MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
+CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+
+
+def declare_actions(pages: DltResource) -> Iterator[DltResource]:
+    """Actions and their campaigns."""
+
+    @dlt.transformer(
+        name="actions",
+        data_from=pages,
+        primary_key="id",
+        write_disposition=MERGE,
+        columns=hints((*ACTION, SYNCED_AT), id=KEY, synced_at=STAMP),
+    )
+    def actions(landing: Landing) -> Iterator[pa.Table]:
+        if landing.actions is not None:
+            yield landing.actions
+        elif landing.campaigns is not None:  # comes first and once: an account without actions has the table too
+            yield empty(ACTION)
+
+    @dlt.transformer(
+        name="campaigns",
+        data_from=pages,
+        primary_key="id",
+        write_disposition=MERGE,
+        columns=hints((*CAMPAIGN, SYNCED_AT), id=KEY, synced_at=STAMP),
+    )
+    def campaigns(landing: Landing) -> Iterator[pa.Table]:
+        if landing.campaigns is not None:
+            yield landing.campaigns
+
+    yield from (actions, campaigns)
+
+
+def declare_rejected(pages: DltResource) -> DltResource:
+    """Records that could not be typed, of actions and of items."""
+
+    @dlt.transformer(
+        name="rejected_records", data_from=pages, primary_key="id", write_disposition=MERGE, columns=REJECTED
+    )
+    def rejected_records(landing: Landing) -> Iterator[Any]:
+        yield from [landing.rejected] if landing.rejected else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
+
+    return rejected_records
+
+
+def declare_ledgers(pages: DltResource) -> Iterator[DltResource]:
+    """What was read, and what differs from the API."""
+
+    @dlt.transformer(name="sync_windows", data_from=pages, write_disposition="append", columns=WINDOW | WINDOW_RESULT)
+    def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
+        yield from [landing.windows] if landing.windows else []
+
+    @dlt.transformer(
+        name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
+    )
+    def verify_results(landing: Landing) -> Iterator[Any]:
+        yield from [landing.findings] if landing.findings else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
+
+    yield from (sync_windows, verify_results)
+
+
+def declare_items(pages: DltResource) -> Iterator[DltResource]:
+    """Items, and when those of which action were read."""
+
+    @dlt.transformer(
+        name="action_items",
+        data_from=pages,
+        primary_key=ITEM_KEY,
+        merge_key="action_id",
+        write_disposition=MERGE,
+        columns=ITEMS,
+    )
+    def action_items(landing: Landing) -> Iterator[pa.Table]:
+        if landing.items is not None:
+            yield landing.items
+
+    @dlt.transformer(
+        name="item_fetches", data_from=pages, primary_key="action_id", write_disposition=MERGE, columns=FETCHES
+    )
+    def item_fetches(landing: Landing) -> Iterator[pa.Table]:
+        if landing.fetches is not None:
+            yield landing.fetches
+
+    yield from (action_items, item_fetches)
+
+
+def declare_history(pages: DltResource) -> DltResource:
+    """The versions of actions."""
+    known = {*HISTORY}
+
+    @dlt.transformer(
+        name="action_history",
+        data_from=pages,
+        primary_key=["id", "valid_from"],
+        write_disposition="append",
+        columns=HISTORY,
+    )
+    def action_history(landing: Landing) -> Iterator[pa.Table]:
+        if landing.actions is not None and not known.issuperset(landing.actions.column_names):
+            yield versions(landing.actions.slice(0, 0), "")  # a column that the API has added
+            known.update(landing.actions.column_names)
+        if landing.versions is not None:
+            yield landing.versions
+
+    return action_history
+
+
+def declare_item_history(pages: DltResource, *, create: bool) -> DltResource:
+    """The versions of items; `create` the table where it is not there yet."""
+    known = {*ITEM_HISTORY, REMOVED}
+
+    @dlt.transformer(
+        name="action_item_history",
+        data_from=pages,
+        primary_key=[*ITEM_KEY, "valid_from"],
+        write_disposition="append",
+        columns=ITEM_HISTORY,
+    )
+    def action_item_history(landing: Landing) -> Iterator[pa.Table]:
+        """No rows, only columns: they are copied from `action_items` once those have landed."""
+        if landing.items is None:
+            return
+        if create or not known.issuperset(landing.items.column_names):
+            items = landing.items.slice(0, 0)
+            yield item_versions(items.drop_columns([name for name in (REMOVED,) if name in items.column_names]))
+            known.update(landing.items.column_names)
+
+    return action_item_history
