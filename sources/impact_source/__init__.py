@@ -26,8 +26,8 @@ from .actions.run import Packages, Walk
 from .api.client import Client
 from .errors import BudgetSpent, ConfigurationError
 from .items.run import ItemAsk, ItemPackages, ItemWalk
-from .rows.landing import Landing
 from .parsing import parse_end, parse_start
+from .rows.landing import Landing
 from .settings import Settings
 from .tables import (
     CONTRACT,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import ReadingError, RequestRefused, TooSlow, Unavailable, WindowNotWhole, WindowTooFull
+from ..errors import ReadingError, RequestRefused, TooSlow, Unavailable, WindowIncomplete, WindowTooFull
 from ..plan.narrowing import Case, Why, plan_probes, plausible_total
 from ..plan.passes import Reading
 from ..plan.windows import Window
@@ -69,7 +69,7 @@ class WindowChecker:
         if tries < _TRIES:
             return (yield from self.read(self._fetcher.fetch_one(reading), tries + 1))
         msg = f"{reading}: the API says {total} actions and sends {_sent(seen)}; nothing was skipped"
-        raise WindowNotWhole(msg)
+        raise WindowIncomplete(msg)
 
     def _too_many(self, reading: Reading, error: RequestRefused) -> Case:
         """A refusal as the number of rows that it is about. Raises it where it is about anything else.

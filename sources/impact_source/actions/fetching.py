@@ -10,8 +10,9 @@ from functools import partial
 from threading import BoundedSemaphore
 from typing import TypeAlias
 
-from ..api.client import ATTEMPTS, Answer, Client
-from ..api.protocol import Page
+from ..api.answers import Page
+from ..api.client import Client
+from ..api.wire import Answer
 from ..errors import NotFound, ReadingError
 from ..plan.axis import Axis
 from ..plan.passes import Reading
@@ -72,7 +73,7 @@ class Fetcher:
         narrow: bool = False,
     ) -> Iterator[PageList[Reading, Fetched]]:
         """The pages of each window. What narrows a window is tried a few times only, and not far ahead."""
-        first = partial(self._fetch_first, attempts=_FEW if narrow else ATTEMPTS)
+        first = partial(self._fetch_first, attempts=_FEW if narrow else None)
         most = IN_FLIGHT if narrow else self._most_ahead
         ahead = Prefetcher(self._pool, most, IN_FLIGHT, first, _length, self._fetch_following, skipped)
         return ahead.lists(readings)
@@ -81,7 +82,7 @@ class Fetcher:
         """The pages of one window."""
         return next(self.fetch([reading]))
 
-    def ask(self, reading: Reading, windows: Mapping[Axis, Window], size: int, attempts: int = _FEW) -> Answer[Page]:
+    def ask(self, reading: Reading, windows: Mapping[Axis, Window], size: int, attempts: int | None = _FEW) -> Answer[Page]:
         """The first page of a reading within these windows; shows how many rows the API puts on a page."""
         answer = self._client.actions(reading.campaign_id, windows, size, reading.state, attempts=attempts)
         self.is_silent = False
@@ -106,7 +107,7 @@ class Fetcher:
         """Rows a page: as many as are asked for, or the fewer that the API sends."""
         return min(self.asked_size(reading), self._most_a_page)
 
-    def _fetch_first(self, reading: Reading, attempts: int) -> Fetched:
+    def _fetch_first(self, reading: Reading, attempts: int | None) -> Fetched:
         return self._parse(reading, self.ask(reading, reading.windows, self.asked_size(reading), attempts))
 
     def _fetch_following(self, reading: Reading, first: Fetched, number: int) -> Fetched:

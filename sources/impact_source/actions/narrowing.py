@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import RequestRefused, WindowNotWhole
+from ..errors import RequestRefused, WindowIncomplete
 from ..plan import narrowing
 from ..plan.axis import Axis
 from ..plan.cuts import Cuts, Known, cut
@@ -105,7 +105,7 @@ class Narrower:
         return self._checker.read(next(self._fetcher.fetch([reading], narrow=narrow)))
 
     def _counted(self, reads: Tries, spent: _Spent) -> Tries:
-        """What is read within the requests that narrowing may take. Raises `WindowNotWhole` where there is no more."""
+        """What is read within the requests that narrowing may take. Raises `WindowIncomplete` where there is no more."""
         spent.check()
         try:
             while True:
@@ -140,7 +140,7 @@ class _Spent:
             self.requests += event.requests
 
     def check(self) -> None:
-        """Raise `WindowNotWhole` where the requests that may be sent are spent, those in flight included."""
+        """Raise `WindowIncomplete` where the requests that may be sent are spent, those in flight included."""
         case, sent = self._case, self.requests + IN_FLIGHT
         if sent > narrowing.allowed(case.least, case.size):
             self._ids = [pc.unique(pa.concat_arrays(self._ids))] if self._ids else []
@@ -148,9 +148,9 @@ class _Spent:
                 raise _unreadable(case)
 
 
-def _unreadable(case: Case) -> WindowNotWhole:
+def _unreadable(case: Case) -> WindowIncomplete:
     said = f" The API says: {case.said}" if case.said else ""
-    return WindowNotWhole(
+    return WindowIncomplete(
         f"{case}, and narrowing it does not help; nothing was skipped and the cursor stays.{said} "
         "A larger page_size may help"
     )

@@ -10,7 +10,7 @@ from itertools import islice
 
 import pyarrow as pa
 
-from ..api.client import Answer
+from ..api.wire import Answer
 from ..errors import ReadingError
 from ..plan.passes import Reading
 from ..rows.parse import Records

@@ -11,8 +11,8 @@ from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source.actions.events import Batch, WindowDone
 from impact_source.actions.reading import WindowReader
 from impact_source.api.client import Client
-from impact_source.plan.axis import Axis
 from impact_source.errors import ReadingError, RequestRefused, WindowIncomplete
+from impact_source.plan.axis import Axis
 from impact_source.plan.narrowing import allowed
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Counts, Window

@@ -25,7 +25,6 @@ from impact_source.actions.reading import WindowReader
 from impact_source.api import lists, quota, wire
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
-from impact_source.plan.axis import Axis
 from impact_source.api.wire import Patience
 from impact_source.errors import (
     BudgetSpent,
