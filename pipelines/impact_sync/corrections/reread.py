@@ -186,7 +186,7 @@ class Rereader:
         self._warehouse.refresh()
         ids = fetches["action_id"].to_pylist()
         sql = f"select action_id, fingerprint from ({self._warehouse.render(STATE)}) s where action_id in "
-        known = dict(self._warehouse.rows(f"{sql} ({', '.join(['%s'] * len(ids))})", *ids))
+        known = dict(self._warehouse.execute(f"{sql} ({', '.join(['%s'] * len(ids))})", *ids))
         prints = pa.array([known.get(id_) for id_ in ids], pa.string())
         blank = pc.equal(fetches["fingerprint"], "")
         place = fetches.schema.get_field_index("fingerprint")

@@ -25,6 +25,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 from impact_source.errors import ConfigurationError
 from impact_source.settings import parse_duration
+from impact_source.sql import Tables
 
 from ..console.ending import WITHIN, watchdog
 from ..console.exits import WarehouseBusy, WarehouseLost, root_cause
@@ -175,8 +176,7 @@ def _try(pipeline: dlt.Pipeline) -> None:
 def _check_encoding(pipeline: dlt.Pipeline) -> None:
     """Raise `ConfigurationError` where a database at Postgres cannot hold every text."""
     sql = "select current_setting('server_encoding'), current_database()"
-    with pipeline.sql_client() as client:
-        ((encoding, name),) = client.execute_sql(sql) or []
+    ((encoding, name),) = Tables(pipeline).execute(sql)
     if encoding not in ("UTF8", "SQL_ASCII"):  # SQL_ASCII keeps the bytes as they are
         msg = (
             f"the database {name} is encoded in {encoding}, which cannot hold every name that the API sends: create "

@@ -43,7 +43,7 @@ _NOT_FOUND_DUE = f"""
 (items = '{Status.NOT_FOUND}' and (
     fetched_at < %s
     or exists (
-        select 1 from ({{actions}}) a
+        select 1 from actions a
         where a.id = s.action_id and s.fetched_at < a.synced_at + interval '{EVERY_RUN_FOR.days} days'
     )
 ))
@@ -167,7 +167,4 @@ class ItemQueue:
 
     def _fill(self, sql: str, **parts: Any) -> tuple[str, Iterator[str]]:  # noqa: ANN401 - whatever SQL takes
         campaigns = f"and campaign_id in ({', '.join(['%s'] * len(self._campaigns))})" if self._campaigns else ""
-        actions = self._warehouse.render("select id, synced_at from actions")
-        not_found = _NOT_FOUND_DUE.format(actions=actions)
-        state = self._warehouse.render(STATE)
-        return sql.format(state=state, not_found=not_found, campaigns=campaigns, **parts), iter(self._campaigns)
+        return sql.format(state=STATE, not_found=_NOT_FOUND_DUE, campaigns=campaigns, **parts), iter(self._campaigns)
