@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from impact_source.dialect import instant, read_statements
 from impact_source.sql import Tables
+from typing_extensions import override
 
 from .versioned import Versioned
 
@@ -37,6 +38,7 @@ class Fault:
     count: int
     keys: tuple[str, ...]
 
+    @override
     def __str__(self) -> str:
         """In words."""
         more = ", …" if self.count > len(self.keys) else ""

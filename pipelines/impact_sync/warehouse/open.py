@@ -21,11 +21,11 @@ from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
 from dlt.common.runtime.collector import NullCollector
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 from impact_source.errors import ConfigurationError
 from impact_source.settings import parse_duration
 from impact_source.sql import Tables
+from typing_extensions import override
 
 from ..console.ending import WITHIN, watchdog
 from ..console.exits import WarehouseBusy, WarehouseLost, root_cause
@@ -56,14 +56,17 @@ _log = logging.getLogger(__name__)
 class _Patience(NullCollector):
     """Ends a load of which no file lands any more: dlt waits for its threads without a limit."""
 
+    @override
     def _start(self, step: str) -> None:
         if step.startswith("Load"):
             watchdog.limit(_LOAD.total_seconds(), said=_NEVER_LANDED)
 
+    @override
     def _stop(self) -> None:
         watchdog.limit(None)
 
-    def update(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - dlt's
+    @override
+    def update(self, *_: Any, **__: Any) -> None:
         """Count what was done, from when on there is as much time again."""
         if self.step.startswith("Load"):
             self._start(self.step)
@@ -112,7 +115,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         pipeline.sync_destination()
         if read_only and not pipeline.default_schema_name:
             raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
-        pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
+        pipeline._state_restored = True  # noqa: SLF001 - else the first `run` restores it once more
         (refuse_dropped if read_only else recreate_dropped)(pipeline)
         yield pipeline
 
@@ -149,9 +152,8 @@ def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any]
 
 def _address(destination: Destination[Any, Any] | None) -> str:
     """What tells this warehouse from others of its kind; it holds credentials and is not to be shown."""
-    spec = destination.spec()._bind_dataset_name(DATASET) if destination else None  # noqa: SLF001
     try:
-        found = destination.configuration(spec) if destination else None
+        found = _configuration(destination) if destination else None
     except ConfigFieldMissingException as error:
         missing = ", ".join(dict.fromkeys(name for name in error.traces))
         section = f"destination.{kind()}"
@@ -160,6 +162,12 @@ def _address(destination: Destination[Any, Any] | None) -> str:
     credentials: Any = getattr(found, "credentials", None)
     known = credentials.to_native_representation() if hasattr(credentials, "to_native_representation") else ""
     return f"{known} {getattr(found, 'bucket_url', '')}"
+
+
+def _configuration(destination: Destination[Any, Any]) -> Any:  # noqa: ANN401 - each destination has its own
+    spec = destination.spec()
+    spec.dataset_name = DATASET
+    return destination.configuration(spec)
 
 
 def _try(pipeline: dlt.Pipeline) -> None:
@@ -196,8 +204,7 @@ def duckdb_path() -> Path:
     if not given:
         usual, earlier = Path(DEFAULT_FILE).absolute(), Path("impact.duckdb").absolute()
         return earlier if earlier.exists() and not usual.exists() else usual
-    spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
-    return Path(str(spec.credentials.database)).absolute()
+    return Path(str(_configuration(dlt.destinations.duckdb()).credentials.database)).absolute()
 
 
 def where(pipeline: dlt.Pipeline) -> str:

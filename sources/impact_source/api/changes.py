@@ -14,6 +14,7 @@ from typing import ClassVar, Final, Self, TypeAlias
 from urllib.parse import unquote, urlencode, urlsplit
 
 import msgspec
+from typing_extensions import override
 
 from ..errors import (
     InvalidAnswer,
@@ -169,6 +170,7 @@ class Request:
         method, _, form = text.partition(" ")
         return cls(method, form)
 
+    @override
     def __str__(self) -> str:
         """Method and form."""
         return f"{self.method} {self.form}"

@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 import httpcore
 import httpx
+from typing_extensions import override
 
 from ..errors import ConfigurationError
 from ..settings import IN_FLIGHT_MAX, IR_VERSION, Settings
@@ -126,6 +127,7 @@ class Connections(httpcore.NetworkBackend):
             raise late(msg)
         return seconds if timeout is None else min(timeout, seconds)
 
+    @override
     def connect_tcp(
         self,
         host: str,
@@ -160,6 +162,7 @@ class _Held(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, connections: Connections) -> None:
         self._stream, self._connections = stream, connections
 
+    @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             return self._stream.read(max_bytes, self._connections.left(timeout, httpcore.ReadTimeout))
@@ -167,12 +170,15 @@ class _Held(httpcore.NetworkStream):
             self._connections.left(timeout, httpcore.ReadTimeout)  # says so if it is the deadline that has passed
             raise
 
+    @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, self._connections.left(timeout, httpcore.WriteTimeout))
 
+    @override
     def close(self) -> None:
         self._stream.close()
 
+    @override
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
@@ -190,7 +196,8 @@ class _Held(httpcore.NetworkStream):
         finally:
             watchdog.cancel()
 
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as the base has it
+    @override
+    def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 

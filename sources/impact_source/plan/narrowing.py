@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, IntEnum
 
+from typing_extensions import override
+
 from ..api.protocol import Axis
 from ..settings import PAGE_SIZE_MAX, PAGES_MAX, STATES
 from .passes import Reading
@@ -79,6 +81,7 @@ class Case:
         """
         return self.fit + 1 if self.total is None else self.total
 
+    @override
     def __str__(self) -> str:
         """The window and what is wrong with it."""
         many = "too many" if self.total is None else f"{self.total:,}"

@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from typing_extensions import override
+
 from ..api.protocol import Axis
 from ..settings import CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings
 from .windows import SECOND, Window, cover, cut, gather
@@ -84,6 +86,7 @@ class Reading:
     page_size: int | None = None
     fresh: bool = False
 
+    @override
     def __str__(self) -> str:
         """Campaign, pass and window, as messages name them."""
         narrowed = f", events of {self.event}" if self.event else ""

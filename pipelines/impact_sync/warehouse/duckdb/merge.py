@@ -24,6 +24,7 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
 from impact_source.dialect import literal, quote
+from typing_extensions import override
 
 from ...console.ending import limited
 
@@ -39,6 +40,7 @@ _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
 class MergeJob(SqlLoadJob):
     """Executes the statements of a file as one transaction."""
 
+    @override
     def run(self) -> None:
         """Merge; called by dlt in a thread of its own."""
         _THREAD.submit(self._merge).result()
@@ -82,7 +84,7 @@ def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, 
     # There, no statement of ours is held to the little memory of another.
     statements = _THREAD.submit(merge_sql, connection, table, name, paths).result()
     request = Request(file.file_name())
-    request._save_text_file(";\n".join(statements))  # noqa: SLF001 - as dlt's own jobs do
+    Path(request.new_file_path()).write_text(";\n".join(statements), encoding="utf-8")
     return request
 
 
