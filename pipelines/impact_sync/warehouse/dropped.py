@@ -72,7 +72,7 @@ def _refuse_keys(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
         if needed and len(columns) < len(known):
             msg = (
                 f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, without which its rows cannot "
-                f"be told apart: drop the whole table (drop table {pipeline.dataset_name}.{table}) and run again, "
+                f"be told apart: drop the table (drop table {pipeline.dataset_name}.{table}) and run again, "
                 "which creates and reads it again"
             )
             raise ConfigurationError(msg)

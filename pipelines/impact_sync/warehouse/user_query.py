@@ -72,7 +72,7 @@ def _duckdb_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def _postgres_select(sql: str) -> str:
-    """The select that the text was read as, written anew: what we did not see in it is not sent either."""
+    """The select that the text was read as, written again: what we did not see in it is not sent either."""
     parsed = sqlglot.parse(sql, dialect="postgres")
     statements = [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query) or statements[0].find(*_WRITES):

@@ -50,7 +50,7 @@ class MergeJob(SqlLoadJob):
 
 
 def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
-    """Execute statements, parted by semicolons, as one transaction and in little memory."""
+    """Execute statements, separated by semicolons, as one transaction and in little memory."""
     with limited(_MOST, "DuckDB to complete the history"):
         _THREAD.submit(_transaction, connection, statements).result()
 

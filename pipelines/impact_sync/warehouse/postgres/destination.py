@@ -113,7 +113,7 @@ def destination(lock: RunLock) -> postgres_destination:
             return _CopyJob(file_path)
 
     class postgres(postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
-        """Takes files without rows, which only tell what columns there are."""
+        """Takes files without rows, which only name the columns."""
 
         @property
         @override
