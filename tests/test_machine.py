@@ -31,6 +31,7 @@ from impact_source import Ask
 from impact_source.api import clock
 from impact_source.errors import BudgetSpent, ConfigurationError, Unavailable
 from impact_sync.console.exits import Exit
+from typing_extensions import override
 
 from tests.support.account import CAMPAIGNS, Account, own_clock
 
@@ -139,6 +140,7 @@ class Machine(RuleBasedStateMachine):
         self.unproven = 0
         self.closed: set[str] = set()
 
+    @override
     def teardown(self) -> None:
         """Stop the sandbox and leave neither files nor settings behind."""
         self.stack.close()

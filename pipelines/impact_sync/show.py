@@ -20,7 +20,9 @@ from impact_source.warehouse import Warehouse
 
 from .console.exits import Exit
 from .console.screen import console, table
-from .warehouse.open import duckdb_path, kind, open_pipeline
+from .warehouse.configured import kind
+from .warehouse.duckdb.file import duckdb_path
+from .warehouse.open import open_pipeline
 
 _ABSENT = "-"
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .faults import Faults, Kind
@@ -36,6 +37,7 @@ _MOMENT = 0.02
 class LineProtocol(H11Protocol):
     """uvicorn's HTTP over asyncio; the application finds the connection's transport in `scope["state"]`."""
 
+    @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Take a connection."""
         super().connection_made(transport)

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
+from typing_extensions import override
 
 from .api import WRITING
 from .budget import Budget
@@ -163,6 +164,7 @@ class _PromptServer(uvicorn.Server):
     Given one listener, it can close it for a while and open it again at the same address.
     """
 
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # The application reaches the server through the state that ASGI hands to it with each request.
         self.lifespan.state["refuse"] = self.refuse
@@ -189,6 +191,7 @@ class _PromptServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         self.servers.append(await loop.create_server(protocol, sock=_listen(*address[:2])))
 
+    @override
     async def main_loop(self) -> None:
         while not await self.on_tick(1):  # noqa: ASYNC110 - should_exit is a flag that any thread may set
             await asyncio.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The account's campaigns: listed whole or not at all, and chosen from."""
+"""The account's campaigns: listed completely or not at all, and chosen from."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
 def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns:
     """The account's campaigns. Every command begins with them: it sets the clock, given what runs before `reached`.
 
-    Raises `InvalidAnswer` if the list is not whole: none may be silently left out.
+    Raises `InvalidAnswer` if the list is not complete: none may be silently left out.
     """
     answers = list(client.campaigns())
     client.settle_clock(reached)
@@ -94,6 +94,6 @@ def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns
     names = {id_: name or "" for id_, name in zip(*(table[c].to_pylist() for c in ("id", "name")), strict=True)}
     total = answers[-1].value.total
     if any(page.rejected for page in pages) or (total is not None and len(names) != total):
-        msg = f"the list of campaigns is not whole: it says {total} and holds {len(names)} that can be read; run again"
+        msg = f"the list of campaigns is not complete: it announces {total}, {len(names)} can be read; run again"
         raise InvalidAnswer(msg)
     return Campaigns(table, names)

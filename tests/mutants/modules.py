@@ -69,4 +69,5 @@ MODULES: dict[str, tuple[str, ...]] = {
     # Every version that was seen, with the interval it held.
     **_tested(f"{_SYNC}/warehouse/history", tests="test_history_rules"),
     **_tested(f"{_SYNC}/warehouse/history_check", tests="test_history_rules"),
+    **_tested(f"{_SYNC}/warehouse/versioned", tests="test_history_rules"),
 }

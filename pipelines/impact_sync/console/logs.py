@@ -7,6 +7,7 @@ from typing import Any
 
 from impact_source.shown import visible
 from pythonjsonlogger.json import JsonFormatter
+from typing_extensions import override
 
 _OURS = ("impact_source", "impact_sandbox", "impact_sync")
 
@@ -40,9 +41,11 @@ def configure(verbosity: int, *, json: bool) -> None:
 class _Plain(logging.Formatter):
     """One line a message, whatever names stand in it; a traceback keeps its lines."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = visible(record.message)
         return super().formatMessage(record)
 
-    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's name and types
+    @override
+    def formatException(self, ei: Any) -> str:
         return visible(super().formatException(ei), lines=True)

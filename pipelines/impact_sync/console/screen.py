@@ -17,6 +17,7 @@ from impact_source.shown import visible
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
+from typing_extensions import override
 
 from ..corrections.apply.progress import CallProgress
 from .grid import Grid
@@ -33,7 +34,8 @@ _log = logging.getLogger("impact_sync.progress")
 class _Plain(Console):
     """Shows what others wrote as text: a name moves no cursor and hides nothing."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own
+    @override
+    def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text, lines=True), **options)
 
 

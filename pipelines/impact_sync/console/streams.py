@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -45,6 +47,7 @@ class _Patient(io.FileIO):
 
     _said = False
 
+    @override
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
+from typing_extensions import override
 
 from .ending import leave, watchdog
 
@@ -16,23 +17,27 @@ if TYPE_CHECKING:  # help is instant
 class Group(click.Group):
     """Shows the verbs in the order in which a user meets them."""
 
-    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+    @override
+    def __call__(self, *args: Any, **options: Any) -> Any:
         """Run the command that this process is for: signals end it from now on."""
         watchdog.start()
         return super().__call__(*args, **options)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the verbs."""
         return list(self.commands)
 
-    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+    @override
+    def main(self, *args: Any, **options: Any) -> Any:
         """Run the command, to which an output that fails is no reason to fail."""
         from .streams import guard  # noqa: PLC0415 - as the others
 
         guard()
         return super().main(*args, **options)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; an interrupt before it has begun ends it as one amid it does."""
         try:
             return super().invoke(ctx)

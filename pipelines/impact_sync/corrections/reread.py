@@ -187,8 +187,7 @@ class Rereader:
         """Rows of `item_fetches` with the fingerprint that their actions have now that they have landed."""
         self._warehouse.refresh()
         ids = fetches["action_id"].to_pylist()
-        state = self._warehouse.render(state_sql(self._warehouse))
-        sql = f"select action_id, fingerprint from ({state}) s where action_id in "
+        sql = f"select action_id, fingerprint from ({state_sql(self._warehouse)}) s where action_id in "
         known = dict(self._warehouse.rows(f"{sql} ({', '.join(['%s'] * len(ids))})", *ids))
         prints = pa.array([known.get(id_) for id_ in ids], pa.string())
         blank = pc.equal(fetches["fingerprint"], "")

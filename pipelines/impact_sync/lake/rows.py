@@ -11,6 +11,7 @@ from functools import reduce
 
 import duckdb
 import pyarrow as pa
+from impact_source.dialect import literal, quote
 
 ACCOUNT, HASH, GONE = "account", "row_hash", "_gone"
 _ROWS_A_BATCH = 50_000
@@ -43,7 +44,7 @@ class Difference:
         whole: bool,
     ) -> None:
         self._connection, self._shape, self._here = connection, shape, here
-        key = ", ".join(map(_quoted, shape.key))
+        key = ", ".join(map(quote, shape.key))
         self._make("here", here(), f"{key}, {_hash(shape)} as {HASH}")
         self._make("there", there, "*")
         differs = "" if whole else f"anti join there using ({key}, {HASH})"
@@ -54,7 +55,7 @@ class Difference:
 
     def rows(self, account: str) -> pa.RecordBatchReader:
         """The rows to write, and for each key to delete a row that has nothing else, `_gone` true."""
-        key = ", ".join(map(_quoted, self._shape.key))
+        key = ", ".join(map(quote, self._shape.key))
         self._connection.register("stream", self._here())
         sql = (
             f"select '{account}' as {ACCOUNT}, stream.*, wanted.{HASH}, false as {GONE} "
@@ -80,13 +81,9 @@ def _hash(shape: Shape) -> str:
     that their order does not matter, so each is hashed once more with its column's name in it: two columns that trade
     their values are a change. Should another version hash otherwise, every row is written once more.
     """
-    names = ((_quoted(field.name), field.name.replace("'", "''")) for field in shape.columns)
+    names = ((quote(field.name), literal(field.name)) for field in shape.columns)
     parts = (
-        f"case when {name} is null then 0::ubigint else hash(xor(hash({name}), hash('{salt}'))) end"
+        f"case when {name} is null then 0::ubigint else hash(xor(hash({name}), hash({salt}))) end"
         for name, salt in names
     )
     return f"cast({reduce('xor({}, {})'.format, parts)} >> 1 as bigint)"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

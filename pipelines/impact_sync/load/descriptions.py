@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dlt
+from impact_source.dialect import literal
+from impact_source.sql import Tables
 
 _MISSING = {
     "duckdb": "select table_name, column_name from duckdb_columns() where schema_name = %s and comment is null "
@@ -18,14 +20,13 @@ def describe(pipeline: dlt.Pipeline) -> None:
     sql = _MISSING.get(pipeline.destination.destination_name)
     if sql is None:
         return
-    with pipeline.sql_client() as client:
-        missing = client.execute_sql(sql, pipeline.dataset_name) or []
-        comments, tables = [], pipeline.default_schema.tables  # each look at the schema costs milliseconds
-        for table, column in missing:
-            hint = tables.get(table, {}).get("columns", {}).get(column, {})
-            if text := str(hint.get("description") or "").replace("'", "''"):
-                name = f"{client.make_qualified_table_name(table)}.{client.escape_column_name(column)}"
-                comments.append(f"comment on column {name} is '{text}'")
-        if comments:  # at once: one by one they take as long as a small load
-            with client.begin_transaction():
-                client.execute_sql("; ".join(comments))
+    tables, comments = Tables(pipeline), []
+    hints = pipeline.default_schema.tables  # each look at the schema costs milliseconds
+    for table, column in tables.execute(sql, pipeline.dataset_name):
+        hint = hints.get(table, {}).get("columns", {}).get(column, {})
+        if text := hint.get("description"):
+            name = f"{tables.name(table)}.{tables.column(column)}"
+            comments.append(f"comment on column {name} is {literal(text)}")
+    if comments:  # at once: one by one they take as long as a small load
+        with tables.transaction() as client:
+            client.execute_sql("; ".join(comments))

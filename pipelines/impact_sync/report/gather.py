@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from impact_source.dialect import instant
+from impact_source.sql import in_utc
+
 from .figures import Balance, Comparison, Coverage, Currency, Daily, Figures, Freshness, Lock, Month, Partner, Ranking
 from .restated import read_restated
-from .scope import Books, instant
+from .scope import Books
 
 TOP_PARTNERS: Final = 100
 _DAYS: Final = timedelta(days=180)
@@ -76,21 +79,21 @@ def _comparison(books: Books, at: datetime) -> Comparison:
     begun = books.rows(
         f"select campaign_id, min(valid_from) from action_history where {books.scope.of_campaigns} group by campaign_id"
     )
-    first = {campaign_id: moment for campaign_id, found in begun if (moment := utc(found))}
+    first = {campaign_id: moment for campaign_id, found in begun if (moment := in_utc(found))}
     if first and min(first.values()) > at:
         return Comparison(at, {}, missing=f"the history begins later, on {min(first.values()):%Y-%m-%d %H:%M} UTC")
     if not first:
         return Comparison(at, {}, missing="there is no history yet")
     unknown = tuple(sorted(campaign_id for campaign_id, moment in first.items() if moment > at))
     ((read_up_to,),) = books.rows(f"select max(as_of) from synced_until where {books.scope.of_campaigns}", at)
-    return Comparison(at, _balances(books, at), utc(read_up_to), unknown=unknown)
+    return Comparison(at, _balances(books, at), in_utc(read_up_to), unknown=unknown)
 
 
 def _daily(books: Books, as_of: datetime | None) -> tuple[str, tuple[Daily, ...]]:
     """Conversions up to the latest event that is not in the future, and the unit that their span is cut into."""
     until = f"event_date <= {instant(as_of)}" if as_of else "1 = 1"
     ((first, last),) = books.rows(f"select min(event_date), max(event_date) from settlement where {until}")
-    start, end = utc(first), utc(last)
+    start, end = in_utc(first), in_utc(last)
     if start is None or end is None:
         return "day", ()
     if books.scope.since is None and end - start >= _DAYS:
@@ -219,7 +222,7 @@ def _freshness(books: Books) -> tuple[Freshness, ...]:
         """
     )
     return tuple(
-        Freshness(id_, name, actions or 0, utc(as_of), utc(latest), utc(verified), drift)
+        Freshness(id_, name, actions or 0, in_utc(as_of), in_utc(latest), in_utc(verified), drift)
         for id_, name, actions, as_of, latest, verified, drift in rows
     )
 
@@ -236,10 +239,3 @@ def _money(value: Any) -> Decimal:  # noqa: ANN401 - drivers return numbers of s
 
 def _share(value: Any) -> float | None:  # noqa: ANN401 - as above
     return None if value is None else float(value)
-
-
-def utc(moment: Any) -> datetime | None:  # noqa: ANN401 - as above
-    """An instant from the warehouse in UTC."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]

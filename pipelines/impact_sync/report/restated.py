@@ -7,7 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from .scope import Books, instant
+from impact_source.dialect import instant, literal
+
+from .scope import Books
 
 KINDS: Final = ("arrival", "reversal", "restoration", "correction")
 LARGEST: Final = 25
@@ -49,7 +51,7 @@ class Restated:
 
 def read_restated(books: Books, at: datetime, unknown: tuple[str, ...]) -> Restated:
     """Changes seen after `at` to conversions up to it; of the campaigns `unknown` then, everything would be one."""
-    listed = ", ".join("'" + one.replace("'", "''") + "'" for one in unknown)
+    listed = ", ".join(map(literal, unknown))
     where = f"changed_at > {instant(at)} and event_date <= {instant(at)} and {books.scope.within}"
     where += f" and campaign_id not in ({listed})" if unknown else ""
     moved = books.rows(

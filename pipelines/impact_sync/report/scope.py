@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 import dlt
+from impact_source.dialect import instant, literal
 from impact_source.errors import ConfigurationError
-from impact_source.warehouse import Warehouse, render
+from impact_source.warehouse import Warehouse
 
 from ..views import available, reads
 
@@ -36,7 +37,7 @@ class Scope:
     @property
     def of_campaigns(self) -> str:
         """The condition that a row with a `campaign_id` is of its campaigns."""
-        return f"campaign_id in ({', '.join(map(_text, self.campaigns))})" if self.campaigns else "1 = 1"
+        return f"campaign_id in ({', '.join(map(literal, self.campaigns))})" if self.campaigns else "1 = 1"
 
 
 class Books:
@@ -44,7 +45,6 @@ class Books:
 
     def __init__(self, pipeline: dlt.Pipeline, scope: Scope) -> None:
         self.scope = scope
-        self._pipeline = pipeline
         self._views = available(pipeline)
         self._warehouse = Warehouse(pipeline)
 
@@ -65,9 +65,7 @@ class Books:
     def rows(self, query: str, at: datetime | None = None) -> list[tuple[Any, ...]]:
         """Rows of a query in DuckDB's dialect; with `at`, as the warehouse would have answered it at that instant."""
         views = ", ".join(self._with(query, at))
-        with self._pipeline.sql_client() as client:
-            text = render(f"with {views} {query}" if views else query, client)
-            return [tuple(row) for row in client.execute_sql(text) or []]
+        return self._warehouse.rows(f"with {views} {query}" if views else query)
 
     def _with(self, query: str, at: datetime | None) -> Iterator[str]:
         """The views that a query needs, each after those beneath it."""
@@ -94,12 +92,3 @@ class Books:
 def known(at: datetime) -> str:
     """The condition that a version was the one known at an instant."""
     return f"valid_from <= {instant(at)} and (valid_to is null or valid_to > {instant(at)})"
-
-
-def instant(moment: datetime) -> str:
-    """An instant as SQL."""
-    return f"cast({_text(moment.isoformat())} as timestamp with time zone)"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -25,10 +25,10 @@ from .unread import find_unread
 
 _SHOWN = 5
 """Windows of a campaign that are listed."""
-_RUNS = (
-    "select run_id, started, finished, until, outcome, exit_code, {rows}, requests from {t} "
-    "order by started desc limit 5"
-)
+_RUNS = """
+select run_id, started, finished, until, outcome, exit_code, "rows", requests from sync_runs
+order by started desc limit 5
+"""
 
 
 def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
@@ -66,14 +66,14 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
     state = pipeline.state.get("sources", {}).get("impact", {})
     marks: dict[str, dict[str, str]] = state.get("campaigns", {})
     warehouse = Warehouse(pipeline)
-    names = dict(_query(pipeline, "select id, name from {t}", "campaigns")) if warehouse.holds("campaigns") else {}
+    names = dict(warehouse.rows("select id, name from campaigns")) if warehouse.holds("campaigns") else {}
     held: dict[str, tuple[Any, ...]] = {}
     if warehouse.holds():
-        sql = "select campaign_id, count(*), max(event_date), max(synced_at) from {t} group by 1"
-        held = {row[0]: row[1:] for row in _query(pipeline, sql, "actions")}
+        sql = "select campaign_id, count(*), max(event_date), max(synced_at) from actions group by 1"
+        held = {row[0]: row[1:] for row in warehouse.rows(sql)}
     ledger = warehouse.holds("sync_windows") and warehouse.holds("sync_runs")
-    gaps = find_gaps(pipeline, state) if ledger else []
-    unread = find_unread(pipeline) if ledger else []
+    gaps = find_gaps(warehouse, state) if ledger else []
+    unread = find_unread(warehouse) if ledger else []
     campaigns = []
     for campaign_id in sorted({*names, *held, *marks}):
         count, latest, synced = held.get(campaign_id, (0, None, None))
@@ -101,9 +101,9 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         "contract": 1,
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
-        "rejected_records": _count(pipeline, "rejected_records") if warehouse.holds("rejected_records") else 0,
-        "history_ends": _history_ends(pipeline, warehouse),
-        "runs": _runs(pipeline) if warehouse.holds("sync_runs") else [],
+        "rejected_records": _rejected(warehouse),
+        "history_ends": _history_ends(warehouse),
+        "runs": _runs(warehouse) if warehouse.holds("sync_runs") else [],
     }
 
 
@@ -172,12 +172,12 @@ def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
         yield f"Campaign {campaign['id']}: {ahead:,} windows after these were read, and are read again."
 
 
-def _history_ends(pipeline: dlt.Pipeline, warehouse: Warehouse) -> datetime | None:
+def _history_ends(warehouse: Warehouse) -> datetime | None:
     """Up to when versions were kept, where they no longer are; None where they are, or never were."""
     on: Any = dlt.config.get("sources.impact.history")
     if on is None or parse_flag(on) or not warehouse.holds("action_history"):
         return None
-    ended: datetime | None = _query(pipeline, "select max(synced_at) from {t}", "action_history")[0][0]
+    ended: datetime | None = warehouse.rows("select max(synced_at) from action_history")[0][0]
     return ended
 
 
@@ -187,19 +187,14 @@ def _requests_for_items() -> float:
     return int(dlt.config.get("sources.impact.requests_per_hour") or REQUESTS_PER_HOUR) * (1 - SPARED)
 
 
-def _runs(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
+def _runs(warehouse: Warehouse) -> list[dict[str, Any]]:
     names = ("run_id", "started", "finished", "until", "outcome", "exit_code", "rows", "requests")
-    return [dict(zip(names, row, strict=True)) for row in _query(pipeline, _RUNS, "sync_runs")]
+    return [dict(zip(names, row, strict=True)) for row in warehouse.rows(_RUNS)]
 
 
-def _count(pipeline: dlt.Pipeline, name: str) -> int:
-    return int(_query(pipeline, "select count(*) from {t}", name)[0][0])
-
-
-def _query(pipeline: dlt.Pipeline, sql: str, name: str) -> list[tuple[Any, ...]]:
-    with pipeline.sql_client() as client:
-        text = sql.format(t=client.make_qualified_table_name(name), rows=client.escape_column_name("rows"))
-        return [tuple(row) for row in client.execute_sql(text) or []]
+def _rejected(warehouse: Warehouse) -> int:
+    sql = "select count(*) from rejected_records"
+    return int(warehouse.rows(sql)[0][0]) if warehouse.holds("rejected_records") else 0
 
 
 def _short(moment: datetime | str | None) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-import dlt
 from impact_source.plan.cursors import Cursors, Mark
 from impact_source.plan.passes import Pass
+from impact_source.sql import Tables, in_utc
 
 _ADJOIN = timedelta(milliseconds=1)
 """Windows that were cut beside a crowded instant end a millisecond before it, which is as fine as the API filters."""
@@ -18,7 +18,7 @@ _READ = """
 with read_whole as (
     select w.campaign_id, w.pass, w.window_start, r.started,
         least(w.window_end, r.until, r.started) as window_end
-    from {windows} w join {runs} r on r.run_id = w.run_id
+    from sync_windows w join sync_runs r on r.run_id = w.run_id
     where w.outcome in ('whole', 'parted') and w.event_start is null and w.pass in ('updated', 'locking')
         and w.window_start <= r.until and w.window_start <= r.started
 )
@@ -57,11 +57,11 @@ class Gap:
     end: datetime
 
 
-def find_gaps(pipeline: dlt.Pipeline, state: Mapping[str, Any]) -> list[Gap]:
+def find_gaps(tables: Tables, state: Mapping[str, Any]) -> list[Gap]:
     """Ranges that the cursors vouch for and no window in `sync_windows` held; none is as it should be."""
-    holes = [(c, p, in_utc(start), in_utc(end)) for c, p, start, end in ledger_rows(pipeline, _HOLES)]
+    holes = [(c, p, in_utc(start), in_utc(end)) for c, p, start, end in tables.rows(_HOLES)]
     found = []
-    for campaign_id, pass_, first, last, began in ledger_rows(pipeline, _ENDS):
+    for campaign_id, pass_, first, last, began in tables.rows(_ENDS):
         cursors = Cursors(
             {"campaigns": {campaign_id: dict(state.get("campaigns", {}).get(campaign_id, {}))}}, campaign_id
         )
@@ -79,15 +79,3 @@ def find_gaps(pipeline: dlt.Pipeline, state: Mapping[str, Any]) -> list[Gap]:
             if high - low > _ADJOIN:
                 found.append(Gap(campaign_id, pass_, low, high))
     return found
-
-
-def ledger_rows(pipeline: dlt.Pipeline, sql: str, **parts: str) -> list[tuple[Any, ...]]:
-    """Rows of a query over `{windows}` and `{runs}`, the tables of the ledger; `parts` are what else it names so."""
-    with pipeline.sql_client() as client:
-        names = {name: client.make_qualified_table_name(f"sync_{name}") for name in ("windows", "runs")}
-        return [tuple(row) for row in client.execute_sql(sql.format(**names, **parts)) or []]
-
-
-def in_utc(moment: datetime) -> datetime:
-    """An instant of the ledger; some warehouses give it without its zone."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

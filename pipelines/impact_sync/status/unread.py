@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import dlt
 from impact_source.actions.events import Outcome
+from impact_source.dialect import literal
 from impact_source.plan.passes import Pass
-
-from .gaps import in_utc, ledger_rows
+from impact_source.sql import Tables, in_utc
 
 _UNREAD = """
 select campaign_id, pass, window_start, window_end, outcome, reason
 from (
     select w.campaign_id, w.pass, w.window_start, w.window_end, w.outcome, w.reason,
         dense_rank() over (partition by w.campaign_id, k.verifies order by r.started desc, r.run_id) as age
-    from {windows} w
-    join {runs} r on r.run_id = w.run_id
+    from sync_windows w
+    join sync_runs r on r.run_id = w.run_id
     join (
-        select run_id, max(case when pass = '{verify}' then 1 else 0 end) as verifies from {windows} group by run_id
+        select run_id, max(case when pass = '{verify}' then 1 else 0 end) as verifies from sync_windows group by run_id
     ) k on k.run_id = w.run_id
 ) ranked
 where age = 1 and outcome in ({outcomes})
@@ -42,8 +41,8 @@ class UnreadWindow:
     reason: str | None
 
 
-def find_unread(pipeline: dlt.Pipeline) -> list[UnreadWindow]:
+def find_unread(tables: Tables) -> list[UnreadWindow]:
     """The windows that the latest sync and the latest verify of each campaign did not read, or will read again."""
-    outcomes = ", ".join(f"'{outcome}'" for outcome in (Outcome.FAILED, Outcome.LEFT_OUT, Outcome.AHEAD))
-    rows = ledger_rows(pipeline, _UNREAD, verify=Pass.VERIFY.value, outcomes=outcomes)
+    outcomes = ", ".join(map(literal, (Outcome.FAILED, Outcome.LEFT_OUT, Outcome.AHEAD)))
+    rows = tables.rows(_UNREAD.format(verify=Pass.VERIFY.value, outcomes=outcomes))
     return [UnreadWindow(c, p, in_utc(start), in_utc(end), outcome, why) for c, p, start, end, outcome, why in rows]

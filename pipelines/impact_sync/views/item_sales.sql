@@ -1,7 +1,7 @@
 -- What was sold? One row for each campaign, currency, category and Sku, over the actions whose items were read.
 --
 -- actions: with the Sku in them. units, amount and payout are of actions that are not reversed. average_price: amount by
--- unit. How much of the account this covers is told by item_coverage.
+-- unit. item_coverage shows how much of the account this covers.
 select
     a.campaign_id, coalesce(i.sale_amount_currency, a.currency) as currency, i.category, i.sku,
     max(i.item_name) as item_name,

@@ -2,7 +2,7 @@
 -- event.
 --
 -- week: whole weeks from the event to as_of, 0 for the newest. Young actions can still be reversed, so their rate only
--- grows; a partner's rate is told by those old enough to have locked. actions_open: of the actions, those that can still
+-- grows; a partner's rate shows in those old enough to have locked. actions_open: of the actions, those that can still
 -- be reversed. reversal_rate: actions_reversed by actions. payout_lost: what the reversed ones would have earned.
 select
     campaign_id, media_partner_id, media_partner_name, currency, week,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import dlt
 from impact_source.errors import ConfigurationError
+from impact_source.sql import Tables
 
 from .history import History
 
@@ -25,8 +26,7 @@ def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
     sql = _THERE.get(pipeline.destination.destination_name)
     if sql is None or not pipeline.default_schema_name:
         return {}
-    with pipeline.sql_client() as client:
-        there = {tuple(row) for row in client.execute_sql(sql, pipeline.dataset_name) or []}
+    there = set(Tables(pipeline).execute(sql, pipeline.dataset_name))
     tables = {
         str(table["name"]): [name for name in table["columns"] if (table["name"], name) not in there]
         for table in pipeline.default_schema.data_tables(seen_data_only=True)
@@ -58,8 +58,7 @@ def recreate_dropped(pipeline: dlt.Pipeline) -> None:
         pipeline.normalize()
         pipeline.load()
     if "action_items" in dropped and "item_fetches" not in dropped:
-        with pipeline.sql_client() as client:
-            client.execute_sql(f"delete from {client.make_qualified_table_name('item_fetches')} where 1 = 1")
+        Tables(pipeline).rows("delete from item_fetches where 1 = 1")
     with pipeline.destination_client() as job_client:
         job_client.update_stored_schema(force=True)
     if _HISTORIES & dropped.keys() and not {"actions", "action_items"} & dropped.keys():
@@ -73,7 +72,7 @@ def _refuse_keys(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
         if needed and len(columns) < len(known):
             msg = (
                 f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, without which its rows cannot "
-                f"be told apart: drop the whole table (drop table {pipeline.dataset_name}.{table}) and run again, "
+                f"be told apart: drop the table (drop table {pipeline.dataset_name}.{table}) and run again, "
                 "which creates and reads it again"
             )
             raise ConfigurationError(msg)

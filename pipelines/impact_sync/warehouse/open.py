@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -16,30 +12,27 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import dlt
-import duckdb
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import InvalidDestinationReference, UnknownDestinationModule
 from dlt.common.runtime.collector import NullCollector
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from filelock import FileLock, Timeout
 from impact_source.errors import ConfigurationError
 from impact_source.parsing import parse_duration
+from impact_source.sql import Tables
+from typing_extensions import override
 
 from ..console.ending import WITHIN, watchdog
-from ..console.exits import WarehouseBusy, WarehouseLost, root_cause
+from ..console.exits import WarehouseBusy, root_cause
+from .configured import DATASET, EMPTY, configuration, kind
 from .dropped import recreate_dropped, refuse_dropped
-from .duckdb import destination as duckdb_file
+from .duckdb.destination import destination as duckdb_destination
+from .duckdb.file import connected, duckdb_path
 from .preload import preload
 
 if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
     from .postgres.lock import RunLock
 
-PIPELINE = DATASET = "impact"
-DEFAULT_FILE = "impact_warehouse.duckdb"
-"""DuckDB names its catalog after the file: that of the dataset would make `impact.actions` ambiguous."""
-_RETRY_SECONDS = 0.2
-_EMPTY = "there is no warehouse yet {where}: run `impact sync` first"
 _FILES = (
     "files cannot be the warehouse: keep DuckDB or Postgres (impact.destination) and name a lake (impact.lake_url), "
     "to which each sync publishes"
@@ -49,20 +42,22 @@ _NEVER_LANDED = (
     "failed: nothing of a load package landed for an hour, the warehouse does not answer or is very slow; run again, "
     "with a smaller sources.impact.package_rows if it happens again"
 )
-_log = logging.getLogger(__name__)
 
 
 class _Patience(NullCollector):
     """Ends a load of which no file lands any more: dlt waits for its threads without a limit."""
 
+    @override
     def _start(self, step: str) -> None:
         if step.startswith("Load"):
             watchdog.limit(_LOAD.total_seconds(), said=_NEVER_LANDED)
 
+    @override
     def _stop(self) -> None:
         watchdog.limit(None)
 
-    def update(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - dlt's
+    @override
+    def update(self, *_: Any, **__: Any) -> None:
         """Count what was done, from when on there is as much time again."""
         if self.step.startswith("Load"):
             self._start(self.step)
@@ -90,10 +85,10 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
             preload(kind())
         destination = other
         if path is not None:
-            connection = stack.enter_context(_connected(path, wait, read_only=read_only))
-            destination = duckdb_file.destination(connection)
+            connection = stack.enter_context(connected(path, wait, read_only=read_only))
+            destination = duckdb_destination(connection)
         pipeline = dlt.pipeline(
-            PIPELINE,
+            DATASET,
             destination=destination,
             dataset_name=DATASET,
             pipelines_dir=str(folder),
@@ -110,15 +105,10 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
             stack.enter_context(lock.held(address, wait))
         pipeline.sync_destination()
         if read_only and not pipeline.default_schema_name:
-            raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
-        pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
+            raise ConfigurationError(EMPTY.format(where=f"in {kind()}"))
+        pipeline._state_restored = True  # noqa: SLF001 - else the first `run` restores it once more
         (refuse_dropped if read_only else recreate_dropped)(pipeline)
         yield pipeline
-
-
-def kind() -> str:
-    """Which destination of dlt the warehouse is: `impact.destination`, else `duckdb`."""
-    return str(dlt.config.get("impact.destination") or "duckdb")
 
 
 def _postgres_lock() -> RunLock:
@@ -148,9 +138,8 @@ def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any]
 
 def _address(destination: Destination[Any, Any] | None) -> str:
     """What tells this warehouse from others of its kind; it holds credentials and is not to be shown."""
-    spec = destination.spec()._bind_dataset_name(DATASET) if destination else None  # noqa: SLF001
     try:
-        found = destination.configuration(spec) if destination else None
+        found = configuration(destination) if destination else None
     except ConfigFieldMissingException as error:
         missing = ", ".join(dict.fromkeys(name for name in error.traces))
         section = f"destination.{kind()}"
@@ -175,8 +164,7 @@ def _try(pipeline: dlt.Pipeline) -> None:
 def _check_encoding(pipeline: dlt.Pipeline) -> None:
     """Raise `ConfigurationError` where a database at Postgres cannot hold every text."""
     sql = "select current_setting('server_encoding'), current_database()"
-    with pipeline.sql_client() as client:
-        ((encoding, name),) = client.execute_sql(sql) or []
+    ((encoding, name),) = Tables(pipeline).execute(sql)
     if encoding not in ("UTF8", "SQL_ASCII"):  # SQL_ASCII keeps the bytes as they are
         msg = (
             f"the database {name} is encoded in {encoding}, which cannot hold every name that the API sends: create "
@@ -185,43 +173,12 @@ def _check_encoding(pipeline: dlt.Pipeline) -> None:
         raise ConfigurationError(msg)
 
 
-def duckdb_path() -> Path:
-    """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact_warehouse.duckdb` in this folder.
-
-    An `impact.duckdb` of an earlier version that is there goes on being used.
-    """
-    given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
-    if isinstance(given, str):
-        _check_file(given)
-    if not given:
-        usual, earlier = Path(DEFAULT_FILE).absolute(), Path("impact.duckdb").absolute()
-        return earlier if earlier.exists() and not usual.exists() else usual
-    spec = dlt.destinations.duckdb().configuration(DuckDbClientConfiguration()._bind_dataset_name(DATASET))  # noqa: SLF001
-    return Path(str(spec.credentials.database)).absolute()
-
-
 def where(pipeline: dlt.Pipeline) -> str:
     """The warehouse as a user knows it, without its credentials: the file, or the server and the dataset."""
     if pipeline.destination.destination_name == "duckdb":
         return str(duckdb_path())
     with pipeline.destination_client() as client:
         return f"{client.config}, dataset {pipeline.dataset_name}"
-
-
-def _check_file(given: str) -> None:
-    """Raise where what should name a DuckDB file names a server, or nothing that stays."""
-    scheme = given.strip().partition(":")[0].lower()
-    servers = {"postgresql": "postgres", "postgres": "postgres", "md": "motherduck", "mssql": "mssql"}
-    if ("://" in given and scheme != "duckdb") or scheme == "md":
-        kind = servers.get(scheme, scheme)
-        msg = (
-            f"destination.duckdb.credentials is an address of {scheme}, not of a DuckDB file: "
-            f"set IMPACT__DESTINATION={kind} and put the address into DESTINATION__{kind.upper()}__CREDENTIALS"
-        )
-        raise ConfigurationError(msg)
-    if given.strip().endswith(":memory:"):
-        msg = "destination.duckdb.credentials is :memory:, which is gone when the command ends: name a file"
-        raise ConfigurationError(msg)
 
 
 def beside(pipeline: dlt.Pipeline) -> Path:
@@ -244,7 +201,7 @@ def _seconds(key: str, usual: float) -> float:
 def _working_folder(warehouse: str) -> Path:
     """Dlt's working folder for one warehouse: disposable, since the warehouse is the only memory."""
     mark = hashlib.sha256(warehouse.encode()).hexdigest()[:12]
-    folder = Path(dlt.current.run_context().data_dir) / "pipelines" / f"{PIPELINE}-{mark}"
+    folder = Path(dlt.current.run_context().data_dir) / "pipelines" / f"{DATASET}-{mark}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -268,50 +225,3 @@ def _run_lock(path: Path, wait: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that is kept for the whole run, so that no other program gets in between two packages."""
-    existed = path.exists()
-    if read_only and not existed:
-        raise ConfigurationError(_EMPTY.format(where=f"at {path}"))
-    connection = _connect(path, wait, read_only=read_only)
-    opened = path.stat()
-    try:
-        yield connection
-    finally:
-        loaded = existed or connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,)
-        connection.close()
-        ours = path.exists() and os.path.samestat(path.stat(), opened)
-        if not loaded and ours:  # a run that never landed anything leaves no file behind
-            path.unlink()
-    if not ours and not read_only:
-        msg = (
-            f"the warehouse {path} was removed or replaced while this run was at work: what it landed is lost. Leave "
-            "the file alone while a run is at work, and run again"
-        )
-        raise WarehouseLost(msg)
-
-
-def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    give_up = time.monotonic() + wait
-    while True:
-        try:
-            connection = duckdb.connect(str(path), read_only=read_only, config=duckdb_file.SETTINGS)
-        except duckdb.Error as error:
-            text = str(error)
-            if "Conflicting lock" not in text and "different configuration" not in text:
-                msg = f"the warehouse {path} cannot be opened: {text}"
-                raise ConfigurationError(msg) from None
-            if time.monotonic() > give_up:
-                holder = re.search(r"held in (.+?)\s*\(PID (\d+)\)", text)
-                who = f"{holder[1]} (process {holder[2]})" if holder else "another program"
-                msg = f"{who} holds the warehouse {path}: close it there, then run again"
-                raise WarehouseBusy(msg) from None
-            _log.info("the warehouse is in use elsewhere, trying again")
-            time.sleep(_RETRY_SECONDS)
-            continue
-        # Elsewhere the last day of the year 9999 is in a year that Python does not know.
-        connection.execute("set global timezone = 'UTC'")
-        return connection

@@ -13,6 +13,7 @@ import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.sql_client import SqlClientBase
 from impact_source.errors import ConfigurationError
+from impact_source.sql import fetch_arrow
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -60,9 +61,7 @@ def _read(client: SqlClientBase[Any], sql: str) -> pa.Table:
         case other:
             msg = f"{other} has no read-only transaction that we know of: write the rows to a file and name that"
             raise _NotOneSelect(msg)
-    with client.execute_query(select) as cursor:
-        found: Any = cursor.arrow()
-    return found if isinstance(found, pa.Table) else found.read_all()
+    return fetch_arrow(client, select)
 
 
 def _duckdb_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
@@ -73,7 +72,7 @@ def _duckdb_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def _postgres_select(sql: str) -> str:
-    """The select that the text was read as, written anew: what we did not see in it is not sent either."""
+    """The select that the text was read as, written again: what we did not see in it is not sent either."""
     parsed = sqlglot.parse(sql, dialect="postgres")
     statements = [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query) or statements[0].find(*_WRITES):

@@ -82,7 +82,9 @@ class Fetcher:
         """The pages of one window."""
         return next(self.fetch([reading]))
 
-    def ask(self, reading: Reading, windows: Mapping[Axis, Window], size: int, attempts: int | None = _FEW) -> Answer[Page]:
+    def ask(
+        self, reading: Reading, windows: Mapping[Axis, Window], size: int, attempts: int | None = _FEW
+    ) -> Answer[Page]:
         """The first page of a reading within these windows; shows how many rows the API puts on a page."""
         answer = self._client.actions(reading.campaign_id, windows, size, reading.state, attempts=attempts)
         self.is_silent = False

@@ -105,7 +105,7 @@ class Narrower:
         return self._checker.read(next(self._fetcher.fetch([reading], narrow=narrow)))
 
     def _counted(self, reads: Tries, spent: _Spent) -> Tries:
-        """What is read within the requests that narrowing may take. Raises `WindowIncomplete` where there is no more."""
+        """What is read within the requests that narrowing may take. Raises `WindowIncomplete` beyond that."""
         spent.check()
         try:
             while True:

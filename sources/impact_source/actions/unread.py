@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from typing_extensions import override
+
 from ..errors import NotFound, ReadingError, RequestRefused, ScopeError, TransientError, WindowTooFull
 from ..plan.passes import Pass, Reading
 
@@ -29,6 +31,7 @@ class Failure:
     error: ReadingError
     action_id: str | None = None
 
+    @override
     def __str__(self) -> str:
         """What could not be read, and the reason in the words of the API or of the check that failed."""
         text = str(self.error)

@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 from ..plan.gone import EVERY_RUN_FOR, THEN_EVERY
+from ..sql import Tables
 from ..warehouse import Warehouse
 
 
@@ -43,7 +44,7 @@ _NOT_FOUND_DUE = f"""
 (items = '{Status.NOT_FOUND}' and (
     fetched_at < %s
     or exists (
-        select 1 from ({{actions}}) a
+        select 1 from actions a
         where a.id = s.action_id and s.fetched_at < a.synced_at + interval '{EVERY_RUN_FOR.days} days'
     )
 ))
@@ -178,12 +179,10 @@ class ItemQueue:
 
     def _fill(self, sql: str, **parts: Any) -> tuple[str, Iterator[str]]:  # noqa: ANN401 - whatever SQL takes
         campaigns = f"and campaign_id in ({', '.join(['%s'] * len(self._campaigns))})" if self._campaigns else ""
-        actions = self._warehouse.render("select id, synced_at from actions")
-        not_found = _NOT_FOUND_DUE.format(actions=actions)
-        state = self._warehouse.render(state_sql(self._warehouse))
-        return sql.format(state=state, not_found=not_found, campaigns=campaigns, **parts), iter(self._campaigns)
+        state = state_sql(self._warehouse)
+        return sql.format(state=state, not_found=_NOT_FOUND_DUE, campaigns=campaigns, **parts), iter(self._campaigns)
 
 
-def state_sql(warehouse: Warehouse) -> str:
+def state_sql(tables: Tables) -> str:
     """`STATE` for a warehouse that version 0.1.0 may have filled: its `item_fetches` has no column `failure`."""
-    return STATE if warehouse.holds("item_fetches", "failure") else STATE.replace("f.failure", "cast(null as varchar)")
+    return STATE if tables.holds("item_fetches", "failure") else STATE.replace("f.failure", "cast(null as varchar)")

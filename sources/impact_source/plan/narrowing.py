@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, IntEnum
 
+from typing_extensions import override
+
 from ..settings import PAGES_MAX
 from .axis import Axis
 from .passes import Reading
@@ -71,6 +73,7 @@ class Case:
         """
         return self.fit + 1 if self.total is None else self.total
 
+    @override
     def __str__(self) -> str:
         """The window and what is wrong with it."""
         many = "too many" if self.total is None else f"{self.total:,}"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from typing_extensions import override
+
 from ..settings import CLOCK_TOLERANCE, HISTORY_MAX, LATE, LOCK_MAX, Settings
 from .axis import Axis
 from .cursors import Cursors, Mark
@@ -69,6 +71,7 @@ class Reading:
     page_size: int | None = None
     fresh: bool = False
 
+    @override
     def __str__(self) -> str:
         """Campaign, pass and window, as messages name them."""
         narrowed = f", events of {self.event}" if self.event else ""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from typing_extensions import override
+
 from ..settings import WINDOW_MAX
 
 SECOND = timedelta(seconds=1)
@@ -27,6 +29,7 @@ class Window:
             msg = f"a window must not end before it starts: {self}"
             raise ValueError(msg)
 
+    @override
     def __str__(self) -> str:
         """Both ends in ISO 8601."""
         return f"{instant(self.start)} to {instant(self.end)}"

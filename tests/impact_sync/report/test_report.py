@@ -31,6 +31,7 @@ from impact_sync.report.vega import COLOURS, DARK
 from impact_sync.verify.run import verify
 from impact_sync.warehouse.open import open_pipeline
 from playwright.sync_api import Browser
+from typing_extensions import override
 
 from tests.impact_sync.report.browser import NARROW, browser, marks, opened, painted, plain, table, tiles
 from tests.support.account import Account
@@ -384,16 +385,19 @@ class _Reader(HTMLParser):
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser's
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._within = self.found.get(tag)
         if self._within is not None:
             self._within.append("")
 
+    @override
     def handle_data(self, data: str) -> None:
         if self._within:
             self._within[-1] += data
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the parser's
+    @override
+    def handle_endtag(self, tag: str) -> None:
         self._within = None
 
 

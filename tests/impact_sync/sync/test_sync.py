@@ -246,7 +246,7 @@ def test_a_campaign_list_that_is_not_whole_stops_the_run(account: Make) -> None:
     one = account(days=10, per_day=5)
     short = json.dumps({"@total": "2", "@page": "1", "@nextpageuri": "", "Campaigns": [{"Id": "1000", "Name": "A"}]})
     one.sandbox.on_request = lambda r: Reply(200, short.encode()) if r.path.endswith("Campaigns") else None
-    with pytest.raises(InvalidAnswer, match="not whole"):
+    with pytest.raises(InvalidAnswer, match="not complete: it announces"):
         one.sync()
 
 

@@ -6,18 +6,19 @@ who try, the transaction lets one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import dlt
 import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseTransientException, DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
+from impact_source.dialect import literal, quote
 from impact_source.errors import ImpactError
 from impact_source.rows.columns import MONEY as ARROW_MONEY
 from impact_source.rows.columns import TIME as ARROW_TIME
+from impact_source.sql import Tables, in_utc
 
 from .calls import Call, Row, calls_of
 from .columns import (
@@ -52,8 +53,8 @@ class Journal:
     """The journal in the warehouse of a pipeline; without a table as long as nothing was planned."""
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._client = pipeline.sql_client()
-        self._table = self._client.make_qualified_table_name(TABLE)
+        self._tables = Tables(pipeline)
+        self._table = self._tables.name(TABLE)
         self.alone = pipeline.destination.destination_name == "duckdb"
         """Whether nobody else can be at work in this warehouse while we are."""
 
@@ -68,14 +69,12 @@ class Journal:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Store a plan."""
-        with self._transaction() as client:
-            columns = ", ".join(f"{client.escape_column_name(field.name)} {field.type}" for field in COLUMNS)
+        with self._tables.transaction() as client:
+            columns = ", ".join(f"{quote(field.name)} {field.type}" for field in COLUMNS)
             client.execute_sql(f"create table if not exists {self._table} ({columns})")
             for field in COLUMNS:
-                column = f"{self._table}.{client.escape_column_name(field.name)}"
-                client.execute_sql(
-                    f"comment on column {column} is {client.capabilities.escape_literal(field.description)}"
-                )
+                column = f"{self._table}.{quote(field.name)}"
+                client.execute_sql(f"comment on column {column} is {literal(field.description)}")
             self._insert(client, rows)
 
     def restore(self, rows: Sequence[Row]) -> None:
@@ -83,7 +82,7 @@ class Journal:
         if not self.exists:
             self.add(rows)
             return
-        with self._transaction() as client:
+        with self._tables.transaction() as client:
             for row in rows:
                 client.execute_sql(f"delete from {self._table} where correction_id = %s", row["correction_id"])
             self._insert(client, rows)
@@ -96,7 +95,7 @@ class Journal:
         """Calls with these rows, plan by plan, in the order of their lines."""
         if not self.exists:
             return []
-        columns = ", ".join(map(self._client.escape_column_name, NAMES))
+        columns = ", ".join(map(quote, NAMES))
         order = "planned_at, plan_id, min(line) over (partition by call_id), call_id, line"
         found = self.query(f"select {columns} from {self._table} where {where} order by {order}", *params)
         return calls_of(_row(values) for values in found)
@@ -125,7 +124,7 @@ class Journal:
     def claim(self, call: Call, claim: str, at: datetime) -> None:
         """Take a planned call for sending, in a transaction of its own. Raises `Taken`."""
         try:
-            with self._transaction() as client:
+            with self._tables.transaction() as client:
                 client.execute_sql(
                     f"update {self._table} set status = %s, claim = %s, claimed_at = %s "
                     "where call_id = %s and status = %s",
@@ -155,7 +154,7 @@ class Journal:
         """Note where a call stands now."""
         values = {"status": status, "outcome": outcome} | columns
         sets = ", ".join(f"{name} = %s" for name in values)
-        with self._transaction() as client:
+        with self._tables.transaction() as client:
             client.execute_sql(
                 f"update {self._table} set {sets} where call_id = %s", *_plain((*values.values(), call.id))
             )
@@ -163,7 +162,7 @@ class Journal:
     def record_rows(self, told: Sequence[tuple[Row, Status, str]], at: datetime) -> None:
         """Note how single corrections ended."""
         sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
-        with self._transaction() as client:
+        with self._tables.transaction() as client:
             for row, status, outcome in told:
                 client.execute_sql(sql, str(status), outcome, at, row["correction_id"])
 
@@ -208,16 +207,10 @@ class Journal:
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
         """Rows of a query, `%s` for each parameter."""
-        with self._client as client:
-            return [tuple(row) for row in client.execute_sql(sql, *_plain(params)) or []]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[SqlClientBase[Any]]:
-        with self._client as client, client.begin_transaction():
-            yield client
+        return self._tables.execute(sql, *_plain(params))
 
     def _insert(self, client: SqlClientBase[Any], rows: Sequence[Row]) -> None:
-        columns = ", ".join(map(client.escape_column_name, NAMES))
+        columns = ", ".join(map(quote, NAMES))
         if self.alone:  # thousands of values as parameters take it seconds
             planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
             client.native_connection.register(_PLANNED, planned)
@@ -243,7 +236,7 @@ def _row(values: tuple[Any, ...]) -> Row:
     for place in _TIMES:
         moment = values[place]
         if moment is not None:
-            row[NAMES[place]] = moment.astimezone(UTC)
+            row[NAMES[place]] = in_utc(moment)
     return row
 
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from impact_source.errors import ConfigurationError
 
-from ...warehouse.duckdb.merge import literal
+from ...warehouse.duckdb.merge import path_literal
 from ...warehouse.user_query import run_query
 
 COLUMNS = (
@@ -46,7 +46,7 @@ def read_file(path: Path) -> pa.Table:
     if path.suffix.lower() in (".parquet", ".pq"):
         with duckdb.connect() as connection:
             try:
-                found = connection.execute(f"from read_parquet({literal(str(path))})").to_arrow_table()
+                found = connection.execute(f"from read_parquet({path_literal(str(path))})").to_arrow_table()
             except duckdb.Error as error:
                 msg = f"{path} cannot be read as Parquet: {error}"
                 raise ConfigurationError(msg) from None

@@ -20,6 +20,7 @@ from impact_source.campaigns import list_campaigns
 from impact_source.errors import ConfigurationError
 from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
+from typing_extensions import override
 
 from ...warehouse.open import beside, open_pipeline
 from ..journal.calls import Call, Row, calls_of
@@ -54,6 +55,7 @@ class Source:
     file: Path | None = None
     sql: str | None = None
 
+    @override
     def __str__(self) -> str:
         """The source as the journal names it."""
         return self.file.name if self.file else shown(self.sql or "")

@@ -21,23 +21,7 @@ from impact_source.warehouse import Warehouse
 from ..journal.table import Journal
 
 _SQL = files(__package__).joinpath("validate.sql").read_text()
-_NUMBER = r"""
-create macro as_number(t) as try_cast(case
-    when regexp_full_match(t, '[+-]?\d{1,12}(\.(\d{1,2}|\d{4,8}))?') then t
-    when regexp_full_match(t, '[+-]?\d{1,12},(\d{1,2}|\d{4,8})') then replace(t, ',', '.')
-    when regexp_full_match(t, '[+-]?\d{1,3}(\.\d{3})+,\d{1,8}') then replace(replace(t, '.', ''), ',', '.')
-    when regexp_full_match(t, '[+-]?\d{1,3}(,\d{3})+\.\d{1,8}') then replace(t, ',', '')
-end as decimal(20, 8))
-"""
-"""A number with a decimal point or comma; `1,234` may be either, and is none."""
-_NUMBER_PROBLEM = r"""
-create macro number_problem(name, t) as case
-    when regexp_full_match(t, '[+-]?\d{1,12}[.,]\d{3}')
-        then format('{} may be thousands or decimals: {}; write all digits, or four decimals', name, t)
-    else format('{} is no number: {}', name, t)
-end
-"""
-_SHOWN = "create macro shown(n) as regexp_replace(regexp_replace(n::varchar, '(\\.\\d*?)0+$', '\\1'), '\\.$', '')"
+_MACROS = files(__package__).joinpath("macros.sql").read_text()
 _TEXT_KEY = pa.string()
 
 
@@ -73,8 +57,7 @@ def validate(
     } | journal.engaged()
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        for macro in (_NUMBER, _NUMBER_PROBLEM, _SHOWN):
-            connection.execute(macro)
+        connection.execute(_MACROS)
         for name, table in {"requested": requested, **held}.items():
             connection.register(name, table)
         rows = connection.execute(_SQL, _parameters(settings, now)).to_arrow_table().to_pylist()

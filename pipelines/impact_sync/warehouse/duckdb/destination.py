@@ -21,6 +21,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from typing_extensions import override
 
 from .merge import MergeJob, merge_request
 
@@ -42,9 +43,11 @@ class _SqlClient(DuckDbSqlClient):
         super().__init__(*parts)
         self._catalog = catalog
 
-    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:  # noqa: FBT001, FBT002, ARG002
+    @override
+    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
         return str(self.capabilities.escape_identifier(self._catalog)) if quote else self._catalog
 
+    @override
     def warn_if_catalog_equals_dataset_name(self) -> None:
         """Nothing to warn of: the names are written out."""
 
@@ -52,6 +55,7 @@ class _SqlClient(DuckDbSqlClient):
 class Waiting(RunnableLoadJob, HasFollowupJobs):
     """A file with which nothing is to be done until all files of its table are there, if then."""
 
+    @override
     def run(self) -> None:
         """Do nothing."""
 
@@ -67,14 +71,17 @@ class _Client(DuckDbClient):
             self.catalog, plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
         )
 
-    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
+    @override
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
         return False
 
-    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:  # noqa: ANN401, FBT001, FBT002, ARG002
+    @override
+    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:
         if file_path.endswith(".sql"):
             return MergeJob(file_path)
         return Waiting(file_path)
 
+    @override
     def create_table_chain_completed_followup_jobs(
         self, table_chain: Sequence[Any], completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None
     ) -> list[FollowupJobRequest]:
@@ -97,13 +104,16 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
         """dlt asks for these dozens of times a run; each time it would look through all configuration."""
 
         @property
+        @override
         def client_class(self) -> type[DuckDbClient]:
             return Client
 
-        def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:  # noqa: ANN401, ARG002
+        @override
+        def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
             return self._once_capabilities.copy()
 
-        def configuration(self, initial_config: Any, accept_partial: bool = False) -> DuckDbClientConfiguration:  # noqa: ANN401, FBT001, FBT002
+        @override
+        def configuration(self, initial_config: Any, accept_partial: bool = False) -> DuckDbClientConfiguration:
             key = (initial_config and initial_config.dataset_name, accept_partial)
             if key not in self._once:
                 self._once[key] = super().configuration(initial_config, accept_partial)

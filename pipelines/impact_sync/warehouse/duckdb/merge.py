@@ -23,6 +23,8 @@ from dlt.common.schema.utils import (
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
+from impact_source.dialect import literal, quote
+from typing_extensions import override
 
 from ...console.ending import limited
 
@@ -38,6 +40,7 @@ _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
 class MergeJob(SqlLoadJob):
     """Executes the statements of a file as one transaction."""
 
+    @override
     def run(self) -> None:
         """Merge; called by dlt in a thread of its own."""
         _THREAD.submit(self._merge).result()
@@ -47,7 +50,7 @@ class MergeJob(SqlLoadJob):
 
 
 def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
-    """Execute statements, parted by semicolons, as one transaction and in little memory."""
+    """Execute statements, separated by semicolons, as one transaction and in little memory."""
     with limited(_MOST, "DuckDB to complete the history"):
         _THREAD.submit(_transaction, connection, statements).result()
 
@@ -81,21 +84,19 @@ def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, 
     # There, no statement of ours is held to the little memory of another.
     statements = _THREAD.submit(merge_sql, connection, table, name, paths).result()
     request = Request(file.file_name())
-    request._save_text_file(";\n".join(statements))  # noqa: SLF001 - as dlt's own jobs do
+    Path(request.new_file_path()).write_text(";\n".join(statements), encoding="utf-8")
     return request
 
 
 def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> list[str]:  # noqa: ANN401 - dlt's table
     """The statements that load parquet files into a table, by its hints and its write disposition."""
-    files = f"read_parquet([{', '.join(map(literal, paths))}], union_by_name = true)"
+    files = f"read_parquet([{', '.join(map(path_literal, paths))}], union_by_name = true)"
     if table["write_disposition"] == "append":
         return [f"insert into {name} by name select * from {files}"]
     primary = ", ".join(_columns(table, "primary_key"))
     keys = ", ".join(_columns(table, "merge_key")) or primary
     kept = (
-        [f"{_quoted(removed)} is not true"]
-        if (removed := get_first_column_name_with_prop(table, "hard_delete"))
-        else []
+        [f"{quote(removed)} is not true"] if (removed := get_first_column_name_with_prop(table, "hard_delete")) else []
     )
     if _repeated(connection, primary, paths):
         latest = (
@@ -115,24 +116,19 @@ def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[s
     The file that completes the table is about to be moved to where the others are.
     """
     now = [path if Path(path).exists() else path.replace("completed_jobs", "started_jobs") for path in paths]
-    files = f"read_parquet([{', '.join(map(literal, now))}])"
+    files = f"read_parquet([{', '.join(map(path_literal, now))}])"
     return connection.execute(f"select count(*) <> count(distinct ({key})) from {files}").fetchone() == (True,)
 
 
 def _columns(table: Any, hint: TColumnProp) -> list[str]:  # noqa: ANN401 - dlt's table
-    return [_quoted(column) for column in get_columns_names_with_prop(table, hint)]
+    return [quote(column) for column in get_columns_names_with_prop(table, hint)]
 
 
 def _order(table: Any) -> str:  # noqa: ANN401 - dlt's table
     column, order = get_dedup_sort_tuple(table) or (None, "")
-    return f"order by {_quoted(column)} {order} nulls last" if column else ""
+    return f"order by {quote(column)} {order} nulls last" if column else ""
 
 
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def literal(path: str) -> str:
+def path_literal(path: str) -> str:
     """A path as DuckDB reads it: nothing in it stands for other files."""
-    escaped = _GLOB.sub(lambda sign: f"[{sign[0]}]", path)
-    return "'" + escaped.replace("'", "''") + "'"
+    return literal(_GLOB.sub(lambda sign: f"[{sign[0]}]", path))

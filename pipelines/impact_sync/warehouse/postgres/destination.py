@@ -19,6 +19,7 @@ from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresParq
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.typing import DBTransaction
 from psycopg2.sql import SQL, Composable
+from typing_extensions import override
 
 from ..duckdb.destination import Waiting
 from .lock import LockLost, RunLock
@@ -32,29 +33,32 @@ class _SqlClient(Psycopg2SqlClient):
 
     def __init__(self, lock: RunLock, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(*parts)
-        self._lock = lock
+        self.lock = lock
 
+    @override
     def _reset_connection(self) -> None:
         super()._reset_connection()
         # A reset brings back the time zone that the connection began with: `PGTZ` beats what its address says.
-        with self._conn.cursor() as cursor:
+        with self.native_connection.cursor() as cursor:
             cursor.execute(_IN_UTC)
 
     @contextmanager
+    @override
     def begin_transaction(self) -> Iterator[DBTransaction]:
         with super().begin_transaction() as transaction:
-            if proof := self._lock.proof:
+            if proof := self.lock.proof:
                 self.execute_sql(proof)
             yield transaction
 
     @contextmanager
-    def execute_query(self, query: Any, *args: Any, **kwargs: Any) -> Iterator[DBApiCursor]:  # noqa: ANN401 - as the base has it
+    @override
+    def execute_query(self, query: Any, *args: Any, **kwargs: Any) -> Iterator[DBApiCursor]:
         with super().execute_query(self._proven(query), *args, **kwargs) as cursor:
             yield cursor
 
     def _proven(self, query: Any) -> Any:  # noqa: ANN401 - text, or psycopg2's own
         """Statements outside a transaction make one with the proof before them."""
-        proof = self._lock.proof if self.native_connection.autocommit else None
+        proof = self.lock.proof if self.native_connection.autocommit else None
         if proof is None:
             return query
         if isinstance(query, Composable):
@@ -62,6 +66,7 @@ class _SqlClient(Psycopg2SqlClient):
         return query if query.lstrip().lower().startswith(_READS) else f"{proof}; {query}"
 
     @classmethod
+    @override
     def _make_database_exception(cls, ex: Exception) -> Exception:
         return LockLost() if RunLock.lost(ex) else super()._make_database_exception(ex)
 
@@ -69,9 +74,10 @@ class _SqlClient(Psycopg2SqlClient):
 class _CopyJob(PostgresParquetCopyJob):
     """Proves the lock in the transaction that copies."""
 
+    @override
     def _connect(self) -> Connection:
         connection = super()._connect()
-        proof = self._job_client.sql_client._lock.proof  # noqa: SLF001 - its own
+        proof = self._job_client.sql_client.lock.proof
         try:
             with connection.cursor() as cursor:
                 cursor.execute(_IN_UTC)
@@ -98,7 +104,8 @@ def destination(lock: RunLock) -> postgres_destination:
                 lock, plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
             )
 
-        def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:  # noqa: ANN401, FBT001, FBT002 - as the base has it
+        @override
+        def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> LoadJob:
             if not file_path.endswith(".parquet"):
                 return super().create_load_job(table, file_path, load_id, restore)
             if not pq.read_metadata(file_path).num_rows:
@@ -106,9 +113,10 @@ def destination(lock: RunLock) -> postgres_destination:
             return _CopyJob(file_path)
 
     class postgres(postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
-        """Takes files without rows, which only tell what columns there are."""
+        """Takes files without rows, which only name the columns."""
 
         @property
+        @override
         def client_class(self) -> type[PostgresClient]:
             return Client
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg2
 from dlt.common.destination.exceptions import DestinationTerminalException
+from impact_source.dialect import literal
 
 from ...console.exits import WarehouseBusy, WarehouseLost
 
@@ -56,7 +57,7 @@ class RunLock:
 
     def __init__(self, dataset: str) -> None:
         self._dataset = dataset
-        self._literal = "'" + dataset.replace("'", "''") + "'"
+        self._literal = literal(dataset)
         self._pid: int | None = None
 
     @property

@@ -1,0 +1,197 @@
+"""The one way to ask a warehouse, any SQL destination of dlt: DuckDB's dialect, over tables by their bare names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, overload
+
+import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.destinations.sql_client import SqlClientBase
+
+from .dialect import transpile
+from .rows.columns import MONEY, TIME
+
+_IDS_A_QUERY = 20_000
+_ROWS_A_BATCH = 50_000
+_WANTED = "impact_wanted"
+_TYPES = {"text": pa.string(), "bigint": pa.int64(), "timestamp": TIME, "bool": pa.bool_(), "double": pa.float64()}
+
+
+class Tables:
+    """The tables that a dlt pipeline has loaded so far; none before its first load."""
+
+    def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact", *, emptied: bool = False) -> None:
+        """`emptied`: the load package at hand drops or truncates the tables, which are still full meanwhile."""
+        self._pipeline = pipeline
+        self._emptied = emptied
+        self._schema = schema
+        # Making a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
+        self._sql: SqlClientBase[Any] | None = None
+        self._known: dict[str, set[str]] = {}
+        self._filled: dict[str, bool] = {}
+        self._rendered: dict[str, str] = {}
+
+    def refresh(self) -> None:
+        """Read the schema again: a load may have changed it."""
+        self._known.clear()
+        self._filled.clear()
+        self._rendered.clear()
+        self._sql = None
+
+    @property
+    def dialect(self) -> str:
+        """What sqlglot calls the warehouse's dialect."""
+        return str(self._client.capabilities.sqlglot_dialect)
+
+    @property
+    def takes_nul(self) -> bool:
+        """Whether a text can contain a NUL: in DuckDB it can, elsewhere that is not relied upon."""
+        return self.dialect == "duckdb"
+
+    def holds(self, table: str = "actions", column: str | None = None) -> bool:
+        """Whether the table, or a column of it, is there."""
+        columns = self.columns(table)
+        return bool(columns) if column is None else column in columns
+
+    def any(self, table: str) -> bool:
+        """Whether the table is there and has a row, as of the last `refresh`."""
+        if table not in self._filled:
+            self._filled[table] = self.holds(table) and bool(self.rows(f"select 1 from {table} limit 1"))
+        return self._filled[table]
+
+    def columns(self, table: str) -> set[str]:
+        """Our columns of a table that is there; none if it is not."""
+        if self._emptied:
+            return set()
+        if not self._known and self._schema in self._pipeline.schemas:
+            tables = self._pipeline.schemas[self._schema].data_tables(seen_data_only=True)
+            self._known = {str(t["name"]): {str(c) for c in t["columns"] if not c.startswith("_dlt")} for t in tables}
+        return self._known.get(table, set())
+
+    def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
+        """Rows of a query, `%s` for each parameter."""
+        return self.execute(self.render(sql), *params)
+
+    def execute(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
+        """Rows of a statement that is in the warehouse's own dialect, and names its tables in full."""
+        with self._client as client:
+            return [tuple(row) for row in client.execute_sql(sql, *params) or []]
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlClientBase[Any]]:
+        """Execute statements on what this yields: all of them take effect, or none."""
+        with self._client as client, client.begin_transaction():
+            yield client
+
+    def lookup(self, table: str, key: str, values: pa.ChunkedArray) -> pa.Table | None:
+        """The rows of a table whose `key` is one of `values`, None where there are none."""
+        if not self.holds(table) or not len(values):
+            return None
+        wanted = pc.unique(values)
+        found = [
+            self._among(table, key, wanted[start : start + _IDS_A_QUERY])
+            for start in range(0, len(wanted), _IDS_A_QUERY)
+        ]
+        rows = pa.concat_tables(found, promote_options="default")
+        # Columns that somebody else added are theirs.
+        known = self.columns(table)
+        ours = [name for name in rows.column_names if name in known]
+        return rows.select(ours) if len(rows) else None
+
+    def schema(self, table: str, columns: Sequence[str]) -> pa.Schema:
+        """Columns of a table with the types that they were declared with."""
+        hints = self._hints(table)
+        return pa.schema([(name, _arrow_type(hints[name]) or pa.string()) for name in columns])
+
+    def stream(self, table: str, columns: pa.Schema) -> pa.RecordBatchReader:
+        """All rows of a table, with columns as `schema` gives them, read as they are asked for."""
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with self._client as client:
+                sql = f"select {', '.join(map(self.column, columns.names))} from {self.name(table)}"
+                with client.execute_query(sql) as cursor:
+                    for rows in cursor.iter_arrow(chunk_size=_ROWS_A_BATCH):
+                        yield from rows.cast(columns).to_batches()
+
+        return pa.RecordBatchReader.from_batches(columns, batches())
+
+    def render(self, sql: str) -> str:
+        """A query over tables by their bare names, in DuckDB's dialect, as this warehouse takes it."""
+        if self.dialect == "duckdb":  # dlt has put our dataset first in its search path
+            return sql
+        if sql not in self._rendered:
+            self._rendered[sql] = transpile(sql, self._client)
+        return self._rendered[sql]
+
+    def name(self, table: str) -> str:
+        """The name of a table in full, as this warehouse takes it."""
+        return self._client.make_qualified_table_name(table)
+
+    def column(self, name: str) -> str:
+        """The name of a column, quoted as this warehouse takes it."""
+        return self._client.escape_column_name(name)
+
+    def literal(self, value: str) -> str:
+        """A text, quoted as this warehouse takes it."""
+        return str(self._client.capabilities.escape_literal(value))
+
+    @property
+    def _client(self) -> SqlClientBase[Any]:
+        if self._sql is None:
+            known = self._schema in self._pipeline.schemas
+            self._sql = self._pipeline.sql_client(self._schema) if known else self._pipeline.sql_client()
+        return self._sql
+
+    def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
+        """The rows of a table whose `key` is one of some 20,000 `values`."""
+        sql = f"select * from {self.name(table)} where {key} in"
+        with self._client as client:
+            if self.dialect == "duckdb":  # so many literals take it longer to read than to find
+                client.native_connection.register(_WANTED, pa.table({"value": values}))
+                try:
+                    return fetch_arrow(client, f"{sql} (select value from {_WANTED})")
+                finally:
+                    client.native_connection.unregister(_WANTED)
+            listed = ", ".join(map(self.literal, values.to_pylist()))
+            return self._typed(table, fetch_arrow(client, f"{sql} ({listed})"))
+
+    def _typed(self, table: str, rows: pa.Table) -> pa.Table:
+        """Rows with the types that their columns were declared with; a driver's are what the values happen to need."""
+        hints = self._hints(table)
+        for place, field in enumerate(rows.schema):
+            wanted = _arrow_type(hints.get(field.name, {}))
+            if wanted is not None and field.type != wanted:
+                rows = rows.set_column(place, field.with_type(wanted), rows[field.name].cast(wanted))
+        return rows
+
+    def _hints(self, table: str) -> Any:  # noqa: ANN401 - dlt's columns
+        return self._pipeline.schemas[self._schema].get_table_columns(table)
+
+
+def fetch_arrow(client: SqlClientBase[Any], sql: str) -> pa.Table:
+    """The result of a query on an open client as Arrow."""
+    with client.execute_query(sql) as cursor:
+        found: Any = cursor.arrow()
+        return found if isinstance(found, pa.Table) else found.read_all()
+
+
+@overload
+def in_utc(moment: datetime) -> datetime: ...
+@overload
+def in_utc(moment: None) -> None: ...
+def in_utc(moment: datetime | None) -> datetime | None:
+    """An instant from a warehouse in UTC; some give it without its zone."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _arrow_type(hint: Any) -> pa.DataType | None:  # noqa: ANN401 - dlt's column
+    """The type that a column of this hint has in Arrow; None where we declare no such columns."""
+    if hint.get("data_type") == "decimal":
+        return pa.decimal128(hint.get("precision") or MONEY.precision, hint.get("scale") or MONEY.scale)
+    return _TYPES.get(hint.get("data_type"))

@@ -1,0 +1,113 @@
+"""What we use of dlt and DuckDB without their promise. A test that fails here after an upgrade says what broke."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pytest
+from dlt.common.destination.client import RunnableLoadJob
+from dlt.common.runtime.collector import NullCollector
+from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from dlt.destinations.job_client_impl import SqlLoadJob
+from impact_source.sql import Tables
+from impact_source.tables import MERGE
+from impact_sync.warehouse.duckdb.destination import destination
+from typing_extensions import override
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> dlt.Pipeline:
+    """A pipeline into a new DuckDB file, through our destination."""
+    connection = duckdb.connect(str(tmp_path / "warehouse.duckdb"))
+    return dlt.pipeline(
+        "impact", destination=destination(connection), dataset_name="impact", pipelines_dir=str(tmp_path / "dlt")
+    )
+
+
+@dlt.source(name="impact")
+def _numbers(*values: int) -> object:
+    @dlt.resource(name="numbers", primary_key="id", write_disposition=MERGE)
+    def numbers() -> Iterator[pa.Table]:
+        yield pa.table({"id": list(values)})
+
+    return numbers
+
+
+def test_a_merge_finds_its_file_and_its_client(pipeline: dlt.Pipeline) -> None:
+    """Without `_file_path` and `_job_client` of a job in dlt, no rows would be merged into DuckDB."""
+    job = SqlLoadJob("/somewhere/numbers.0000000000.0.sql")
+    assert job._file_path == "/somewhere/numbers.0000000000.0.sql"  # noqa: SLF001
+    assert job._job_client is None  # noqa: SLF001
+    assert isinstance(job, RunnableLoadJob)
+    pipeline.run(_numbers(1, 2))
+    pipeline.run(_numbers(2, 3))
+    assert Tables(pipeline).rows("select id from numbers order by id") == [(1,), (2,), (3,)]
+
+
+def test_the_dataset_comes_first_where_duckdb_searches(pipeline: dlt.Pipeline) -> None:
+    """Without dlt's search path, a query over bare names would read a table of somebody else, or none."""
+    pipeline.run(_numbers(1))
+    with pipeline.sql_client() as client:
+        client.execute_sql("create table warehouse.main.numbers as select 7 as id")
+    assert Tables(pipeline).rows("select id from numbers") == [(1,)]
+
+
+def test_a_restored_state_is_not_restored_again(pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `_state_restored` of a pipeline, each run would read its state from the warehouse twice."""
+    assert pipeline._state_restored is False  # noqa: SLF001
+    pipeline.sync_destination()
+    pipeline._state_restored = True  # noqa: SLF001
+
+    def never(*_: object, **__: object) -> None:
+        pytest.fail("the state is restored once more")
+
+    monkeypatch.setattr(pipeline, "_sync_destination", never)
+    pipeline.run(_numbers(1))
+
+
+def test_a_collector_learns_of_each_step(tmp_path: Path) -> None:
+    """Without `_start`, `_stop` and `step` of dlt's collector, a load that never ends would be waited for for ever."""
+    seen = []
+
+    class Collector(NullCollector):
+        @override
+        def _start(self, step: str) -> None:
+            seen.append(step.split(maxsplit=1)[0])
+
+        @override
+        def _stop(self) -> None:
+            seen.append(f"end of {self.step.split()[0]}")
+
+        @override
+        def update(self, *_: object, **__: object) -> None:
+            seen.append(f"in {self.step.split()[0]}")
+
+    connection = duckdb.connect(str(tmp_path / "warehouse.duckdb"))
+    pipeline = dlt.pipeline(
+        "impact", destination=destination(connection), pipelines_dir=str(tmp_path / "dlt"), progress=Collector()
+    )
+    pipeline.run(_numbers(1))
+    assert list(dict.fromkeys(seen))[-3:] == ["Load", "in Load", "end of Load"]
+
+
+def test_postgres_connections_are_made_and_reset_where_we_look() -> None:
+    """Without these hooks of dlt, times would come in the server's zone, and a run would write without its lock."""
+    source = inspect.getsource(Psycopg2SqlClient)
+    assert "self._reset_connection()" in inspect.getsource(Psycopg2SqlClient.open_connection)
+    assert "self._reset_connection()" in source[source.index("def execute_query") :]
+    assert "def _make_database_exception(" in source
+    assert "self._connect()" in inspect.getsource(PostgresParquetCopyJob.run)
+
+
+def test_duckdb_shows_its_memory_limit_as_it_takes_it() -> None:
+    """Without `memory_limit` in a form that DuckDB reads again, each load would leave the next one less memory."""
+    with duckdb.connect() as connection:
+        connection.execute("set memory_limit = '160MB'")
+        ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+        connection.execute(f"set memory_limit = '{shown}'")
