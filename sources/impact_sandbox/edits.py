@@ -196,7 +196,7 @@ class Editor:
     def _write(
         self, n: int, record: Record, updated: datetime, items: Sequence[Record] | None, reason: str | None
     ) -> None:
-        """Let an action and its items, unless None, be others from now on; no edit without a reason is one."""
+        """Change an action, and its items unless None; the feed records a modification only if it has a reason."""
         before, had = self.ledger.true_action(n, self.now), self.ledger.true_items(n, self.now)
         hands.forget_future(self.ledger, n, self.now)
         first = self._version(self.now, record, updated)

@@ -29,7 +29,7 @@ class LongList:
         return f"{shown_at('v', now)} AND {kept}"
 
     def state(self, rules: Rules, now: datetime) -> str:
-        """Give the SQL for the state that a row shows: an update that at which it was recorded."""
+        """Give the SQL for the state that a row shows; an update keeps the state it was recorded with."""
         return "v.state" if self.table == "updates" else shown_state(rules, now)
 
     def ordered(self, rules: Rules) -> str:
