@@ -399,7 +399,7 @@ def test_pages(ask: Ask) -> None:
     """Pages hold every row once, newest first unless there is no order; ten are all that can be read."""
     client = ask(World(days=8, per_day=600))
     for rule in ("created", "shuffled"):
-        client.world.rules = Rules(order=rule)  # type: ignore[arg-type]
+        client.world.rules = Rules(order=rule)
         body = client.get("/ActionUpdates", CampaignId="1000", PageSize="2000").json()
         rows = list(body["ActionUpdates"])
         while body["@nextpageuri"]:
