@@ -5,10 +5,12 @@ from urllib.parse import quote, unquote
 
 from .answers import Answer, Asked, Buffer, Listing, Refusal, page_of
 from .ledger import shown_at
+from .long_lists import ACTIONS, UPDATES, LongList
 from .query import ActionQuery, ShortListQuery, read_action_query, read_short_list_query, refuse_unknown
 from .records import Record, strings_json, typed_json
-from .render import action_json, action_tables, new_fields, shown_state
+from .render import new_fields
 from .rules import Campaign, Rules
+from .update_json import numbered
 from .world import World
 from .writes import read_write
 
@@ -17,19 +19,23 @@ MOST_PAGES = 10
 """More matches than so many pages hold are refused."""
 
 
-def read(world: World, asked: Asked) -> Answer:
+def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one an endpoint
     """Answer a GET request to the world's account. To be called under the world's lock."""
     match asked.path.removesuffix(".json").split("/")[3:]:
         case ["Campaigns", *campaign] if len(campaign) <= 1:
             return _campaign(world, unquote(campaign[0])) if campaign else _campaigns(world, asked)
         case ["Actions"]:
-            return _actions(world, asked)
+            return _long_list(world, asked, ACTIONS)
         case ["Actions", action_id]:
             return _action(world, unquote(action_id))
         case ["Actions", action_id, "Items"]:
             return _items(world, asked, unquote(action_id))
         case ["Actions", action_id, "Items", sku]:
             return _item(world, unquote(action_id), unquote(sku))
+        case ["ActionUpdates"]:
+            return _long_list(world, asked, UPDATES)
+        case ["ActionUpdates", update_id]:
+            return _update(world, unquote(update_id))
         case ["APISubmissions", *batch] if len(batch) <= 1:
             return _submission(world, unquote(batch[0])) if batch else _submissions(world, asked)
         case _:
@@ -83,7 +89,7 @@ def _campaign_record(world: World, campaign: Campaign) -> Record:
     }
 
 
-def _actions(world: World, asked: Asked) -> Answer:
+def _long_list(world: World, asked: Asked, kind: LongList) -> Answer:
     rules, now, ledger = world.rules, world.now, world.ledger
     query = read_action_query(asked.parameters, now, rules)
     serial = ledger.serial(query.campaign_id)
@@ -91,23 +97,21 @@ def _actions(world: World, asked: Asked) -> Answer:
         raise Refusal(400, "The campaign does not exist in this account", "CampaignId")
     if words := dict(rules.refused).get(query.campaign_id):
         raise Refusal(400, words)
-    condition = f"v.serial = {serial} AND {shown_at('v', now)} AND {query.condition(shown_state(rules, now), rules)}"
-    if lagging := _lagging(world):
-        condition += f" AND NOT ({lagging})"
-    total = ledger.count(f"SELECT count(*) FROM versions v WHERE {condition}")
+    condition = f"v.serial = {serial} AND {_listed(world, kind)} AND {query.condition(kind.state(rules, now), rules)}"
+    total = ledger.count(f"SELECT count(*) FROM {kind.table} v WHERE {condition}")
     if rules.slow and rules.slow[0] in {name for name, *_ in query.ranges} and total > rules.slow[1]:
         raise Refusal(504, "The request took too long")
     if total > MOST_PAGES * query.page_size:
         raise _too_many(asked, total, rules)
     count = max(0, min(query.page_size, total - (query.page - 1) * query.page_size))
-    picked = _pick(world, query, condition)
-    records = _page(world, picked) if count else []
+    picked = _pick(world, kind, query, condition)
+    records = _page(world, kind, picked) if count else []
     if rules.listed_twice:
         count = ledger.count(f"SELECT count(*) FROM {picked}")
     if rules.total_too_high:
         odd = f"{condition} AND {_among(world, *rules.total_too_high)}"
-        total += min(1, ledger.count(f"SELECT count(*) FROM versions v WHERE {odd}"))
-    listing = Listing("Actions", records, count, total)
+        total += min(1, ledger.count(f"SELECT count(*) FROM {kind.table} v WHERE {odd}"))
+    listing = Listing(kind.key, records, count, total)
     return page_of(listing, query, asked, single_as_object=rules.single_as_object)
 
 
@@ -120,22 +124,24 @@ def _too_many(asked: Asked, total: int, rules: Rules) -> Refusal:
     return Refusal(status, message, *fields.get(rules.refusal, []))
 
 
-def _order(world: World) -> str:
-    return "hash(v.n, 'order')" if world.rules.order == "shuffled" else "v.created DESC, v.n DESC"
+def _listed(world: World, kind: LongList) -> str:
+    """Give the SQL condition for the rows `v` of a list that this server knows at present."""
+    condition, lagging = kind.shown(world.rules, world.now), _lagging(world)
+    return f"{condition} AND NOT ({lagging})" if lagging else condition
 
 
-def _pick(world: World, query: ActionQuery, condition: str) -> str:
-    """Pick the page's versions, as SQL, before their records are written: writing is what costs."""
-    size, offset = query.page_size, (query.page - 1) * query.page_size
-    page = f"SELECT * FROM versions v WHERE {condition} ORDER BY {_order(world)} LIMIT {size} OFFSET {offset}"
+def _pick(world: World, kind: LongList, query: ActionQuery, condition: str) -> str:
+    """Pick the page's rows, as SQL, before their records are written: writing is what costs."""
+    size, offset, order = query.page_size, (query.page - 1) * query.page_size, kind.ordered(world.rules)
+    page = f"SELECT * FROM {kind.table} v WHERE {condition} ORDER BY {order} LIMIT {size} OFFSET {offset}"
     if not world.rules.listed_twice:
         return f"({page})"
     return f"(WITH page AS ({page}) FROM page UNION ALL FROM page v WHERE {_among(world, *world.rules.listed_twice)})"
 
 
-def _page(world: World, picked: str) -> Sequence[Buffer]:
-    record = action_json(world.rules, world.now, typed=world.rules.wire == "typed")
-    pieces = world.ledger.text(f"SELECT concat({record}, ',') {action_tables(picked)} ORDER BY {_order(world)}")
+def _page(world: World, kind: LongList, picked: str) -> Sequence[Buffer]:
+    record, order = kind.json(world.rules, world.now), kind.ordered(world.rules)
+    pieces = world.ledger.text(f"SELECT concat({record}, ',') {kind.tables(picked)} ORDER BY {order}")
     return [*pieces[:-1], pieces[-1][:-1]]
 
 
@@ -152,6 +158,17 @@ def _action(world: World, action_id: str) -> Answer:
     if record is None:
         raise Refusal(404, "The action does not exist")
     return Answer(200, [record.encode()])
+
+
+def _update(world: World, update_id: str) -> Answer:
+    action_id, _, number = update_id.rpartition(".")
+    n = world.ledger.number(action_id)
+    if n is not None and number.isdecimal():
+        condition = f"v.n = {n} AND {numbered(int(number))} AND {_listed(world, UPDATES)}"
+        picked = UPDATES.tables(f"(SELECT * FROM updates v WHERE {condition})")
+        if pieces := world.ledger.text(f"SELECT {UPDATES.json(world.rules, world.now)} {picked}"):
+            return Answer(200, pieces)
+    raise Refusal(404, "The action update does not exist")
 
 
 def _items(world: World, asked: Asked, action_id: str) -> Answer:

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from . import hands
 from .drafts import FIRST_SKU, new_action, new_item
+from .feed import UNSAID
+from .feed_by_hand import Edit, record_edit
 from .hands import Version
 from .ledger import Ledger
 from .records import Record, amount, cents, deltas, spread
@@ -16,6 +18,8 @@ from .rules import Campaign, Rules
 from .times import NEVER, later, parse_time, wire_time
 
 CLEAR_AFTER = timedelta(days=21)
+ORDER_UPDATE = "ORDER_UPDATE"
+RESET = "RESET"
 
 
 Held = tuple[Record, list[Record]]
@@ -64,7 +68,7 @@ class Editor:
             raise KeyError(campaign.id)
         n = hands.create_action(self.ledger, serial, action_id, number, int(CLEAR_AFTER.total_seconds()))
         items = items or [new_item(uri, FIRST_SKU, SaleAmount=record["Amount"], Payout=record["Payout"])]
-        self._write(n, record, created, items)
+        self._write(n, record, created, items, UNSAID)
         self.memory.originals[action_id] = record, items
         return action_id
 
@@ -76,16 +80,22 @@ class Editor:
         if "State" not in fields and record["State"] == "PENDING" and lock and self._approval(lock) <= self.now:
             record["State"] = "APPROVED"
         items = self.ledger.true_items(n, self.now)
-        changed = spread(items, record["Amount"], record["Payout"], self.adjusted("ORDER_UPDATE"))
-        self._write(n, record, self.now if touches else updated, changed if changed != items else None)
+        changed = spread(items, record["Amount"], record["Payout"], self.adjusted(ORDER_UPDATE))
+        self._write(n, record, self.now if touches else updated, changed if changed != items else None, ORDER_UPDATE)
 
     def rewrite(
-        self, action_id: str, fields: Mapping[str, str], items: Sequence[Record] | None, *, touches: bool = True
+        self,
+        action_id: str,
+        fields: Mapping[str, str],
+        items: Sequence[Record] | None,
+        reason: str,
+        *,
+        touches: bool = True,
     ) -> None:
         """Set fields of an action, and its items unless None; deltas and cost follow."""
         n, old, updated = self._read(action_id)
         record = {**old, **deltas(old, fields), **_cost(old, fields), **fields}
-        self._write(n, record, self.now if touches else updated, items)
+        self._write(n, record, self.now if touches else updated, items, reason)
 
     def reverse(self, action_id: str, *, touches: bool, reason: str = "ITEM_RETURNED") -> None:
         """Reverse an action: it and its items pay nothing any more."""
@@ -95,7 +105,7 @@ class Editor:
         nothing = {"State": "REVERSED", "Amount": "0.00", "Payout": "0.00", "ClientCost": "0.0000"}
         lost = {"SaleAmount": "0.00", "Payout": "0.00", **self.adjusted(reason)}
         record = {**old, **nothing, **deltas(old, nothing)}
-        self._write(n, record, self.now if touches else updated, [{**item, **lost} for item in items])
+        self._write(n, record, self.now if touches else updated, [{**item, **lost} for item in items], reason)
 
     def restore(self, action_id: str, *, touches: bool) -> None:
         """Give a reversed action what it had before."""
@@ -103,8 +113,8 @@ class Editor:
         before, items = self.memory.before[action_id] if action_id in self.memory.before else self._before_reversal(n)
         regained = {name: before[name] for name in ("Amount", "Payout", "ClientCost")}
         record = {**old, **regained, **deltas(old, regained), "State": "PENDING"}
-        adjusted = self.adjusted("RESET")
-        self._write(n, record, self.now if touches else updated, [{**item, **adjusted} for item in items])
+        adjusted = self.adjusted(RESET)
+        self._write(n, record, self.now if touches else updated, [{**item, **adjusted} for item in items], RESET)
 
     def approve(self, action_id: str) -> None:
         """Approve an action early; the last-updated date never moves."""
@@ -112,7 +122,7 @@ class Editor:
         record = {**old, "State": "APPROVED"}
         if self.rules.early_approval_moves_lock:
             record["LockingDate"] = wire_time(self.now)
-        self._write(n, record, updated, None)
+        self._write(n, record, updated, None, None)
 
     def set_item(self, action_id: str, sku: str, fields: Mapping[str, str], *, touches: bool) -> None:
         """Change the first item of a Sku, or add one; the action's amounts become the sums."""
@@ -122,7 +132,7 @@ class Editor:
         if place is None:
             items.append(new_item(record["Uri"], sku, **fields))
         else:
-            items[place] = {**items[place], **self.adjusted("ORDER_UPDATE"), **fields}
+            items[place] = {**items[place], **self.adjusted(ORDER_UPDATE), **fields}
         self._sum_up(action_id, items, touches=touches)
 
     def remove_item(self, action_id: str, sku: str, *, touches: bool) -> None:
@@ -165,7 +175,7 @@ class Editor:
         sums = _sums(items)
         if any(amount(old[name]) != amount(value) for name, value in sums.items()):
             old = {**old, **deltas(old, sums), **_cost(old, sums), **sums}
-        self._write(n, old, self.now if touches else updated, items)
+        self._write(n, old, self.now if touches else updated, items, ORDER_UPDATE)
 
     def _read(self, action_id: str) -> tuple[int, Record, datetime]:
         n = self.ledger.number(action_id)
@@ -183,12 +193,19 @@ class Editor:
             raise KeyError(n)
         return found[0], self.ledger.true_items(n, at)
 
-    def _write(self, n: int, record: Record, updated: datetime, items: Sequence[Record] | None) -> None:
+    def _write(
+        self, n: int, record: Record, updated: datetime, items: Sequence[Record] | None, reason: str | None
+    ) -> None:
+        """Change an action, and its items unless None; the feed records a modification only if it has a reason."""
+        before, had = self.ledger.true_action(n, self.now), self.ledger.true_items(n, self.now)
         hands.forget_future(self.ledger, n, self.now)
         first = self._version(self.now, record, updated)
-        hands.write_versions(self.ledger, n, [first, *self._future(n, record, updated)])
+        versions = [first, *self._future(n, record, updated)]
+        kind = hands.write_versions(self.ledger, n, versions)
         if items is not None:
             hands.write_items(self.ledger, n, items, self.now, first.shown_from)
+        state, has = before[0]["State"] if before else None, had if items is None else items
+        record_edit(self.ledger, self.rules, Edit(n, kind, versions, state, had, has, reason))
 
     def _version(self, at: datetime, record: Record, updated: datetime) -> Version:
         lag = zlib.crc32(f"{record['Id']} {at}".encode()) % (self.rules.visibility_lag + 1)

@@ -85,7 +85,10 @@ ITEM_FIELDS = _fields(
 )
 
 _SUBMISSION_KINDS: dict[str, Kind] = {"AccountId": "number", "SubmissionDate": "time", "CompletionDate": "time"}
-KINDS: dict[str, Kind] = {field.name: field.kind for field in (*ACTION_FIELDS, *ITEM_FIELDS)} | _SUBMISSION_KINDS
+_UPDATE_KINDS: dict[str, Kind] = dict.fromkeys(("UpdateDate", "ClearingDate", "ActionDate"), "time")
+KINDS: dict[str, Kind] = (
+    {field.name: field.kind for field in (*ACTION_FIELDS, *ITEM_FIELDS)} | _SUBMISSION_KINDS | _UPDATE_KINDS
+)
 
 ESCAPED = frozenset({"CampaignName", "MediaPartnerName", "Note"})
 """Text of the generated data that may hold what JSON must escape."""

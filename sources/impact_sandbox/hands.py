@@ -41,6 +41,9 @@ def forget_future(ledger: Ledger, n: int, now: datetime) -> None:
         ledger.connection.execute(
             f"UPDATE {table} SET ended = {never}, shown_to = {never} WHERE n = {n} AND ended > {at}"
         )
+    ledger.connection.execute(
+        f"DELETE FROM updates WHERE n = {n} AND kind NOT IN (SELECT kind FROM versions WHERE n = {n})"
+    )
 
 
 def remove_action(ledger: Ledger, n: int, now: datetime) -> None:
@@ -49,19 +52,21 @@ def remove_action(ledger: Ledger, n: int, now: datetime) -> None:
     at = sql_time(now)
     for table in ("versions", "items"):
         ledger.connection.execute(f"UPDATE {table} SET ended = {at}, shown_to = {at} WHERE n = {n} AND shown_to > {at}")
+    ledger.connection.execute(f"UPDATE updates SET shown_to = {at} WHERE n = {n}")
 
 
-def write_versions(ledger: Ledger, n: int, versions: Sequence[Version]) -> None:
-    """Continue an action whose future was dropped."""
-    kind = ledger.count(f"SELECT coalesce(max(kind), 0) FROM versions WHERE n = {n}")
-    for place, version in enumerate(versions, start=1):
-        row = (n, n >> SERIAL_SHIFT, kind + place, *_columns(version))
+def write_versions(ledger: Ledger, n: int, versions: Sequence[Version]) -> int:
+    """Continue an action whose future was dropped, and give the kind of the first of these versions."""
+    first = ledger.count(f"SELECT coalesce(max(kind), 0) + 1 FROM versions WHERE n = {n}")
+    for kind, version in enumerate(versions, start=first):
+        row = (n, n >> SERIAL_SHIFT, kind, *_columns(version))
         ledger.connection.execute(
             "INSERT INTO versions (n, serial, kind, begun, shown_from, updated, state, event, created, locking, "
             f"cleared, record, typed) VALUES ({', '.join('?' * len(row))})",
             row,
         )
     ledger.connection.execute(_RELINK.format(n=n, never=sql_time(NEVER)))
+    return first
 
 
 _RELINK = """

@@ -7,6 +7,7 @@ whole life are the same however and whenever they are generated.
 import duckdb
 
 from .catalog import CITIES, PARTNERS, PRODUCTS
+from .feed import insert_generated
 from .rules import Rules
 from .times import NEVER, sql_time
 
@@ -26,6 +27,7 @@ def grow(
     connection.execute(_ACTIONS)
     connection.execute(_versions(rules))
     connection.execute(_ITEMS)
+    connection.execute(insert_generated(rules))
     connection.execute("DROP TABLE conversions; DROP TABLE lives; DROP TABLE lines; DROP TABLE totals")
 
 

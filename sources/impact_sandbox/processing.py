@@ -103,7 +103,7 @@ def _reset(editor: Editor, action: Record, items: list[Record]) -> bool:
     if same and not editor.rules.unchanged_touches:
         return False
     touches = action["State"] != "REVERSED" or editor.rules.reversal_touches
-    editor.rewrite(action["Id"], regained, marked, touches=touches)
+    editor.rewrite(action["Id"], regained, marked, RESET, touches=touches)
     return True
 
 
@@ -117,7 +117,7 @@ def _update(editor: Editor, write: Write, action: Record, items: list[Record]) -
     fields = {} if write.customer_status is None else {"CustomerStatus": write.customer_status}
     if new.sold == ZERO != old.sold:
         if fields:
-            editor.rewrite(action["Id"], fields, None)
+            editor.rewrite(action["Id"], fields, None, write.reason)
         editor.reverse(action["Id"], touches=editor.rules.reversal_touches, reason=write.reason)
         return True
     if new.sold and action["State"] == "REVERSED":
@@ -125,7 +125,7 @@ def _update(editor: Editor, write: Write, action: Record, items: list[Record]) -
     if not editor.rules.unchanged_touches and new == old and changed == items and fields.items() <= action.items():
         return False
     fields |= {"Amount": _told(action["Amount"], new.sold), "Payout": _told(action["Payout"], new.paid)}
-    editor.rewrite(action["Id"], fields, changed if changed != items else None)
+    editor.rewrite(action["Id"], fields, changed if changed != items else None, write.reason)
     return True
 
 

@@ -74,6 +74,21 @@ class Rules:
         duplicate_skus: share of actions with several items in which one Sku is listed twice.
         odd_items: share of actions whose items are worth 1.00 more than the action.
 
+    The change feed (ActionUpdates):
+        feed_rows: a change has a row for each item that it changed, or one for the order, whose Sku is empty.
+        feed_turns: so do reversals and restorations.
+        feed_restorations: a restoration has rows.
+        feed_approvals: an approval has rows too, whose deltas are 0.
+        feed_twins: items of one Sku have rows of their own, or one for them all.
+        feed_quantity: Quantity is the item's after the change, or by how much the change moved it.
+        feed_removed: the Quantity of an item that was taken off is 0, or the last that it had.
+        feed_lag: rows show up to so many seconds later than the change itself, each at its own time.
+        feed_keeps_days: rows of changes longer ago are gone; None to keep all.
+        feed_odd_deltas: share of actions whose deltas add up to 1.00 more than they are worth.
+        feed_lacks_items: share of items that have no rows.
+        feed_adds_items: share of actions that have a row for an item that they do not list, worth nothing.
+        feed_renames_items: share of items whose rows carry another Sku than the list does.
+
     Writes:
         submission_seconds: each stage of a submission, Queued and In Progress, lasts so long by the world's clock.
         submission_polls: or ends with the poll after so many, should the clock stand; 0 for by the clock alone.
@@ -133,6 +148,20 @@ class Rules:
     duplicate_skus: float = 0.0
     odd_items: float = 0.0
 
+    feed_rows: Literal["item", "order"] = "item"
+    feed_turns: Literal["item", "order"] = "item"
+    feed_restorations: bool = True
+    feed_approvals: bool = False
+    feed_twins: Literal["apart", "together"] = "apart"
+    feed_quantity: Literal["current", "delta"] = "current"
+    feed_removed: Literal["zero", "last"] = "zero"
+    feed_lag: int = 0
+    feed_keeps_days: int | None = None
+    feed_odd_deltas: float = 0.0
+    feed_lacks_items: float = 0.0
+    feed_adds_items: float = 0.0
+    feed_renames_items: float = 0.0
+
     submission_seconds: int = 5
     submission_polls: int = 1
     queued_uri: Literal["", ".json", "?format=json", "/"] = ""
@@ -150,7 +179,7 @@ class Rules:
 
     @property
     def life(self) -> tuple[object, ...]:
-        """The rules that shape what happens to actions, as opposed to how the API tells it."""
+        """The rules that shape what happens to actions and what is recorded of it, not how the API lists it."""
         return (
             self.visibility_lag,
             self.lock_days,
@@ -162,4 +191,16 @@ class Rules:
             self.reversal_touches,
             self.duplicate_skus,
             self.odd_items,
+            self.feed_rows,
+            self.feed_turns,
+            self.feed_restorations,
+            self.feed_approvals,
+            self.feed_twins,
+            self.feed_quantity,
+            self.feed_removed,
+            self.feed_lag,
+            self.feed_odd_deltas,
+            self.feed_lacks_items,
+            self.feed_adds_items,
+            self.feed_renames_items,
         )

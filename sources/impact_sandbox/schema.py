@@ -2,7 +2,8 @@
 
 `begun` and `ended` say when a version holds in the world, `shown_from` and `shown_to` when the API shows it. A version
 or an item written by hand carries its whole record as JSON (versions in both wire formats), a generated one is told by
-its columns. Times that the API tells are kept as text beside their instants, so that pages are written fast.
+its columns. So do the rows of the change feed, one for each item that a version changed. Times that the API tells are
+kept as text beside their instants, so that pages are written fast.
 """
 
 import duckdb
@@ -36,6 +37,11 @@ CREATE TABLE items (
     n BIGINT, line INTEGER, begun TIMESTAMP, ended TIMESTAMP, shown_from TIMESTAMP, shown_to TIMESTAMP,
     product INTEGER, quantity INTEGER, sale_amount DECIMAL(18, 2), payout DECIMAL(18, 2), rebate DECIMAL(18, 2),
     adjusted TIMESTAMP, adjusted_text VARCHAR, reason VARCHAR, record VARCHAR
+);
+CREATE TABLE updates (
+    n BIGINT, serial INTEGER, kind INTEGER, place INTEGER, updated TIMESTAMP, shown_from TIMESTAMP, shown_to TIMESTAMP,
+    state VARCHAR, event TIMESTAMP, locking TIMESTAMP, disposition VARCHAR, sku VARCHAR, category VARCHAR,
+    quantity VARCHAR, delta_amount VARCHAR, delta_payout VARCHAR, record VARCHAR, typed VARCHAR
 );
 """
 

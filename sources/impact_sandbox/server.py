@@ -27,7 +27,7 @@ from .replies import Hook, Request
 from .world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
-SCOPES = ("Campaigns", "Actions", "Items", "APISubmissions", "Actions:write")
+SCOPES = ("Campaigns", "Actions", "Items", "ActionUpdates", "APISubmissions", "Actions:write")
 POLL_SECONDS = 0.005
 
 
