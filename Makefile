@@ -74,7 +74,7 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 lock: $(VENV)/.installed ## Compile requirements.lock again for all supported Pythons
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --extra lake --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra report --extra postgres --extra lake --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind

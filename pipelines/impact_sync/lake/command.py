@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 import dlt
-from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
 from ..console.screen import console, table
+from ..extras import needed
 
 if TYPE_CHECKING:  # only whoever has a lake has what it needs
     from .place import Lake
     from .publish import Written
 
+_LIBRARY = "lake", "a lake"
+
 
 def run(url: str | None, account: str | None, *, whole: bool) -> int:
     """Publish and show what was written to which table."""
-    with _library():
+    with needed(*_LIBRARY):
         from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
         from .publish import publish  # noqa: PLC0415
 
@@ -37,7 +37,7 @@ def run(url: str | None, account: str | None, *, whole: bool) -> int:
 
 def run_views(url: str | None, account: str | None, dialect: str) -> int:
     """Print the statements with which an engine asks the account's tables and views."""
-    with _library():
+    with needed(*_LIBRARY):
         from .engine import views  # noqa: PLC0415 - only whoever has a lake has what it needs
         from .place import resolve  # noqa: PLC0415
 
@@ -50,7 +50,7 @@ def afterwards(code: Exit) -> Exit:
     """The exit code of a command that wrote to the warehouse, once the lake has it too, where one is configured."""
     if not dlt.config.get("impact.lake_url"):
         return code
-    with _library():
+    with needed(*_LIBRARY):
         from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
         from .publish import publish  # noqa: PLC0415
 
@@ -62,12 +62,3 @@ def afterwards(code: Exit) -> Exit:
 def _said(lake: Lake, tables: list[Written]) -> str:
     written, removed = sum(one.written for one in tables), sum(one.removed for one in tables)
     return f"Published to {lake.url} as {lake.account}: {written:,} rows written, {removed:,} removed."
-
-
-@contextmanager
-def _library() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        msg = f"a lake needs a library that is not installed ({error.name}): pip install 'impact-sync[lake]'"
-        raise ConfigurationError(msg) from None

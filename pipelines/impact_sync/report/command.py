@@ -10,14 +10,17 @@ from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
 from ..console.screen import console
+from ..extras import needed
 from ..warehouse.open import open_pipeline
 from .gather import read
-from .page import render
 from .scope import Books, Scope
 
 
 def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
     """Write the report; 0 whatever it says."""
+    with needed("report", "a report"):
+        from .page import render  # noqa: PLC0415 - only whoever writes reports has what it needs
+
     path = _target(output)
     with open_pipeline(read_only=True) as pipeline:
         books = Books(pipeline, Scope(campaigns, since))
