@@ -66,7 +66,7 @@ class Kind(StrEnum):
 STAYING = frozenset({Kind.LIMIT_BARE, Kind.LIMIT_ABSURD, Kind.NEXT_ELSEWHERE})
 """What ends a run: an hour to wait, and a link that must not be followed."""
 PASSING = tuple(kind for kind in Kind if kind not in STAYING)
-"""What another try mends."""
+"""Faults that another attempt fixes."""
 
 _UNDONE = frozenset({Kind.REFUSED, *(kind for kind in Kind if kind.startswith("429"))})
 _EITHER = frozenset({Kind.RESET, Kind.HANG, *(kind for kind in Kind if kind.startswith("5"))})
@@ -81,10 +81,10 @@ class Faults:
         seed: the same seed picks the same requests, counted from when the faults were set, and the same faults.
         kinds: what may happen to a request, each as likely as the others.
         most_in_a_row: so often in a row the same request goes wrong; then it is answered. None for no bound.
-        expire_after: after so many requests every further one is told that its credentials are wrong.
+        expire_after: after so many requests, every further one gets an answer that its credentials are wrong.
 
     Severity:
-        wait: the seconds to wait that a 429 tells.
+        wait: the seconds to wait in a 429.
         slowly: the seconds over which a body drips.
         hang: the seconds after which a request that got no answer, or one without end, is dropped, unless its client
             leaves before.
@@ -118,7 +118,7 @@ class Thrower:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong; setting it begins to count requests anew."""
+        """What goes wrong; setting it restarts the count of requests."""
         return self._faults
 
     @faults.setter

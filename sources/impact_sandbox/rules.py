@@ -1,4 +1,4 @@
-"""What a sandbox world may be told about itself: its campaigns and how the API behaves where sources disagree."""
+"""Settings of a sandbox world: its campaigns, and how the API behaves where sources disagree."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,7 +150,7 @@ class Rules:
 
     @property
     def life(self) -> tuple[object, ...]:
-        """The rules that shape what happens to actions, as opposed to how the API tells it."""
+        """The rules that shape what happens to actions, as opposed to how the API reports it."""
         return (
             self.visibility_lag,
             self.lock_days,

@@ -1,8 +1,8 @@
 """The ledger's tables: what is fixed about an action, and its versions and items over time.
 
 `begun` and `ended` say when a version holds in the world, `shown_from` and `shown_to` when the API shows it. A version
-or an item written by hand carries its whole record as JSON (versions in both wire formats), a generated one is told by
-its columns. Times that the API tells are kept as text beside their instants, so that pages are written fast.
+or an item written by hand carries its whole record as JSON (versions in both wire formats), a generated one is
+its columns. Times in the API's answers are kept as text beside their instants, so that pages are written fast.
 """
 
 import duckdb

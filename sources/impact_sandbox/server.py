@@ -55,7 +55,7 @@ class Sandbox:
 
     @property
     def writes(self) -> list[Request]:
-        """The PUT and DELETE requests that arrived whole, whatever became of them and of their answers."""
+        """The PUT and DELETE requests that arrived completely, whatever happened to them and to their answers."""
         return [request for request in self.requests if request.method in WRITING]
 
     @property
@@ -79,7 +79,7 @@ class Sandbox:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong between this API and its clients; setting it counts requests anew, for the draw."""
+        """What goes wrong between this API and its clients; setting it restarts the count of requests for the draw."""
         return self._gate.thrower.faults
 
     @faults.setter

@@ -10,6 +10,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import duckdb
+import pytest
 from packaging.requirements import Requirement
 
 from .environment import ROOT, Environment, requirements
@@ -42,6 +43,7 @@ def _absolute(node: ast.AST) -> list[str]:
     return [node.module] if isinstance(node, ast.ImportFrom) and not node.level and node.module else []
 
 
+@pytest.mark.long
 def test_it_works_in_a_dlt_project_of_somebody_else(
     alone: Environment, sandbox: dict[str, str], tmp_path: Path
 ) -> None:

@@ -29,12 +29,13 @@ def test_the_wheel_holds_our_packages_with_all_that_they_read_and_nothing_else(w
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
 
 
-@pytest.fixture
-def installed(tmp_path: Path, wheel: Path) -> Environment:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Environment:
     """An environment in which the wheel was installed, with all extras."""
     extras = PROJECT["optional-dependencies"].values()
     made = Environment(
-        tmp_path / "environment", [*PROJECT["dependencies"], *(need for group in extras for need in group)]
+        tmp_path_factory.mktemp("environment"),
+        [*PROJECT["dependencies"], *(need for group in extras for need in group)],
     )
     made.install(wheel)
     return made
@@ -58,6 +59,7 @@ def test_the_installed_commands_work_in_an_empty_folder(
     assert (folder / "impact-demo.duckdb").exists()
 
 
+@pytest.mark.long
 def test_a_project_s_own_sources_and_pipelines_are_its_own(installed: Environment, tmp_path: Path) -> None:
     """In a dlt project with packages `sources` and `pipelines`, these are found, and ours beside them."""
     for name in ("sources", "pipelines"):
@@ -72,4 +74,4 @@ def test_a_project_s_own_sources_and_pipelines_are_its_own(installed: Environmen
     assert done.returncode == 0, done.stderr
     mine, yours, source = done.stdout.splitlines()
     assert (mine, yours) == ("the sources of the project", "the pipelines of the project")
-    assert source.startswith(str(tmp_path / "environment"))
+    assert source.startswith(str(installed.bin.parent))

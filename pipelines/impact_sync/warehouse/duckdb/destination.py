@@ -97,6 +97,10 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
         """dlt asks for these dozens of times a run; each time it would look through all configuration."""
 
         @property
+        def destination_type(self) -> str:
+            return "dlt.destinations.duckdb"  # the name in the state, by which dlt's own tools open the warehouse
+
+        @property
         def client_class(self) -> type[DuckDbClient]:
             return Client
 

@@ -109,6 +109,10 @@ def destination(lock: RunLock) -> postgres_destination:
         """Takes files without rows, which only tell what columns there are."""
 
         @property
+        def destination_type(self) -> str:
+            return "dlt.destinations.postgres"  # the name in the state, by which dlt's own tools open the warehouse
+
+        @property
         def client_class(self) -> type[PostgresClient]:
             return Client
 
