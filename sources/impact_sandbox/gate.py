@@ -20,11 +20,12 @@ from starlette.types import Receive, Scope, Send
 from . import api
 from .answers import Asked, Refusal
 from .budget import Budget
-from .faults import Kind, Thrower
+from .faults import Kind
 from .line import SILENT, Line
 from .markup import to_xml
 from .query import read_parameters
 from .replies import Hook, Reply, Request
+from .thrower import Thrower
 from .world import World
 
 logger = logging.getLogger(__name__)

@@ -19,10 +19,11 @@ from .api import WRITING
 from .budget import Budget
 from .control import control_routes
 from .door import Door
-from .faults import Faults, Thrower
+from .faults import Faults
 from .gate import Gate
 from .line import LineProtocol
 from .replies import Hook, Request
+from .thrower import Thrower
 from .world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
