@@ -63,17 +63,18 @@ lake: $(VENV)/.installed ## Publish to an S3 server and ask Sail, which reads as
 	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(VENV)-lake/bin/python -m pytest tests/impact_sync/lake -m 'long or not long'
 
-lint: $(VENV)/.installed ## Check style and types
+lint: $(VENV)/.installed ## Check style, types, and that imports run one way
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(VENV)/.installed ## Compile requirements.lock anew for all supported Pythons
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --extra lake --universal --python-version 3.11 --generate-hashes \
+lock: $(VENV)/.installed ## Compile requirements.lock again for all supported Pythons
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra report --extra postgres --extra lake --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind

@@ -59,6 +59,14 @@ def test_every_make_target_in_the_readme_exists() -> None:
     assert set(re.findall(r"\bmake ([a-z]+)$", README, re.MULTILINE)) <= targets
 
 
+def test_every_folder_in_contributing_exists_and_every_package_is_named() -> None:
+    """A newcomer finds each folder that the page lists, and each folder of the packages that has one idea."""
+    named = set(re.findall(r"^\| `([\w/]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+    assert {name for name in named if not (ROOT / name).is_dir()} == set()
+    packages = (path.parent for root in ("sources", "pipelines") for path in (ROOT / root).glob("*/*/__init__.py"))
+    assert {str(path.relative_to(ROOT)) for path in packages} <= named
+
+
 def test_the_views_in_the_readme_exist() -> None:
     """Every view that is created is named in the README, and every one it names is created."""
     assert set(re.findall(r"^from impact\.(\w+);", README, re.MULTILINE)) == texts().keys()

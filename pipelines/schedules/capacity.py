@@ -1,9 +1,9 @@
-"""How far one machine goes, by arithmetic: change the numbers and run it again.
+"""How many accounts one machine can sync: change the numbers and run it again.
 
     python pipelines/schedules/capacity.py --accounts 1000 --actions-a-day 500
 
-The API's hour bounds each account, the processor bounds the machine. What a million actions cost was measured with
-`make bench`; give your own figures.
+The API's hourly limit bounds each account, the processor bounds the machine. `make bench` measured the cost of a
+million actions; give your own figures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 
 @dataclass(frozen=True)
 class Account:
-    """What one account brings, a day."""
+    """The load of one account per day."""
 
     actions_a_day: int
     open_days: int
@@ -25,7 +25,7 @@ class Account:
 
     @property
     def open(self) -> int:
-        """Actions that can still change, which every sync reads again."""
+        """Actions that can still change: every sync reads them again."""
         return self.actions_a_day * self.open_days
 
     def requests_a_sync(self) -> int:
@@ -34,11 +34,11 @@ class Account:
         return 1 + windows + 2 * self.open // self.page_size
 
     def syncs_an_hour(self) -> float:
-        """Syncs that the API's hour allows, if items take none of it."""
+        """Syncs per hour that the API's limit allows, without items."""
         return self.requests_per_hour / self.requests_a_sync()
 
     def hours_for_items(self) -> float:
-        """Hours of the API a day that items take: one request an action, nine tenths of the hour."""
+        """Hours of the API's limit that items take per day: one request per action, nine tenths of the limit."""
         return self.actions_a_day / (0.9 * self.requests_per_hour) if self.items else 0.0
 
 
@@ -68,7 +68,7 @@ def main(  # noqa: PLR0913 - the numbers that a reader may change
     item_ms: float,
     megabytes: int,
 ) -> None:
-    """Print what a machine does in a day, and how many accounts it has room for."""
+    """Print the load of one day, and how many accounts fit on the machine."""
     account = Account(actions_a_day, open_days, items, 20_000, 1_000)
     read = syncs_a_day * (account.open + actions_a_day)
     seconds = (

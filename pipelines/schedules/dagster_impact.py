@@ -1,4 +1,4 @@
-"""Accounts as Dagster assets: one task an account, each with a warehouse of its own, retried and backfilled.
+"""Accounts as Dagster assets: one task per account, each with its own warehouse, with retries and backfills.
 
     IMPACT_ACCOUNTS=accounts.toml dagster dev -f pipelines/schedules/dagster_impact.py
 
@@ -9,8 +9,7 @@
     SOURCES__IMPACT__AUTH_TOKEN = "..."
     DESTINATION__DUCKDB__CREDENTIALS = "/var/lib/impact/acme.duckdb"
 
-What an exit code means to an orchestrator: 3 and 5 are "again later", 1 is an alert although everything has landed,
-all else but 0 is a failure.
+Exit codes 3 and 5 mean "again later", 1 is an alert although everything has landed, all others but 0 are failures.
 """
 
 import os
@@ -22,12 +21,13 @@ from pathlib import Path
 import dagster as dg
 
 IMPACT = os.environ.get("IMPACT", str(Path(sys.executable).with_name("impact")))
-AGAIN = {3: "the hour's requests are spent", 5: "another run holds the warehouse"}
-MENDED_BY_HAND = {1, 2}
-"""Rejected records, which have to be looked at; settings and credentials."""
+AGAIN = {3, 5}
+"""The hourly limit is used up; another run holds the warehouse."""
+FIXED_BY_HAND = {1, 2}
+"""Rejected records, which someone has to look at; settings and credentials."""
 RETRIES = 5
 WAIT = int(os.environ.get("IMPACT_RETRY_SECONDS", "900"))
-"""Until a run that stopped early goes on: the API's hour turns."""
+"""Until a run that stopped early continues: the hourly limit resets."""
 
 
 class Range(dg.Config):
@@ -58,12 +58,12 @@ def asset_of(name: str, own: dict[str, str]) -> dg.AssetsDefinition:
             [IMPACT, "sync", *asked], env=os.environ | own, capture_output=True, text=True, check=False
         )
         context.log.info(run.stdout)
-        told = run.stderr.strip().splitlines()[-1:] or ["nothing was said"]
+        line = next(reversed(run.stderr.strip().splitlines()), "no message")
         if run.returncode in AGAIN:
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=WAIT)
         if run.returncode:
-            msg = f"{name} ended with {run.returncode}: {told[0]}"
-            raise dg.Failure(msg, allow_retries=run.returncode not in MENDED_BY_HAND)
+            msg = f"{name} ended with {run.returncode}: {line}"
+            raise dg.Failure(msg, allow_retries=run.returncode not in FIXED_BY_HAND)
         return dg.MaterializeResult()
 
     return actions

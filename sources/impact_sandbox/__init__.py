@@ -1,4 +1,4 @@
-"""The Actions side of the impact.com Brand API as a local server over a seeded world with a settable clock."""
+"""The actions part of impact.com's Brand API as a local server, over a seeded world with a settable clock."""
 
 from .faults import Faults, Kind
 from .replies import Reply, Request

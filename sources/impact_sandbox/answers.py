@@ -21,7 +21,7 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The API refuses a request: a status, a message and the fields at fault, of each of which it is told again."""
+    """The API refuses a request: a status, a message and the fields at fault, each with the message again."""
 
     def __init__(self, status: int, message: str, *fields: str) -> None:
         super().__init__(message)

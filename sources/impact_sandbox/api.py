@@ -1,4 +1,4 @@
-"""The endpoints: from a path and its parameters to an answer, over a world at its present instant."""
+"""The endpoints: turn a path and its parameters into an answer, over a world at its current instant."""
 
 from collections.abc import Sequence
 from urllib.parse import quote, unquote

@@ -1,4 +1,4 @@
-"""The request budget: so many requests a window of time, and the headers that tell what is left."""
+"""The request limit: requests per window of time, and the headers that report what is left."""
 
 import math
 import time

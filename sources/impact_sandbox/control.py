@@ -1,4 +1,4 @@
-"""Control of a sandbox over HTTP, from the same machine only: its clock, the truth, and what was asked of it."""
+"""Controls a sandbox over HTTP, from the same machine only: its clock, the truth, and the requests it received."""
 
 from dataclasses import asdict
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Who may knock: a page on some other site can have a browser ask this machine, under a name that leads here."""
+"""Checks the Host header: a page on another site can make a browser send requests here under a name of its own."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Door:
-    """Lets in who asked for an address or for `localhost`: another name may have been made to lead here."""
+    """Accepts requests to an address or to `localhost`: any other name may point here on purpose."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -21,8 +21,8 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request, or refuse it."""
         if scope["type"] == "http" and not _is_plain(host_of(Headers(scope=scope).get("host", ""))):
-            told = {"Status": "ERROR", "Message": "Ask for this server by its address or as localhost"}
-            await JSONResponse(told, 421)(scope, receive, send)
+            body = {"Status": "ERROR", "Message": "Ask for this server by its address or as localhost"}
+            await JSONResponse(body, 421)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

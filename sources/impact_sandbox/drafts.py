@@ -1,4 +1,4 @@
-"""The records of actions and items that are created by hand, with plausible values for what is not given."""
+"""Builds records of actions and items by hand, with plausible values for what is not given."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

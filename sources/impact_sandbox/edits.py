@@ -1,4 +1,4 @@
-"""Changes by hand: what a person or the write API does to an action, and what then becomes of it."""
+"""Manual changes: what a person or the write API does to an action, and what happens next."""
 
 import zlib
 from collections import Counter

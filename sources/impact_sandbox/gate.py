@@ -20,11 +20,12 @@ from starlette.types import Receive, Scope, Send
 from . import api
 from .answers import Asked, Refusal
 from .budget import Budget
-from .faults import Kind, Thrower
+from .faults import Kind
 from .line import SILENT, Line
 from .markup import to_xml
 from .query import read_parameters
 from .replies import Hook, Reply, Request
+from .thrower import Thrower
 from .world import World
 
 logger = logging.getLogger(__name__)
@@ -72,8 +73,8 @@ class Gate:
         with self.world.lock:
             answer = partial(self._hooked, request, raw_query, body, headers)
             kind, reply = self.thrower.throw(request, answer, self.world.now)
-            told = 0 if kind in SILENT else reply.status
-            self.requests.append(replace(request, status=told))
+            status = 0 if kind in SILENT else reply.status
+            self.requests.append(replace(request, status=status))
             return kind, replace(reply, headers={"Date": self._date(len(self.requests)), **reply.headers})
 
     def _date(self, number: int) -> str:
@@ -109,13 +110,13 @@ class Gate:
             self._lists += 1
             every = self.world.rules.null_bodies
             body = b"null" if every and self._lists % every == 0 else body
-        told = self.budget.headers(
+        limits = self.budget.headers(
             self.world.rules, self.world.now, refused=answer.status == HTTPStatus.TOO_MANY_REQUESTS
         )
         json = "application/json" in headers.get("accept", "") or request.path.endswith(".json")
         kind = "application/json" if json else "application/xml"
         extra = {"WWW-Authenticate": 'Basic realm="impact"'} if answer.status == HTTPStatus.UNAUTHORIZED else {}
-        return Reply(answer.status, body if json else to_xml(body), {"Content-Type": kind, **extra, **told})
+        return Reply(answer.status, body if json else to_xml(body), {"Content-Type": kind, **extra, **limits})
 
     def _admit(self, request: Request, headers: Headers) -> None:
         """Refuse whom the API does not let in. Only requests with valid credentials spend the budget."""
@@ -150,7 +151,7 @@ def _in_place_of(own: Reply, reply: Reply) -> Reply:
 
 
 async def _body(receive: Receive) -> str:
-    """Receive a request's body whole."""
+    """Receive a request's complete body."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -164,9 +165,9 @@ async def _send(reply: Reply, send: Send) -> None:
     headers = {"Content-Length": str(len(reply.body)), **reply.headers}
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    whole = memoryview(reply.body)[: reply.cut_after]
-    for start in range(0, len(whole), CHUNK):
-        await send({"type": "http.response.body", "body": bytes(whole[start : start + CHUNK]), "more_body": True})
+    sent = memoryview(reply.body)[: reply.cut_after]
+    for start in range(0, len(sent), CHUNK):
+        await send({"type": "http.response.body", "body": bytes(sent[start : start + CHUNK]), "more_body": True})
     if reply.cut_after is not None:
         raise BrokenOffError
     await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""Writing the ledger by hand: an action's versions and items from an instant on."""
+"""Writes the ledger by hand: an action's versions and items from an instant on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

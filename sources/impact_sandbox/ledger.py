@@ -1,4 +1,4 @@
-"""The ledger: every action's versions and items over all time, in an in-memory database."""
+"""The ledger: every action's versions and items at any time, in an in-memory database."""
 
 import re
 from collections.abc import Iterator

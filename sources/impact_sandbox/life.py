@@ -1,7 +1,7 @@
-"""How generated conversions come to be and what becomes of them, set-wise in SQL.
+"""Generates conversions and everything that happens to them, as sets in SQL.
 
 Every draw hashes the seed, the campaign, the conversion's number and a name for the draw, so a conversion and its
-whole life are the same however and whenever they are generated.
+complete life are the same however and whenever they are generated.
 """
 
 import duckdb
@@ -196,17 +196,17 @@ WITH moments AS (
     SELECT *, unnest([created, mod1, mod2, reversed, restored, early, dated, approved, cleared]) AS begun,
         unnest([0, 1, 2, 3, 4, 5, 6, 7, 8]) AS kind
     FROM lives
-), told AS (
-    SELECT *, begun + {lag} AS told_at FROM moments WHERE begun IS NOT NULL
-), told_in_order AS (
+), reported AS (
+    SELECT *, begun + {lag} AS reported_at FROM moments WHERE begun IS NOT NULL
+), reported_in_order AS (
     SELECT *, coalesce(lead(begun) OVER life, {sql_time(NEVER)}) AS ended,
-        max(told_at) OVER (life ROWS UNBOUNDED PRECEDING) AS shown_from,
+        max(reported_at) OVER (life ROWS UNBOUNDED PRECEDING) AS shown_from,
         CASE WHEN kind < 5 THEN first_lock ELSE lock END AS locking, CASE WHEN kind = 8 THEN cleared END AS paid,
         CASE WHEN mod2 IS NOT NULL THEN a2 WHEN mod1 IS NOT NULL THEN a1 ELSE a0 END AS af,
         CASE WHEN mod2 IS NOT NULL THEN p2 WHEN mod1 IS NOT NULL THEN p1 ELSE p0 END AS pf,
         CASE WHEN kind <= 4 THEN kind WHEN restored IS NOT NULL THEN 4 WHEN mod2 IS NOT NULL THEN 2
             WHEN mod1 IS NOT NULL THEN 1 ELSE 0 END AS last
-    FROM told JOIN totals t USING (n)
+    FROM reported JOIN totals t USING (n)
     WINDOW life AS (PARTITION BY n ORDER BY begun, kind)
 )
 SELECT n, serial, kind, begun, ended, shown_from,
@@ -221,7 +221,7 @@ SELECT n, serial, kind, begun, ended, shown_from,
     CASE kind WHEN 0 THEN a0 WHEN 1 THEN a1 WHEN 2 THEN a2 WHEN 3 THEN 0 ELSE af END,
     CASE last WHEN 0 THEN a0 WHEN 1 THEN a1 - a0 WHEN 2 THEN a2 - a1 WHEN 3 THEN -af ELSE af END,
     coalesce(wire_time(locking), ''), coalesce(wire_time(paid), ''), NULL, NULL
-FROM told_in_order
+FROM reported_in_order
 ORDER BY n, begun, kind
 """
 

@@ -135,8 +135,8 @@ def _head(reply: Reply, length: int | None = None) -> bytes:
 
     Without a length the body comes in chunks.
     """
-    told = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
-    headers = {**reply.headers, **told}
+    framing = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
+    headers = {**reply.headers, **framing}
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

@@ -1,4 +1,4 @@
-"""XML, which the API answers whoever does not ask for JSON."""
+"""XML, which the API returns unless a request asks for JSON."""
 
 from xml.sax.saxutils import escape, quoteattr
 

@@ -1,8 +1,8 @@
-"""What becomes of a write once its submission is processed: a change of the action, or codes that say why not.
+"""What a write does once its submission is processed: a change of the action, or codes that say why not.
 
 Codes that begin with SANDBOX_ are in no published list: what the API says in their place is not known.
 
-A write takes effect whole or not at all. Decisions where the documents leave room:
+A write takes effect completely or not at all. Decisions where the documents leave room:
 
 - Every identifier sent must fit the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
 - Nothing changes an action that is approved or past its LockingDate, whenever the write was sent:
@@ -124,7 +124,7 @@ def _update(editor: Editor, write: Write, action: Record, items: list[Record]) -
         fields["State"] = "PENDING"
     if not editor.rules.unchanged_touches and new == old and changed == items and fields.items() <= action.items():
         return False
-    fields |= {"Amount": _told(action["Amount"], new.sold), "Payout": _told(action["Payout"], new.paid)}
+    fields |= {"Amount": _shown(action["Amount"], new.sold), "Payout": _shown(action["Payout"], new.paid)}
     editor.rewrite(action["Id"], fields, changed if changed != items else None, write.reason)
     return True
 
@@ -159,7 +159,7 @@ def _new_item(item: Record, change: ItemChange, action: Record, rules: Rules) ->
     if sold < 0:
         raise ImpossibleError("SANDBOX_INVALID_AMOUNT")  # noqa: EM101 - a code
     new = _at_rate(Decimal(cents(sold)), old, action) if sold != old.sold else old
-    fields = {"SaleAmount": _told(item["SaleAmount"], new.sold), "Payout": _told(item["Payout"], new.paid)}
+    fields = {"SaleAmount": _shown(item["SaleAmount"], new.sold), "Payout": _shown(item["Payout"], new.paid)}
     if has is not None:
         fields["Quantity"] = str(has)
     if change.category is not None:
@@ -185,6 +185,6 @@ def _quantity(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
 
 
-def _told(old: str, new: Decimal) -> str:
-    """Write an amount; one that did not change stays as it was told."""
+def _shown(old: str, new: Decimal) -> str:
+    """Write an amount; one that did not change stays as it was shown."""
     return old if (amount(old) or ZERO) == new else cents(new)

@@ -1,4 +1,4 @@
-"""Reading the parameters of a request, refusing what the documents do not allow."""
+"""Reads the parameters of a request, and refuses what the documentation does not allow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Records by hand: a record of raw strings, and the JSON texts that the two wire formats make of it."""
+"""Manual records: raw strings, and their JSON in the two wire formats."""
 
 import re
 from collections.abc import Mapping, Sequence

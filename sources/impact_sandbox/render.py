@@ -1,4 +1,4 @@
-"""SQL that writes versions of actions and items as the API's records: JSON in both wire formats, or plain strings."""
+"""SQL that renders versions of actions and items as the API's records: JSON in both wire formats, or plain strings."""
 
 from collections.abc import Sequence
 from datetime import datetime

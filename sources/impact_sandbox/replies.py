@@ -1,4 +1,4 @@
-"""A request as the sandbox remembers it, and an answer given in the place of the API's own."""
+"""A request as the sandbox records it, and an answer that replaces the API's own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

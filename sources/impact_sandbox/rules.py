@@ -1,4 +1,4 @@
-"""What a sandbox world may be told about itself: its campaigns and how the API behaves where sources disagree."""
+"""Settings of a sandbox world: its campaigns, and how the API behaves where sources disagree."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -179,7 +179,7 @@ class Rules:
 
     @property
     def life(self) -> tuple[object, ...]:
-        """The rules that shape what happens to actions and what is recorded of it, not how the API lists it."""
+        """The rules that shape what happens to actions and what is recorded of it, not how the API reports it."""
         return (
             self.visibility_lag,
             self.lock_days,

@@ -20,10 +20,11 @@ from .api import WRITING
 from .budget import Budget
 from .control import control_routes
 from .door import Door
-from .faults import Faults, Thrower
+from .faults import Faults
 from .gate import Gate
 from .line import LineProtocol
 from .replies import Hook, Request
+from .thrower import Thrower
 from .world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
@@ -56,7 +57,7 @@ class Sandbox:
 
     @property
     def writes(self) -> list[Request]:
-        """The PUT and DELETE requests that arrived whole, whatever became of them and of their answers."""
+        """The PUT and DELETE requests that arrived completely, whatever happened to them and to their answers."""
         return [request for request in self.requests if request.method in WRITING]
 
     @property
@@ -80,7 +81,7 @@ class Sandbox:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong between this API and its clients; setting it counts requests anew, for the draw."""
+        """What goes wrong between this API and its clients; setting it restarts the count of requests for the draw."""
         return self._gate.thrower.faults
 
     @faults.setter

@@ -1,7 +1,7 @@
-"""Submissions: writes that wait for their turn, and what the API tells of them.
+"""Submissions: writes that wait for their turn, and what the API reports about them.
 
 A submission is Queued, then In Progress, then Complete. A stage ends `Rules.submission_seconds` of the world's clock
-after it began, or once `Rules.submission_polls` polls were told of it, whichever comes first, so that a clock that
+after it began, or once `Rules.submission_polls` polls have shown it, whichever comes first, so that a clock that
 stands still does not keep a caller waiting for ever. The write takes effect at the instant of completion; what is
 still to be processed is processed in the order of those instants. Errors exist only in Complete submissions.
 """
@@ -25,7 +25,7 @@ DATA_ERRORS = frozenset({"MALFORMED", "ACTION_REF_NOT_FOUND", "SANDBOX_ACTION_RE
 
 @dataclass
 class Submission:
-    """A write that was accepted: when its stages began, the polls told of the present one, and how it ended."""
+    """An accepted write: when its stages began, how many polls have shown the current one, and how it ended."""
 
     batch_id: str
     submitted: datetime
@@ -61,7 +61,7 @@ class Submission:
         return None
 
     def record(self, account_sid: str, now: datetime, rules: Rules) -> Record:
-        """Give the submission as the API tells it; what the action adds is known once it was found."""
+        """Return the submission as the API reports it; what the action adds is known once it was found."""
         complete = self.status(now) == "Complete"
         outcome = self.outcome if complete and self.outcome else Outcome(())
         action = outcome.action or {}
@@ -85,7 +85,7 @@ class Submission:
         }
 
     def uri(self, account_sid: str) -> str:
-        """Give the path at which the submission is told."""
+        """Return the path of the submission."""
         return f"/Advertisers/{account_sid}/APISubmissions/{self.batch_id}"
 
 

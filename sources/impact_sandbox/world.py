@@ -1,4 +1,4 @@
-"""The seeded world that the sandbox serves: conversions, what becomes of them, and a clock that can be set."""
+"""The seeded world that the sandbox serves: conversions, what happens to them, and a clock that can be set."""
 
 import threading
 import time

@@ -1,15 +1,15 @@
-"""A lake: the warehouses of many accounts, kept once more as Delta Lake tables for whoever reads with many machines.
+"""A lake: copies of many accounts' warehouses in shared Delta Lake tables, for readers on many machines.
 
-Each account's warehouse stays what it is, a DuckDB file or a Postgres database that `impact sync` keeps true, and is
-the only memory. Publishing makes the lake say the same: it compares each table with what the lake holds of the account,
-by key and by a hash of the row that the lake keeps, and writes the difference in one Delta commit, deletions included.
+Each account's warehouse, a DuckDB file or a Postgres database, stays the only memory. Publishing compares each table
+with the account's rows in the lake, by key and by a hash that the lake keeps of each row, and writes the difference,
+deletions included, in one Delta commit.
 
-Why not dlt's filesystem destination with Delta tables, as the warehouse itself? Its merge only upserts: items that
-vanished would stay. Cursors would land apart from their rows, no history could be closed in a transaction, and each
-look-up of the source would scan object storage. Derived from a warehouse, the lake needs no state of its own: a killed
-publish, a restored warehouse and a lake that was deleted are all the same case, mended by the next comparison.
+Why is dlt's filesystem destination with Delta tables not the warehouse itself? Its merge only upserts, so vanished
+items would stay. Cursors would land apart from their rows, no history could be closed in a transaction, and every
+look-up of the source would scan object storage. A lake derived from a warehouse needs no state: a killed publish, a
+restored warehouse and a deleted lake are the same case, and the next comparison fixes all three.
 
-All accounts share the tables, parted by the column `account`. A merge names its account in so many words, so that
-Delta's conflict check lets those of other accounts commit beside it; what does conflict (two accounts that bring a new
-column at once) is compared and written again.
+All accounts share the tables, partitioned by the column `account`. A merge names its account as a literal, so that
+Delta's conflict check lets other accounts commit at the same time. A real conflict (two accounts add a column at once)
+is compared and written again.
 """

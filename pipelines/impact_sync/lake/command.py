@@ -1,26 +1,26 @@
-"""`impact publish` as the user sees it, and what other commands do where a lake is configured."""
+"""`impact publish` as the user sees it, and what other commands do if a lake is configured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 import dlt
-from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
 from ..console.screen import console, table
+from ..extras import needed
 
 if TYPE_CHECKING:  # only whoever has a lake has what it needs
     from .place import Lake
     from .publish import Written
 
+_LIBRARY = "lake", "a lake"
+
 
 def run(url: str | None, account: str | None, *, whole: bool) -> int:
-    """Publish and show what was written to which table."""
-    with _library():
+    """Publish, and show what was written to each table."""
+    with needed(*_LIBRARY):
         from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
         from .publish import publish  # noqa: PLC0415
 
@@ -31,13 +31,13 @@ def run(url: str | None, account: str | None, *, whole: bool) -> int:
     for one in tables:
         shown.add_row(one.table, *(f"{getattr(one, count):,}" for count in counts))
     console().print(shown)
-    console().print(_said(lake, tables))
+    console().print(_summary(lake, tables))
     return Exit.DONE
 
 
 def run_views(url: str | None, account: str | None, dialect: str) -> int:
-    """Print the statements with which an engine asks the account's tables and views."""
-    with _library():
+    """Print the statements that create the account's tables and views in an engine."""
+    with needed(*_LIBRARY):
         from .engine import views  # noqa: PLC0415 - only whoever has a lake has what it needs
         from .place import resolve  # noqa: PLC0415
 
@@ -47,27 +47,18 @@ def run_views(url: str | None, account: str | None, dialect: str) -> int:
 
 
 def afterwards(code: Exit) -> Exit:
-    """The exit code of a command that wrote to the warehouse, once the lake has it too, where one is configured."""
+    """Publish what a command has written, if a lake is configured; returns the command's exit code."""
     if not dlt.config.get("impact.lake_url"):
         return code
-    with _library():
+    with needed(*_LIBRARY):
         from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
         from .publish import publish  # noqa: PLC0415
 
     lake = resolve()
-    console().print(_said(lake, publish(lake)))
+    console().print(_summary(lake, publish(lake)))
     return code
 
 
-def _said(lake: Lake, tables: list[Written]) -> str:
+def _summary(lake: Lake, tables: list[Written]) -> str:
     written, removed = sum(one.written for one in tables), sum(one.removed for one in tables)
     return f"Published to {lake.url} as {lake.account}: {written:,} rows written, {removed:,} removed."
-
-
-@contextmanager
-def _library() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        msg = f"a lake needs a library that is not installed ({error.name}): pip install 'impact-sync[lake]'"
-        raise ConfigurationError(msg) from None

@@ -1,4 +1,4 @@
-"""One Delta table: what it holds of an account, and writing a difference to it in one commit."""
+"""One Delta table: reads an account's rows, and writes a difference in one commit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .rows import ACCOUNT, GONE
 _ATTEMPTS = 20
 _LONGEST_PAUSE = 5.0
 _FILE_BYTES = 16 * 2**20
-"""A commit writes files anew that hold a changed row: small ones leave most of a large table alone."""
+"""A commit rewrites each file that holds a changed row: small files leave most of a large table alone."""
 _SMALL_FILES = 32
-"""Files of one account, not half as large, from which on they are made into fewer: a commit adds some."""
+"""How many files of less than half that size one account may have before they are compacted: each commit adds some."""
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ def _log_retry(state: tenacity.RetryCallState) -> None:
     _log.warning("%s; trying again", state.outcome and state.outcome.exception())
 
 
-def opened(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:
-    """The table, made where there is none yet."""
-    if (found := found_table(lake, name)) is not None:
+def open_table(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:
+    """Open the table, or create it."""
+    if (found := find_table(lake, name)) is not None:
         return found
     return DeltaTable.create(
         lake.table(name),
@@ -66,37 +66,37 @@ def opened(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:
     )
 
 
-def found_table(lake: Lake, name: str) -> DeltaTable | None:
-    """The table if it is there."""
+def find_table(lake: Lake, name: str) -> DeltaTable | None:
+    """Open the table if it exists."""
     try:
         return DeltaTable(lake.table(name), storage_options=lake.options or None)
     except TableNotFoundError:
         return None
 
 
-def held(table: DeltaTable, account: str, columns: Sequence[str]) -> pa.RecordBatchReader:
-    """Some columns of an account's rows."""
+def read_columns(table: DeltaTable, account: str, columns: Sequence[str]) -> pa.RecordBatchReader:
+    """Read some columns of an account's rows."""
     scanner = table.to_pyarrow_dataset().scanner(columns=list(columns), filter=pc.field(ACCOUNT) == account)
     return scanner.to_reader()
 
 
 def append(table: DeltaTable, rows: pa.RecordBatchReader) -> None:
     """Add rows as they stream; none of them is marked as gone."""
-    write_deltalake(table, _staying(rows), mode="append", schema_mode="merge")
+    write_deltalake(table, _without_gone(rows), mode="append", schema_mode="merge")
 
 
 def replace(table: DeltaTable, account: str, rows: pa.RecordBatchReader) -> None:
-    """Let these be all rows of the account, less those that are marked as gone."""
+    """Replace all rows of the account by these, without those marked as gone."""
     where = f"{ACCOUNT} = '{account}'"
-    write_deltalake(table, _staying(rows), mode="overwrite", predicate=where, schema_mode="merge")
+    write_deltalake(table, _without_gone(rows), mode="overwrite", predicate=where, schema_mode="merge")
 
 
 def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBatchReader | pa.Table) -> None:
     """Add rows, replace those of the same key, delete those marked as gone: one commit."""
-    # The account stands there as a value, which is what the check for conflicts understands.
+    # The account is a literal, because that is what the conflict check understands.
     same = " and ".join([f"t.{ACCOUNT} = '{account}'", *(f't."{name}" = s."{name}"' for name in key)])
     (
-        # Held in memory, the rows tell which files cannot hold any of them.
+        # With the rows in memory, files that cannot hold any of them are skipped.
         table.merge(rows, same, source_alias="s", target_alias="t", merge_schema=True, streamed_exec=False)
         .when_matched_delete(f"s.{GONE}")
         .when_matched_update_all(except_cols=[GONE])
@@ -105,24 +105,24 @@ def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBa
     )
 
 
-def _staying(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+def _without_gone(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
     names = [name for name in rows.schema.names if name != GONE]
     schema = pa.schema([rows.schema.field(name) for name in names])
     batches = (batch.filter(pc.invert(batch[GONE])).select(names) for batch in rows)
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def emptied(lake: Lake, name: str) -> int:
-    """Delete an account's rows; how many there were."""
-    table = found_table(lake, name)
+def delete_rows(lake: Lake, name: str) -> int:
+    """Delete an account's rows, and return how many there were."""
+    table = find_table(lake, name)
     if table is None:
         return 0
     found = table.delete(f"{ACCOUNT} = '{lake.account}'")
     return int(found.get("num_deleted_rows") or 0)
 
 
-def tidy(table: DeltaTable, account: str) -> None:
-    """Make an account's many small files into few, and drop files that no version of the past week needs."""
+def compact(table: DeltaTable, account: str) -> None:
+    """Compact an account's small files, and drop files that no version of the past week needs."""
     files = pa.table(table.get_add_actions(flatten=True))
     sizes = files.filter(pc.equal(files[f"partition.{ACCOUNT}"], account))["size_bytes"]
     if (pc.sum(pc.less(sizes, _FILE_BYTES // 2)).as_py() or 0) < _SMALL_FILES:

@@ -1,6 +1,6 @@
-"""The SQL with which an engine that reads Delta asks one account's tables and views by their names.
+"""The SQL that creates one account's tables and views in an engine that reads Delta.
 
-Each table becomes a temporary view of the account's rows, each view its text in the engine's dialect.
+Each table becomes a temporary view of the account's rows; each of our views is rendered in the engine's dialect.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import sqlglot
 from impact_source.errors import ConfigurationError
 
 from ..views import reads, texts
-from .delta import again, found_table
+from .delta import again, find_table
 from .ledger import read, tables_of
 from .place import Lake
 from .rows import ACCOUNT, HASH
 
 
 def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
-    """The statements, in order: run them in a session whose time zone is UTC.
+    """Yield the statements in order: run them in a session whose time zone is UTC.
 
-    Raises `ConfigurationError` where nothing was published under the account's name.
+    Raises `ConfigurationError` if nothing was published under the account's name.
     """
     row = again(lake, lambda: read(lake))
     if row is None or not row["tables"]:
@@ -37,7 +37,7 @@ def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
 
 
 def _own(lake: Lake, name: str) -> str:
-    table = found_table(lake, name)
+    table = find_table(lake, name)
     fields = table.schema().fields if table is not None else []
     columns = ", ".join(f"`{field.name}`" for field in fields if field.name not in (ACCOUNT, HASH))
     return f"select {columns} from delta.`{lake.table(name)}` where {ACCOUNT} = '{lake.account}'"

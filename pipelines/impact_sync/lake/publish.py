@@ -1,4 +1,4 @@
-"""`impact publish`: table by table, the ledgers last, so that the lake never claims to know what it does not hold."""
+"""`impact publish`: table by table, the ledgers last, so that the lake never vouches for rows it does not hold."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Written:
 
 
 def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
-    """Make the lake hold of this account what the warehouse holds; `whole` replaces all that is there.
+    """Bring this account's rows in the lake up to date with the warehouse; `whole` replaces all of them.
 
-    Raises `ConfigurationError` where there is no warehouse, or the name in the lake is another warehouse's.
+    Raises `ConfigurationError` if there is no warehouse, or the name in the lake belongs to another one.
     """
     with (
         open_pipeline() as pipeline,
@@ -58,31 +58,31 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         ledger = Ledger(lake, mark)
         before = ledger.claim()
         shapes = list(_shapes(pipeline, warehouse))
-        written = [_published(connection, warehouse, lake, shape, whole=whole) for shape in shapes]
+        written = [_publish_table(connection, warehouse, lake, shape, whole=whole) for shape in shapes]
         for name in sorted(before - {shape.name for shape in shapes}):
-            removed = delta.again(lake, partial(delta.emptied, lake, name))
+            removed = delta.again(lake, partial(delta.delete_rows, lake, name))
             written.append(Written(name, 0, 0, removed))
         ledger.close([shape.name for shape in shapes], datetime.now(UTC), version("impact-sync"))
         return written
 
 
-def _published(
+def _publish_table(
     connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, lake: Lake, shape: Shape, *, whole: bool
 ) -> Written:
     def here() -> pa.RecordBatchReader:
         return warehouse.stream(shape.name, shape.columns)
 
     def once() -> Written:
-        table = delta.opened(lake, shape.name, shape.published)
-        there = delta.held(table, lake.account, (*shape.key, HASH))
+        table = delta.open_table(lake, shape.name, shape.published)
+        there = delta.read_columns(table, lake.account, (*shape.key, HASH))
         difference = Difference(connection, shape, here, there, whole=whole)
         if whole:
             delta.replace(table, lake.account, difference.rows(lake.account))
         elif difference.held and (difference.changed or difference.gone):
             delta.merge(table, lake.account, shape.key, difference.rows(lake.account))
-        elif difference.changed:  # nothing there to compare with: memory stays flat however much it is
+        elif difference.changed:  # nothing to compare with: memory stays flat whatever the size
             delta.append(table, difference.rows(lake.account))
-        delta.tidy(table, lake.account)
+        delta.compact(table, lake.account)
         _log.info("published %s: %s rows written, %s removed", shape.name, difference.changed, difference.gone)
         return Written(shape.name, difference.here, difference.changed, difference.gone)
 
@@ -90,7 +90,7 @@ def _published(
 
 
 def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
-    """Our tables: without what dlt keeps in them for itself, and without the column that marks what is removed.
+    """Yield our tables, without dlt's own columns and without the column that marks removed rows.
 
     A field of the API that an older release gave a name which the lake needs is left out too.
     """

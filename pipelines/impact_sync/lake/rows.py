@@ -1,6 +1,6 @@
-"""What of a table has to be written: its rows here against keys and hashes there, found by DuckDB, on disk if it must.
+"""Which rows of a table to write: DuckDB compares the rows here with keys and hashes there, on disk if necessary.
 
-The rows here are streamed twice, once to be hashed and once for those that are written: memory holds no table whole.
+The rows here are streamed twice, to hash them and to write some of them, so that no table is in memory at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ROWS_A_BATCH = 50_000
 
 @dataclass(frozen=True)
 class Shape:
-    """A table of the warehouse as the lake has it: its key, and its columns with their types."""
+    """A table of the warehouse in the lake: its key, and its columns with their types."""
 
     name: str
     key: tuple[str, ...]
@@ -27,12 +27,12 @@ class Shape:
 
     @property
     def published(self) -> pa.Schema:
-        """The columns in the lake: whose the row is, ours, and the hash that the next comparison needs."""
+        """The columns in the lake: the account, ours, and the hash for the next comparison."""
         return pa.schema([(ACCOUNT, pa.string()), *((f.name, f.type) for f in self.columns), (HASH, pa.int64())])
 
 
 class Difference:
-    """The rows of one table that the lake does not have as they are here, and the keys that are only there."""
+    """The rows of one table that differ in the lake or are missing there, and the keys that are only there."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Difference:
         self.changed, self.gone = self._count("wanted"), self._count("gone")
 
     def rows(self, account: str) -> pa.RecordBatchReader:
-        """The rows to write, and for each key to delete a row that has nothing else, `_gone` true."""
+        """The rows to write, and for each key to delete a row with the key alone and `_gone` true."""
         key = ", ".join(map(quote, self._shape.key))
         self._connection.register("stream", self._here())
         sql = (
@@ -75,11 +75,11 @@ class Difference:
 
 
 def _hash(shape: Shape) -> str:
-    """Of every value with the name of its column, less those that are NULL: a new column changes no old row.
+    """Hash every value that is not NULL together with its column's name: a new column changes no old row.
 
-    DuckDB's own, since making texts for a digest would cost more than all the rest. It combines several values such
-    that their order does not matter, so each is hashed once more with its column's name in it: two columns that trade
-    their values are a change. Should another version hash otherwise, every row is written once more.
+    The hash is DuckDB's own, since building strings for a digest would cost more than everything else. The order of
+    its values does not matter, so each value is hashed again with its column's name: swapped values are a change. If
+    another version of DuckDB hashes differently, every row is written once more.
     """
     names = ((quote(field.name), literal(field.name)) for field in shape.columns)
     parts = (

@@ -1,4 +1,4 @@
-"""The charts of a report, each with one sentence that reads it and its data as a table."""
+"""The charts of a report, each with a sentence that explains it and its data as a table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARTS: Final = ("Locked or paid", "Open")
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, or only its reading where there is nothing to draw."""
+    """A chart, or only its sentence if there is nothing to draw."""
 
     id: str
     title: str
@@ -37,7 +37,7 @@ class Chart:
 
 
 def draw(figures: Figures) -> list[Chart]:
-    """All charts, those of money once for each of the currencies with the most conversions."""
+    """Draw all charts, those of money once for each of the currencies with the most conversions."""
     drawn = list(figures.balances)[:DRAWN_CURRENCIES]
     return list(_all(figures, drawn)) if drawn else []
 
@@ -119,7 +119,7 @@ def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
             "y": vega.amount("value", of, both=True),
             "color": vega.coloured("stage", stages),
             "order": {"field": "layer"},
-            "tooltip": vega.told(day=unit.capitalize(), stage="Stage", said=of.capitalize()),
+            "tooltip": vega.tooltip(day=unit.capitalize(), stage="Stage", said=of.capitalize()),
         },
     )
 
@@ -161,7 +161,7 @@ def _locks(figures: Figures, currency: Currency) -> Chart:
         encoding={
             "x": vega.by_name("week", labelAngle=-40),
             "y": vega.amount("value", "at risk"),
-            "tooltip": vega.told(week="Week from", said="At risk", actions="Conversions"),
+            "tooltip": vega.tooltip(week="Week from", said="At risk", actions="Conversions"),
         },
     )
     rows = [_lock_row(one) for one in locks]
@@ -197,7 +197,7 @@ def _cohorts(figures: Figures) -> Chart:
             "x": vega.by_name("month", labelAngle=-40),
             "y": vega.amount("value", "share of conversions", ".1~%"),
             "fill": vega.coloured("kind", (_FINAL, _SO_FAR)),
-            "tooltip": vega.told(month="Month", said="Reversed", open="Still open"),
+            "tooltip": vega.tooltip(month="Month", said="Reversed", open="Still open"),
         },
     )
     rows = [
@@ -241,7 +241,7 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
             "x": vega.amount("value", "commission"),
             "color": vega.coloured("part", _PARTS),
             "order": {"field": "part"},
-            "tooltip": vega.told(partner="Partner", part="Part", said="Commission"),
+            "tooltip": vega.tooltip(partner="Partner", part="Part", said="Commission"),
         },
     )
     reading = sentences.partners(ranking, code)
@@ -272,7 +272,7 @@ def _restated(figures: Figures, currency: Currency) -> Chart:
             "x": vega.by_name("month", labelAngle=-40),
             "y": vega.amount("value", "change of commission"),
             "color": vega.coloured("kind", list(_KINDS.values())),
-            "tooltip": vega.told(month="Month of the conversion", kind="Kind", said="Change"),
+            "tooltip": vega.tooltip(month="Month of the conversion", kind="Kind", said="Change"),
         },
     )
     table = Table(("Month", "Kind", "Changes", "Change of commission"), [_moved_row(one) for one in moved])
@@ -299,5 +299,5 @@ def _part(actions: int, of: int) -> str:
 
 
 def _id(kind: str, currency: Currency) -> str:
-    """An id for the page: currencies are anything that the API says."""
+    """An id for the page: a currency is whatever the API sends."""
     return f"{kind}-{(currency or 'none').encode().hex()}"

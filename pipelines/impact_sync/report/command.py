@@ -1,4 +1,4 @@
-"""`impact report` as the user calls it: reads the warehouse, writes the file, says where it is."""
+"""`impact report` as the user calls it: reads the warehouse, writes the file, prints where it is."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
 from ..console.screen import console
+from ..extras import needed
 from ..warehouse.open import open_pipeline
 from .gather import read
-from .page import render
 from .scope import Books, Scope
 
 
 def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
-    """Write the report; 0 whatever it says."""
+    """Write the report; the exit code is 0 whatever it shows."""
+    with needed("report", "a report"):
+        from .page import render  # noqa: PLC0415 - only whoever writes reports has what it needs
+
     path = _target(output)
     with open_pipeline(read_only=True) as pipeline:
         books = Books(pipeline, Scope(campaigns, since))
@@ -32,11 +35,11 @@ def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare
 
 
 def _target(output: str) -> Path:
-    """Where the file is to be, looked at before anything is read. Raises `ConfigurationError`."""
+    """Check the path before anything is read. Raises `ConfigurationError`."""
     try:
         path = Path(output).resolve()
         if path.exists() and not path.is_file():
-            msg = f"the report cannot be written to {output}: it is there and no file; name a file with -o"
+            msg = f"the report cannot be written to {output}: it exists and is not a file; name a file with -o"
             raise ConfigurationError(msg)
         if not path.parent.is_dir():
             msg = f"the report cannot be written to {output}: there is no folder {path.parent}"
@@ -47,7 +50,7 @@ def _target(output: str) -> Path:
 
 
 def _write(path: Path, html: bytes) -> None:
-    """The file as a whole or not at all."""
+    """Write the complete file or nothing."""
     part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
     try:
         part.write_bytes(html)

@@ -38,7 +38,7 @@ NOTHING: Final = Balance(0, 0, *[Decimal(0)] * 7)
 
 @dataclass(frozen=True)
 class Comparison:
-    """The balances as they were known at an instant, or why they cannot be told."""
+    """The balances as they were known at an instant, or why they are not available."""
 
     at: datetime
     balances: dict[Currency, Balance]

@@ -1,4 +1,4 @@
-"""The figures that a reader sees first, and how far they can be trusted."""
+"""The figures that a reader sees first, and how reliable they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TILES: Final[tuple[tuple[str, _Read], ...]] = (
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure: what it is, what has become of it, what to know of it."""
+    """One figure: its name, its value, its change, and a note."""
 
     label: str
     value: str
@@ -45,7 +45,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Badge:
-    """What a reader has to know of the data; `good` unless something is to be done."""
+    """One fact about the data; `good` unless something has to be done."""
 
     text: str
     good: bool
@@ -86,13 +86,13 @@ def _said(value: Decimal | int) -> str:
 
 
 def compared_with(figures: Figures) -> str:
-    """What changes are measured from, or why none are told."""
+    """What changes are measured from, or why none are shown."""
     compared = figures.compared
     if compared is None:
         return ""
     at = words.closing(compared.at)
     if compared.missing:
-        return f"Changes since {at} cannot be told: {compared.missing}."
+        return f"Changes since {at} cannot be shown: {compared.missing}."
     text = f"Changes are since {at}, as it was known then"
     text += f": read up to {words.moment(compared.as_of)} UTC." if compared.as_of else "."
     if compared.unknown:
@@ -122,7 +122,7 @@ def _late(figures: Figures) -> Iterator[Badge]:
         return
     for one in figures.campaigns:
         if one.as_of is None:
-            yield Badge(f"Campaign {one.campaign_id} was not read yet", good=False)
+            yield Badge(f"Campaign {one.campaign_id} has not been read yet", good=False)
         elif figures.as_of - one.as_of > _LATE:
             yield Badge(f"Campaign {one.campaign_id} was read up to {words.day(one.as_of)} only", good=False)
 

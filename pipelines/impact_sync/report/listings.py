@@ -1,4 +1,4 @@
-"""The tables below the charts: what is too long for a chart, and what says how far the rest can be trusted."""
+"""The tables below the charts: what is too long for a chart, and how reliable the rest is."""
 
 from __future__ import annotations
 

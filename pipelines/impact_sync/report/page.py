@@ -1,4 +1,4 @@
-"""The page: one HTML file that asks for nothing, with its charts' library, its styles and its data inside."""
+"""The page: one HTML file without any request, with the chart library, styles and data inside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VEGA_LITE: Final = "6.4"
 
 
 def render(figures: Figures) -> str:
-    """The report as HTML. All that comes from the warehouse is escaped, in the markup and in the embedded JSON."""
+    """Render the report as HTML. Everything from the warehouse is escaped, in the markup and in the embedded JSON."""
     page = Environment(
         loader=PackageLoader(__package__, ""),
         autoescape=True,
@@ -47,7 +47,7 @@ def render(figures: Figures) -> str:
 
 
 def style() -> str:
-    """The page's styles, the colours of the charts among them."""
+    """The page's styles, including the colours of the charts."""
     own = files(__package__).joinpath("page.css").read_text("utf-8")
     dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {vega.styles(vega.DARK)} }} }}"
     return f":root {{ {vega.styles(vega.COLOURS)} }}\n{dark}\n{own}"
@@ -55,7 +55,7 @@ def style() -> str:
 
 @cache
 def script() -> str:
-    """The page's script with the chart library in it, so that it can stand in a `script` element."""
+    """The page's script with the chart library in it, escaped for a `script` element."""
     own = files(__package__).joinpath("page.js").read_text("utf-8")
     bundle = str(vl_convert.javascript_bundle(own, vl_version=_VEGA_LITE))
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "")

@@ -1,4 +1,4 @@
-"""What a chart says, in a sentence or two."""
+"""Explains each chart in a sentence or two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that sort: each cell is what is shown and what it is sorted by."""
+"""Tables that sort: each cell has a text to show and a key to sort by."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONG: Final = 120
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell. `key` sorts it, as a number if `numeric`; an empty one comes last."""
+    """A cell. `key` sorts it, as a number if `numeric`; an empty key comes last."""
 
     text: str
     key: str = ""
@@ -30,7 +30,7 @@ class Table:
 
 
 def text(value: str | None) -> Cell:
-    """A text; a dash where there is none."""
+    """A text, or a dash."""
     return Cell(words.cut(value, _LONG), value) if value else Cell("\N{EN DASH}")
 
 

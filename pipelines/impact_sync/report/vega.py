@@ -1,7 +1,7 @@
-"""Vega-Lite in the few forms that the report's charts have: colours, axes, bars.
+"""Vega-Lite specifications in the few forms that the report needs: colours, axes, bars.
 
-What comes from the warehouse stands in a chart's data and description alone: Vega-Lite writes titles, domains and lists
-to sort by into expressions, where a quote in a name would end a text.
+Text from the warehouse goes only into a chart's data and description: Vega-Lite writes titles, domains and sort lists
+into expressions, where a quote in a name would end a string.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ COLOURS: Final = {
     "Restoration": "#7d5fb2",
     "Correction": "#6f6a5d",
 }
-"""One meaning each, by lightness and by hue, so that they stay apart for every kind of colour vision.
-Each, or its edge, is 3:1 or more on white."""
+"""Each has one meaning, and differs in lightness and hue, for every kind of colour vision.
+Each, or its edge, has a contrast of 3:1 or more on white."""
 DARK: Final = {
     "Paid": "#6f9fd8",
     "Locked": "#b5d4f4",
@@ -40,7 +40,7 @@ DARK: Final = {
 
 
 def colour(name: str) -> str:
-    """A colour, as the page's styles say it: what is drawn changes with them."""
+    """A colour as a variable of the page's styles, so that charts follow light and dark."""
     return f"var(--{name.lower().replace(' ', '-')})"
 
 
@@ -70,7 +70,7 @@ _FORMATS: Final = {"day": "%-d %b", "week": "%b %Y", "month": "%b %Y"}
 
 
 def chart(description: str, values: Values, height: int = _HEIGHT, **parts: Any) -> Spec:  # noqa: ANN401 - as Vega-Lite has it
-    """A chart as wide as the place it is put."""
+    """A chart as wide as its container."""
     return {
         "description": description,
         "width": "container",
@@ -83,7 +83,7 @@ def chart(description: str, values: Values, height: int = _HEIGHT, **parts: Any)
 
 
 def by_time(unit: str) -> Spec:
-    """An axis of UTC days, weeks or months, each a band."""
+    """An axis of UTC days, weeks or months, one band each."""
     return {
         "field": "start",
         "type": "temporal",
@@ -103,14 +103,14 @@ def by_name(field: str, **axis: Any) -> Spec:  # noqa: ANN401 - as Vega-Lite has
 
 
 def amount(field: str, title: str, fmt: str = "~s", *, both: bool = False) -> Spec:
-    """An axis of numbers; with `both`, what lies below zero is told without a sign."""
+    """An axis of numbers; with `both`, numbers below zero are shown without a sign."""
     value = "abs(datum.value)" if both else "datum.value"
     axis = {"title": title, "labelExpr": f"datum.value ? format({value}, '{fmt}') : '0'", "tickCount": 5}
     return {"field": field, "type": "quantitative", "axis": axis, "stack": "zero"}
 
 
 def coloured(field: str, names: Sequence[str]) -> Spec:
-    """One colour for each name. The key to them stands in the page, where it wraps."""
+    """One colour per name. The page shows the key to them, where it can wrap."""
     return {
         "field": field,
         "type": "nominal",
@@ -119,6 +119,6 @@ def coloured(field: str, names: Sequence[str]) -> Spec:
     }
 
 
-def told(**titles: str) -> list[Spec]:
-    """A tooltip: fields of the data, made up as text, by their titles."""
+def tooltip(**titles: str) -> list[Spec]:
+    """A tooltip: fields of the data, formatted as text, by their titles."""
     return [{"field": field, "type": "nominal", "title": title} for field, title in titles.items()]

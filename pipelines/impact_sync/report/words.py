@@ -1,4 +1,4 @@
-"""Figures as a reader sees them."""
+"""Formats figures for a reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def moved(value: Decimal) -> str:
 
 
 def change(now: Decimal | int, then: Decimal | int) -> str:
-    """What has become of a figure: the difference, and its share of what it was."""
+    """The change of a figure: the difference, and its share of the earlier value."""
     by = now - then
     if not by:
         return "unchanged"

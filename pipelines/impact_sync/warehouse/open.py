@@ -83,6 +83,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
             stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
             shutil.rmtree(folder, ignore_errors=True)
             preload(kind())
+            _log.info("dlt's working folder is %s", folder)
         destination = other
         if path is not None:
             connection = stack.enter_context(connected(path, wait, read_only=read_only))

@@ -255,8 +255,8 @@ def test_the_command_shows_what_it_wrote(account: Make, url: str) -> None:
     [
         (["publish"], "no lake is configured"),
         (["publish", "lake"], "needs a name for this account"),
-        (["publish", "lake", "--account", "a'b"], "made of letters"),
-        (["publish", "s3://key:secret@lake", "--account", "a"], "holds no credentials"),
+        (["publish", "lake", "--account", "a'b"], "may have letters, digits"),
+        (["publish", "s3://key:secret@lake", "--account", "a"], "must not hold credentials"),
         (["publish", "lake", "--account", "a"], "run `impact sync` first"),
         (["publish", "lake", "--account", "a", "--views", "spark"], "run `impact publish` first"),
     ],

@@ -259,7 +259,7 @@ def test_without_history_changes_are_left_out_and_it_is_said(account: Make, runn
     world = account(days=40, per_day=5)
     world.first_sync(history=False)
     with opened(running, written()) as page:
-        assert "cannot be told: the history of actions is turned off" in page.locator("header").inner_text()
+        assert "cannot be shown: the history of actions is turned off" in page.locator("header").inner_text()
         assert {change for _, change in tiles(page, "USD").values()} == {""}
         assert all(marks(page).values())
 
@@ -580,8 +580,8 @@ def test_what_cannot_be_written_or_found_exits_2_and_says_why(account: Make, tmp
     world = account(days=5, per_day=2)
     for arguments, said in (
         (("-o", "nowhere/report.html"), "there is no folder"),
-        (("-o", str(tmp_path)), "it is there and no file"),
-        (("-o", os.devnull), "it is there and no file"),
+        (("-o", str(tmp_path)), "it exists and is not a file"),
+        (("-o", os.devnull), "it exists and is not a file"),
         (("-o", "x" * 300 + ".html"), "File name too long"),
         ((), "there is no warehouse yet"),
     ):

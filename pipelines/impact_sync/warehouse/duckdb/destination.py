@@ -105,6 +105,11 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
 
         @property
         @override
+        def destination_type(self) -> str:
+            return "dlt.destinations.duckdb"  # the name in the state, by which dlt's own tools open the warehouse
+
+        @property
+        @override
         def client_class(self) -> type[DuckDbClient]:
             return Client
 

@@ -117,6 +117,11 @@ def destination(lock: RunLock) -> postgres_destination:
 
         @property
         @override
+        def destination_type(self) -> str:
+            return "dlt.destinations.postgres"  # the name in the state, by which dlt's own tools open the warehouse
+
+        @property
+        @override
         def client_class(self) -> type[PostgresClient]:
             return Client
 
