@@ -86,6 +86,7 @@ class Walk:
         run_id: str,
         ask: Ask = Ask(),
         *,
+        listed: Campaigns | None = None,
         package_rows: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_updated: Callable[[pa.Array], None] = lambda _: None,
@@ -101,7 +102,7 @@ class Walk:
         """Campaigns of which the warehouse held nothing when the run began."""
         self.reaching_back: dict[str, datetime] = {}
         """From where on campaigns are read that were begun later, as `start_date` says so now."""
-        self._warehouse = warehouse
+        self._warehouse, self._listed = warehouse, listed
         self._package_rows = package_rows or client.settings.package_rows
         self._on_progress = on_progress
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
@@ -230,7 +231,7 @@ class Walk:
             yield Landing(versions=versions(empty(ACTION), ""))
 
     def _begin(self) -> Bounds:
-        now = self.client.clock.now().replace(microsecond=0)
+        now = self.client.clock.server_now.replace(microsecond=0)
         self.client.clock.not_before(self._warehouse.latest_run())  # for stamps; windows end at the server's now
         # What lies further ahead than any lock can is the same as what is not given.
         until = min(self.ask.until or now, now + LOCK_MAX)
@@ -243,7 +244,7 @@ class Walk:
 
     def _choose(self) -> tuple[Campaigns, list[str]]:
         asked = self.ask.campaigns or self.settings.campaign_ids
-        self.campaigns = campaigns = find_campaigns(self.client, self._warehouse, asked)
+        self.campaigns = campaigns = find_campaigns(self.client, self._warehouse, asked, self._listed)
         self.names, self.unread.lost = campaigns.names, campaigns.lost
         return campaigns, campaigns.choose(asked)
 
