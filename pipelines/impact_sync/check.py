@@ -1,4 +1,4 @@
-"""`impact check`: says whether this account can be synced, and if not, what is to be mended."""
+"""`impact check`: says whether this account can be synced, and if not, what to fix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SPANS = (timedelta(days=1), WINDOW_MAX - timedelta(minutes=1))
 
 
 class _Findings:
-    """What was tried, and how it went; the worst exit code so far."""
+    """What was tried and how it ended; the worst exit code so far."""
 
     def __init__(self) -> None:
         self.rows = table("impact check", "what", "", "", texts=("what", ""))
@@ -54,7 +54,7 @@ def run() -> int:
         if client.answered:
             findings.try_("requests left", lambda: _budget(client))
             findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
-        else:  # what is left of the hour, and what time it is, only the API knows
+        else:  # only the API knows what is left of the hour, and what time it is
             for what in ("requests left", "clock"):
                 findings.rows.add_row(what, Text("unknown", "yellow"), "the API gave no answer")
     console().print(findings.rows)
@@ -98,12 +98,12 @@ def _items(client: Client, action_id: str) -> str:
 def _budget(client: Client) -> str:
     left = client.budget.remaining
     if left <= 0:
-        msg = "none: wait for the hour to turn"
+        msg = "none: wait for the hourly limit to reset"
         raise BudgetSpent(msg)
     return f"{left:,} in this hour"
 
 
 def _clock(client: Client) -> str:
     clock = client.clock
-    told = f"{clock.describe()}: the server's is used" if clock.skew else "agrees with the server's"
-    return "; ".join(filter(None, (told, clock.describe_odd())))
+    said = f"{clock.describe()}: the server's is used" if clock.skew else "agrees with the server's"
+    return "; ".join(filter(None, (said, clock.describe_odd())))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # help is instant
     from datetime import datetime, timedelta
 
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_WHOLE = "ISO 8601; a date is that whole day, UTC"
+_WHOLE = "ISO 8601; a date is that complete day, UTC"
 
 
 @click.group(
@@ -31,12 +31,12 @@ or .dlt/secrets.toml. The warehouse is impact_warehouse.duckdb here,
 or what DESTINATION__DUCKDB__CREDENTIALS names.
 
 \b
-Exit codes: 0 done; 1 rejected records, drift, or a correction that is not as it was asked for;
-2 something for you to mend; 3 stopped early, run again;
+Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end as asked;
+2 something for you to fix; 3 stopped early, run again;
 4 the API, the warehouse or this program failed; 5 the warehouse is in use; 130, 143 interrupted.""",
 )
 @click.version_option(package_name="impact-sync")
-@click.option("-v", "--verbose", count=True, help="Log what is done; twice for every window.")
+@click.option("-v", "--verbose", count=True, help="Log what it does; twice: every window.")
 @click.option(
     "--log-format",
     type=click.Choice(["plain", "json"]),
@@ -89,10 +89,10 @@ def _duration(_: click.Context, parameter: click.Parameter, text: str | None) ->
 @main.command()
 @verb
 def check() -> int:
-    """Try the credentials and say what to mend.
+    """Try the credentials and say what to fix.
 
-    Asks for the campaigns, for actions and for items, and shows the scopes the token has, the requests left in this
-    hour and how far this machine's clock is off. Writes nothing.
+    Asks for campaigns, actions and items, and shows what the token may read, the requests left in this hour and how
+    far this machine's clock is off. Writes nothing.
     """
     from .check import run  # noqa: PLC0415 - help is instant
 
@@ -105,15 +105,15 @@ def check() -> int:
     "--since",
     callback=_start,
     metavar="T",
-    help=f"Read from here instead of the cursors ({_WHOLE}). Before a cursor it re-reads; after it, it moves none.",
+    help=f"Read from T instead of from the cursors ({_WHOLE}). If T is after a cursor, that cursor does not move.",
 )
-@click.option("--until", callback=_end, metavar="T", help=f"Read up to here instead of now ({_WHOLE}).")
+@click.option("--until", callback=_end, metavar="T", help=f"Read up to T instead of now ({_WHOLE}).")
 @click.option(
     "--items/--no-items",
     default=None,
-    help="Read items with the requests that the hour leaves, or none; default: as items_max_requests says.",
+    help="Read items with the requests left in the hour, or read none; default: as items_max_requests says.",
 )
-@click.option("--dry-run", is_flag=True, help="Print windows, requests and the time it would take; load nothing.")
+@click.option("--dry-run", is_flag=True, help="Print windows, requests and time; load nothing.")
 @verb
 def sync(
     campaigns: tuple[str, ...],
@@ -125,9 +125,9 @@ def sync(
 ) -> int:
     """Bring the warehouse up to date.
 
-    Reads each campaign along the last-updated date and along the locking date, each from where the last run got to,
-    and merges what changed. The first run reads as far back as the API goes. Interrupted at any point, the next run
-    goes on from the last load package. Then it reads the items of actions, as many as the hour's requests allow.
+    Reads each campaign by last-updated date and by locking date, from where the last run stopped, and merges what
+    changed. The first run reads as far back as the API goes. If a run is interrupted, the next one continues from the
+    last load package. Then it reads the items of actions, as many as the hourly limit allows.
     """
     from .sync.command import run, run_dry  # noqa: PLC0415 - help is instant
 
@@ -135,14 +135,15 @@ def sync(
 
 
 @main.command()
-@click.option("--max-requests", type=click.IntRange(min=0), metavar="N", help="Send at most so many requests.")
+@click.option("--max-requests", type=click.IntRange(min=0), metavar="N", help="Send at most N requests.")
 @verb
 def items(max_requests: int | None) -> int:
-    """Read the items of all actions that wait for it.
+    """Read the items of all actions that are waiting in the queue.
 
-    One request an action is the price, so they are a queue: changed and still open actions first, then new ones, then
-    locked ones; of each the largest first. Leaves a tenth of the hour's requests to others, waits for the hour to turn
-    if max_wait allows, else exits 3: run again. Interrupted at any point, hardly anything is asked for twice.
+    Each action costs a request. The queue has changed and still open actions first, then new ones, then locked ones;
+    in each group the largest amount comes first. A tenth of the hourly limit is left to others. At the limit it waits
+    for the next hour if max_wait allows, else it exits 3: run again. After an interruption hardly anything is
+    requested twice.
     """
     from .items.command import run  # noqa: PLC0415 - help is instant
 
@@ -155,17 +156,17 @@ def items(max_requests: int | None) -> int:
     "--since",
     callback=_start,
     metavar="T",
-    help=f"Verify events from here on ({_WHOLE}); by default as far back as the API goes.",
+    help=f"Verify events from T on ({_WHOLE}); default: as far back as the API goes.",
 )
-@click.option("--until", callback=_end, metavar="T", help=f"Verify events up to here ({_WHOLE}); default now.")
-@click.option("--repair", is_flag=True, help="Mend what is missing or stale; acknowledge what is gone at the source.")
+@click.option("--until", callback=_end, metavar="T", help=f"Verify events up to T ({_WHOLE}); default: now.")
+@click.option("--repair", is_flag=True, help="Repair what is missing or stale; acknowledge what is gone at the source.")
 @verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
     """Prove that the warehouse is what the API says.
 
-    Reads every action once more, along the event date, which no sync walks along, and compares all columns. What
-    changed since the last sync is shown and is no drift. Exits 1 if anything else differs, with the actions named;
-    with --repair mends it. Actions that are gone at the source are flagged, never deleted.
+    Reads every action again by event date, which no sync uses, and compares all columns. What changed since the last
+    sync is shown and does not count as drift. Exits 1 if anything else differs, and names the actions; with --repair
+    it repairs them. Actions that are gone at the source are flagged, never deleted.
     """
     from .verify.command import run  # noqa: PLC0415 - help is instant
 
@@ -174,13 +175,13 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 
 @main.command()
 @click.argument("action_id")
-@click.option("--sku", help="Only this item, asked for by itself.")
+@click.option("--sku", help="Only this item.")
 @verb
 def show(action_id: str, sku: str | None) -> int:
-    """Show one action and its items, live beside the warehouse, and say whether they agree.
+    """Show one action and its items, as the API and as the warehouse have them, and say whether they agree.
 
-    Asks the API for the action and its items and writes nothing. Exits 1 unless both agree on all of it, 2 if neither
-    the API nor the warehouse knows the action.
+    Asks the API for the action and its items; writes nothing. Exits 1 unless both agree, 2 if neither the API nor the
+    warehouse has the action.
     """
     from .show import run  # noqa: PLC0415 - help is instant
 
@@ -193,13 +194,13 @@ def show(action_id: str, sku: str | None) -> int:
     "--max-age",
     callback=_duration,
     metavar="D",
-    help='Exit 1 where a campaign was read up to more than D ago ("6 hours", "6h", "PT6H").',
+    help='Exit 1 if a campaign was last synced more than D ago ("6 hours", "6h", "PT6H").',
 )
 @verb
 def status(*, as_json: bool, max_age: timedelta | None) -> int:
     """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only.
 
-    With --max-age it is a check for a schedule or a monitor: it exits 1 and names the campaigns that are older.
+    With --max-age it is a check for a scheduler or a monitor: it exits 1 and names the campaigns that are older.
     """
     from .status.command import run  # noqa: PLC0415 - help is instant
 
@@ -213,22 +214,22 @@ def status(*, as_json: bool, max_age: timedelta | None) -> int:
     default="impact-report.html",
     show_default=True,
     metavar="FILE",
-    help="Where to write it; what is there is replaced.",
+    help="Where to write it; an existing file is replaced.",
 )
 @click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
-@click.option("--since", callback=_start, metavar="T", help=f"Only conversions from here on ({_WHOLE}).")
+@click.option("--since", callback=_start, metavar="T", help=f"Only conversions from T on ({_WHOLE}).")
 @click.option(
     "--compare-to",
     callback=_end,
     metavar="T",
-    help=f"Tell changes since this instant ({_WHOLE}); default: the last month end that the data has passed.",
+    help=f"Show changes since this instant ({_WHOLE}); default: the last month end that the data covers.",
 )
 @verb
 def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
 
-    Accrued commission, what of it is at risk, when it locks, reversals, partners, what was restated since the month
-    end, how far items are known, freshness and verification. The file needs no network, opens from disk and prints.
+    Accrued commission, how much of it is at risk and when it locks, reversals, partners, what was restated since the
+    month end, how complete items are, freshness and verification. The file needs no network and can be printed.
     """
     from .report.command import run  # noqa: PLC0415 - help is instant
 
@@ -240,22 +241,20 @@ main.add_command(corrections)
 
 @main.command()
 @click.argument("url", required=False)
-@click.option(
-    "--account", metavar="NAME", help="What this account is called in the lake; default: impact.lake_account."
-)
-@click.option("--whole", is_flag=True, help="Write every row, whatever the lake says it holds.")
+@click.option("--account", metavar="NAME", help="The account's name in the lake; default: impact.lake_account.")
+@click.option("--whole", is_flag=True, help="Write every row, whatever the lake already holds.")
 @click.option(
     "--views",
     metavar="DIALECT",
-    help="Publish nothing; print the SQL that makes the account's tables and views in an engine (`spark`).",
+    help="Publish nothing; print the SQL that creates the account's tables and views in an engine (`spark`).",
 )
 @verb
 def publish(url: str | None, account: str | None, *, whole: bool, views: str | None) -> int:
-    """Make a lake of Delta tables at URL (s3://bucket/folder) hold what the warehouse holds.
+    """Copy the warehouse to a lake of Delta tables at URL (s3://bucket/folder).
 
-    Writes the rows that differ and deletes those that are gone, a table at a time, each in one commit. Accounts share
-    the tables and can be published at once. Killed at any point, the next run makes it whole. With impact.lake_url
-    configured, sync, items and verify publish at their end.
+    Writes the rows that differ and deletes those that are gone, table by table, each in one commit. Accounts share
+    the tables and can be published at the same time. If a run is killed, the next one completes the lake. With
+    impact.lake_url configured, sync, items and verify publish when they end.
     """
     from .lake.command import run, run_views  # noqa: PLC0415 - help is instant
 
@@ -264,7 +263,7 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
 
 @main.command()
 @click.option("--port", default=8844, show_default=True, help="Port on 127.0.0.1.")
-@click.option("--days", default=180, show_default=True, help="Days of history that the account has.")
+@click.option("--days", default=180, show_default=True, help="Days of history in the account.")
 @click.option("--per-day", default=100, show_default=True, help="Conversions a day, over all campaigns.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same account, and faults.")
 @click.option(
@@ -273,16 +272,16 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     default=0.0,
     show_default=True,
     metavar="RATE",
-    help="Share of requests that go wrong in a way that another try mends: 0.2 is every fifth.",
+    help="Share of requests that fail and succeed when repeated: 0.2 is every fifth.",
 )
-@click.option("--closed", multiple=True, metavar="ID", help="Campaign (1000, 2000) that is closed from now on.")
+@click.option("--closed", multiple=True, metavar="ID", help="Campaign (1000, 2000) to close now.")
 @click.option(
     "--odd-items",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
     metavar="SHARE",
-    help="Share of the actions whose items do not add up to their amount.",
+    help="Share of actions whose items do not add up to their amount.",
 )
 @verb
 def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
@@ -290,9 +289,9 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
 ) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
-    Prints the settings to sync from it. Its clock can be moved: POST {"advance_days": 30} to /sandbox/clock. With
-    --faults it limits, fails, resets, cuts, drips and hangs; at the end it counts what it threw. The hour of its limit
-    passes with its clock.
+    Prints the settings to sync from it. To move its clock, POST {"advance_days": 30} to /sandbox/clock. With --faults
+    it refuses, fails, resets, truncates, delays and hangs, and counts its faults at the end. Its hourly limit goes by
+    its clock.
     """
     from .sandbox import run  # noqa: PLC0415 - help is instant
 

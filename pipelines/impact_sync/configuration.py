@@ -28,17 +28,17 @@ _DEFAULTS = {
     # What makes a load package a checkpoint, and keeps a working folder and a staging dataset from growing.
     "LOAD__DELETE_COMPLETED_JOBS": "true",
     "LOAD__TRUNCATE_STAGING_DATASET": "true",
-    # Each page is written before the next is taken; else a whole load package would stand in memory.
+    # Each page is written before the next is taken; else a complete load package would be in memory.
     "EXTRACT__NEXT_ITEM_MODE": "fifo",
 }
-"""How we want dlt to behave where the user does not say."""
+"""How we want dlt to behave unless the user sets it otherwise."""
 
 
 def set_defaults() -> None:
-    """Tell dlt, through the environment, which it reads first, what neither that nor a file of the user's says."""
-    said = {tuple(part.upper() for part in path[-2:]) for _, path in _keys()}
+    """Set in the environment, which dlt reads first, what neither it nor a file of the user's sets."""
+    given = {tuple(part.upper() for part in path[-2:]) for _, path in _keys()}
     for name, value in _DEFAULTS.items():
-        if tuple(name.split("__")) not in said:
+        if tuple(name.split("__")) not in given:
             os.environ.setdefault(name, value)
     os.environ.update(_FIXED)
 

@@ -14,6 +14,7 @@ from impact_source import Settings
 
 from .console.exits import Exit
 from .console.screen import console, progress, table
+from .load.words import in_words
 from .sync.command import show
 from .sync.run import sync
 
@@ -23,7 +24,7 @@ _MONTH = 30
 _MONTH_END = datetime(2026, 1, 31, 23, 55, tzinfo=UTC)
 """What was owed at month end is what was seen by then."""
 _ITEM_REQUESTS = 200
-"""Fewer than the hour would leave: a demo is short."""
+"""Fewer than the hourly limit leaves: a demo is short."""
 _QUESTION = """
 select state, count(*) as actions, sum(amount)::decimal(18, 2) as revenue, sum(payout)::decimal(18, 2) as commission
 from impact.actions group by state order by state
@@ -65,7 +66,7 @@ def run() -> int:
 
 
 def _sync(settings: Settings, path: Path) -> None:
-    with progress() as on_progress:
+    with progress(in_words) as on_progress:
         summary = sync(settings, on_progress=on_progress)
     show(replace(summary, notes=()))  # that its clock is not ours is the point of a sandbox
     numbers = ("actions", "revenue", "commission")

@@ -13,11 +13,11 @@ from .console.screen import console, table
 def run(  # noqa: PLR0913 - what there is to choose
     port: int, days: int, per_day: int, seed: int, rate: float, *, closed: tuple[str, ...] = (), odd_items: float = 0.0
 ) -> int:
-    """Make the account, print how to sync from it, serve it; at the end count the faults, `rate` being their share."""
+    """Create the account, print how to sync from it, serve it; at the end count the faults."""
     from impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
-    out.print(f"Making an account: {days} days of {per_day} conversions, seed {seed}.")
+    out.print(f"Creating an account: {days} days of {per_day} conversions, seed {seed}.")
     world = World(seed=seed, days=days, per_day=per_day, rules=Rules(odd_items=odd_items))
     if unknown := sorted(set(closed) - {campaign.id for campaign in world.campaigns}):
         msg = f"the sandbox has no campaign {', '.join(unknown)}: it has 1000 and 2000"
@@ -34,7 +34,7 @@ def run(  # noqa: PLR0913 - what there is to choose
             f"  export SOURCES__IMPACT__AUTH_TOKEN={AUTH_TOKEN}\n"
             "  export DESTINATION__DUCKDB__CREDENTIALS=impact-sandbox.duckdb\n"
             "  impact check && impact sync\n\n"
-            "A month passes with:\n\n"
+            "To let a month pass:\n\n"
             f"  curl {url}/sandbox/clock -H 'Content-Type: application/json' -d '{{\"advance_days\": 30}}'\n",
             soft_wrap=True,
         )

@@ -59,9 +59,9 @@ def run(action_id: str, sku: str | None) -> int:
 def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
     """What the comparison came to; what was never read does not differ."""
     if not here.warehouse:
-        return "There is no warehouse yet to compare with: `impact sync` makes it."
+        return "There is no warehouse yet to compare with: `impact sync` creates it."
     if same and not here.items_read:
-        return "The action agrees. Its items were never read: `impact items` does, the most valuable first."
+        return "The action agrees. Its items were never read: `impact items` reads them, the most valuable first."
     if same and same_items:
         return "Warehouse and API agree."
     return "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait."

@@ -39,12 +39,14 @@ class Campaigns:
         return list(dict.fromkeys(asked)) or list(self.names)
 
 
-def find_campaigns(client: Client, warehouse: Warehouse, asked: Sequence[str]) -> Campaigns:
-    """The account's campaigns, as listed and as the warehouse holds them: a list may come back short, or empty.
+def find_campaigns(
+    client: Client, warehouse: Warehouse, asked: Sequence[str], listed: Campaigns | None = None
+) -> Campaigns:
+    """The account's campaigns, as listed (now, if not before) and as the warehouse holds them: a list may be short.
 
     What the list lacks is asked for by itself. What the warehouse holds is among them whatever the answer is.
     """
-    listed, held = list_campaigns(client, warehouse.latest_run()), warehouse.campaign_names()
+    listed, held = listed or list_campaigns(client, warehouse.latest_run()), warehouse.campaign_names()
     names, tables = dict(listed.names), [listed.table]
     unlisted: dict[str, ReadingError | None] = {}
     for campaign_id in sorted({*(asked or held)} - names.keys()):

@@ -73,7 +73,7 @@ def test_our_defaults_rank_below_the_users_configuration(account: Make) -> None:
     one = account(days=1, per_day=1)
     configure(one, '[runtime]\nlog_level = "INFO"\n[load]\ndelete_completed_jobs = false\n')
     code = (
-        "import pipelines, dlt, os; from dlt.common.configuration.specs import RuntimeConfiguration; "
+        "import impact_sync, dlt, os; from dlt.common.configuration.specs import RuntimeConfiguration; "
         "from dlt.common.configuration.resolve import resolve_configuration; "
         "from dlt.common.storages.configuration import LoadStorageConfiguration; "
         "found = resolve_configuration(RuntimeConfiguration()); print(found.log_level, found.dlthub_telemetry, "

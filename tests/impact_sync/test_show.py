@@ -64,7 +64,7 @@ def test_what_only_one_side_knows_is_said(account: Make) -> None:
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create()
     output = shown(world, 1, action)
-    assert "There is no warehouse yet to compare with: `impact sync` makes it." in output
+    assert "There is no warehouse yet to compare with: `impact sync` creates it." in output
     assert "differ" not in output
     assert not world.path.exists()
     world.first_sync()

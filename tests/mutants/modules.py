@@ -60,6 +60,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/items/spool"),
     # What verification finds to be different.
     **_tested(f"{_SYNC}/verify/compare"),
+    **_tested(f"{_SYNC}/verify/judge"),
     # How files land in a table: a key twice, or not at all.
     **_tested(f"{_SYNC}/warehouse/duckdb/merge", slow="test_a_load_that_needs_more_memory_gets_it"),
     # What left, what may take effect yet, and who may send: money is moved once.

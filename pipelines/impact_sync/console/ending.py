@@ -1,4 +1,4 @@
-"""A command that is told to end ends: by itself if it can, else hard, as `kill -9` does, which is safe at any instant.
+"""A command that gets a signal ends: by itself if it can, else hard, as `kill -9` does, which is safe at any instant.
 
 A signal may come anywhere. Raised amid an import it can be swallowed and leave the interpreter's import lock taken;
 then nothing that the main thread does helps. So a thread of its own hears each signal by way of a file descriptor,
@@ -47,7 +47,7 @@ class _Watchdog:
     """What is known of the end of this process; `stacks` are shown where it comes hard, if wanted."""
 
     def __init__(self) -> None:
-        self.told = 0
+        self.signal = 0
         self.within = WITHIN
         self.stacks = False
         self._limit: _Limit | None = None
@@ -81,16 +81,16 @@ class _Watchdog:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Raise in the main thread where that is safe; else the watchdog sends the signal again in a moment."""
-        self.told = self.told or number
+        self.signal = self.signal or number
         if self._raised or _unwinding():
             self._raised = True
         elif _safe(frame):
             self._raised = True
-            raise interruption(self.told)
+            raise interruption(self.signal)
 
     def _swallowed(self, unraisable: Any) -> None:  # noqa: ANN401 - the interpreter's
         """What is raised in a destructor goes nowhere: say an interrupt again rather than print it."""
-        if self.told and isinstance(unraisable.exc_value, KeyboardInterrupt):
+        if self.signal and isinstance(unraisable.exc_value, KeyboardInterrupt):
             self._raised = False
         else:
             sys.__unraisablehook__(unraisable)
@@ -107,10 +107,10 @@ class _Watchdog:
     def _hear(self, number: int) -> None:
         if number not in SIGNALS:
             return
-        if self._ours and number == self.told:
+        if self._ours and number == self.signal:
             self._ours = False
             return
-        self.told = self.told or number
+        self.signal = self.signal or number
         now = time.monotonic()
         if self._ends_at is None:
             self._ends_at = now + self.within
@@ -122,10 +122,10 @@ class _Watchdog:
     def _act(self, now: float) -> None:
         if self._ends_at is not None:
             if now > self._ends_at:
-                self._end(128 + self.told, _STOPPED)
-            elif not self._raised and now > self._again_at and signal.getsignal(self.told) == self._interrupt:
+                self._end(128 + self.signal, _STOPPED)
+            elif not self._raised and now > self._again_at and signal.getsignal(self.signal) == self._interrupt:
                 self._ours, self._again_at = True, now + 2 * _LOOK
-                signal.pthread_kill(threading.main_thread().ident or 0, self.told)
+                signal.pthread_kill(threading.main_thread().ident or 0, self.signal)
         if (limit := self._limit) and now > limit.at:
             self._end(limit.code, limit.said)
 
@@ -142,7 +142,7 @@ watchdog = _Watchdog()
 
 
 def interruption(number: int) -> KeyboardInterrupt:
-    """What a signal is raised as; its number tells the exit code, as with those that dlt raises."""
+    """What a signal is raised as; its number decides the exit code, as with those that dlt raises."""
     error = KeyboardInterrupt()
     error.signal_code = number  # type: ignore[attr-defined]
     return error

@@ -17,7 +17,7 @@ class Exit(IntEnum):
     DRIFT = 1
     """The warehouse differs, a correction was refused, or records were newly rejected: look at it."""
     USAGE = 2
-    """Something is to be mended by the user: arguments, configuration, credentials, a path."""
+    """The user has to fix something: arguments, configuration, credentials, a path."""
     EARLY = 3
     """Stopped early with everything so far landed: run again."""
     FAILED = 4

@@ -31,8 +31,8 @@ def guarded(command: Callable[[], int]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - the last place that can explain it
         cause = root_cause(error)
-        if watchdog.told and not isinstance(cause, KeyboardInterrupt):  # what the end brings about is no failure
-            cause = interruption(watchdog.told)
+        if watchdog.signal and not isinstance(cause, KeyboardInterrupt):  # what ending it causes is not a failure
+            cause = interruption(watchdog.signal)
         if isinstance(cause, KeyboardInterrupt):
             return interrupted(cause)
         if isinstance(cause, ImpactError):

@@ -24,7 +24,7 @@ _AND: Final = " · "
 
 @dataclass
 class Grid:
-    """A table. Columns of `texts` may wrap between words; all others (ids, dates, amounts) stay on one line, whole."""
+    """A table. Columns of `texts` may wrap between words; all others (ids, dates, amounts) stay on one line."""
 
     title: str
     columns: tuple[str, ...]

@@ -9,20 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from impact_source.actions.runner import Progress as Walked
-from impact_source.items.run import ItemProgress
 from impact_source.shown import visible
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from typing_extensions import override
 
-from ..corrections.apply.progress import CallProgress
 from .grid import Grid
 
-Step = Walked | ItemProgress | CallProgress
+T = TypeVar("T")
 _WIDTH = 140
 _BAR, _AROUND = 12, 14
 """Columns of the screen that the bar takes, and the time behind it with the blanks between all of them."""
@@ -42,8 +39,8 @@ class _Plain(Console):
 def console(*, error: bool = False) -> Console:
     """A console that takes text as it is; where nobody looks at a screen it is as wide as COLUMNS says, or wide."""
     stream = sys.stderr if error else sys.stdout
-    told = os.environ.get("COLUMNS", "")
-    width = None if stream.isatty() else int(told) if told.isdigit() and int(told) else _WIDTH
+    columns = os.environ.get("COLUMNS", "")
+    width = None if stream.isatty() else int(columns) if columns.isdigit() and int(columns) else _WIDTH
     return _Plain(stderr=error, width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -52,19 +49,30 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = (), texts: tuple
     return Grid(title, columns, numbers, texts)
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where a run stands: so many units `done` `of` all; what is `said` besides has parts divided by ` · `."""
+
+    what: str
+    unit: str
+    done: int
+    of: int
+    said: str
+
+
 @contextmanager
-def progress() -> Iterator[Callable[[Step], None]]:
-    """Something to call with each step: a bar on a terminal, else a log line every few seconds."""
+def progress(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
+    """Something to call with each step of a run: a bar on a terminal, else a log line every few seconds."""
     if not sys.stderr.isatty() or _logs_json():
-        with _lines() as show_line:
+        with _lines(in_words) as show_line:
             yield show_line
         return
-    with bar(console(error=True)) as show:
+    with bar(console(error=True), in_words) as show:
         yield show
 
 
 @contextmanager
-def bar(out: Console) -> Iterator[Callable[[Step], None]]:
+def bar(out: Console, in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
     """A bar on a terminal, with as much said beside it as its width has room for."""
     with Progress(
         TextColumn("{task.description}", style="bold", markup=False),
@@ -77,10 +85,10 @@ def bar(out: Console) -> Iterator[Callable[[Step], None]]:
     ) as shown:
         task = shown.add_task("connecting", total=None, said="")
 
-        def show(step: Step) -> None:
-            told = _told(step)
-            said = fitted(told.said, out.width - _BAR - _AROUND - len(f"{told.what}{told.done}/{told.of}"))
-            shown.update(task, description=told.what, completed=told.done, total=told.of, said=said)
+        def show(step: T) -> None:
+            words = in_words(step)
+            said = fitted(words.said, out.width - _BAR - _AROUND - len(f"{words.what}{words.done}/{words.of}"))
+            shown.update(task, description=words.what, completed=words.done, total=words.of, said=said)
 
         yield show
 
@@ -91,31 +99,6 @@ def fitted(said: str, room: int) -> str:
     while parts and len(_AND.join(parts)) > room:
         parts.pop()
     return "".join(f"{part}{_AND}" for part in parts).rstrip()
-
-
-@dataclass(frozen=True)
-class _Told:
-    """A step in words."""
-
-    what: str
-    unit: str
-    done: int
-    of: int
-    said: str
-
-
-def _told(step: Step) -> _Told:
-    if isinstance(step, ItemProgress):
-        rate, left = step.per_second, duration((step.of - step.done) / max(step.per_second, 1e-3))
-        said = f"{rate:,.1f} a second · {left} to go · {step.requests_left:,} requests left"
-        if step.waiting > step.of:
-            said += f" · {step.waiting - step.of:,} more wait for the hours to come"
-        return _Told("items", "action", step.done, step.of, said)
-    if isinstance(step, CallProgress):
-        said = f"{step.settled:,} settled · {step.requests_left:,} requests left"
-        return _Told("corrections", "call", step.done, step.of, said)
-    said = f"{step.rows:,} actions · {step.requests_left:,} requests left"
-    return _Told(visible(f"campaign {step.campaign_id}, {step.pass_}"), "window", step.windows_done, step.windows, said)
 
 
 def duration(seconds: float) -> str:
@@ -131,27 +114,28 @@ def _logs_json() -> bool:
 
 
 @contextmanager
-def _lines() -> Iterator[Callable[[Step], None]]:
+def _lines(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
     """A line for the first step, one every few seconds, and one for the last, which is known only in the end."""
-    spoken, left = 0.0, None
+    printed_at, left = 0.0, list[T]()
 
-    def say(step: Step) -> None:
-        told = _told(step)
-        text = f"{told.what}: {told.unit} {told.done:,} of {told.of:,}, {told.said.replace(' · ', ', ')}"
+    def print_line(step: T) -> None:
+        words = in_words(step)
+        text = f"{words.what}: {words.unit} {words.done:,} of {words.of:,}, {words.said.replace(_AND, ', ')}"
         if _logs_json():
             _log.info(text, extra={"event": "progress", **vars(step)})
         else:
             print(visible(text), file=sys.stderr)  # noqa: T201 - this is the console
 
-    def show(step: Step) -> None:
-        nonlocal spoken, left
-        left = step
-        if (now := time.monotonic()) - spoken >= _EVERY_SECONDS:
-            spoken, left = now, None
-            say(step)
+    def show(step: T) -> None:
+        nonlocal printed_at
+        left[:] = [step]
+        if (now := time.monotonic()) - printed_at >= _EVERY_SECONDS:
+            printed_at = now
+            left.clear()
+            print_line(step)
 
     try:
         yield show
     finally:
-        if left is not None:
-            say(left)
+        for step in left:
+            print_line(step)

@@ -17,9 +17,10 @@ from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
 from ..console.failures import complain, show_unread
-from ..console.screen import console, progress, table
+from ..console.screen import Step, console, progress, table
 from .apply import resolve as resolving
 from .apply.run import Applied, apply, ended
+from .apply.sending import CallProgress
 from .journal.calls import Row
 from .journal.columns import WAITING, Status
 from .plan.run import Plan, Source, plan
@@ -80,9 +81,14 @@ def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
         if not _agreed("Send these to impact.com?"):
             console().print("Nothing was sent.")
             return Exit.EARLY
-    with progress() as on_progress:
+    with progress(_in_words) as on_progress:
         applied = apply(Settings.resolve(), plan_id, limit_amount=limit_amount, on_progress=on_progress)
     return show_applied(plan_id, applied)
+
+
+def _in_words(step: CallProgress) -> Step:
+    said = f"{step.settled:,} settled · {step.requests_left:,} requests left"
+    return Step("corrections", "call", step.done, step.of, said)
 
 
 def show_applied(plan_id: str, applied: Applied) -> int:

@@ -12,12 +12,13 @@ from ..console.exits import Exit
 from ..console.failures import complain
 from ..console.screen import console, duration, progress
 from ..lake.command import afterwards
+from ..load.words import in_words
 from .run import ItemSummary, items
 
 
 def run(max_requests: int | None) -> int:
-    """Drain the queue, show the summary, return the exit code."""
-    with progress() as on_progress:
+    """Read the items that wait, show the summary, return the exit code."""
+    with progress(in_words) as on_progress:
         summary = items(Settings.resolve(), max_requests, on_progress=on_progress)
     show(summary)
     code, _ = summary.ended
@@ -49,7 +50,7 @@ def show(summary: ItemSummary) -> None:
 
 
 def covered(coverage: Coverage, per_hour: float) -> dict[str, Any]:
-    """How far items are known, as `impact status --json` tells it; `per_hour` are the requests that items may spend."""
+    """How far items are known, as in `impact status --json`; `per_hour` are the requests that items may spend."""
     return {
         "actions": coverage.actions,
         "current": coverage.current,
@@ -63,7 +64,7 @@ def covered(coverage: Coverage, per_hour: float) -> dict[str, Any]:
 
 
 def said(found: dict[str, Any]) -> str:
-    """What `covered` tells, in a sentence."""
+    """What `covered` found, in a sentence."""
     amounts = ", ".join(f"{share:.1%} of {currency}" for currency, share in found["share_of_amount"].items())
     text = f"Items are current for {found['share_of_actions']:.1%} of {found['actions'] - found['not_found']:,} actions"
     text += f" and {amounts} revenue" if amounts else ""

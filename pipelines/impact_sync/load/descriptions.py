@@ -12,7 +12,7 @@ _MISSING = {
     "postgres": "select table_name, column_name from information_schema.columns where table_schema = %s and "
     "col_description(format('%%I.%%I', table_schema, table_name)::regclass, ordinal_position) is null",
 }
-"""Columns without a comment, by destination; the others are told by dlt itself, or cannot be."""
+"""Columns without a comment, by destination; elsewhere dlt writes them itself, or they cannot be written."""
 
 
 def describe(pipeline: dlt.Pipeline) -> None:

@@ -53,28 +53,27 @@ class Run:
 
 @contextmanager
 def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) -> Iterator[None]:
-    """Leave the row of a run that failed, if the warehouse is ours and can take it; an error of ours is raised bare."""
+    """Record a run that fails, unless the warehouse is another account's or was never filled.
+
+    An error of ours is raised without what dlt wraps around it.
+    """
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
         cause = root_cause(error)
-        with suppress(Exception):
+        with suppress(Exception):  # what failed may be the warehouse
             pipeline.abort_packages()
-            record_failed(pipeline, failed(cause), cause)
+            if not isinstance(cause, ForeignWarehouse) and Warehouse(pipeline).holds("sync_runs"):
+                row = failed(cause)
+                pipeline.run(runs(lambda: row))
         if isinstance(cause, ImpactError):
             raise cause from None
         raise
 
 
-def record_failed(pipeline: dlt.Pipeline, row: Run, cause: BaseException) -> None:
-    """Leave the row of a run that failed, unless the warehouse is another account's or was never filled."""
-    if not isinstance(cause, ForeignWarehouse) and Warehouse(pipeline).holds("sync_runs"):
-        pipeline.run(runs(lambda: row))
-
-
 @dlt.source(name="impact", section="impact")
 def runs(current: Callable[[], Run]) -> DltResource:
-    """The run as `current` tells it once everything before it in the package was extracted."""
+    """The run's row, built by `current` once everything before it in the package was extracted."""
 
     @dlt.resource(name="sync_runs", primary_key="run_id", write_disposition=MERGE, columns=COLUMNS)
     def sync_runs() -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from ..console.failures import complain, show_unread
 from ..console.screen import console, duration, progress, table
 from ..items.command import show as show_items
 from ..lake.command import afterwards
+from ..load.words import in_words
 from .run import DryRun, Summary, dry_run, sync
 
 _COUNTS = ("read", "new", "changed", "approved", "reversed", "restored")
@@ -23,7 +24,7 @@ def run(
     campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, items: bool | None = None
 ) -> int:
     """Sync, show the summary, return the exit code."""
-    with progress() as on_progress:
+    with progress(in_words) as on_progress:
         summary = sync(Settings.resolve(), Ask(campaigns, since, until), items=items, on_progress=on_progress)
     show(summary)
     return afterwards(summary.exit)
@@ -54,7 +55,7 @@ def show(summary: Summary) -> None:
     if rows.row_count:
         out.print(rows)
     else:
-        out.print(f"{title}: the API had no actions to give.")
+        out.print(f"{title}: the API returned no actions.")
     out.print(f"{summary.run.requests:,} requests, {summary.run.rows:,} actions received.")
     out.print(f"Warehouse: {summary.warehouse}", soft_wrap=True)
     if summary.items is not None:
@@ -89,7 +90,7 @@ def show_dry(plan: DryRun) -> None:
         f"as the API answered just now ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
     if plan.items:
-        out.print(f"Then the items of {plan.items:,} actions and of those that are new, as far as the hour allows.")
+        out.print(f"Then the items of {plan.items:,} actions and of new ones, as many as the hourly limit allows.")
 
 
 def _money(tally: Tally) -> str:

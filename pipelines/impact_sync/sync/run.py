@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import dlt
 from impact_source import Ask, Settings, Walk, impact
 from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
@@ -17,22 +14,16 @@ from impact_source.campaigns import explain
 from impact_source.errors import ImpactError
 from impact_source.items.queue import ItemQueue
 from impact_source.items.run import ItemAsk, ItemProgress
-from impact_source.items.spool import Spool
 from impact_source.plan.passes import Reading
 from impact_source.rows.diff import Tally
 from impact_source.warehouse import Warehouse
 
-from ..console.exits import Exit, exit_code, outcome_of, worst_exit
-from ..console.memory import release
+from ..console.exits import Exit, exit_code, worst_exit
 from ..corrections.evidence import weigh
 from ..items.run import ItemSummary, drain, kept_answers
-from ..load.descriptions import describe
-from ..load.runs import Run, recording, runs
-from ..views import create_views
-from ..warehouse.history import History
+from ..load.runs import Run
+from ..load.session import Package, Standing, Written, session
 from ..warehouse.open import open_pipeline, where
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,37 +77,36 @@ def sync(
     before it landed.
     """
     with (
-        open_pipeline() as pipeline,
-        Client(settings) as client,
-        kept_answers(pipeline, settings) as spool,
+        session(settings, "sync") as load,
+        kept_answers(load.pipeline, settings) as spool,
         Walk(
-            client,
-            Warehouse(pipeline),
-            uuid.uuid4().hex,
+            load.client,
+            load.warehouse,
+            load.run_id,
             ask,
+            listed=load.listed,
             on_progress=on_progress,
             on_updated=lambda ids: spool.forget(id_.as_py() for id_ in ids),
         ) as walk,
     ):
-        with recording(pipeline, lambda cause: _failed(walk, cause)):
-            history = History(pipeline, on=settings.history)
-            _load(pipeline, walk, history)
-            items_ = None
-            if walk.stopped is None:
-                items_ = _drain(pipeline, walk, spool, history, wanted=items, on_progress=on_progress)
-        weigh(pipeline, client.clock.now())
-        create_views(pipeline)
-        describe(pipeline)
+        read: list[ItemSummary] = []
+        load.standing = lambda: _standing(walk, *read)
+        for package in _packages(walk):
+            load(package)
+        if walk.stopped is None:
+            wanted = ItemAsk(ask.campaigns or settings.campaign_ids, _most(settings, items))
+            read.append(drain(load, wanted, spool, on_progress))
+        weigh(load.pipeline, load.client.clock.now())
         return Summary(
-            _run(walk, items_),
+            load.row(),
             dict(walk.tallies),
             walk.names,
             _notes(walk),
             walk.stopped,
-            items_,
+            next(iter(read), None),
             tuple(walk.unread.failures),
             len(walk.unread.left_out) + walk.unread.actions_left_out.total(),
-            where(pipeline),
+            where(load.pipeline),
         )
 
 
@@ -131,38 +121,10 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
         return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
 
 
-def _load(pipeline: dlt.Pipeline, walk: Walk, history: History) -> None:
+def _packages(walk: Walk) -> Iterator[Package]:
     while not walk.finished:
-        pipeline.run([impact(walk=walk, history=walk.settings.history), runs(lambda: _run(walk))])
-        history.actions(walk.earliest, walk.first_seen)
-        release()
-
-
-def _drain(  # noqa: PLR0913 - one fact each
-    pipeline: dlt.Pipeline,
-    walk: Walk,
-    spool: Spool,
-    history: History,
-    *,
-    wanted: bool | None,
-    on_progress: Callable[[ItemProgress], None],
-) -> ItemSummary:
-    """Read items; the run's row is written with them, its outcome that of the passes unless items end worse."""
-    settings = walk.settings
-    ask = ItemAsk(walk.ask.campaigns or settings.campaign_ids, _most(settings, wanted))
-    summary = drain(
-        pipeline,
-        walk.client,
-        walk.run_id,
-        ask,
-        spool=spool,
-        row=lambda: _run(walk),
-        history=history,
-        on_progress=on_progress,
-    )
-    if _run(walk, summary).exit_code != _run(walk).exit_code:
-        pipeline.run(runs(lambda: _run(walk, summary)))
-    return summary
+        source = impact(walk=walk, history=walk.settings.history)
+        yield Package(source, lambda: Written(walk.earliest, first_seen=walk.first_seen))
 
 
 def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT001 - said or not said by the user
@@ -170,39 +132,25 @@ def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT00
     return {None: settings.items_max_requests, True: settings.items_max_requests or None, False: 0}[wanted]
 
 
-def _run(walk: Walk, items: ItemSummary | None = None) -> Run:
+def _standing(walk: Walk, items: ItemSummary | None = None) -> Standing:
     """The ledger's row as things stand: with its outcome once the walk has ended."""
     started = walk.bounds.now if walk.bounds else None
-    if not walk.finished:
-        return Run(walk.run_id, started, None, walk.until, "running", None, walk.rows, walk.client.budget.spent)
-    code, outcome = Exit.DONE, "done"
+    return Standing(walk.rows, _ended(walk, items) if walk.finished else None, started, walk.until)
+
+
+def _ended(walk: Walk, items: ItemSummary | None) -> tuple[Exit, str]:
+    """The exit code and the outcome of the passes, or of the items where these end worse."""
     if walk.stopped is not None:
         code = exit_code(walk.stopped)
-        outcome = "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
-    elif failures := walk.unread.failures:
-        code, outcome = worst_exit(failures), type(failures[0].error).__name__
-    elif any(tally.rejected for tally in walk.tallies.values()):
-        code, outcome = Exit.DRIFT, "rejected records"
-    elif items is not None and (ended := items.ended)[0] is not Exit.EARLY:
+        return code, "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
+    if failures := walk.unread.failures:
+        return worst_exit(failures), type(failures[0].error).__name__
+    if any(tally.rejected for tally in walk.tallies.values()):
+        return Exit.DRIFT, "rejected records"
+    if items is not None and (ended := items.ended)[0] is not Exit.EARLY:
         code, outcome = ended
-    now = walk.client.clock.now()
-    return Run(walk.run_id, started, now, walk.until, outcome, int(code), walk.rows, walk.client.budget.spent)
-
-
-def _failed(walk: Walk, cause: BaseException) -> Run:
-    """The ledger's row of a run that failed."""
-    now = walk.client.clock.now()
-    started = walk.bounds.now if walk.bounds else now
-    return Run(
-        walk.run_id,
-        started,
-        now,
-        walk.until,
-        outcome_of(cause),
-        int(exit_code(cause)),
-        walk.rows,
-        walk.client.budget.spent,
-    )
+        return code, f"items: {outcome}" if code > Exit.DRIFT else outcome
+    return Exit.DONE, "done"
 
 
 def _notes(walk: Walk) -> tuple[str, ...]:

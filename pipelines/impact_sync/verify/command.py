@@ -11,8 +11,10 @@ from impact_source import Ask, Settings
 from ..console.failures import show_unread
 from ..console.screen import console, progress, table
 from ..lake.command import afterwards
+from ..load.words import in_words
 from .compare import Cell, Kind
-from .run import Report, verify
+from .report import Report
+from .run import verify
 
 _SHOWN = 20
 _COUNTS = ("verified", "missing", "stale", "gone", "newer")
@@ -20,7 +22,7 @@ _COUNTS = ("verified", "missing", "stale", "gone", "newer")
 
 def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
     """Verify, show what was found, return the exit code."""
-    with progress() as on_progress:
+    with progress(in_words) as on_progress:
         report = verify(Settings.resolve(), Ask(campaigns, since, until), repair=repair, on_progress=on_progress)
     show(report)
     return afterwards(report.exit)
@@ -94,5 +96,5 @@ def _verdict_of_actions(report: Report) -> str:
     gone = sum(one.kind is Kind.GONE for one in report.drift)
     if report.repaired:
         kept = f"; {gone:,} gone at the source kept and acknowledged" if gone else ""
-        return f"{actions} differed: {number - gone:,} mended{kept}."
-    return f"{actions} {verb}: `impact verify --repair` mends them and acknowledges what is gone at the source."
+        return f"{actions} differed: {number - gone:,} repaired{kept}."
+    return f"{actions} {verb}: `impact verify --repair` repairs them and acknowledges what is gone at the source."

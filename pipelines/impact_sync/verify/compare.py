@@ -11,13 +11,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from impact_source.rows.columns import ACTION
-from impact_source.rows.columns import Kind as ColumnKind
 from impact_source.rows.diff import differing_columns
-from impact_source.settings import LATE
-
-_PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
-"""What changes with the state of an action."""
 
 
 class Kind(StrEnum):
@@ -95,44 +89,6 @@ def compare(there: pa.Table, here: pa.Table | None) -> Compared:
     stale = wanted.filter(differs)
     counterparts = here.filter(pc.is_in(here["id"], value_set=stale["id"].combine_chunks()))
     return Compared(wanted.filter(pc.invert(differs)), there.filter(pc.invert(known)), stale, counterparts)
-
-
-def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Which of the missing and of the stale rows changed since the last sync reached `synced`, by what they say.
-
-    Both may have been created since then. A stale one may also have locked; been cleared, and not be so here; or, if
-    it was open and there was time, have passed to another state, which leaves no date. A missing one that is older
-    was there to be read, whatever happened to it since.
-    """
-    reach = synced - LATE
-    stale, mask = found.stale, _after(found.stale, "creation_date", reach)
-    here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
-    differs = differing_columns(stale, here)
-    mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
-    mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
-    if now - synced > LATE:
-        mask = pc.or_(mask, _passed(differs, here, synced))
-    return _after(found.missing, "creation_date", reach), mask
-
-
-def _passed(differs: dict[str, pa.ChunkedArray], here: pa.Table, synced: datetime) -> pa.ChunkedArray:
-    """Which rows differ as by a change of state, in actions that were open at the last sync.
-
-    The next sync re-reads every open action. One that locked before, and was not approved here, is no such case.
-    """
-    unlocked = pc.or_(pc.is_null(here["locking_date"]), _after(here, "locking_date", synced))
-    mask = pc.and_(differs["state"], pc.and_(unlocked, pc.is_null(here["cleared_date"])))
-    for name, differs_there in differs.items():
-        if name not in _PASSING:
-            mask = pc.and_(mask, pc.invert(differs_there))
-    return mask
-
-
-def _after(rows: pa.Table, name: str, since: datetime, now: datetime | None = None) -> pa.ChunkedArray:
-    mask = pc.greater(rows[name], pa.scalar(since))
-    if now is not None:
-        mask = pc.and_(mask, pc.less_equal(rows[name], pa.scalar(now)))
-    return pc.fill_null(mask, fill_value=False)
 
 
 def months(rows: pa.Table) -> dict[str | None, int]:

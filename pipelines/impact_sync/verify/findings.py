@@ -1,4 +1,4 @@
-"""What a verification has found so far: counts by campaign and month, differences, rows to mend."""
+"""What a verification has found so far: counts by campaign and month, differences, rows that repair them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Findings:
         """By campaign and month."""
         self.differences: dict[str, Difference] = {}
         """By id."""
-        self.mend: list[pa.Table] = []
+        self.repairs: list[pa.Table] = []
         """The API's rows for what is missing or stale."""
         self.rejected: set[str] = set()
         """Records that could not be typed, by id or as they came."""
         self.back: dict[str, str] = {}
-        """Actions that were gone and are met again, with their campaign."""
+        """Actions that were gone and are there again, with their campaign."""
         self.asked_again: set[str] = set()
         """Actions that are acknowledged to be gone, and were asked for once more."""
         self.misfits: dict[str, tuple[Rejected, Batch]] = {}
@@ -44,18 +44,25 @@ class Findings:
         for month, number in months(rows).items():
             self._count(campaign_id, month)[what] += number
 
+    def receive(self, batch: Batch, gone: Collection[str]) -> None:
+        """Record what was received that is no row, and which of the actions that were `gone` are there again."""
+        self.rejected |= {record.id or record.raw for record in batch.records.rejected}
+        met = set(gone).intersection(batch.ids.to_pylist()) if gone else ()
+        self.back |= dict.fromkeys(met, batch.reading.campaign_id)
+        self.misfits |= {record.id or "": (record, batch) for record in batch.records.misfits}
+
     def newer(self, one: Difference) -> None:
         """Count an action that changed since the last sync."""
         self._count(one.campaign_id, one.month)["newer"] += 1
 
     def report(self, found: list[Difference], at_api: Compared | None = None) -> None:
-        """Note differences that are real; the rows to mend them are among those `at_api`."""
+        """Record differences that are real; the rows that repair them are among those `at_api`."""
         for one in found:
             if one.action_id not in self.differences:  # else it was met under the campaign that it is of
                 self.differences[one.action_id] = one
                 self._count(one.campaign_id, one.month)[one.kind.value] += 1
         if at_api is not None and found:
-            self.mend.append(only(at_api.differing, [one.action_id for one in found]))
+            self.repairs.append(only(at_api.differing, [one.action_id for one in found]))
 
     def rows(self, run_id: str, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
         """The rows of `verify_results`: one for each action, for a stale one as many as columns differ."""
@@ -68,14 +75,8 @@ class Findings:
             for cell in one.cells:
                 values: dict[str, Any] = {"column": cell.column, "here": cell.here, "there": cell.there}
                 yield finding(*what, month=one.month, repaired=repaired, **values)
-
         for action_id, campaign_id in self.back.items():
             yield back(run_id, campaign_id, action_id, at)
 
     def _count(self, campaign_id: str, month: str | None) -> Count:
         return self.counts.setdefault((campaign_id, month), Counter())
-
-
-def without(found: list[Difference], ids: Collection[str]) -> list[Difference]:
-    """The differences of other actions than these."""
-    return [one for one in found if one.action_id not in ids]

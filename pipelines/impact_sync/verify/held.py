@@ -1,4 +1,4 @@
-"""What `impact verify` asks of the warehouse. Read only; made anew for each run, whose tables it looks up once."""
+"""What `impact verify` asks of the warehouse. Read only; created for each run, which looks up the tables once."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,7 @@ _FILES = (
     "to which each sync publishes"
 )
 _LOAD = timedelta(hours=1)
+_log = logging.getLogger(__name__)
 _NEVER_LANDED = (
     "failed: nothing of a load package landed for an hour, the warehouse does not answer or is very slow; run again, "
     "with a smaller sources.impact.package_rows if it happens again"

@@ -52,6 +52,7 @@ class Walk:
         run_id: str,
         ask: Ask = Ask(),  # noqa: B008 - it is immutable
         *,
+        listed: Campaigns | None = None,
         package_rows: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_updated: Callable[[pa.Array], None] = lambda _: None,
@@ -64,7 +65,7 @@ class Walk:
         self.finished = False
         self.first_seen: list[str] = []
         """Campaigns of which the warehouse held nothing when the run began."""
-        self._warehouse, self._on_progress = warehouse, on_progress
+        self._warehouse, self._listed, self._on_progress = warehouse, listed, on_progress
         self._package_rows = package_rows or client.settings.package_rows
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
         self._lander = Lander(warehouse, run_id, history=self.settings.history, on_updated=on_updated)
@@ -174,12 +175,12 @@ class Walk:
 
     def _choose(self) -> tuple[Campaigns, list[str]]:
         asked = self.ask.campaigns or self.settings.campaign_ids
-        self.campaigns = campaigns = find_campaigns(self.client, self._warehouse, asked)
+        self.campaigns = campaigns = find_campaigns(self.client, self._warehouse, asked, self._listed)
         self.names, self.unread.lost = campaigns.names, campaigns.lost
         return campaigns, campaigns.choose(asked)
 
     def _begin(self, state: State) -> Itinerary:
-        now = self.client.clock.now().replace(microsecond=0)
+        now = self.client.clock.server_now.replace(microsecond=0)
         self.client.clock.not_before(self._warehouse.latest_run())  # for stamps; windows end at the server's now
         bounds = self.ask.bounds(now)
         self._itinerary = Itinerary(self._warehouse, self.settings, bounds, state)

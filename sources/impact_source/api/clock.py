@@ -131,9 +131,14 @@ class Clock:
             f"{'ahead' if worst > _NONE else 'behind'}: not believed"
         )
 
+    @property
+    def server_now(self) -> datetime:
+        """The instant as the servers tell it, whatever an earlier run has reached."""
+        return self._local() + self.skew
+
     def now(self) -> datetime:
         """The instant, UTC."""
-        return self._local() + self.skew + self._rounded
+        return self.server_now + self._rounded
 
 
 def _words(apart: timedelta) -> str:

@@ -11,6 +11,7 @@ from impact_source.items.run import ItemProgress
 from impact_source.shown import visible
 from impact_sync.console.grid import Grid, widths
 from impact_sync.console.screen import bar
+from impact_sync.load.words import in_words
 from rich.console import Console
 
 WORDS = st.text("abcdefghij0123456789.-", min_size=1, max_size=30)
@@ -89,7 +90,7 @@ def test_names_that_steer_a_screen_are_visible(text: str, shown: str) -> None:
 def test_the_bar_says_what_there_is_room_for(width: int) -> None:
     """What it is about, how far it is and the time are there on every terminal; the rest is left out, never cut."""
     out = Console(file=StringIO(), width=width, height=5, force_terminal=True, color_system=None, legacy_windows=False)
-    with bar(out) as show:
+    with bar(out, in_words) as show:
         show(ItemProgress(done=123, of=45_678, waiting=2_000_000, per_second=12.3, requests_left=45_555))
     line = next(line for line in out.file.getvalue().splitlines() if "123" in line)  # type: ignore[attr-defined]
     assert "items" in line

@@ -10,6 +10,7 @@ import pytest
 from impact_source.items.run import ItemProgress
 from impact_sync.console.exits import root_cause
 from impact_sync.console.screen import progress
+from impact_sync.load.words import in_words
 
 from tests.impact_sync.console.test_ending import HERE, victim
 from tests.support.account import Account
@@ -26,7 +27,7 @@ def broken(code: str, verb: str, env: dict[str, str]) -> subprocess.CompletedPro
 
 def test_progress_without_a_terminal_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """However often a step is beyond those that were expected, lines come seconds apart, and the last one comes."""
-    with progress() as show:
+    with progress(in_words) as show:
         for done in range(
             1, 232
         ):  # as after a kill: answers that are kept cost no request, so more is done than allowed

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from impact_source.rows.columns import ACTION, SYNCED_AT
-from impact_source.settings import LATE
-from impact_sync.verify.compare import Cell, Difference, Kind, compare, months, newer, only
+from impact_sync.verify.compare import Cell, Difference, Kind, compare, months, only
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -100,72 +99,6 @@ def test_everything_is_missing_in_an_empty_warehouse(here: pa.Table | None) -> N
     ]
     nothing = compare(table(), table(action("a")))
     assert (ids(nothing.same), ids(nothing.missing), ids(nothing.stale)) == ([], [], [])
-
-
-LAST = NOW - 2 * DAY
-"""When the last sync was."""
-REACH = LAST - LATE
-
-
-@pytest.mark.parametrize(
-    ("here", "there", "is_newer"),
-    [
-        ({}, {"note": "x"}, False),
-        ({"creation_date": REACH}, {"creation_date": REACH, "note": "x"}, False),
-        ({"creation_date": REACH + SECOND}, {"creation_date": REACH + SECOND, "note": "x"}, True),
-        ({}, {"note": "x", "locking_date": REACH}, False),
-        ({}, {"note": "x", "locking_date": REACH + SECOND}, True),
-        ({}, {"note": "x", "locking_date": NOW}, True),
-        ({}, {"note": "x", "locking_date": NOW + SECOND}, False),
-        ({}, {"cleared_date": REACH}, False),
-        ({}, {"cleared_date": REACH + SECOND}, True),
-        ({}, {"cleared_date": NOW}, True),
-        ({}, {"cleared_date": NOW + SECOND}, False),
-        ({"cleared_date": NOW - DAY, "note": "y"}, {"cleared_date": NOW - DAY, "note": "x"}, False),
-        ({}, {"state": "REVERSED"}, True),
-        ({}, {"state": "REVERSED", "payout": Decimal(0), "locking_date": OLD}, True),
-        ({}, {"state": "REVERSED", "note": "x"}, False),
-        ({}, {"payout": Decimal(0)}, False),
-        ({"locking_date": LAST + SECOND}, {"state": "REVERSED", "locking_date": OLD}, True),
-        ({"locking_date": LAST}, {"state": "REVERSED", "locking_date": OLD}, False),
-        ({"cleared_date": OLD}, {"state": "REVERSED", "cleared_date": OLD}, False),
-        ({"cleared_date": OLD}, {"state": "REVERSED"}, False),
-    ],
-)
-def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
-    here: dict[str, Any],
-    there: dict[str, Any],
-    is_newer: bool,  # noqa: FBT001 - what is expected
-) -> None:
-    """A difference that the last sync could not know is told apart from one that it missed, by its dates alone."""
-    found = compare(table(action("a", **there)), table(action("b"), action("a", **here)))
-    assert ids(found.stale) == ["a"]
-    missing, stale = newer(found, LAST, NOW)
-    assert (missing.to_pylist(), stale.to_pylist()) == ([], [is_newer])
-
-
-def test_a_state_that_changed_right_after_a_sync_is_no_excuse() -> None:
-    """Within the hour in which rows may show late, a sync has had no time to be overtaken."""
-    found = compare(table(action("a", state="REVERSED")), table(action("a")))
-    assert newer(found, NOW - LATE, NOW)[1].to_pylist() == [False]
-    assert newer(found, NOW - LATE - SECOND, NOW)[1].to_pylist() == [True]
-
-
-def test_each_stale_row_is_compared_with_its_own() -> None:
-    """The order in which the warehouse holds its rows says nothing."""
-    found = compare(
-        table(action("a", state="REVERSED"), action("b", note="x"), action("c", creation_date=NOW, note="x")),
-        table(action("c", creation_date=NOW), action("b"), action("a")),
-    )
-    assert ids(found.stale) == ["a", "b", "c"]
-    assert newer(found, LAST, NOW)[1].to_pylist() == [True, False, True]
-
-
-def test_a_missing_action_is_excused_by_when_it_was_created() -> None:
-    """One that is older than the last sync was there to be read, whatever happened to it since."""
-    missing = [action("a", creation_date=REACH), action("b", creation_date=REACH + SECOND)]
-    missing += [action("c", creation_date=None), action("d", locking_date=NOW)]
-    assert newer(compare(table(*missing), None), LAST, NOW)[0].to_pylist() == [False, True, False, False]
 
 
 def test_rows_are_counted_by_the_month_of_their_event() -> None:

@@ -17,15 +17,15 @@ import pytest
 from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Ask
 from impact_source.account import State
-from impact_source.api.client import Client
 from impact_source.errors import ConfigurationError, ForeignWarehouse, ShortAnswers, UnknownCampaign
 from impact_source.rows.columns import ACTION
 from impact_source.rows.landing import Landing
 from impact_source.rows.parse import Reader
 from impact_sync.console.exits import Exit
+from impact_sync.load.session import session
 from impact_sync.verify.compare import Difference, Kind
-from impact_sync.verify.run import Report, Verification, verify
-from impact_sync.warehouse.open import open_pipeline
+from impact_sync.verify.report import Report
+from impact_sync.verify.run import Verification, verify
 
 from tests.impact_source.actions.test_landing import load
 from tests.impact_sync.sync.test_readings import refusal
@@ -181,10 +181,11 @@ def test_a_repair_that_did_not_land_is_no_repair(account: Make) -> None:
     wrong = pa.array([Decimal(99)] * len(held), held["payout"].type)
     held = held.set_column(held.schema.get_field_index("payout"), "payout", wrong)
     state: State = {"campaigns": {"1000": {"updated": one.world.now.isoformat()}}}
-    with open_pipeline() as pipeline, Client(one.settings()) as client:
+    with session(one.settings(), "verify") as run:
+        pipeline = run.pipeline
         load(pipeline, Landing(actions=held))
         ask = Ask(since=one.world.now - timedelta(days=2))
-        with Verification(client, pipeline, ask, repair=True) as verification:
+        with Verification(run, ask, repair=True) as verification:
             verification.read(state)
             report = verification.report()
             assert {found.action_id: found.kind for found in report.drift} == {missing: Kind.MISSING, stale: Kind.STALE}
@@ -473,7 +474,7 @@ def test_the_command_names_the_differences_and_ends_with_their_code(synced: Make
     assert bad in output
     assert "[red]x[/]" in output
     assert "1 action differs" in output
-    assert "1 action differed: 1 mended" in clean(impact("verify", "--repair", env=environment(one)), 0)
+    assert "1 action differed: 1 repaired" in clean(impact("verify", "--repair", env=environment(one)), 0)
     one.assert_true()
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 
-import dlt
-from impact_source.account import claim_warehouse
 from impact_source.api.client import Client
-from impact_source.campaigns import list_campaigns
 from impact_source.settings import Settings
-from impact_source.warehouse import Warehouse
 
-from ...warehouse.open import beside, open_pipeline
+from ...load.session import Load, session
+from ...warehouse.open import beside
 from ..journal.columns import NEVER_LEFT, Status
 from ..journal.file import Disagreement, JournalFile, Known
 from ..journal.table import Journal
@@ -25,7 +21,7 @@ from ..reread import Rereader
 class Desk:
     """What it takes to work on the journal: the warehouse and the API, opened and found to agree."""
 
-    pipeline: dlt.Pipeline
+    load: Load
     client: Client
     journal: Journal
     file: JournalFile
@@ -48,18 +44,20 @@ class Desk:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Desk]:
-    """Open the journal, for one account. Calls whose sender died are noted as what the file knows of them."""
-    with open_pipeline() as pipeline, Client(settings) as client, Rereader(client, pipeline) as rereader:
-        claim_warehouse(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
-        journal, file = Journal(pipeline), JournalFile(beside(pipeline))
-        known = file.compare(journal.left())
-        # It sets the clock, hears the budget, tries the credentials.
-        list_campaigns(client, Warehouse(pipeline).latest_run())
-        _note_forsaken(journal, known, client)
-        yield Desk(pipeline, client, journal, file, rereader, known)
+    """Open the journal, for one account. Calls whose sender died are recorded as what the file knows of them."""
+    with session(settings, "corrections", compare) as load, Rereader(load) as rereader:
+        journal, file, known = compare(load)
+        _record_forsaken(journal, known, load.client)
+        yield Desk(load, load.client, journal, file, rereader, known)
 
 
-def _note_forsaken(journal: Journal, known: Known, client: Client) -> None:
+def compare(load: Load) -> tuple[Journal, JournalFile, Known]:
+    """Journal and file, and what the file knows. Raises `Disagreement` where that is more than the journal has."""
+    journal, file = Journal(load.pipeline), JournalFile(beside(load.pipeline))
+    return journal, file, file.compare(journal.left())
+
+
+def _record_forsaken(journal: Journal, known: Known, client: Client) -> None:
     for call in journal.forsaken(client.clock.now()):
         status = Status(known.standing.get(call.id, Status.SENDING))
         if status in (Status.SENDING, Status.ACCEPTED, *NEVER_LEFT) and known.batches.get(call.id):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from impact_source.errors import ConfigurationError, NotFound, ReadingError
 from impact_source.settings import Settings
 
-from ...load.descriptions import describe
 from ...warehouse.open import beside, open_pipeline
 from ..journal.calls import Call
 from ..journal.columns import Status
@@ -47,7 +46,6 @@ def look(settings: Settings, plan_id: str) -> list[Waiting]:
             settle_lost(settler, lost)
             settler.poll_all()
         waiting = desk.journal.waiting(plan_id)
-        describe(desk.pipeline)
         found = []
         for call in waiting:
             now = desk.rereader.look(call)

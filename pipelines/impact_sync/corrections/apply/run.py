@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from impact_source.actions.unread import Failure
@@ -14,13 +11,13 @@ from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
 from impact_source.settings import Settings
 
 from ...console.exits import Exit, exit_code, worst_exit
-from ...load.descriptions import describe
-from ...load.runs import Run, record_failed
+from ...load.session import Standing
 from ..journal.calls import Call
 from ..journal.columns import LEFT, NOT_DONE, WAITING, Status
-from .desk import Desk, opened
-from .progress import CallProgress
-from .sending import Sender
+from .desk import opened
+from .sending import CallProgress, Sender
+
+_OUTCOMES = {Exit.DONE: "done", Exit.DRIFT: "not as asked", Exit.EARLY: "stopped early"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,12 @@ class Applied:
         if self.error is not None and not isinstance(self.error, BudgetSpent):
             return exit_code(self.error)
         return worst_exit(self.unread) if self.unread else ended(self.calls)
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in a word: what stopped it, or how the plan stands."""
+        error = self.error or next((failure.error for failure in self.unread), None)
+        return type(error).__name__ if error else _OUTCOMES[self.exit]
 
 
 def ended(calls: list[Call]) -> Exit:
@@ -67,25 +70,14 @@ def apply(
             raise ConfigurationError(msg)
         if any(call.status == Status.PLANNED for call in calls):
             desk.check_home(plan_id)
-        run, began = Sender(desk, len(calls), on_progress), desk.client.clock.now()
+        run = Sender(desk, len(calls), on_progress)
         error = None
         try:
             run.settle_earlier(calls)
             note = run.send(calls, limit_amount)
             run.settle(plan_id)
-            if unread := tuple(desk.rereader.unread.values()):
-                _record(desk, began, unread[0].error)
         except ImpactError as stopped:
             error, note = stopped, None
-            _record(desk, began, stopped)
-        describe(desk.pipeline)
-        return Applied(desk.journal.plan(plan_id), error, note, tuple(desk.rereader.unread.values()))
-
-
-def _record(desk: Desk, began: datetime, error: ImpactError) -> None:
-    """Leave a row in `sync_runs`: the journal says what became of each call, not that the run stopped."""
-    outcome, now = f"corrections: {type(error).__name__}", desk.client.clock.now()
-    spent = desk.client.budget.spent
-    row = Run(uuid.uuid4().hex, began, now, None, outcome, int(exit_code(error)), 0, spent)
-    with suppress(Exception):  # what stopped it may be the warehouse
-        record_failed(desk.pipeline, row, error)
+        applied = Applied(desk.journal.plan(plan_id), error, note, tuple(desk.rereader.unread.values()))
+        desk.load.standing = lambda: Standing(ended=(applied.exit, applied.outcome))
+        return applied

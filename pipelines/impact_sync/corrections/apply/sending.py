@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -40,7 +41,6 @@ from ..journal.table import Taken
 from ..live import Live, changed_since
 from .desk import Desk
 from .lost import settle_lost
-from .progress import CallProgress
 from .settle import Settler, uncertain
 
 _FRESH = 60.0
@@ -49,6 +49,16 @@ _DOUBTFUL = timedelta(days=1)
 """So long after it left a call that diverged is looked at again by an apply; a sync does so for longer."""
 _LOST_IN_A_ROW = 3
 """Calls without a valid answer after which no more are sent."""
+
+
+@dataclass(frozen=True)
+class CallProgress:
+    """Calls `done` (sent or left out) `of` those of the plan, and how many were settled by this run."""
+
+    done: int
+    of: int
+    settled: int
+    requests_left: int
 
 
 def check_requests(calls: Iterable[Call]) -> None:

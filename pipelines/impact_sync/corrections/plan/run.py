@@ -6,27 +6,21 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from impact_source.account import claim_warehouse
 from impact_source.api.changes import Request
-from impact_source.api.client import Client
-from impact_source.campaigns import list_campaigns
 from impact_source.errors import ConfigurationError
 from impact_source.settings import Settings
-from impact_source.warehouse import Warehouse
 from typing_extensions import override
 
-from ...warehouse.open import beside, open_pipeline
+from ...load.session import Load, session
+from ..apply.desk import compare
 from ..journal.calls import Call, Row, calls_of
 from ..journal.columns import NAMES, Status
-from ..journal.file import JournalFile
-from ..journal.table import Journal
 from ..reread import Rereader
 from .request import read_file, read_query, shown
 from .validate import Invalid, validate
@@ -69,22 +63,16 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
     cannot be read and for a warehouse without actions.
     """
     requested = read_file(source.file) if source.file else None
-    with open_pipeline() as pipeline, Client(settings) as client:
-        claim_warehouse(deepcopy(pipeline.state.get("sources", {}).get("impact", {})), settings)
-        if not Warehouse(pipeline).holds():
-            msg = "there are no actions yet that could be corrected: run `impact sync` first"
-            raise ConfigurationError(msg)
+    with session(settings, "corrections", _check_ready) as load:
+        pipeline, client = load.pipeline, load.client
         if requested is None:
             requested = read_query(pipeline, source.sql or "")
-        journal = Journal(pipeline)
-        file = JournalFile(beside(pipeline))
-        file.compare(journal.left())
-        list_campaigns(client, Warehouse(pipeline).latest_run())
+        journal, file, _ = compare(load)
         now, began = client.clock.now(), time.monotonic()
         checked = validate(requested, pipeline, journal, settings, now)
         seconds = time.monotonic() - began
         if checked.unread and len(checked.unread) < client.budget.allowed:
-            with Rereader(client, pipeline) as rereader:
+            with Rereader(load) as rereader:
                 rereader.land_items(checked.unread)
             checked = validate(requested, pipeline, journal, settings, now)
         plan_id = f"{now:%Y%m%d}-{uuid.uuid4().hex[:8]}"
@@ -94,6 +82,13 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
             file.planned(plan_id, now)
             journal.add(rows)
         return Plan(plan_id if stored else None, calls_of(rows), checked.invalid, seconds)
+
+
+def _check_ready(load: Load) -> None:
+    if not load.warehouse.holds():
+        msg = "there are no actions yet that could be corrected: run `impact sync` first"
+        raise ConfigurationError(msg)
+    compare(load)
 
 
 def actor(settings: Settings) -> str:

@@ -259,7 +259,7 @@ def test_after_some_lost_answers_in_a_row_nothing_more_is_sent(desk: Make) -> No
 
 
 def test_an_apply_that_fails_is_in_the_ledger(desk: Make) -> None:
-    """Whatever stopped an apply, sync_runs has a row that names it, with the exit code; one that ends well has none."""
+    """Whatever stopped an apply, sync_runs has a row that names it, with the exit code."""
     one = desk()
     actions = [one.create() for _ in range(4)]
     one.sync()

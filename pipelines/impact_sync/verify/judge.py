@@ -1,0 +1,140 @@
+"""What a comparison of the API with the warehouse means: drift, newer than the last sync, or gone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from impact_source.actions.unread import Failure
+from impact_source.plan.gone import Gone
+from impact_source.plan.windows import Window
+from impact_source.rows.columns import ACTION
+from impact_source.rows.columns import Kind as ColumnKind
+from impact_source.rows.diff import differing_columns
+from impact_source.settings import LATE
+
+from ..console.exits import Exit, worst_exit
+from .compare import Compared, Difference, Kind
+
+_PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
+"""What changes with the state of an action."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows of the API, compared and judged: what differs, less those that are newer than the last sync."""
+
+    found: Compared
+    newer: pa.Table
+    """Missing or stale rows that changed since the last sync."""
+    updated: frozenset[str]
+    """Ids of the newer rows that the warehouse holds as they were."""
+
+
+def without_unexpected(found: Compared, start: datetime | None) -> tuple[Compared, int]:
+    """Without the missing actions that no sync would load, since it begins at `start`; how many these are."""
+    if start is None or not len(found.missing):
+        return found, 0
+    late = found.missing.filter(pc.greater_equal(found.missing["creation_date"], pa.scalar(start)))
+    return replace(found, missing=late), len(found.missing) - len(late)
+
+
+def without_newer(found: Compared, synced: datetime | None, now: datetime) -> Judged:
+    """Without the rows that changed since the last sync reached `synced`; without a sync, that is all of them."""
+    sides = (found.missing, found.stale)
+    if not any(map(len, sides)):
+        return Judged(found, found.missing, frozenset())
+    if synced is None:
+        masks = [pa.array([True] * len(rows), pa.bool_()) for rows in sides]
+    else:
+        masks = list(newer(found, synced, now))
+    since = [rows.filter(mask) for rows, mask in zip(sides, masks, strict=True)]
+    missing, stale = (rows.filter(pc.invert(mask)) for rows, mask in zip(sides, masks, strict=True))
+    left = replace(found, missing=missing, stale=stale)
+    return Judged(left, pa.concat_tables(since), frozenset(since[1]["id"].to_pylist()))
+
+
+def lasting(first: Difference, now: Difference) -> Difference | None:
+    """What differs as it did at the first reading; None where only other columns differ: it is changing right now."""
+    columns = {cell.column for cell in first.cells}
+    cells = tuple(cell for cell in now.cells if cell.column in columns)
+    return None if now.kind is Kind.STALE and not cells else replace(now, cells=cells)
+
+
+def split(found: Sequence[Difference], newer: Collection[str]) -> tuple[list[Difference], list[Difference]]:
+    """Differences that are real, and those of actions that are known to be newer."""
+    real = [one for one in found if one.action_id not in newer]
+    return real, [one for one in found if one.action_id in newer]
+
+
+def unreturned(held: Sequence[tuple[str, datetime]], known: Collection[str]) -> dict[str, datetime]:
+    """Actions that are held of a window, with their EventDate, and that it did not return."""
+    return {id_: event for id_, event in held if id_ not in known}
+
+
+def known_gone(unreturned: Collection[str], gone: Mapping[str, Gone], now: datetime) -> list[str]:
+    """Actions that no window returned and that need no request: acknowledged to be gone, and asked for lately."""
+    return sorted(id_ for id_ in unreturned if is_acknowledged(id_, gone) and not gone[id_].is_news(now))
+
+
+def is_acknowledged(action_id: str, gone: Mapping[str, Gone]) -> bool:
+    """Whether an earlier repair has acknowledged that an action is gone."""
+    return action_id in gone and gone[action_id].acknowledged
+
+
+def hidden(found: pa.Table, campaign_id: str, verified: Window) -> tuple[str, datetime] | None:
+    """An action that was found by its id, and that the windows should have returned, with its EventDate."""
+    event = found["event_date"]
+    dated = pc.and_(pc.greater_equal(event, pa.scalar(verified.start)), pc.less_equal(event, pa.scalar(verified.end)))
+    inside = found.filter(pc.and_(dated, pc.equal(found["campaign_id"], campaign_id)))
+    return (inside["id"][0].as_py(), inside["event_date"][0].as_py()) if len(inside) else None
+
+
+def ended(failures: Sequence[Failure], *, drift: bool, repaired: bool) -> tuple[Exit, str]:
+    """The exit code of a verification and its name."""
+    if failures:
+        return worst_exit(failures), type(failures[0].error).__name__
+    if not drift:
+        return Exit.DONE, "done"
+    return (Exit.DONE, "repaired") if repaired else (Exit.DRIFT, "drift")
+
+
+def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Which of the missing and of the stale rows changed since the last sync reached `synced`, by their own dates.
+
+    Both may have been created since then. A stale one may also have locked; been cleared, and not be so here; or, if
+    it was open and there was time, have passed to another state, which leaves no date. A missing one that is older
+    was there to be read, whatever happened to it since.
+    """
+    reach = synced - LATE
+    stale, mask = found.stale, _after(found.stale, "creation_date", reach)
+    here = found.here.take(pc.index_in(stale["id"], value_set=found.here["id"].combine_chunks()))
+    differs = differing_columns(stale, here)
+    mask = pc.or_(mask, _after(stale, "locking_date", reach, now))
+    mask = pc.or_(mask, pc.and_(_after(stale, "cleared_date", reach, now), differs["cleared_date"]))
+    if now - synced > LATE:
+        mask = pc.or_(mask, _passed(differs, here, synced))
+    return _after(found.missing, "creation_date", reach), mask
+
+
+def _passed(differs: dict[str, pa.ChunkedArray], here: pa.Table, synced: datetime) -> pa.ChunkedArray:
+    """Which rows differ as by a change of state, in actions that were open at the last sync.
+
+    The next sync re-reads every open action. One that locked before, and was not approved here, is no such case.
+    """
+    unlocked = pc.or_(pc.is_null(here["locking_date"]), _after(here, "locking_date", synced))
+    mask = pc.and_(differs["state"], pc.and_(unlocked, pc.is_null(here["cleared_date"])))
+    for name, differs_there in differs.items():
+        if name not in _PASSING:
+            mask = pc.and_(mask, pc.invert(differs_there))
+    return mask
+
+
+def _after(rows: pa.Table, name: str, since: datetime, now: datetime | None = None) -> pa.ChunkedArray:
+    mask = pc.greater(rows[name], pa.scalar(since))
+    if now is not None:
+        mask = pc.and_(mask, pc.less_equal(rows[name], pa.scalar(now)))
+    return pc.fill_null(mask, fill_value=False)
