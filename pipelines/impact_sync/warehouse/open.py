@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,8 @@ from ..console.ending import WITHIN, watchdog
 from ..console.exits import WarehouseBusy, WarehouseLost, root_cause
 from .dropped import recreate_dropped, refuse_dropped
 from .duckdb import destination as duckdb_file
+from .migrations.migrate import versioned
+from .migrations.steps import STEPS, Step
 from .preload import preload
 
 if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
@@ -69,11 +71,12 @@ class _Patience(NullCollector):
 
 
 @contextmanager
-def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
+def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> Iterator[dlt.Pipeline]:
     """The pipeline on the configured warehouse, its state restored from there.
 
     Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
-    (30 seconds), `ConfigurationError` where the warehouse cannot be opened.
+    (30 seconds), `ConfigurationError` where the warehouse cannot be opened, or is of another schema version than the
+    `steps` lead to and cannot be migrated.
     """
     wait = _seconds("impact.warehouse_wait", 30.0)
     watchdog.within = _seconds("impact.shutdown_wait", WITHIN)
@@ -112,6 +115,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         if read_only and not pipeline.default_schema_name:
             raise ConfigurationError(_EMPTY.format(where=f"in {kind()}"))
         pipeline._state_restored = True  # noqa: SLF001 - else the first `run` does it once more
+        stack.enter_context(versioned(pipeline, read_only=read_only, steps=steps))
         (refuse_dropped if read_only else recreate_dropped)(pipeline)
         yield pipeline
 
