@@ -84,9 +84,9 @@ class Rereader:
         except NotFound as error:
             return error
         except ReadingError as error:
-            self._windows.unread.fail(self._failed(call.action_id, call.first["campaign_id"], error))
+            self._windows.unread.fail(self._failed(call.action_id, call.first.campaign_id, error))
             return error
-        self._windows.unread.succeed(self._reading(call.first["campaign_id"]), one_by_one=True)
+        self._windows.unread.succeed(self._reading(call.first.campaign_id), one_by_one=True)
         self.unread.pop(call.action_id, None)
         return live
 
@@ -137,7 +137,7 @@ class Rereader:
         return Live(action, self._items_of(call) if call.items else None)
 
     def _items_of(self, call: Call) -> dict[str, dict[str, Any]]:
-        (listing,) = self._list({call.action_id: call.first["campaign_id"]})
+        (listing,) = self._list({call.action_id: call.first.campaign_id})
         if listing.status != Status.LISTED:
             raise _not_listed(listing)
         return by_sku(_rows(listing))
@@ -145,7 +145,7 @@ class Rereader:
     def _read(self, calls: Iterable[Call]) -> Iterator[Batch]:
         ids: dict[str, list[str]] = defaultdict(list)
         for call in calls:
-            ids[call.first["campaign_id"]].append(call.action_id)
+            ids[call.first.campaign_id].append(call.action_id)
         for campaign_id, some in ids.items():
             self._actions.watches[campaign_id].gone = self._warehouse.gone(campaign_id)
             before, met = len(self._windows.unread.failures), set[str]()

@@ -20,8 +20,7 @@ from ..console.failures import complain, show_unread
 from ..console.screen import console, progress, table
 from .apply import resolve as resolving
 from .apply.run import Applied, apply, ended
-from .journal.calls import Row
-from .journal.columns import WAITING, Status
+from .journal.columns import WAITING, Correction, Status
 from .plan.run import Plan, Source, plan
 from .status import Found, status, waiting
 from .tables import MOST, changes, minute, money, moves
@@ -95,7 +94,7 @@ def show_applied(plan_id: str, applied: Applied) -> int:
     show_unread(applied.unread, 0)
     if applied.error is not None:
         complain(applied.error)
-    if any(row["status"] in WAITING for row in rows):
+    if any(row.status in WAITING for row in rows):
         console().print(f"Some wait for a person: impact corrections resolve {plan_id}")
     if applied.exit is Exit.EARLY:
         console().print(f"Work is left: run impact corrections apply {plan_id} again.")
@@ -149,7 +148,7 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     for one in left[:MOST]:
         first = one.call.first
         shows = one.shows or "shows what was asked"
-        rows.add_row(one.call.lines, one.call.action_id, first["request"], first["outcome"] or "", shows)
+        rows.add_row(one.call.lines, one.call.action_id, first.request, first.outcome or "", shows)
     console().print(rows)
     _more(len(left) - MOST, f"impact corrections status {plan_id}")
     for name, means in resolving.VERDICTS.items():
@@ -171,9 +170,9 @@ def _agreed(question: str) -> bool:
         raise KeyboardInterrupt from None
 
 
-def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
+def _print_unsettled(plan_id: str, rows: list[Correction]) -> None:
     done = (Status.CONFIRMED, Status.PLANNED)
-    wrong = [row for row in rows if row["status"] not in done or (row["status"] == Status.PLANNED and row["outcome"])]
+    wrong = [row for row in rows if row.status not in done or (row.status == Status.PLANNED and row.outcome)]
     if not wrong:
         return
     told = table(
@@ -187,7 +186,7 @@ def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
         texts=("outcome",),
     )
     for row in wrong[:MOST]:
-        told.add_row(str(row["line"]), row["action_id"], row["sku"] or "", row["status"], row["outcome"] or "")
+        told.add_row(str(row.line), row.action_id, row.sku or "", row.status, row.outcome or "")
     console().print(told)
     _more(len(wrong) - MOST, f"impact corrections status {plan_id}")
 
@@ -221,16 +220,16 @@ def _show_status(found: Found) -> None:
         for call in found.calls:
             for row in call.rows:
                 change = ", ".join(f"{what} {was} → {becomes}" for what, was, becomes in moves(row))
-                cells = (row["action_id"], row["sku"] or "", change, row["status"], row["outcome"] or "")
-                lines.add_row(str(row["line"]), *cells)
+                cells = (row.action_id, row.sku or "", change, row.status, row.outcome or "")
+                lines.add_row(str(row.line), *cells)
         out.print(lines)
     if number := waiting(found):
         out.print(f"Waiting for a person: {number:,} (impact corrections resolve PLAN).")
     out.print(f"What left is also in {found.file}", soft_wrap=True)
 
 
-def _counted(rows: list[Row]) -> str:
-    return _list(Counter(str(row["status"]) for row in rows))
+def _counted(rows: list[Correction]) -> str:
+    return _list(Counter(str(row.status) for row in rows))
 
 
 def _list(counts: dict[str, int] | Counter[str]) -> str:

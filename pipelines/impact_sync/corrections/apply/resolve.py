@@ -70,14 +70,14 @@ def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: St
         file.compare(journal.left())
         _known(journal, plan_id)
         waiting = journal.waiting(plan_id)
-        named = [call for call in waiting if not lines or any(row["line"] in lines for row in call.rows)]
-        if missing := set(lines) - {row["line"] for call in named for row in call.rows}:
+        named = [call for call in waiting if not lines or any(row.line in lines for row in call.rows)]
+        if missing := set(lines) - {row.line for call in named for row in call.rows}:
             msg = f"line {', '.join(map(str, sorted(missing)))} of plan {plan_id} does not wait for anybody's word"
             raise ConfigurationError(msg)
         now, who = datetime.now(UTC), actor(settings)
         for call in named:
             said = f"{who}: {VERDICTS[verdict]}" + (f" ({note})" if note else "")
-            outcome = "; ".join(part for part in (call.first["outcome"], said) if part)
+            outcome = "; ".join(part for part in (call.first.outcome, said) if part)
             settled_at = None if verdict is Status.PLANNED else now
             # The file first: where only it says "may be sent again", nothing is sent; the other way, apply refuses.
             file.stands(call, verdict, now)

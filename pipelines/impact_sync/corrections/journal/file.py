@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 from impact_source.errors import ConfigurationError
 
-from .calls import Call, Row
-from .columns import COLUMNS, MONEY, NEVER_LEFT, TIME, Status
+from .calls import Call
+from .columns import COLUMNS, MONEY, NEVER_LEFT, TIME, Correction, Status
 
 _KINDS = {column.name: column.type for column in COLUMNS}
 
@@ -31,7 +31,7 @@ class Known:
     """What the file knows: plans, rows of the calls that left, how they stood, the submissions that answered them."""
 
     plans: set[str] = field(default_factory=set)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
+    rows: dict[str, list[Correction]] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     batches: dict[str, str] = field(default_factory=dict)
 
@@ -53,9 +53,8 @@ class JournalFile:
 
     def leaves(self, call: Call, claim: str, at: datetime) -> None:
         """Note, to the disk, that a call is about to leave. Raises `ConfigurationError` where that cannot be done."""
-        rows = [{name: value for name, value in row.items() if value is not None} for row in call.rows]
-        for row in rows:
-            row |= {"status": Status.SENDING, "claim": claim, "claimed_at": at}
+        sent = call.having(status=Status.SENDING, claim=claim, claimed_at=at)
+        rows = [{name: value for name, value in vars(row).items() if value is not None} for row in sent.rows]
         self._append({"at": at, "event": "leaves", "call_id": call.id, "rows": rows})
 
     def stands(self, call: Call, status: Status, at: datetime, batch_id: str | None = None) -> None:
@@ -125,7 +124,7 @@ class JournalFile:
         return ConfigurationError(msg)
 
 
-def restored(known: Known, held: Mapping[str, str]) -> Sequence[Row]:
+def restored(known: Known, held: Mapping[str, str]) -> Sequence[Correction]:
     """Rows that a table lacks, or has as planned, as far as the file knows what became of them."""
     rows = []
     for call in sorted(known.gone):
@@ -134,7 +133,7 @@ def restored(known: Known, held: Mapping[str, str]) -> Sequence[Row]:
             if status in (Status.SENDING, Status.ACCEPTED, Status.UNKNOWN):
                 status = Status.ACCEPTED if batch else Status.UNKNOWN
             outcome = "known from the journal file alone: the database was put back to an older copy"
-            rows += [row | {"status": status, "batch_id": batch, "outcome": outcome} for row in known.rows[call]]
+            rows += [replace(row, status=status, batch_id=batch, outcome=outcome) for row in known.rows[call]]
     return rows
 
 
@@ -163,9 +162,9 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _typed(row: dict[str, Any]) -> Row:
-    typed: Row = dict.fromkeys(_KINDS)
+def _typed(row: dict[str, Any]) -> Correction:
+    typed: dict[str, Any] = dict.fromkeys(_KINDS)
     for name, value in row.items():
         kind = _KINDS[name]
         typed[name] = Decimal(value) if kind == MONEY else datetime.fromisoformat(value) if kind == TIME else value
-    return typed
+    return Correction(**typed)

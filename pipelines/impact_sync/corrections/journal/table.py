@@ -19,7 +19,7 @@ from impact_source.errors import ImpactError
 from impact_source.rows.columns import MONEY as ARROW_MONEY
 from impact_source.rows.columns import TIME as ARROW_TIME
 
-from .calls import Call, Row, calls_of
+from .calls import Call, calls_of
 from .columns import (
     COLUMNS,
     COUNT,
@@ -32,6 +32,7 @@ from .columns import (
     TIME,
     UNSETTLED,
     WAITING,
+    Correction,
     Field,
     Status,
 )
@@ -41,7 +42,7 @@ _FORSAKEN_AFTER = timedelta(minutes=15)
 """No request takes longer: whoever claimed a call before is not sending it any more."""
 _PLANNED = "impact_planned"
 _ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
-_TIMES = [place for place, field in enumerate(COLUMNS) if field.type == TIME]
+_TIMES = [field.name for field in COLUMNS if field.type == TIME]
 
 
 class Taken(ImpactError):
@@ -66,7 +67,7 @@ class Journal:
             return False
         return True
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Correction]) -> None:
         """Store a plan."""
         with self._transaction() as client:
             columns = ", ".join(f"{client.escape_column_name(field.name)} {field.type}" for field in COLUMNS)
@@ -78,14 +79,14 @@ class Journal:
                 )
             self._insert(client, rows)
 
-    def restore(self, rows: Sequence[Row]) -> None:
+    def restore(self, rows: Sequence[Correction]) -> None:
         """Put in rows that the table lacks, as the file beside it knows them."""
         if not self.exists:
             self.add(rows)
             return
         with self._transaction() as client:
             for row in rows:
-                client.execute_sql(f"delete from {self._table} where correction_id = %s", row["correction_id"])
+                client.execute_sql(f"delete from {self._table} where correction_id = %s", row.correction_id)
             self._insert(client, rows)
 
     def plan(self, plan_id: str) -> list[Call]:
@@ -160,12 +161,12 @@ class Journal:
                 f"update {self._table} set {sets} where call_id = %s", *_plain((*values.values(), call.id))
             )
 
-    def record_rows(self, told: Sequence[tuple[Row, Status, str]], at: datetime) -> None:
+    def record_rows(self, told: Sequence[tuple[Correction, Status, str]], at: datetime) -> None:
         """Note how single corrections ended."""
         sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
         with self._transaction() as client:
             for row, status, outcome in told:
-                client.execute_sql(sql, str(status), outcome, at, row["correction_id"])
+                client.execute_sql(sql, str(status), outcome, at, row.correction_id)
 
     def forsaken(self, now: datetime) -> list[Call]:
         """Calls whose sender died on the way: nobody knows whether they left."""
@@ -216,7 +217,7 @@ class Journal:
         with self._client as client, client.begin_transaction():
             yield client
 
-    def _insert(self, client: SqlClientBase[Any], rows: Sequence[Row]) -> None:
+    def _insert(self, client: SqlClientBase[Any], rows: Sequence[Correction]) -> None:
         columns = ", ".join(map(client.escape_column_name, NAMES))
         if self.alone:  # thousands of values as parameters take it seconds
             planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
@@ -229,22 +230,21 @@ class Journal:
         one = f"({', '.join(['%s'] * len(NAMES))})"
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
-            values = _plain([row.get(name) for row in some for name in NAMES])
+            values = _plain([getattr(row, name) for row in some for name in NAMES])
             listed = ", ".join([one] * len(some))
             client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
 
 
-def _array(rows: Sequence[Row], field: Field) -> pa.Array:
-    return pa.array([row.get(field.name) for row in rows], _ARROW[field.type])
+def _array(rows: Sequence[Correction], field: Field) -> pa.Array:
+    return pa.array([getattr(row, field.name) for row in rows], _ARROW[field.type])
 
 
-def _row(values: tuple[Any, ...]) -> Row:
+def _row(values: tuple[Any, ...]) -> Correction:
     row = dict(zip(NAMES, values, strict=True))
-    for place in _TIMES:
-        moment = values[place]
-        if moment is not None:
-            row[NAMES[place]] = moment.astimezone(UTC)
-    return row
+    for name in _TIMES:
+        if row[name] is not None:
+            row[name] = row[name].astimezone(UTC)
+    return Correction(**row)
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:

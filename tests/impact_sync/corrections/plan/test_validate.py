@@ -103,7 +103,7 @@ def test_numbers_with_points_and_commas(desk: Make) -> None:
     actions = [one.create() for _ in NUMBERS]
     one.sync()
     found = one.plan(*(f"{action},update,OTHER,,{text},,,,,," for action, text in zip(actions, NUMBERS, strict=True)))
-    assert [row["new_amount"] for row in found.rows] == [Decimal(amount) for amount in NUMBERS.values()]
+    assert [row.new_amount for row in found.rows] == [Decimal(amount) for amount in NUMBERS.values()]
 
 
 @pytest.mark.long
@@ -153,7 +153,7 @@ def test_an_order_names_its_action(desk: Make) -> None:
     lines = (",2240,7/1", ",2240,8", ",2240,9", f"{second},,7/2", f"{third},,7/2", ",,7/1", f"{twice},2241,8")
     path = one.file("\n".join([header, *(f"{line},reverse,OTHER" for line in lines)]))
     found = plan(one.settings(), Source(path), skip_invalid=True)
-    assert {row["line"]: row["action_id"] for row in found.rows} == {2: first, 5: second}
+    assert {row.line: row.action_id for row in found.rows} == {2: first, 5: second}
     problems = {invalid.line: invalid.problem for invalid in found.invalid}
     assert problems[3] == "2 actions have this order: give the action_id"
     assert problems[4].startswith("the warehouse has no such action")
@@ -226,7 +226,7 @@ def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Accou
 def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
     """With --skip-invalid the lines that can be sent become a plan, and nothing of the others."""
     found = one.plan("A1,update,OTHER,TEE,5,,,,,,", "A2,update,OTHER,,5,,,,,,", skip_invalid=True)
-    assert [row["line"] for row in found.rows] == [2]
+    assert [row.line for row in found.rows] == [2]
     assert [invalid.line for invalid in found.invalid] == [3]
     assert one.journal("plan_id, line, status") == [(found.id, 2, "planned")]
 
@@ -234,13 +234,13 @@ def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
 def test_a_plan_tells_the_money_that_it_moves(one: Desk) -> None:
     """Old and new values and the commission at the action's own rate are in the plan, as far as they can be told."""
     first, second = one.plan("A1,update,OTHER,TEE,4,,,,,,", "A1,update,OTHER,A/B 1,,,1,,,,").rows
-    assert (first["old_amount"], first["new_amount"], first["commission_moved"]) == (10, 4, Decimal("-0.3"))
-    assert (second["old_quantity"], second["new_quantity"], second["commission_moved"]) == (2, 1, -1)
-    assert second["commission_touched"] == 2, "whether a quantity takes the amount along is not known"
+    assert (first.old_amount, first.new_amount, first.commission_moved) == (Decimal(10), Decimal(4), Decimal("-0.3"))
+    assert (second.old_quantity, second.new_quantity, second.commission_moved) == (2, 1, Decimal(-1))
+    assert second.commission_touched == 2, "whether a quantity takes the amount along is not known"
     both = one.plan("A1,update,OTHER,,15,,,,EXISTING,,").rows[0]
-    assert both["commission_moved"] == Decimal("-1.25")
-    assert both["commission_touched"] == Decimal("2.5"), "another customer status may have another rate"
+    assert both.commission_moved == Decimal("-1.25")
+    assert both.commission_touched == Decimal("2.5"), "another customer status may have another rate"
     reversal = one.plan("A1,reverse,OTHER,,,,,,,,").rows[0]
-    assert (reversal["commission_moved"], reversal["reverses"]) == (Decimal("-2.5"), True)
+    assert (reversal.commission_moved, reversal.reverses) == (Decimal("-2.5"), True)
     nothing_left = one.plan("A1,update,OTHER,TEE,,-10,,,,,", "A1,update,OTHER,A/B 1,,,0,,,,").rows
-    assert [(row["reverses"], row["relative"]) for row in nothing_left] == [(True, True)] * 2
+    assert [(row.reverses, row.relative) for row in nothing_left] == [(True, True)] * 2
