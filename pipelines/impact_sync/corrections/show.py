@@ -29,7 +29,7 @@ from .tables import MOST, changes, minute, money, moves
 def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
     """Plan, show what it would do, return the exit code."""
     if (file is None) == (sql is None):
-        msg = "give a FILE or --sql, one of them"
+        msg = "give either FILE or --sql"
         raise ConfigurationError(msg)
     source = Source(Path(file) if file else None, sql)
     found = plan(Settings.resolve(), source, skip_invalid=skip_invalid)
@@ -50,7 +50,7 @@ def show_plan(found: Plan) -> int:
         _more(len(found.invalid) - MOST, "a plan with --skip-invalid leaves them out")
     if found.id is None:
         out.print(
-            "No plan was stored. Mend the lines above"
+            "No plan was stored. Fix the lines above"
             + (", or leave them out with --skip-invalid." if found.calls else ".")
         )
         return Exit.USAGE
@@ -74,7 +74,7 @@ def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
         console().print(changes(f"Plan {plan_id}", planned))
         console().print(money([row for call in planned for row in call.rows], len(planned)))
         if not sys.stdin.isatty():
-            msg = "nobody is there to be asked: give --yes to send these"
+            msg = "standard input is not a terminal, so nobody can confirm: pass --yes to send these"
             raise ConfigurationError(msg)
         if not _agreed("Send these to impact.com?"):
             console().print("Nothing was sent.")
@@ -95,7 +95,7 @@ def show_applied(plan_id: str, applied: Applied) -> int:
     if applied.error is not None:
         complain(applied.error)
     if any(row.status in WAITING for row in rows):
-        console().print(f"Some wait for a person: impact corrections resolve {plan_id}")
+        console().print(f"Some wait for your decision: impact corrections resolve {plan_id}")
     if applied.exit is Exit.EARLY:
         console().print(f"Work is left: run impact corrections apply {plan_id} again.")
     return applied.exit
@@ -117,7 +117,7 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     """Look once more at what waits; with a verdict, take it."""
     settings = Settings.resolve()
     if from_file:
-        console().print(f"{resolving.from_file():,} corrections taken over from the journal file.")
+        console().print(f"{resolving.from_file():,} corrections restored from the journal file.")
         if plan_id is None:
             return Exit.DONE
     if plan_id is None:
@@ -134,10 +134,10 @@ def run_resolve(  # noqa: PLR0913 - one for each option
         return ended(status(plan_id).calls)
     left = resolving.look(settings, plan_id)
     if not left:
-        console().print("Nothing waits for a person.")
+        console().print("Nothing waits for a decision.")
         return ended(status(plan_id).calls)
     rows = table(
-        f"Plan {plan_id} waits for your word",
+        f"Plan {plan_id} waits for your decision",
         "lines",
         "action",
         "request",
@@ -158,9 +158,9 @@ def run_resolve(  # noqa: PLR0913 - one for each option
 
 def _agreed_to_send_again() -> bool:
     if not sys.stdin.isatty():
-        msg = "a call that did take effect would take effect twice: give --yes if you are sure that none did"
+        msg = "a call that took effect would take effect twice: pass --yes if you are sure that none did"
         raise ConfigurationError(msg)
-    return _agreed("If one of these did take effect, sending it again takes effect twice. Are you sure?")
+    return _agreed("If one of these took effect, sending it again takes effect twice. Are you sure?")
 
 
 def _agreed(question: str) -> bool:
@@ -176,7 +176,7 @@ def _print_unsettled(plan_id: str, rows: list[Correction]) -> None:
     if not wrong:
         return
     told = table(
-        "Not as asked, or not known yet",
+        "Not as requested, or not known yet",
         "line",
         "action",
         "item",
@@ -224,8 +224,8 @@ def _show_status(found: Found) -> None:
                 lines.add_row(str(row.line), *cells)
         out.print(lines)
     if number := waiting(found):
-        out.print(f"Waiting for a person: {number:,} (impact corrections resolve PLAN).")
-    out.print(f"What left is also in {found.file}", soft_wrap=True)
+        out.print(f"Waiting for a decision: {number:,} (impact corrections resolve PLAN).")
+    out.print(f"What was sent is also in {found.file}", soft_wrap=True)
 
 
 def _counted(rows: list[Correction]) -> str:

@@ -19,7 +19,7 @@ _EARLY = timedelta(minutes=5)
 def settle_lost(settler: Settler, calls: Sequence[Call]) -> None:
     """Settle calls whose action shows what was asked; look for the others' submission.
 
-    A relative change cannot be told by its action, nor one that the action showed before: they wait for a person.
+    The action does not prove a relative change, nor one that it showed before: they wait for a person.
     """
     shown = [call for call in calls if not call.first.relative and tells(call) and settler.shown(call)]
     landed = settler.rereader.land(shown).live if shown else {}

@@ -23,7 +23,7 @@ from .settle import Settler
 
 VERDICTS = {
     Status.CONFIRMED: "it took effect",
-    Status.REFUSED: "it took no effect, and is not to be sent again",
+    Status.REFUSED: "it took no effect, and must not be sent again",
     Status.PLANNED: "it took no effect, and apply may send it again",
 }
 """What a person may say of a call, and what that means."""
@@ -61,7 +61,7 @@ def look(settings: Settings, plan_id: str) -> list[Waiting]:
 
 
 def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: Status, note: str) -> list[Call]:
-    """Take a person's word for calls of a plan that wait for it: those with one of `lines`, all if none is given.
+    """Take a person's decision on calls of a plan that wait for it: those with one of `lines`, all if none is given.
 
     Raises `ConfigurationError` where a line does not wait.
     """
@@ -72,7 +72,7 @@ def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: St
         waiting = journal.waiting(plan_id)
         named = [call for call in waiting if not lines or any(row.line in lines for row in call.rows)]
         if missing := set(lines) - {row.line for call in named for row in call.rows}:
-            msg = f"line {', '.join(map(str, sorted(missing)))} of plan {plan_id} does not wait for anybody's word"
+            msg = f"line {', '.join(map(str, sorted(missing)))} of plan {plan_id} does not wait for a decision"
             raise ConfigurationError(msg)
         now, who = datetime.now(UTC), actor(settings)
         for call in named:

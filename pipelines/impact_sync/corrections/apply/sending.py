@@ -2,7 +2,7 @@
 
 The order is what makes it safe: the action is read and must be what the plan saw; the call is claimed in a transaction
 that is committed; the file beside the database says, on the disk, that it leaves; it leaves. Killed anywhere in
-between, the call counts as one that may have left, and nothing sends it again but a person's word.
+between, the call counts as one that may have left, and nothing sends it again but a person's decision.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class Sender:
         raise error
 
     def _leave(self, call: Call, looked: float) -> None:
-        """Claim a call and note that it leaves: the last step before it does, soon after its action was read."""
+        """Claim a call and record that it leaves: the last step before it does, soon after its action was read."""
         if self._clock() - looked > _FRESH:
             raise Stale
         now = self._desk.client.clock.now()

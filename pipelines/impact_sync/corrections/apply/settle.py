@@ -28,7 +28,7 @@ _REQUESTS_A_CALL = 2
 _GROWTH = 1.5
 _LONGEST = timedelta(minutes=5)
 _POLLS = 12
-"""How often a submission is asked for in one run at the most."""
+"""How often at most a submission is asked for in one run."""
 _MISSING = 5
 """How often the API may know nothing of a submission in one run."""
 _POLLS_FOR_OTHERS = 4

@@ -65,7 +65,7 @@ class Correction:
     reason: Annotated[str, "Reason code of an update, disposition code of a reversal"]
     disposition_code: Annotated[str | None, "Disposition code sent beside an update's reason"] = None
     sku: Annotated[str | None, "The item; NULL where the action itself is meant"] = None
-    relative: Annotated[bool, "Whether its request moves an amount by a difference: never to be sent twice"]
+    relative: Annotated[bool, "Whether its request changes an amount by a difference: must never be sent twice"]
     reverses: Annotated[bool, "Whether the action ends reversed: asked for, or because its amount comes to 0"]
     old_amount: Annotated[Decimal | None, "Amount of the action or item that the plan saw"] = None
     new_amount: Annotated[Decimal | None, "Amount that it should have afterwards; NULL if none is asked for"] = None
@@ -81,7 +81,7 @@ class Correction:
     action_payout: Annotated[Decimal | None, "Commission of the action that the plan saw"] = None
     locking_date: Annotated[datetime | None, "When the action locks, as the plan saw it: too late from then on"] = None
     commission_moved: Annotated[
-        Decimal | None, "By how much the commission should move, at the rate it had; below 0 it sinks"
+        Decimal | None, "By how much the commission should move, at the rate it had; negative if it sinks"
     ] = None
     commission_touched: Annotated[
         Decimal | None, "How much commission is at stake: what moves, or all of it if that is not known"
@@ -97,13 +97,13 @@ class Correction:
     http_status: Annotated[int | None, "Status of the API's answer; NULL if none came"] = None
     answer: Annotated[str | None, "What the API answered, or what went wrong on the way"] = None
     answered_at: Annotated[datetime | None, "When the answer came, or was given up"] = None
-    batch_id: Annotated[str | None, "The API's submission, by which it tells what became of the request"] = None
+    batch_id: Annotated[str | None, "The API's id of the submission, by which its outcome is looked up"] = None
     processed_at: Annotated[datetime | None, "When the API was seen to have processed it without an error"] = None
     searched_at: Annotated[
         datetime | None, "When the list of submissions was searched for a request whose answer was lost"
     ] = None
     settled_at: Annotated[datetime | None, "When the outcome was known"] = None
-    settled_by: Annotated[str | None, "The person who settled or released it, where the API did not tell"] = None
+    settled_by: Annotated[str | None, "The person who settled or released it, where the API did not"] = None
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class Journal:
         return None if plan_id is None else str(plan_id)
 
     def record(self, call: Call, status: Status, outcome: str | None = None, **columns: Any) -> None:  # noqa: ANN401 - of any type
-        """Note where a call stands now."""
+        """Record where a call stands now."""
         values = {"status": status, "outcome": outcome} | columns
         sets = ", ".join(f"{name} = %s" for name in values)
         with self._transaction() as client:
@@ -162,7 +162,7 @@ class Journal:
             )
 
     def record_rows(self, told: Sequence[tuple[Correction, Status, str]], at: datetime) -> None:
-        """Note how single corrections ended."""
+        """Record how single corrections ended."""
         sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
         with self._transaction() as client:
             for row, status, outcome in told:
@@ -194,7 +194,7 @@ class Journal:
         return self.calls(f"call_id in ({found})", since, *stands, *never)
 
     def waiting(self, plan_id: str) -> list[Call]:
-        """Calls of a plan that wait for a person's word."""
+        """Calls of a plan that wait for a person's decision."""
         return self.calls(f"plan_id = %s and status in ({_marks(WAITING)})", plan_id, *WAITING)
 
     def left(self) -> dict[str, str]:

@@ -31,13 +31,13 @@ def one(desk: Make) -> Desk:
 WRONG = (
     ("{},,OTHER,,5,,,,,,", "kind is empty"),
     ("{},delete,OTHER,,5,,,,,,", "kind is delete: update or reverse"),
-    (",update,OTHER,,5,,,,,,", "it names no action"),
+    (",update,OTHER,,5,,,,,,", "it does not name an action"),
     ("A2,update,OTHER,,5,,,,,,", "the warehouse has no such action"),
     ("{},update,,,5,,,,,,", "reason is empty"),
-    ("{},update,BECAUSE,,5,,,,,,", "BECAUSE is no reason code: ORDER_UPDATE, ITEM_RETURNED, CONS_FRAUD"),
-    ("{},update,REJECTED,,5,,,,,,", "REJECTED is no reason code"),
-    ("{},reverse,ORDER_UPDATE,,,,,,,,", "ORDER_UPDATE is no disposition code: REJECTED"),
-    ("{},reverse,RESET,,,,,,,,", "RESET is no disposition code"),
+    ("{},update,BECAUSE,,5,,,,,,", "BECAUSE is not a reason code: ORDER_UPDATE, ITEM_RETURNED, CONS_FRAUD"),
+    ("{},update,REJECTED,,5,,,,,,", "REJECTED is not a reason code"),
+    ("{},reverse,ORDER_UPDATE,,,,,,,,", "ORDER_UPDATE is not a disposition code: REJECTED"),
+    ("{},reverse,RESET,,,,,,,,", "RESET is not a disposition code"),
     ("{},update,OTHER,,,,,,,,", "nothing is asked for"),
     ("{},update,OTHER,TEE,,,,,,,", "nothing is asked for the item"),
     ("{},update,OTHER,,,-5,,,,,", "delta, quantity and category are of an item: its sku is missing"),
@@ -47,21 +47,21 @@ WRONG = (
     ("{},reverse,OTHER,TEE,,,,,,,", "a reversal takes no values"),
     ("{},update,RESET,,5,,,,,,", "RESET takes no values"),
     ("{},update,RESET,,,,,,,,", "it was never changed: nothing to undo"),
-    ("{},update,OTHER,TEE,5,-5,,,,,", "amount sets, delta moves: give one of them"),
+    ("{},update,OTHER,TEE,5,-5,,,,,", "give either amount or delta, not both"),
     ("{},update,OTHER,NOPE,5,,,,,,", "the action has no item NOPE"),
-    ("{},update,OTHER,,-1,,,,,,", "amount is -1: it sets an amount, and none is below 0"),
+    ("{},update,OTHER,,-1,,,,,,", "amount is -1: an amount cannot be below 0"),
     ("{},update,OTHER,TEE,,-10.01,,,,,", "delta takes the item below 0: it has 10"),
-    ("{},update,OTHER,,a lot,,,,,,", "amount is no number: a lot"),
-    ("{},update,OTHER,,1e3,,,,,,", "amount is no number: 1e3"),
-    ("{},update,OTHER,,12 EUR,,,,,,", "amount is no number: 12 EUR"),
-    ("{},update,OTHER,,NaN,,,,,,", "amount is no number: NaN"),
+    ("{},update,OTHER,,a lot,,,,,,", "amount is not a number: a lot"),
+    ("{},update,OTHER,,1e3,,,,,,", "amount is not a number: 1e3"),
+    ("{},update,OTHER,,12 EUR,,,,,,", "amount is not a number: 12 EUR"),
+    ("{},update,OTHER,,NaN,,,,,,", "amount is not a number: NaN"),
     ('{},update,OTHER,,"1,234",,,,,,', "amount may be thousands or decimals: 1,234"),
     ("{},update,OTHER,,1.234,,,,,,", "amount may be thousands or decimals: 1.234"),
     ("{},update,OTHER,,1.23456,,,,,,", "amount has more than four decimals"),
     ("{},update,OTHER,TEE,,0.00001,,,,,", "delta has more than four decimals"),
-    ("{},update,OTHER,TEE,,minus 5,,,,,", "delta is no number: minus 5"),
-    ("{},update,OTHER,TEE,,,1.5,,,,", "quantity is no whole number: 1.5"),
-    ("{},update,OTHER,TEE,,,-1,,,,", "quantity is no whole number: -1"),
+    ("{},update,OTHER,TEE,,minus 5,,,,,", "delta is not a number: minus 5"),
+    ("{},update,OTHER,TEE,,,1.5,,,,", "quantity is not a whole number: 1.5"),
+    ("{},update,OTHER,TEE,,,-1,,,,", "quantity is not a whole number: -1"),
     ("{},update,OTHER,TEE,,,,LONG,,,", "category has 256 characters: at most 255"),
     ("{},update,OTHER,,5,,,,,EUR,", "the currency is EUR, the action has USD"),
     ("{},update,OTHER,,30,,,,,,", "it would change nothing"),
@@ -126,9 +126,9 @@ CLASHING = (
     (("{},update,OTHER,,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("line 7 ", "line 6 ")),
     (("{},update,OTHER,TEE,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("another line has another kind",) * 2),
     (("{},update,OTHER,TEE,5,,,,,,", "{},update,CONS_ERROR,A/B 1,5,,,,,,"), ("lines of one action leave",) * 2),
-    (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,TEE,5,,,,,,"), ("the amount of the whole order and of",) * 2),
+    (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,TEE,5,,,,,,"), ("give either the amount of the whole order",) * 2),
     (("{},update,OTHER,TEE,5,,,,OLD,,", "{},update,OTHER,A/B 1,5,,,,VIP,,"), ("another line has another cust",) * 2),
-    (("{},update,OTHER,TEE,x,,,,,,", "{},update,OTHER,A/B 1,5,,,,,,"), ("amount is no number", "another line of")),
+    (("{},update,OTHER,TEE,x,,,,,,", "{},update,OTHER,A/B 1,5,,,,,,"), ("amount is not a number", "another line of")),
 )
 
 
@@ -158,7 +158,7 @@ def test_an_order_names_its_action(desk: Make) -> None:
     assert problems[3] == "2 actions have this order: give the action_id"
     assert problems[4].startswith("the warehouse has no such action")
     assert "different actions" in problems[6]
-    assert problems[7].startswith("it names no action")
+    assert problems[7].startswith("it does not name an action")
     assert "different actions" in problems[8]
 
 
@@ -201,7 +201,7 @@ def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.Mon
     plan_id = one.planned(f"{often},update,OTHER,,12,,,,,,", f"{refused},update,OTHER,,,,,,VIP,,")
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.problems(f"{often},update,OTHER,,13,,,,,,", f"{refused},update,OTHER,,13,,,,,,") == {
-        2: "it was modified 1 times by corrections: it takes 1 at the most"
+        2: "it was modified 1 times by corrections: it takes at most 1"
     }
 
 
@@ -216,7 +216,7 @@ def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Accou
     never = "its items were never read: run `impact items` first"
     assert one.problems(*lines) == {2: never, 3: never}
     one.sandbox.budget.limit, one.sandbox.budget.spent = 100_000, 0
-    assert one.problems(*lines) == {2: "the action lists the sku 2 times: which is meant cannot be told"}
+    assert one.problems(*lines) == {2: "the action lists the sku 2 times: it is unclear which is meant"}
     assert sorted(one.account.item_requests()) == sorted([twice, other])
     one.account.drain()
     assert one.account.item_requests() == []
