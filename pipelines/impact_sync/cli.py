@@ -9,6 +9,7 @@ import click
 from .console.ending import watchdog
 from .console.verbs import Group, verb
 from .corrections.commands import corrections
+from .warehouse.migrations.steps import SCHEMA_VERSION
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
@@ -35,7 +36,9 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end 
 2 something for you to fix; 3 stopped early, run again;
 4 the API, the warehouse or this program failed; 5 the warehouse is in use; 130, 143 interrupted.""",
 )
-@click.version_option(package_name="impact-sync")
+@click.version_option(
+    package_name="impact-sync", message=f"%(prog)s, version %(version)s (warehouse schema version {SCHEMA_VERSION})"
+)
 @click.option("-v", "--verbose", count=True, help="Log what it does; twice: every window.")
 @click.option(
     "--log-format",

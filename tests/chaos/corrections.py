@@ -149,7 +149,7 @@ class Chaos:
             outcome = submissions[action].outcome if action in submissions else None
             took = outcome is not None and not outcome.errors
             verdict = Status.CONFIRMED if took else Status.REFUSED
-            resolve.settle(settings, self._plan_id, [waiting.call.first["line"]], verdict, "asked the sandbox")
+            resolve.settle(settings, self._plan_id, [waiting.call.first.line], verdict, "asked the sandbox")
             self.count.resolved += 1
         self._check()
         for call in status(self._plan_id).calls:
@@ -165,7 +165,7 @@ class Chaos:
             self.count.most_sent = max(self.count.most_sent, number)
             if number > 1 or not _is_true(call, number, submission):
                 told = f"{number} sent, {submission.outcome if submission else 'no submission'}"
-                self.count.wrong.append(f"{call.id} is {call.status} ({call.first['outcome']}): {told}")
+                self.count.wrong.append(f"{call.id} is {call.status} ({call.first.outcome}): {told}")
 
     def _planned(self) -> bool:
         return any(call.status in (Status.PLANNED, Status.ACCEPTED) for call in status(self._plan_id).calls)
@@ -193,7 +193,7 @@ def _is_true(call: Call, number: int, submission: Submission | None) -> bool:
         case Status.CONFIRMED:
             return submission is not None and not outcome.errors
         case Status.ACCEPTED:
-            return submission is not None and submission.batch_id == call.first["batch_id"]
+            return submission is not None and submission.batch_id == call.first.batch_id
         case Status.REFUSED:
             return submission is None or bool(outcome.errors)
         case Status.RETURNED:

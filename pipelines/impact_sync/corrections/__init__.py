@@ -1,6 +1,6 @@
 """Corrections: from the warehouse back to impact.com, sent once.
 
-`plan` reads and checks what is asked for and stores it in the journal; `apply` sends it, follows it up and brings what
-became of it into the warehouse; `status` tells, `resolve` takes a person's word. The journal is the table
-`corrections`; a file beside the database remembers what left, should the database be put back to an older copy.
+`plan` reads and checks the request and stores it in the journal; `apply` sends it, follows it up and reads the result
+into the warehouse; `status` reports, `resolve` records a person's decision. The journal is the table `corrections`; a
+file beside the database remembers what was sent, should the database be restored to an older copy.
 """

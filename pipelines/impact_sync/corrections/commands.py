@@ -22,7 +22,7 @@ def _money(_: click.Context, parameter: click.Parameter, text: str | None) -> De
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        msg = f"{text!r} is no amount such as 250 or 99.50"
+        msg = f"{text!r} is not an amount such as 250 or 99.50"
         raise click.BadParameter(msg, param=parameter)
     return amount
 
@@ -43,18 +43,18 @@ def corrections() -> None:
 @click.option("--skip-invalid", is_flag=True, help="Plan what can be sent; leave out the lines that cannot.")
 @verb
 def plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
-    """Check what is asked for, show old and new and the money it moves, and store it. Sends nothing.
+    """Check the requested corrections, show old and new values and the money they move, store them. Sends nothing.
 
-    Columns, in any order, as in pipelines/impact_sync/corrections/plan/example.csv; an empty cell asks for nothing:
+    Columns, in any order, as in pipelines/impact_sync/corrections/plan/example.csv; an empty cell requests nothing:
 
     \b
     action_id          the action; or action_tracker_id and order_id
     kind               update or reverse
     reason             reason code of an update, disposition code of a reversal
     amount             new total of the order; beside a sku, of the item
-    sku                the item that is meant; lines of one action leave as one call
+    sku                the item; lines of one action are sent as one call
     quantity           new quantity of the item
-    delta              what is added to the item's amount (below 0: taken off)
+    delta              what to add to the item's amount (below 0: subtract)
     category           new category of the item
     customer_status    new customer status of the action
     currency           checked against the action's
@@ -62,7 +62,7 @@ def plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
     note               why: kept in the journal
 
     The reason RESET undoes every earlier change of an action, a reversal included, and takes no values. An amount of 0
-    reverses. CSV is UTF-8, parted by comma, semicolon or tab, with decimal points or commas; 1,234 may be either and
+    reverses. CSV is UTF-8, separated by comma, semicolon or tab, with decimal points or commas; 1,234 may be either and
     is refused. Lines that cannot be sent are listed with the reason, and nothing is stored unless --skip-invalid.
     """  # noqa: D301 - click's mark for lines to be left as they are
     from .show import run_plan  # noqa: PLC0415 - help is instant
@@ -85,7 +85,7 @@ def apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
 
     Asks first. An action that is no longer what the plan saw is left out. Each call is in the journal, and in a file
     beside the database, before it leaves; one whose answer is lost is unknown and is never sent again by itself.
-    Processed calls are read back into the warehouse and compared. Exits 3 when the hour's requests are spent or calls
+    Processed calls are read back into the warehouse and compared. Exits 3 when the hourly limit is reached or calls
     are still being processed: run it again. Exits 1 if anything was refused, diverged, left out or is unknown.
     """
     from .show import run_apply  # noqa: PLC0415 - help is instant
@@ -100,7 +100,7 @@ def apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
 def corrections_status(plan_id: str | None, *, as_json: bool) -> int:
     """Show all plans, or every correction of one. Reads the warehouse only.
 
-    With PLAN, exits as apply would: 0 all confirmed, 1 something is not as it was asked for, 3 work is left.
+    With PLAN, exits as apply would: 0 all confirmed, 1 something is not as requested, 3 work is left.
     """
     from .show import run_status  # noqa: PLC0415 - help is instant
 
@@ -114,19 +114,21 @@ def corrections_status(plan_id: str | None, *, as_json: bool) -> int:
     "--as",
     "verdict",
     type=click.Choice(["confirmed", "refused", "planned"]),
-    help="Your word: it took effect; it did not and shall not; it did not and apply may send it again.",
+    help="Your decision: it took effect; it did not and must not be sent; it did not and apply may send it again.",
 )
 @click.option("--note", default="", metavar="TEXT", help="How you know: kept in the journal.")
-@click.option("--from-file", is_flag=True, help="Take over what the file beside the database knows and it does not.")
-@click.option("--yes", is_flag=True, help="Have calls sent again without asking.")
+@click.option(
+    "--from-file", is_flag=True, help="Restore what the file beside the database knows and the database does not."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before calls are released to be sent again.")
 @verb
 def resolve(  # noqa: PLR0913 - one for each option
     plan_id: str | None, lines: tuple[int, ...], verdict: str | None, note: str, *, from_file: bool, yes: bool
 ) -> int:
-    """Settle calls whose answer was lost, or that were turned away, by your word.
+    """Settle calls whose answer was lost, or that were rejected, by your decision.
 
-    Without --as it looks at the actions once more, settles what they tell, and lists what still waits beside what
-    the action shows now. --from-file is for a database that was put back to an older copy.
+    Without --as it looks at the actions once more, settles what they prove, and lists what still waits beside what
+    the action shows now. --from-file is for a database that was restored to an older copy.
     """
     from .show import run_resolve  # noqa: PLC0415 - help is instant
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 from impact_source.warehouse import Warehouse
 
 from ..warehouse.open import beside
-from .journal.calls import Call, Row
-from .journal.columns import Status
+from .journal.calls import Call
+from .journal.columns import Correction, Status
 from .journal.file import JournalFile
 from .journal.table import Journal
 from .live import Live, not_as_asked, tells
@@ -49,23 +49,23 @@ def weigh(pipeline: dlt.Pipeline, now: datetime) -> int:
             continue
         since = f"{seen[call.action_id].read_at:%Y-%m-%d %H:%M} UTC"
         said = f"the action shows it, read {since}"
-        told = [(row, Status.CONFIRMED, "; ".join(filter(None, (row["outcome"], said)))) for row in found]
+        told = [(row, Status.CONFIRMED, "; ".join(filter(None, (row.outcome, said)))) for row in found]
         journal.record_rows(told, now)
         settled += len(told)
-        ids = {row["correction_id"] for row in found}
-        if all(row["status"] == Status.CONFIRMED or row["correction_id"] in ids for row in call.rows):
+        ids = {row.correction_id for row in found}
+        if all(row.status == Status.CONFIRMED or row.correction_id in ids for row in call.rows):
             file.stands(call, Status.CONFIRMED, now)
     return settled
 
 
-def turned(call: Call, seen: Seen) -> list[Row]:
+def turned(call: Call, seen: Seen) -> list[Correction]:
     """The rows of a call that the action shows as they were asked for, read after the call left.
 
     Lines of a call take effect together: only where the API was seen to have carried it out can one stand alone.
     """
-    waiting = [row for row in call.rows if row["status"] != Status.CONFIRMED]
+    waiting = [row for row in call.rows if row.status != Status.CONFIRMED]
     shown = [row for row in waiting if _read_since(row, seen) and not not_as_asked(call, row, seen.live)]
-    alone = all(row["status"] == Status.DIVERGED for row in waiting)
+    alone = all(row.status == Status.DIVERGED for row in waiting)
     return shown if alone or len(shown) == len(waiting) else []
 
 
@@ -75,16 +75,16 @@ def _may_turn(call: Call) -> bool:
     A sum that was moved is seen only where the API said that it carried that out, else another hand may have come to
     the same sum.
     """
-    carried_out = any(row["status"] == Status.DIVERGED or row["processed_at"] is not None for row in call.rows)
-    return carried_out or (tells(call) and not call.first["relative"])
+    carried_out = any(row.status == Status.DIVERGED or row.processed_at is not None for row in call.rows)
+    return carried_out or (tells(call) and not call.first.relative)
 
 
-def _read_since(row: Row, seen: Seen) -> bool:
+def _read_since(row: Correction, seen: Seen) -> bool:
     """Whether what tells of a row was read after its call left: before that it may have shown the same by chance."""
     read_at = seen.read_at
-    if row["sku"] is not None and not row["reverses"]:
-        read_at = seen.items_read_at.get(row["sku"], seen.read_at)
-    return bool(read_at > row["claimed_at"])
+    if row.sku is not None and not row.reverses:
+        read_at = seen.items_read_at.get(row.sku, seen.read_at)
+    return row.claimed_at is not None and read_at > row.claimed_at
 
 
 def _seen(warehouse: Warehouse, ids: Collection[str]) -> dict[str, Seen]:

@@ -61,9 +61,9 @@ class ActionReader:
         except NotFound as error:
             return error
         except ReadingError as error:
-            self._windows.unread.fail(self.fail(call.action_id, call.first["campaign_id"], error))
+            self._windows.unread.fail(self.fail(call.action_id, call.first.campaign_id, error))
             return error
-        self._windows.unread.succeed(self._reading(call.first["campaign_id"]), one_by_one=True)
+        self._windows.unread.succeed(self._reading(call.first.campaign_id), one_by_one=True)
         self.unread.pop(call.action_id, None)
         return live
 
@@ -71,7 +71,7 @@ class ActionReader:
         """The actions of some calls; what cannot be read is in `unread`."""
         ids: dict[str, list[str]] = defaultdict(list)
         for call in calls:
-            ids[call.first["campaign_id"]].append(call.action_id)
+            ids[call.first.campaign_id].append(call.action_id)
         for campaign_id, some in ids.items():
             before, met = len(self._windows.unread.failures), set[str]()
             for event in self._windows.read_singly(campaign_id, list(dict.fromkeys(some))):
@@ -112,7 +112,7 @@ class ActionReader:
         return Live(action, self._items_of(call) if call.items else None)
 
     def _items_of(self, call: Call) -> dict[str, dict[str, Any]]:
-        (listing,) = self.list_items({call.action_id: call.first["campaign_id"]})
+        (listing,) = self.list_items({call.action_id: call.first.campaign_id})
         if listing.status != Status.LISTED:
             raise not_listed(listing)
         return by_sku(rows_of(listing))

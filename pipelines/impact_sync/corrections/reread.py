@@ -45,7 +45,7 @@ class Rereader(ActionReader):
         landings: list[Landing] = []
         found: dict[str, dict[str, Any]] = {}
         gone: dict[str, Gone] = {}
-        for campaign_id in {call.first["campaign_id"] for call in calls}:
+        for campaign_id in {call.first.campaign_id for call in calls}:
             self._actions.watches[campaign_id].gone = self._warehouse.gone(campaign_id)
         for batch in self.read(calls):
             known = self._actions.watches[batch.reading.campaign_id].gone

@@ -21,8 +21,7 @@ from ..console.screen import Step, console, progress, table
 from .apply import resolve as resolving
 from .apply.run import Applied, apply, ended
 from .apply.sending import CallProgress
-from .journal.calls import Row
-from .journal.columns import WAITING, Status
+from .journal.columns import WAITING, Correction, Status
 from .plan.run import Plan, Source, plan
 from .status import Found, status, waiting
 from .tables import MOST, changes, minute, money, moves
@@ -31,7 +30,7 @@ from .tables import MOST, changes, minute, money, moves
 def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
     """Plan, show what it would do, return the exit code."""
     if (file is None) == (sql is None):
-        msg = "give a FILE or --sql, one of them"
+        msg = "give either FILE or --sql"
         raise ConfigurationError(msg)
     source = Source(Path(file) if file else None, sql)
     found = plan(Settings.resolve(), source, skip_invalid=skip_invalid)
@@ -52,7 +51,7 @@ def show_plan(found: Plan) -> int:
         _more(len(found.invalid) - MOST, "a plan with --skip-invalid leaves them out")
     if found.id is None:
         out.print(
-            "No plan was stored. Mend the lines above"
+            "No plan was stored. Fix the lines above"
             + (", or leave them out with --skip-invalid." if found.calls else ".")
         )
         return Exit.USAGE
@@ -76,7 +75,7 @@ def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
         console().print(changes(f"Plan {plan_id}", planned))
         console().print(money([row for call in planned for row in call.rows], len(planned)))
         if not sys.stdin.isatty():
-            msg = "nobody is there to be asked: give --yes to send these"
+            msg = "standard input is not a terminal, so nobody can confirm: pass --yes to send these"
             raise ConfigurationError(msg)
         if not _agreed("Send these to impact.com?"):
             console().print("Nothing was sent.")
@@ -101,8 +100,8 @@ def show_applied(plan_id: str, applied: Applied) -> int:
     show_unread(applied.unread, 0)
     if applied.error is not None:
         complain(applied.error)
-    if any(row["status"] in WAITING for row in rows):
-        console().print(f"Some wait for a person: impact corrections resolve {plan_id}")
+    if any(row.status in WAITING for row in rows):
+        console().print(f"Some wait for your decision: impact corrections resolve {plan_id}")
     if applied.exit is Exit.EARLY:
         console().print(f"Work is left: run impact corrections apply {plan_id} again.")
     return applied.exit
@@ -124,7 +123,7 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     """Look once more at what waits; with a verdict, take it."""
     settings = Settings.resolve()
     if from_file:
-        console().print(f"{resolving.from_file():,} corrections taken over from the journal file.")
+        console().print(f"{resolving.from_file():,} corrections restored from the journal file.")
         if plan_id is None:
             return Exit.DONE
     if plan_id is None:
@@ -141,10 +140,10 @@ def run_resolve(  # noqa: PLR0913 - one for each option
         return ended(status(plan_id).calls)
     left = resolving.look(settings, plan_id)
     if not left:
-        console().print("Nothing waits for a person.")
+        console().print("Nothing waits for a decision.")
         return ended(status(plan_id).calls)
     rows = table(
-        f"Plan {plan_id} waits for your word",
+        f"Plan {plan_id} waits for your decision",
         "lines",
         "action",
         "request",
@@ -155,7 +154,7 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     for one in left[:MOST]:
         first = one.call.first
         shows = one.shows or "shows what was asked"
-        rows.add_row(one.call.lines, one.call.action_id, first["request"], first["outcome"] or "", shows)
+        rows.add_row(one.call.lines, one.call.action_id, first.request, first.outcome or "", shows)
     console().print(rows)
     _more(len(left) - MOST, f"impact corrections status {plan_id}")
     for name, means in resolving.VERDICTS.items():
@@ -165,9 +164,9 @@ def run_resolve(  # noqa: PLR0913 - one for each option
 
 def _agreed_to_send_again() -> bool:
     if not sys.stdin.isatty():
-        msg = "a call that did take effect would take effect twice: give --yes if you are sure that none did"
+        msg = "a call that took effect would take effect twice: pass --yes if you are sure that none did"
         raise ConfigurationError(msg)
-    return _agreed("If one of these did take effect, sending it again takes effect twice. Are you sure?")
+    return _agreed("If one of these took effect, sending it again takes effect twice. Are you sure?")
 
 
 def _agreed(question: str) -> bool:
@@ -177,13 +176,13 @@ def _agreed(question: str) -> bool:
         raise KeyboardInterrupt from None
 
 
-def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
+def _print_unsettled(plan_id: str, rows: list[Correction]) -> None:
     done = (Status.CONFIRMED, Status.PLANNED)
-    wrong = [row for row in rows if row["status"] not in done or (row["status"] == Status.PLANNED and row["outcome"])]
+    wrong = [row for row in rows if row.status not in done or (row.status == Status.PLANNED and row.outcome)]
     if not wrong:
         return
     told = table(
-        "Not as asked, or not known yet",
+        "Not as requested, or not known yet",
         "line",
         "action",
         "item",
@@ -193,7 +192,7 @@ def _print_unsettled(plan_id: str, rows: list[Row]) -> None:
         texts=("outcome",),
     )
     for row in wrong[:MOST]:
-        told.add_row(str(row["line"]), row["action_id"], row["sku"] or "", row["status"], row["outcome"] or "")
+        told.add_row(str(row.line), row.action_id, row.sku or "", row.status, row.outcome or "")
     console().print(told)
     _more(len(wrong) - MOST, f"impact corrections status {plan_id}")
 
@@ -227,16 +226,16 @@ def _show_status(found: Found) -> None:
         for call in found.calls:
             for row in call.rows:
                 change = ", ".join(f"{what} {was} → {becomes}" for what, was, becomes in moves(row))
-                cells = (row["action_id"], row["sku"] or "", change, row["status"], row["outcome"] or "")
-                lines.add_row(str(row["line"]), *cells)
+                cells = (row.action_id, row.sku or "", change, row.status, row.outcome or "")
+                lines.add_row(str(row.line), *cells)
         out.print(lines)
     if number := waiting(found):
-        out.print(f"Waiting for a person: {number:,} (impact corrections resolve PLAN).")
-    out.print(f"What left is also in {found.file}", soft_wrap=True)
+        out.print(f"Waiting for a decision: {number:,} (impact corrections resolve PLAN).")
+    out.print(f"What was sent is also in {found.file}", soft_wrap=True)
 
 
-def _counted(rows: list[Row]) -> str:
-    return _list(Counter(str(row["status"]) for row in rows))
+def _counted(rows: list[Correction]) -> str:
+    return _list(Counter(str(row.status) for row in rows))
 
 
 def _list(counts: dict[str, int] | Counter[str]) -> str:

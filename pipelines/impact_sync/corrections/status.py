@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +14,8 @@ from impact_source.errors import ConfigurationError
 from ..console.exits import Exit
 from ..warehouse.open import beside, open_pipeline
 from .apply.run import ended
-from .journal.calls import Call, Row
-from .journal.columns import NAMES, WAITING, Status
+from .journal.calls import Call
+from .journal.columns import WAITING, Correction, Status
 from .journal.file import Disagreement, JournalFile
 from .journal.table import Journal
 
@@ -50,7 +50,7 @@ class Found:
     def as_json(self) -> dict[str, Any]:
         """All of it, as JSON takes it."""
         plans = [vars(one) for one in self.plans]
-        rows = [{name: row[name] for name in NAMES} for call in self.calls for row in call.rows]
+        rows = [vars(row) for call in self.calls for row in call.rows]
         return {"plans": plans, "corrections": rows, "journal_file": str(self.file), "disagreement": self.disagreement}
 
 
@@ -65,9 +65,9 @@ def status(plan_id: str | None = None) -> Found:
         msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
         raise ConfigurationError(msg)
     calls = [Call(tuple(_as_known(row) for row in call.rows)) for call in calls]
-    plans: dict[str, list[Row]] = {}
+    plans: dict[str, list[Correction]] = {}
     for call in calls:
-        plans.setdefault(call.first["plan_id"], []).extend(call.rows)
+        plans.setdefault(call.first.plan_id, []).extend(call.rows)
     return Found([_plan(rows) for rows in plans.values()], calls if plan_id else [], file.path, disagreement)
 
 
@@ -79,21 +79,21 @@ def _disagreement(file: JournalFile, journal: Journal) -> str | None:
     return None
 
 
-def _as_known(row: Row) -> Row:
+def _as_known(row: Correction) -> Correction:
     """A correction that is being sent may never be heard of again."""
-    if row["status"] != Status.SENDING:
+    if row.status != Status.SENDING:
         return row
-    return row | {"status": str(Status.UNKNOWN), "outcome": "claimed by an apply that has not come back"}
+    return replace(row, status=str(Status.UNKNOWN), outcome="claimed by an apply that has not come back")
 
 
-def _plan(rows: list[Row]) -> PlanStatus:
+def _plan(rows: list[Correction]) -> PlanStatus:
     first = rows[0]
     moved: dict[str, Decimal] = {}
     for row in rows:
-        currency = row["currency"] or ""
-        moved[currency] = moved.get(currency, Decimal(0)) + (row["commission_moved"] or Decimal(0))
-    counts = Counter(str(row["status"]) for row in rows)
-    return PlanStatus(first["plan_id"], first["planned_at"], first["actor"], first["source"], dict(counts), moved)
+        currency = row.currency or ""
+        moved[currency] = moved.get(currency, Decimal(0)) + (row.commission_moved or Decimal(0))
+    counts = Counter(str(row.status) for row in rows)
+    return PlanStatus(first.plan_id, first.planned_at, first.actor, first.source, dict(counts), moved)
 
 
 def waiting(found: Found) -> int:

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from ..console.grid import Grid
 from ..console.screen import table
-from .journal.calls import Call, Row
+from .journal.calls import Call
+from .journal.columns import Correction
 
 MOST = 50
 """Lines that are shown of a longer list."""
@@ -21,8 +22,8 @@ def changes(title: str, calls: list[Call]) -> Grid:
     rows = table(title, *columns, numbers=("line", "commission"), texts=("change",))
     shown = [row for call in calls for row in call.rows]
     for row in shown[:MOST]:
-        head = (str(row["line"]), row["action_id"], row["sku"] or "")
-        rest = (_signed(row["commission_moved"]), _day(row["locking_date"]), row["reason"])
+        head = (str(row.line), row.action_id, row.sku or "")
+        rest = (_signed(row.commission_moved), _day(row.locking_date), row.reason)
         for what, was, becomes in moves(row):
             rows.add_row(*head, what, was, becomes, *rest)
             head = rest = ("", "", "")
@@ -31,32 +32,32 @@ def changes(title: str, calls: list[Call]) -> Grid:
     return rows
 
 
-def moves(row: Row) -> list[tuple[str, str, str]]:
+def moves(row: Correction) -> list[tuple[str, str, str]]:
     """What changes: its name, its value before and after."""
     found = []
-    if row["kind"] == "reverse" or row["reverses"]:
-        found.append(("state", row["action_state"] or "", "REVERSED"))
-    elif row["action_state"] == "REVERSED":
+    if row.kind == "reverse" or row.reverses:
+        found.append(("state", row.action_state or "", "REVERSED"))
+    elif row.action_state == "REVERSED":
         found.append(("state", "REVERSED", "PENDING"))
-    if row["new_amount"] is not None and row["new_amount"] != row["old_amount"]:
-        name = "amount" if row["delta"] is None else f"amount ({_signed(row['delta'])})"
-        found.append((name, _number(row["old_amount"]), _number(row["new_amount"])))
+    if row.new_amount is not None and row.new_amount != row.old_amount:
+        name = "amount" if row.delta is None else f"amount ({_signed(row.delta)})"
+        found.append((name, _number(row.old_amount), _number(row.new_amount)))
     found += [
-        (name, str(row[f"old_{name}"] or ""), str(row[f"new_{name}"]))
+        (name, str(was or ""), str(becomes))
         for name in ("quantity", "category", "customer_status")
-        if row[f"new_{name}"] is not None and row[f"new_{name}"] != row[f"old_{name}"]
+        if (becomes := getattr(row, f"new_{name}")) is not None and becomes != (was := getattr(row, f"old_{name}"))
     ]
     return found or [("all changes", "", "undone")]
 
 
-def money(rows: Iterable[Row], calls: int) -> str:
+def money(rows: Iterable[Correction], calls: int) -> str:
     """The commission that moves and that is at stake, in a sentence."""
     moved, touched, unsure = defaultdict(Decimal), defaultdict(Decimal), 0  # type: ignore[var-annotated]
     for row in rows:
-        currency = row["currency"] or ""
-        moved[currency] += row["commission_moved"] or Decimal(0)
-        touched[currency] += row["commission_touched"] or Decimal(0)
-        unsure += row["commission_moved"] is None
+        currency = row.currency or ""
+        moved[currency] += row.commission_moved or Decimal(0)
+        touched[currency] += row.commission_touched or Decimal(0)
+        unsure += row.commission_moved is None
     sums = ", ".join(f"{moved[c]:+,.2f} {c} (touching {touched[c]:,.2f})".strip() for c in sorted(moved))
     told = f"{calls:,} calls; commission moves by about {sums}, at the rates that the actions have"
     return told + (f"; of {unsure:,} it cannot be told." if unsure else ".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +29,8 @@ from .configured import DATASET, EMPTY, configuration, kind
 from .dropped import recreate_dropped, refuse_dropped
 from .duckdb.destination import destination as duckdb_destination
 from .duckdb.file import connected, duckdb_path
+from .migrations.migrate import versioned
+from .migrations.steps import STEPS, Step
 from .preload import preload
 
 if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
@@ -66,11 +68,12 @@ class _Patience(NullCollector):
 
 
 @contextmanager
-def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
+def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> Iterator[dlt.Pipeline]:
     """The pipeline on the configured warehouse, its state restored from there.
 
     Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
-    (30 seconds), `ConfigurationError` where the warehouse cannot be opened.
+    (30 seconds), `ConfigurationError` where the warehouse cannot be opened, or is of another schema version than the
+    `steps` lead to and cannot be migrated.
     """
     wait = _seconds("impact.warehouse_wait", 30.0)
     watchdog.within = _seconds("impact.shutdown_wait", WITHIN)
@@ -110,6 +113,7 @@ def open_pipeline(*, read_only: bool = False) -> Iterator[dlt.Pipeline]:
         if read_only and not pipeline.default_schema_name:
             raise ConfigurationError(EMPTY.format(where=f"in {kind()}"))
         pipeline._state_restored = True  # noqa: SLF001 - else the first `run` restores it once more
+        stack.enter_context(versioned(pipeline, read_only=read_only, steps=steps))
         (refuse_dropped if read_only else recreate_dropped)(pipeline)
         yield pipeline
 

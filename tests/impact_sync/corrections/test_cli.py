@@ -68,7 +68,7 @@ def test_bad_lines_stop_the_plan(one: Desk) -> None:
     """Lines that cannot be sent are listed, and nothing is stored unless they are to be skipped."""
     path = str(one.ask("A1,update,ORDER_UPDATE,,12,,,,,,", "A2,update,BECAUSE,,12,,,,,,"))
     output = clean(impact("corrections", "plan", path, env=user(one)), 2)
-    assert re.search(r"3\W+A2\W+BECAUSE is no reason code", output)
+    assert re.search(r"3\W+A2\W+BECAUSE is not a reason code", output)
     assert "No plan was stored" in output
     assert "were ever planned" in clean(impact("corrections", "status", env=user(one)), 0)
     assert "Left out of the plan: 1" in clean(impact("corrections", "plan", path, "--skip-invalid", env=user(one)), 0)
@@ -83,7 +83,7 @@ def test_a_query_is_a_source(one: Desk) -> None:
 def test_apply_asks_first(one: Desk) -> None:
     """Without --yes somebody must say yes; where nobody is there, nothing is sent."""
     plan_id = plan(one, "A1,update,ORDER_UPDATE,,12,,,,,,")
-    assert "give --yes" in clean(impact("corrections", "apply", plan_id, env=user(one)), 2)
+    assert "pass --yes" in clean(impact("corrections", "apply", plan_id, env=user(one)), 2)
     command = ["script", "-qec", f"{IMPACT} corrections apply {plan_id}", "/dev/null"]
 
     def answer(word: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +107,7 @@ def test_a_lost_answer_is_resolved_by_a_person(one: Desk) -> None:
     output = clean(impact("corrections", "resolve", plan_id, env=user(one)), 1)
     assert "amount of TEE is 10" in output
     assert "--as planned: it took no effect, and apply may send it again" in output
-    assert "give --yes" in clean(impact("corrections", "resolve", plan_id, "--as", "planned", env=user(one)), 2)
+    assert "pass --yes" in clean(impact("corrections", "resolve", plan_id, "--as", "planned", env=user(one)), 2)
     again = ("corrections", "resolve", plan_id, "--line", "2", "--as", "planned", "--yes", "--note", "asked them")
     clean(impact(*again, env=user(one)), 3)
     one.sandbox.on_request = None
@@ -139,14 +139,14 @@ def test_an_interrupted_apply_goes_on(one: Desk) -> None:
 def test_what_the_user_can_mend_is_said(one: Desk) -> None:
     """Bad input ends with exit code 2 and one line that says what to do."""
     says = {
-        "plan": "give a FILE or --sql, one of them",
-        "plan x.csv --sql select": "give a FILE or --sql, one of them",
+        "plan": "give either FILE or --sql",
+        "plan x.csv --sql select": "give either FILE or --sql",
         "plan nowhere.csv": "there is no file nowhere.csv",
         "apply 20260115-nothing --yes": "there is no plan 20260115-nothing",
         "status 20260115-nothing": "there is no plan 20260115-nothing",
         "resolve 20260115-nothing": "there is no plan 20260115-nothing",
         "resolve": "name a plan",
-        "apply x --limit-amount lots": "'lots' is no amount",
+        "apply x --limit-amount lots": "'lots' is not an amount",
     }
     for arguments, said in says.items():
         assert said in clean(impact("corrections", *arguments.split(), env=user(one)), 2)

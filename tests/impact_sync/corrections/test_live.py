@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_sync.corrections.journal.calls import Call, Row
-from impact_sync.corrections.journal.columns import NAMES
+from impact_sync.corrections.journal.calls import Call
+from impact_sync.corrections.journal.columns import NAMES, Correction
 from impact_sync.corrections.live import Live, by_sku, changed_since, not_as_asked, shows, tells
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -28,8 +28,9 @@ TEE = {"sku": "TEE", "sale_amount": Decimal(10), "quantity": 2, "category": "Bal
 CENTS = st.decimals(-1000, 1000, places=2)
 
 
-def row(**columns: Any) -> Row:  # noqa: ANN401 - any column
+def row(**columns: Any) -> Correction:  # noqa: ANN401 - any column
     """A line that asks for nothing of the action that is seen."""
+    blank: dict[str, Any] = dict.fromkeys(NAMES)
     usual = {
         "kind": "update",
         "reason": "OTHER",
@@ -41,10 +42,10 @@ def row(**columns: Any) -> Row:  # noqa: ANN401 - any column
         "old_customer_status": "NEW",
         "reverses": False,
     }
-    return dict.fromkeys(NAMES) | usual | columns
+    return Correction(**(blank | usual | columns))
 
 
-def of_item(**columns: Any) -> Row:  # noqa: ANN401 - any column
+def of_item(**columns: Any) -> Correction:  # noqa: ANN401 - any column
     """A line that asks for nothing of an item of it."""
     item = {"sku": "TEE", "old_amount": Decimal(10), "old_quantity": 2, "old_category": "Balls"}
     return row(**(item | columns))
@@ -55,7 +56,7 @@ def live(item: dict[str, Any] | None = None, **columns: Any) -> Live:  # noqa: A
     return Live(ACTION | columns, {"TEE": TEE | (item or {})})
 
 
-def wrong(asked: Row, now: Live) -> str | None:
+def wrong(asked: Correction, now: Live) -> str | None:
     """What the action shows in place of what a line asked for."""
     return not_as_asked(Call((asked,)), asked, now)
 
@@ -153,7 +154,7 @@ def test_an_item_that_is_gone_is_left_alone() -> None:
         ),
     ],
 )
-def test_an_action_shows_what_was_asked_or_what_instead(asked: Row, now: Live, says: str | None) -> None:
+def test_an_action_shows_what_was_asked_or_what_instead(asked: Correction, now: Live, says: str | None) -> None:
     """What a correction asked for is compared to the cent, and each value that is another one is named."""
     told = wrong(asked, now)
     assert told is None if says is None else told is not None and told.startswith(says)
@@ -186,7 +187,7 @@ def test_a_call_took_effect_where_all_of_its_lines_show() -> None:
         (row(reason="RESET", action_state="REVERSED"), True),
     ],
 )
-def test_what_the_plan_saw_is_no_proof(asked: Row, telling: bool) -> None:  # noqa: FBT001 - what is expected
+def test_what_the_plan_saw_is_no_proof(asked: Correction, telling: bool) -> None:  # noqa: FBT001 - what is expected
     """Of an action that showed before what is asked for nobody can tell whether the call arrived."""
     assert tells(Call((asked,))) is telling
     assert not tells(Call((asked, row())))

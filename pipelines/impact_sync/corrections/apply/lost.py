@@ -19,16 +19,16 @@ _EARLY = timedelta(minutes=5)
 def settle_lost(settler: Settler, calls: Sequence[Call]) -> None:
     """Settle calls whose action shows what was asked; look for the others' submission.
 
-    A relative change cannot be told by its action, nor one that the action showed before: they wait for a person.
+    The action does not prove a relative change, nor one that it showed before: they wait for a person.
     """
-    shown = [call for call in calls if not call.first["relative"] and tells(call) and settler.shown(call)]
+    shown = [call for call in calls if not call.first.relative and tells(call) and settler.shown(call)]
     landed = settler.rereader.land(shown).live if shown else {}
     confirmed = set()
     for call in shown:
         if shows(call, landed.get(call.action_id)):
             settler.settle(call, Status.CONFIRMED, "the answer was lost; the action shows what was asked")
             confirmed.add(call.id)
-    _search(settler, [call for call in calls if call.id not in confirmed and call.first["searched_at"] is None])
+    _search(settler, [call for call in calls if call.id not in confirmed and call.first.searched_at is None])
 
 
 def _search(settler: Settler, calls: Sequence[Call]) -> None:
@@ -42,8 +42,8 @@ def _search(settler: Settler, calls: Sequence[Call]) -> None:
     now = client.clock.now()
     for call in calls:
         mine = [one for one in free if _may_be(call, one)]
-        said = call.first["outcome"] or "no valid answer came"
-        if len(mine) == 1 and not call.first["relative"]:
+        said = call.first.outcome or "no valid answer came"
+        if len(mine) == 1 and not call.first.relative:
             free.remove(mine[0])
             outcome = "the answer was lost; the list of submissions has it"
             batch_id = mine[0].batch_id
@@ -57,6 +57,6 @@ def _search(settler: Settler, calls: Sequence[Call]) -> None:
 
 def _may_be(call: Call, submission: Submission) -> bool:
     """Whether a submission can be what became of a call: the same form, and not from before the call left."""
-    since = call.first["claimed_at"] - _EARLY
-    early = submission.submitted is not None and submission.submitted < since
+    left, came = call.first.claimed_at, submission.submitted
+    early = left is not None and came is not None and came < left - _EARLY
     return same_form(call.request.form, submission.payload) and not early

@@ -22,7 +22,7 @@ from .settle import Settler
 
 VERDICTS = {
     Status.CONFIRMED: "it took effect",
-    Status.REFUSED: "it took no effect, and is not to be sent again",
+    Status.REFUSED: "it took no effect, and must not be sent again",
     Status.PLANNED: "it took no effect, and apply may send it again",
 }
 """What a person may say of a call, and what that means."""
@@ -59,7 +59,7 @@ def look(settings: Settings, plan_id: str) -> list[Waiting]:
 
 
 def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: Status, note: str) -> list[Call]:
-    """Take a person's word for calls of a plan that wait for it: those with one of `lines`, all if none is given.
+    """Take a person's decision on calls of a plan that wait for it: those with one of `lines`, all if none is given.
 
     Raises `ConfigurationError` where a line does not wait.
     """
@@ -68,14 +68,14 @@ def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: St
         file.compare(journal.left())
         _known(journal, plan_id)
         waiting = journal.waiting(plan_id)
-        named = [call for call in waiting if not lines or any(row["line"] in lines for row in call.rows)]
-        if missing := set(lines) - {row["line"] for call in named for row in call.rows}:
-            msg = f"line {', '.join(map(str, sorted(missing)))} of plan {plan_id} does not wait for anybody's word"
+        named = [call for call in waiting if not lines or any(row.line in lines for row in call.rows)]
+        if missing := set(lines) - {row.line for call in named for row in call.rows}:
+            msg = f"line {', '.join(map(str, sorted(missing)))} of plan {plan_id} does not wait for a decision"
             raise ConfigurationError(msg)
         now, who = datetime.now(UTC), actor(settings)
         for call in named:
             said = f"{who}: {VERDICTS[verdict]}" + (f" ({note})" if note else "")
-            outcome = "; ".join(part for part in (call.first["outcome"], said) if part)
+            outcome = "; ".join(part for part in (call.first.outcome, said) if part)
             settled_at = None if verdict is Status.PLANNED else now
             # The file first: where only it says "may be sent again", nothing is sent; the other way, apply refuses.
             file.stands(call, verdict, now)

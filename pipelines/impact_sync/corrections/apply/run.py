@@ -46,7 +46,7 @@ class Applied:
 
 def ended(calls: list[Call]) -> Exit:
     """The exit code that a plan stands for: work is left, something is not as it was asked for, or all is well."""
-    statuses = {row["status"] for call in calls for row in call.rows}
+    statuses = {row.status for call in calls for row in call.rows}
     if statuses & {*LEFT}:
         return Exit.EARLY
     return Exit.DRIFT if statuses & {*NOT_DONE, *WAITING} else Exit.DONE

@@ -2,7 +2,7 @@
 
 The order is what makes it safe: the action is read and must be what the plan saw; the call is claimed in a transaction
 that is committed; the file beside the database says, on the disk, that it leaves; it leaves. Killed anywhere in
-between, the call counts as one that may have left, and nothing sends it again but a person's word.
+between, the call counts as one that may have left, and nothing sends it again but a person's decision.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from ..journal.table import Taken
 from ..live import Live, changed_since
 from .desk import Desk
 from .lost import settle_lost
-from .settle import Settler, uncertain
+from .settle import Settler
+from .verdicts import uncertain
 
 _FRESH = 60.0
 """Seconds for which a look at an action holds: the wait for the hour to turn may come between it and the call."""
@@ -108,15 +109,15 @@ class Sender:
 
     def send(self, calls: list[Call], limit: Decimal | None) -> str | None:
         """Send what is planned. Returns why it stopped before the end, if it did."""
-        touched: dict[str, Decimal] = defaultdict(Decimal)
+        touched: dict[str | None, Decimal] = defaultdict(Decimal)
         for call in calls:
             if call.status not in (*NEVER_LEFT, Status.RETURNED, Status.REFUSED):
-                touched[call.first["currency"]] += call.touched
+                touched[call.first.currency] += call.touched
         planned = [call for call in calls if call.status == Status.PLANNED]
         check_requests(planned)
         with Writer(self._desk.client) as writer:
             for call in planned:
-                currency = call.first["currency"]
+                currency = call.first.currency
                 if limit is not None and touched[currency] + call.touched > limit:
                     return (
                         f"line {call.lines} would touch {call.touched:,.2f} {currency} of commission: "
@@ -182,7 +183,7 @@ class Sender:
         return not (changed or waits)
 
     def _failed(self, call: Call, error: ImpactError) -> None:
-        """Note a call without an outcome. Raises where nothing more may be sent."""
+        """Record a call without an outcome. Raises where nothing more may be sent."""
         match error:
             case OutcomeUnknown():
                 self._answered(call, Status.UNKNOWN, str(error), error.status)
@@ -201,7 +202,7 @@ class Sender:
         raise error
 
     def _leave(self, call: Call, looked: float) -> None:
-        """Claim a call and note that it leaves: the last thing before it does, soon after its action was looked at."""
+        """Claim a call and record that it leaves: the last step before it does, soon after its action was read."""
         if self._clock() - looked > _FRESH:
             raise Stale
         now = self._desk.client.clock.now()

@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from impact_source.api.client import Client
 from impact_source.api.submissions import Submission
 from impact_source.errors import NotFound, UnsafeId
-from impact_source.plan.gone import Gone
 
-from ..journal.calls import Call, Row
+from ..journal.calls import Call
 from ..journal.columns import Status
 from ..journal.file import JournalFile
 from ..journal.table import Journal
-from ..live import Live, not_as_asked, shows
+from ..live import Live, shows
 from ..reread import Landed, Rereader
 from .reasons import explained
+from .verdicts import gravity, judge, shows_until, uncertain
 
 _TOGETHER = 50
 """Processed calls whose actions are read and landed at once."""
@@ -28,14 +28,11 @@ _REQUESTS_A_CALL = 2
 _GROWTH = 1.5
 _LONGEST = timedelta(minutes=5)
 _POLLS = 12
-"""How often a submission is asked for in one run at the most."""
+"""How often at most a submission is asked for in one run."""
 _MISSING = 5
 """How often the API may know nothing of a submission in one run."""
 _POLLS_FOR_OTHERS = 4
 """How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
-SHOWN_WITHIN = timedelta(hours=1)
-"""So long after it was processed a change may take to show: until then, an action that shows something else says
-nothing."""
 _LOOKS = 4
 """How often one run looks again at an action that does not show yet what was processed."""
 _LOOKS_AFTER = 3
@@ -73,7 +70,7 @@ class Settler:
 
     def follow(self, call: Call, *, at_once: bool = False) -> None:
         """Poll for a call from now on, or from a moment after it was accepted; not if it is known to be processed."""
-        if call.first["processed_at"] is not None:
+        if call.first.processed_at is not None:
             self._processed.append(call)
             return
         delay = self.client.settings.poll_interval.total_seconds()
@@ -115,7 +112,7 @@ class Settler:
         self._unseen.clear()
 
     def _poll(self, pending: _Pending) -> None:
-        call, batch_id = pending.call, pending.call.first["batch_id"]
+        call, batch_id = pending.call, pending.call.first.batch_id or ""
         pending.polls += 1
         try:
             submission = self.client.submission(batch_id).value
@@ -156,15 +153,15 @@ class Settler:
                 if not call.diverged:  # that stands until the action tells otherwise
                     self.journal.record(call, Status.ACCEPTED, f"processed; {why}")
                 continue
-            told = _verdicts(call, found.live.get(call.action_id))
+            told = judge(call, found.live.get(call.action_id))
             wrong = [why for _, status, why in told if status is Status.DIVERGED]
-            if wrong and now < (until := _shows_until(call)):
+            if wrong and now < (until := shows_until(call, now)):
                 outcome = f"processed; {'; '.join(dict.fromkeys(wrong))}; a change may show late"
                 self.journal.record(call, Status.ACCEPTED, f"{outcome}: not settled before {until:%Y-%m-%d %H:%M} UTC")
                 self._look_later(call)
                 continue
             self.journal.record_rows(told, now)
-            self.file.stands(call, max((status for _, status, _ in told), key=_gravity), now)
+            self.file.stands(call, max((status for _, status, _ in told), key=gravity), now)
             self.on_settled()
 
     def _unsettled(self, call: Call, found: Landed, now: datetime) -> str | None:
@@ -182,7 +179,7 @@ class Settler:
         self._looks[call.id] += 1
 
     def _look_again(self, call: Call) -> None:
-        if self.shown(call) or self.client.clock.now() >= _shows_until(call):
+        if self.shown(call) or (now := self.client.clock.now()) >= shows_until(call, now):
             self._processed.append(call)
         else:
             self._look_later(call)
@@ -193,37 +190,8 @@ class Settler:
         return isinstance(live, Live) and shows(call, live)
 
     def settle(self, call: Call, status: Status, outcome: str) -> None:
-        """Note how a call ended."""
+        """Record how a call ended."""
         now = self.client.clock.now()
         self.journal.record(call, status, outcome, settled_at=now)
         self.file.stands(call, status, now)
         self.on_settled()
-
-
-def uncertain(gone: Gone, now: datetime) -> str | None:
-    """Why an action that the API does not know may be there all the same; None once it is gone for certain."""
-    if now >= gone.certain_from:
-        return None
-    return (
-        "the API does not know the action, as it may do for a while where it lags behind: "
-        f"not taken for gone before {gone.certain_from:%Y-%m-%d %H:%M} UTC"
-    )
-
-
-def _shows_until(call: Call) -> datetime:
-    """When the action of a processed call is certain to show it."""
-    processed_at: datetime = call.first["processed_at"]
-    return processed_at + SHOWN_WITHIN
-
-
-def _verdicts(call: Call, live: Live | None) -> list[tuple[Row, Status, str]]:
-    """How each row of a processed call ends by what its action shows."""
-    told = []
-    for row in call.rows:
-        wrong = not_as_asked(call, row, live) if live else "the action is gone"
-        told.append((row, Status.DIVERGED, wrong) if wrong else (row, Status.CONFIRMED, "the action shows it"))
-    return told
-
-
-def _gravity(status: Status) -> int:
-    return (Status.CONFIRMED, Status.DIVERGED).index(status)

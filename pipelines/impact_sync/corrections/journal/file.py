@@ -1,6 +1,6 @@
-"""What left, in a file beside the database: a database that was put back to an older copy must not send again.
+"""What left, in a file beside the database: a database that was restored to an older copy must not send again.
 
-One JSON object a line, appended and on the disk before the call that it tells of leaves.
+One JSON object per line, appended and on disk before its call leaves. Lines of every release are read.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,14 +16,14 @@ from typing import Any, BinaryIO
 
 from impact_source.errors import ConfigurationError
 
-from .calls import Call, Row
-from .columns import COLUMNS, MONEY, NEVER_LEFT, TIME, Status
+from .calls import Call
+from .columns import COLUMNS, MONEY, NEVER_LEFT, TIME, Correction, Status
 
 _KINDS = {column.name: column.type for column in COLUMNS}
 
 
 class Disagreement(ConfigurationError):
-    """The database and the file tell differently of what left: nothing may be sent."""
+    """The database and the file disagree on what was sent: nothing may be sent."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Known:
     """What the file knows: plans, rows of the calls that left, how they stood, the submissions that answered them."""
 
     plans: set[str] = field(default_factory=set)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
+    rows: dict[str, list[Correction]] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     batches: dict[str, str] = field(default_factory=dict)
 
@@ -48,22 +48,21 @@ class JournalFile:
         self.path = path
 
     def planned(self, plan_id: str, at: datetime) -> None:
-        """Note that a plan was made here."""
+        """Record that a plan was made here."""
         self._append({"at": at, "event": "planned", "plan_id": plan_id})
 
     def leaves(self, call: Call, claim: str, at: datetime) -> None:
-        """Note, to the disk, that a call is about to leave. Raises `ConfigurationError` where that cannot be done."""
-        rows = [{name: value for name, value in row.items() if value is not None} for row in call.rows]
-        for row in rows:
-            row |= {"status": Status.SENDING, "claim": claim, "claimed_at": at}
+        """Record on disk that a call is about to leave. Raises `ConfigurationError` where that cannot be done."""
+        sent = call.having(status=Status.SENDING, claim=claim, claimed_at=at)
+        rows = [{name: value for name, value in vars(row).items() if value is not None} for row in sent.rows]
         self._append({"at": at, "event": "leaves", "call_id": call.id, "rows": rows})
 
     def stands(self, call: Call, status: Status, at: datetime, batch_id: str | None = None) -> None:
-        """Note where a call stands after it left, or that it did not."""
+        """Record where a call stands after it left, or that it did not."""
         self._append({"at": at, "event": "stands", "call_id": call.id, "status": status, "batch_id": batch_id})
 
     def read(self) -> Known:
-        """Everything the file knows. A last line that was cut off told of a call that did not leave."""
+        """Everything the file knows. A last line that was cut off belongs to a call that did not leave."""
         known = Known()
         try:
             lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
@@ -86,7 +85,7 @@ class JournalFile:
                 if told.get("batch_id"):
                     known.batches[call] = told["batch_id"]
             except (ValueError, KeyError, TypeError) as error:
-                msg = f"{self.path}, line {number}, cannot be read ({error}): put the file back from a backup"
+                msg = f"{self.path}, line {number}, cannot be read ({error}): restore the file from a backup"
                 raise Disagreement(msg) from None
         return known
 
@@ -99,7 +98,7 @@ class JournalFile:
             counts = [f"{len(planned):,} calls as sent that the table has as planned"] if planned else []
             counts += [f"{len(lacking):,} calls as sent that the table does not have"] if lacking else []
             msg = (
-                f"{self.path} knows {' and '.join(counts)}: the database was put back to an older copy, and applying "
+                f"{self.path} knows {' and '.join(counts)}: the database was restored to an older copy, and applying "
                 "could send twice. Nothing is sent. `impact corrections resolve --from-file` brings the table up to "
                 "what the file knows"
             )
@@ -125,7 +124,7 @@ class JournalFile:
         return ConfigurationError(msg)
 
 
-def restored(known: Known, held: Mapping[str, str]) -> Sequence[Row]:
+def restored(known: Known, held: Mapping[str, str]) -> Sequence[Correction]:
     """Rows that a table lacks, or has as planned, as far as the file knows what became of them."""
     rows = []
     for call in sorted(known.gone):
@@ -133,13 +132,13 @@ def restored(known: Known, held: Mapping[str, str]) -> Sequence[Row]:
             batch, status = known.batches.get(call), Status(known.standing[call])
             if status in (Status.SENDING, Status.ACCEPTED, Status.UNKNOWN):
                 status = Status.ACCEPTED if batch else Status.UNKNOWN
-            outcome = "known from the journal file alone: the database was put back to an older copy"
-            rows += [row | {"status": status, "batch_id": batch, "outcome": outcome} for row in known.rows[call]]
+            outcome = "known from the journal file alone: the database was restored to an older copy"
+            rows += [replace(row, status=status, batch_id=batch, outcome=outcome) for row in known.rows[call]]
     return rows
 
 
 def _drop_cut_off(file: BinaryIO) -> None:
-    """Drop a last line without an end: whoever wrote it died, and what it was to tell of did not leave."""
+    """Drop a last line without an end: whoever wrote it died before its call left."""
     end = file.seek(0, os.SEEK_END)
     if not end:
         return
@@ -163,9 +162,9 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _typed(row: dict[str, Any]) -> Row:
-    typed: Row = dict.fromkeys(_KINDS)
+def _typed(row: dict[str, Any]) -> Correction:
+    typed: dict[str, Any] = dict.fromkeys(_KINDS)
     for name, value in row.items():
         kind = _KINDS[name]
         typed[name] = Decimal(value) if kind == MONEY else datetime.fromisoformat(value) if kind == TIME else value
-    return typed
+    return Correction(**typed)

@@ -20,7 +20,7 @@ from impact_source.rows.columns import MONEY as ARROW_MONEY
 from impact_source.rows.columns import TIME as ARROW_TIME
 from impact_source.sql import Tables, in_utc
 
-from .calls import Call, Row, calls_of
+from .calls import Call, calls_of
 from .columns import (
     COLUMNS,
     COUNT,
@@ -33,6 +33,7 @@ from .columns import (
     TIME,
     UNSETTLED,
     WAITING,
+    Correction,
     Field,
     Status,
 )
@@ -42,7 +43,7 @@ _FORSAKEN_AFTER = timedelta(minutes=15)
 """No request takes longer: whoever claimed a call before is not sending it any more."""
 _PLANNED = "impact_planned"
 _ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
-_TIMES = [place for place, field in enumerate(COLUMNS) if field.type == TIME]
+_TIMES = [field.name for field in COLUMNS if field.type == TIME]
 
 
 class Taken(ImpactError):
@@ -67,7 +68,7 @@ class Journal:
             return False
         return True
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Correction]) -> None:
         """Store a plan."""
         with self._tables.transaction() as client:
             columns = ", ".join(f"{quote(field.name)} {field.type}" for field in COLUMNS)
@@ -77,14 +78,14 @@ class Journal:
                 client.execute_sql(f"comment on column {column} is {literal(field.description)}")
             self._insert(client, rows)
 
-    def restore(self, rows: Sequence[Row]) -> None:
+    def restore(self, rows: Sequence[Correction]) -> None:
         """Put in rows that the table lacks, as the file beside it knows them."""
         if not self.exists:
             self.add(rows)
             return
         with self._tables.transaction() as client:
             for row in rows:
-                client.execute_sql(f"delete from {self._table} where correction_id = %s", row["correction_id"])
+                client.execute_sql(f"delete from {self._table} where correction_id = %s", row.correction_id)
             self._insert(client, rows)
 
     def plan(self, plan_id: str) -> list[Call]:
@@ -151,7 +152,7 @@ class Journal:
         return None if plan_id is None else str(plan_id)
 
     def record(self, call: Call, status: Status, outcome: str | None = None, **columns: Any) -> None:  # noqa: ANN401 - of any type
-        """Note where a call stands now."""
+        """Record where a call stands now."""
         values = {"status": status, "outcome": outcome} | columns
         sets = ", ".join(f"{name} = %s" for name in values)
         with self._tables.transaction() as client:
@@ -159,12 +160,12 @@ class Journal:
                 f"update {self._table} set {sets} where call_id = %s", *_plain((*values.values(), call.id))
             )
 
-    def record_rows(self, told: Sequence[tuple[Row, Status, str]], at: datetime) -> None:
-        """Note how single corrections ended."""
+    def record_rows(self, told: Sequence[tuple[Correction, Status, str]], at: datetime) -> None:
+        """Record how single corrections ended."""
         sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
         with self._tables.transaction() as client:
             for row, status, outcome in told:
-                client.execute_sql(sql, str(status), outcome, at, row["correction_id"])
+                client.execute_sql(sql, str(status), outcome, at, row.correction_id)
 
     def forsaken(self, now: datetime) -> list[Call]:
         """Calls whose sender died on the way: nobody knows whether they left."""
@@ -192,7 +193,7 @@ class Journal:
         return self.calls(f"call_id in ({found})", since, *stands, *never)
 
     def waiting(self, plan_id: str) -> list[Call]:
-        """Calls of a plan that wait for a person's word."""
+        """Calls of a plan that wait for a person's decision."""
         return self.calls(f"plan_id = %s and status in ({_marks(WAITING)})", plan_id, *WAITING)
 
     def left(self) -> dict[str, str]:
@@ -209,7 +210,7 @@ class Journal:
         """Rows of a query, `%s` for each parameter."""
         return self._tables.execute(sql, *_plain(params))
 
-    def _insert(self, client: SqlClientBase[Any], rows: Sequence[Row]) -> None:
+    def _insert(self, client: SqlClientBase[Any], rows: Sequence[Correction]) -> None:
         columns = ", ".join(map(quote, NAMES))
         if self.alone:  # thousands of values as parameters take it seconds
             planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
@@ -222,22 +223,21 @@ class Journal:
         one = f"({', '.join(['%s'] * len(NAMES))})"
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
-            values = _plain([row.get(name) for row in some for name in NAMES])
+            values = _plain([getattr(row, name) for row in some for name in NAMES])
             listed = ", ".join([one] * len(some))
             client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
 
 
-def _array(rows: Sequence[Row], field: Field) -> pa.Array:
-    return pa.array([row.get(field.name) for row in rows], _ARROW[field.type])
+def _array(rows: Sequence[Correction], field: Field) -> pa.Array:
+    return pa.array([getattr(row, field.name) for row in rows], _ARROW[field.type])
 
 
-def _row(values: tuple[Any, ...]) -> Row:
+def _row(values: tuple[Any, ...]) -> Correction:
     row = dict(zip(NAMES, values, strict=True))
-    for place in _TIMES:
-        moment = values[place]
-        if moment is not None:
-            row[NAMES[place]] = in_utc(moment)
-    return row
+    for name in _TIMES:
+        if row[name] is not None:
+            row[name] = in_utc(row[name])
+    return Correction(**row)
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ end as decimal(20, 8));
 create macro number_problem(name, t) as case
     when regexp_full_match(t, '[+-]?\d{1,12}[.,]\d{3}')
         then format('{} may be thousands or decimals: {}; write all digits, or four decimals', name, t)
-    else format('{} is no number: {}', name, t)
+    else format('{} is not a number: {}', name, t)
 end;
 
 create macro shown(n) as regexp_replace(regexp_replace(n::varchar, '(\.\d*?)0+$', '\1'), '\.$', '');

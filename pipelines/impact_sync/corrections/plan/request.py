@@ -1,6 +1,6 @@
 """What is asked for: a CSV or Parquet file or a query becomes one table of texts, with the line of each row.
 
-Nothing is guessed: a column with an unknown name, a row with a cell too many, bytes that are no UTF-8 are errors that
+Nothing is guessed: a column with an unknown name, a row with a cell too many, bytes that are not UTF-8 are errors that
 name the line. Numbers stay as written; `validate.sql` reads them.
 """
 
@@ -104,8 +104,8 @@ def _csv_rows(text: str, source: str) -> Iterator[Sequence[Any]]:
                 yield header
             elif row:
                 if len(row) != len(header):
-                    parted = f"{len(row)} cells under {len(header)} columns, parted by {delimiter!r}"
-                    msg = f"{source}, line {line}: {parted}"
+                    cells_found = f"{len(row)} cells under {len(header)} columns, separated by {delimiter!r}"
+                    msg = f"{source}, line {line}: {cells_found}"
                     raise ConfigurationError(msg)
                 cells = (c if n in _AS_WRITTEN else c.strip() for n, c in zip(header, row, strict=True))
                 yield [line, *(cell or None for cell in cells)]

@@ -19,8 +19,8 @@ from typing_extensions import override
 
 from ...load.session import Load, session
 from ..apply.desk import compare
-from ..journal.calls import Call, Row, calls_of
-from ..journal.columns import NAMES, Status
+from ..journal.calls import Call, calls_of
+from ..journal.columns import NAMES, Correction, Status
 from ..reread import Rereader
 from .request import read_file, read_query, shown
 from .validate import Invalid, validate
@@ -37,7 +37,7 @@ class Plan:
     seconds: float = 0.0
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Correction]:
         """The corrections, in the order of their lines within each call."""
         return [row for call in self.calls for row in call.rows]
 
@@ -101,24 +101,23 @@ def actor(settings: Settings) -> str:
 
 def _rows(
     checked: Iterable[dict[str, Any]], plan_id: str, source: Source, settings: Settings, now: datetime
-) -> Iterable[Row]:
+) -> Iterable[Correction]:
     """Rows of the journal, call by call, each with the request that it leaves with."""
-    grouped: dict[int, list[Row]] = defaultdict(list)
+    grouped: dict[int, list[Correction]] = defaultdict(list)
     for one in checked:
-        row = dict.fromkeys(NAMES) | {name: value for name, value in one.items() if name in NAMES}
-        grouped[one["call"]].append(
-            row
-            | {
-                "correction_id": f"{plan_id}-{one['line']}",
-                "plan_id": plan_id,
-                "call_id": "",
-                "source": str(source),
-                "actor": actor(settings),
-                "status": Status.PLANNED,
-                "planned_at": now,
-            }
+        row = Correction(
+            **{name: value for name, value in one.items() if name in NAMES},
+            correction_id=f"{plan_id}-{one['line']}",
+            plan_id=plan_id,
+            call_id="",
+            source=str(source),
+            actor=actor(settings),
+            request="",
+            status=Status.PLANNED,
+            planned_at=now,
         )
+        grouped[one["call"]].append(row)
     for rows in grouped.values():
-        request = str(Request.of(Call(tuple(rows)).change()))
-        for row in rows:
-            yield row | {"call_id": f"{plan_id}-call-{rows[0]['line']}", "request": request}
+        call = Call(tuple(rows))
+        request = str(Request.of(call.change()))
+        yield from call.having(call_id=f"{plan_id}-call-{call.first.line}", request=request).rows

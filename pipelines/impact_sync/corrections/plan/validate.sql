@@ -74,7 +74,7 @@ alone as (
             case when kind is null then 'kind is empty: update or reverse'
                 when kind not in ('update', 'reverse') then format('kind is {}: update or reverse', kind) end,
             case when named is null and (action_tracker_id is null or order_id is null)
-                    then 'it names no action: action_id, or action_tracker_id and order_id'
+                    then 'it does not name an action: give action_id, or action_tracker_id and order_id'
                 when candidates > 1 then format('{} actions have this order: give the action_id', candidates)
                 when candidates = 0 then 'the warehouse has no such action: check it, or run `impact sync`' end,
             case when named is not null and order_id is not null and action_id is not null
@@ -91,26 +91,26 @@ alone as (
             case when unsettled_plan is not null
                 then format('an earlier correction of it is not settled: plan {}', unsettled_plan) end,
             case when calls >= $most
-                then format('it was modified {} times by corrections: it takes {} at the most', calls, $most) end,
+                then format('it was modified {} times by corrections: it takes at most {}', calls, $most) end,
             case when reason is null then 'reason is empty: a reason code of an update, a disposition code of a reversal'
                 when kind = 'reverse' and not list_contains($codes, reason)
-                    then format('{} is no disposition code: {}', reason, array_to_string($codes, ', '))
+                    then format('{} is not a disposition code: {}', reason, array_to_string($codes, ', '))
                 when kind = 'update' and not resets and not list_contains($reasons, reason)
-                    then format('{} is no reason code: {}', reason, array_to_string($reasons, ', ')) end,
+                    then format('{} is not a reason code: {}', reason, array_to_string($reasons, ', ')) end,
             case when disposition_code is not null and kind = 'reverse' then 'a reversal has its code in reason'
                 when not list_contains($reasons, disposition_code)
-                    then format('{} is no disposition code of an update', disposition_code) end,
+                    then format('{} is not a disposition code of an update', disposition_code) end,
             case when amount is null and amount_text is not null then number_problem('amount', amount_text)
-                when amount < 0 then format('amount is {}: it sets an amount, and none is below 0', amount_text)
+                when amount < 0 then format('amount is {}: an amount cannot be below 0', amount_text)
                 when amount <> round(amount, 4) then format('amount has more than four decimals: {}', amount_text) end,
             case when delta is null and delta_text is not null then number_problem('delta', delta_text)
                 when delta <> round(delta, 4) then format('delta has more than four decimals: {}', delta_text)
                 when delta + sale_amount < 0
                     then format('delta takes the item below 0: it has {}', shown(sale_amount)) end,
             case when quantity is null and quantity_text is not null
-                then format('quantity is no whole number: {}', quantity_text) end,
+                then format('quantity is not a whole number: {}', quantity_text) end,
             case when amount_text is not null and delta_text is not null
-                then 'amount sets, delta moves: give one of them' end,
+                then 'give either amount or delta, not both' end,
             case when length(category) > $longest
                 then format('category has {} characters: at most {}', length(category), $longest) end,
             case when kind = 'reverse' and coalesce(sku, amount_text, delta_text, quantity_text, category,
@@ -128,7 +128,7 @@ alone as (
                 when not items_read then 'its items were never read: run `impact items` first'
                 when not item_held then format('the action has no item {}', sku)
                 when line_count > 1
-                    then format('the action lists the sku {} times: which is meant cannot be told', line_count) end,
+                    then format('the action lists the sku {} times: it is unclear which is meant', line_count) end,
             case when currency <> account_currency
                 then format('the currency is {}, the action has {}', currency, account_currency) end,
             case when kind <> 'update' or action_id is null then null
@@ -163,7 +163,7 @@ together as (
             when min(customer_status) over action <> max(customer_status) over action
                 then 'another line has another customer_status for this action'
             when bool_or(sku is null and amount_text is not null) over action and bool_or(sku is not null) over action
-                then 'the amount of the whole order and of its items exclude each other'
+                then 'give either the amount of the whole order or amounts of its items, not both'
         end as clash
     from alone
     window

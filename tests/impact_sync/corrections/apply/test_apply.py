@@ -376,7 +376,7 @@ def test_of_two_who_claim_a_call_one_gets_it(desk: Make) -> None:
             won = list(pool.map(claim, range(4)))
         assert sum(won) == 1
         (after,) = Journal(pipeline).plan(plan_id)
-    assert {row["claim"] for row in after.rows} == {f"claim {won.index(True)}"}
+    assert {row.claim for row in after.rows} == {f"claim {won.index(True)}"}
 
 
 def test_whoever_looks_for_rivals_has_claimed_its_call(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,7 +389,7 @@ def test_whoever_looks_for_rivals_has_claimed_its_call(desk: Make, monkeypatch: 
     rival, standing = Journal.rival, []
 
     def look(journal: Journal, call: Call) -> str | None:
-        standing.append((journal.plan(first)[0].status, bool(journal.plan(first)[0].first["claim"])))
+        standing.append((journal.plan(first)[0].status, bool(journal.plan(first)[0].first.claim)))
         other = journal.plan(second)[0]
         if other.status == Status.PLANNED:  # the other apply comes in between
             journal.claim(other, "another apply", one.world.now)

@@ -124,7 +124,7 @@ def test_a_sync_settles_what_no_answer_told(desk: Make) -> None:
     one.world.modify(other, Amount="12.00")
     one.sync()
     assert one.statuses() == ["confirmed", "confirmed", "unknown"]
-    assert "is not to be sent again (asked them); the action shows it, read 2026-" in one.journal()[1][1]
+    assert "must not be sent again (asked them); the action shows it, read 2026-" in one.journal()[1][1]
 
 
 def test_an_equal_earlier_value_confirms_nothing(desk: Make) -> None:

@@ -119,7 +119,7 @@ def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
     resolve.settle(one.settings(), plan_id, [3], Status.REFUSED, "asked the API's support")
     resolve.settle(one.settings(), plan_id, [2], Status.PLANNED, "")
     assert one.journal("status, settled_by")[1] == ("refused", "Finance")
-    assert one.journal()[1][1].endswith("is not to be sent again (asked the API's support)")
+    assert one.journal()[1][1].endswith("must not be sent again (asked the API's support)")
     with pytest.raises(ConfigurationError, match=r"line 3 .* does not wait"):
         resolve.settle(one.settings(), plan_id, [3], Status.CONFIRMED, "")
     assert one.apply(plan_id).exit is Exit.DRIFT, "line 3 was refused"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
-from impact_sync.corrections.journal.calls import Call, Row
-from impact_sync.corrections.journal.columns import COLUMNS, NAMES, Status
+from impact_sync.corrections.journal.calls import Call
+from impact_sync.corrections.journal.columns import COLUMNS, NAMES, Correction, Status
 from impact_sync.corrections.journal.table import Journal, Taken
 from impact_sync.warehouse.open import open_pipeline
 
@@ -34,8 +35,9 @@ def journal(pipeline: dlt.Pipeline) -> Journal:
     return Journal(pipeline)
 
 
-def row(call: str, line: int = 2, **columns: Any) -> Row:  # noqa: ANN401 - any column
+def row(call: str, line: int = 2, **columns: Any) -> Correction:  # noqa: ANN401 - any column
     """A line of a plan; what is not given is empty."""
+    blank: dict[str, Any] = dict.fromkeys(NAMES)
     usual = {
         "correction_id": f"{call}/{line}",
         "plan_id": "p1",
@@ -47,7 +49,7 @@ def row(call: str, line: int = 2, **columns: Any) -> Row:  # noqa: ANN401 - any 
         "old_amount": Decimal("1.25"),
         "relative": False,
     }
-    return dict.fromkeys(NAMES) | usual | columns
+    return Correction(**(blank | usual | columns))
 
 
 def ids(calls: list[Call]) -> list[str]:
@@ -55,7 +57,7 @@ def ids(calls: list[Call]) -> list[str]:
     return [call.id for call in calls]
 
 
-def standing(journal: Journal, call: str) -> Row:
+def standing(journal: Journal, call: str) -> Correction:
     """What the journal says of a call."""
     (found,) = journal.calls("call_id = %s", call)
     return found.first
@@ -80,11 +82,12 @@ def test_a_plan_is_kept_to_the_last_cell(journal: Journal) -> None:
     journal.add(rows)
     assert journal.exists
     calls = journal.plan("p1")
-    assert [[one["line"] for one in call.rows] for call in calls] == [[1], [2, 4], [3]]
+    assert [[one.line for one in call.rows] for call in calls] == [[1], [2, 4], [3]]
     kept = calls[1].first
-    assert kept == first | {"status": "planned"}
-    assert list(kept) == list(NAMES)
-    assert kept["locking_date"].tzinfo is UTC
+    assert kept == replace(first, status="planned")
+    assert list(vars(kept)) == list(NAMES)
+    assert kept.locking_date is not None
+    assert kept.locking_date.tzinfo is UTC
     assert journal.plan("p2") == []
 
 
@@ -107,15 +110,13 @@ def test_a_call_is_claimed_once(journal: Journal) -> None:
     journal.add([row("a", 2), row("a", 3), row("b")])
     (call,) = journal.calls("call_id = 'a'")
     journal.claim(call, "me", NOW)
-    assert {(one["status"], one["claim"], one["claimed_at"]) for one in journal.plan("p1")[0].rows} == {
-        ("sending", "me", NOW)
-    }
-    assert standing(journal, "b")["status"] == "planned"
+    assert {(one.status, one.claim, one.claimed_at) for one in journal.plan("p1")[0].rows} == {("sending", "me", NOW)}
+    assert standing(journal, "b").status == "planned"
     for claim in ("you", "me again"):
         with pytest.raises(Taken, match="line 2, 3 was taken by another apply"):
             journal.claim(call, claim, NOW + DAY)
-    assert standing(journal, "b")["claim"] is None
-    assert {one["claim"] for one in journal.plan("p1")[0].rows} == {"me"}
+    assert standing(journal, "b").claim is None
+    assert {one.claim for one in journal.plan("p1")[0].rows} == {"me"}
 
 
 def test_a_call_of_which_a_line_is_gone_is_not_sent(journal: Journal) -> None:
@@ -123,7 +124,7 @@ def test_a_call_of_which_a_line_is_gone_is_not_sent(journal: Journal) -> None:
     journal.add([row("a", 2)])
     with pytest.raises(Taken):
         journal.claim(Call((row("a", 2), row("a", 3))), "me", NOW)
-    assert standing(journal, "a")["status"] == "planned"
+    assert standing(journal, "a").status == "planned"
 
 
 def test_a_rival_is_another_call_of_the_action_that_may_take_effect(journal: Journal) -> None:
@@ -135,9 +136,9 @@ def test_a_rival_is_another_call_of_the_action_that_may_take_effect(journal: Jou
     assert journal.rival(mine) is None
     for rival in rivals:
         journal.restore([rival])
-        expected = f"plan {rival['status']}" if rival["status"] in ("sending", "accepted", "unknown") else None
+        expected = f"plan {rival.status}" if rival.status in ("sending", "accepted", "unknown") else None
         assert journal.rival(mine) == expected
-        journal.record(journal.calls("call_id = %s", rival["call_id"])[0], Status.CONFIRMED)
+        journal.record(journal.calls("call_id = %s", rival.call_id)[0], Status.CONFIRMED)
 
 
 def test_what_became_of_a_call_is_noted(journal: Journal) -> None:
@@ -145,13 +146,13 @@ def test_what_became_of_a_call_is_noted(journal: Journal) -> None:
     journal.add([row("a", 2, outcome="old"), row("a", 3), row("b", outcome="old")])
     (call, _) = journal.plan("p1")
     journal.record(call, Status.ACCEPTED, batch_id="7", processed_at=NOW)
-    assert [
-        (one["status"], one["outcome"], one["batch_id"], one["processed_at"]) for one in journal.plan("p1")[0].rows
-    ] == [("accepted", None, "7", NOW)] * 2
+    assert [(one.status, one.outcome, one.batch_id, one.processed_at) for one in journal.plan("p1")[0].rows] == [
+        ("accepted", None, "7", NOW)
+    ] * 2
     journal.record(call, Status.REFUSED, "too late")
-    assert standing(journal, "b")["outcome"] == "old"
+    assert standing(journal, "b").outcome == "old"
     last = journal.calls("call_id = 'a'")[0].first
-    assert (last["status"], last["outcome"], last["batch_id"]) == ("refused", "too late", "7")
+    assert (last.status, last.outcome, last.batch_id) == ("refused", "too late", "7")
     assert journal.batches() == {"7"}
     assert journal.left() == {"a": "refused", "b": "planned"}
 
@@ -161,7 +162,7 @@ def test_single_lines_end_in_their_own_way(journal: Journal) -> None:
     rows = [row("a", 2), row("a", 3)]
     journal.add(rows)
     journal.record_rows([(rows[0], Status.CONFIRMED, "shown"), (rows[1], Status.DIVERGED, "not shown")], NOW)
-    assert [(one["status"], one["outcome"], one["settled_at"]) for one in journal.plan("p1")[0].rows] == [
+    assert [(one.status, one.outcome, one.settled_at) for one in journal.plan("p1")[0].rows] == [
         ("confirmed", "shown", NOW),
         ("diverged", "not shown", NOW),
     ]
@@ -170,9 +171,9 @@ def test_single_lines_end_in_their_own_way(journal: Journal) -> None:
 def test_lines_that_the_table_lost_are_put_back(journal: Journal) -> None:
     """A database that was restored from yesterday learns from the file beside it what has left since."""
     journal.restore([row("a", status=Status.SENDING)])
-    assert standing(journal, "a")["status"] == "sending"
+    assert standing(journal, "a").status == "sending"
     journal.restore([row("a", status=Status.ACCEPTED), row("b")])
-    assert [(row["call_id"], row["status"]) for call in journal.calls() for row in call.rows] == [
+    assert [(row.call_id, row.status) for call in journal.calls() for row in call.rows] == [
         ("a", "accepted"),
         ("b", "planned"),
     ]

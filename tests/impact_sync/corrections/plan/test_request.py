@@ -174,9 +174,7 @@ def test_a_query_in_the_warehouse_asks(desk: Make) -> None:
     one.sync()
     sql = "select id as action_id, 'update' as kind, 'OTHER' as reason, amount - 10.125 as amount from actions"
     found = plan(one.settings(), Source(sql=sql))
-    assert [(row["action_id"], row["line"], row["new_amount"]) for row in found.rows] == [
-        (action, 1, Decimal("19.875"))
-    ]
+    assert [(row.action_id, row.line, row.new_amount) for row in found.rows] == [(action, 1, Decimal("19.875"))]
     for wrong in ("delete from actions", "select 1; select 2", "rollback; drop table actions", "selec", "from nothing"):
         with pytest.raises(ConfigurationError, match="the query cannot be used"):
             plan(one.settings(), Source(sql=wrong))

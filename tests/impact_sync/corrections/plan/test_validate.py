@@ -31,13 +31,13 @@ def one(desk: Make) -> Desk:
 WRONG = (
     ("{},,OTHER,,5,,,,,,", "kind is empty"),
     ("{},delete,OTHER,,5,,,,,,", "kind is delete: update or reverse"),
-    (",update,OTHER,,5,,,,,,", "it names no action"),
+    (",update,OTHER,,5,,,,,,", "it does not name an action"),
     ("A2,update,OTHER,,5,,,,,,", "the warehouse has no such action"),
     ("{},update,,,5,,,,,,", "reason is empty"),
-    ("{},update,BECAUSE,,5,,,,,,", "BECAUSE is no reason code: ORDER_UPDATE, ITEM_RETURNED, CONS_FRAUD"),
-    ("{},update,REJECTED,,5,,,,,,", "REJECTED is no reason code"),
-    ("{},reverse,ORDER_UPDATE,,,,,,,,", "ORDER_UPDATE is no disposition code: REJECTED"),
-    ("{},reverse,RESET,,,,,,,,", "RESET is no disposition code"),
+    ("{},update,BECAUSE,,5,,,,,,", "BECAUSE is not a reason code: ORDER_UPDATE, ITEM_RETURNED, CONS_FRAUD"),
+    ("{},update,REJECTED,,5,,,,,,", "REJECTED is not a reason code"),
+    ("{},reverse,ORDER_UPDATE,,,,,,,,", "ORDER_UPDATE is not a disposition code: REJECTED"),
+    ("{},reverse,RESET,,,,,,,,", "RESET is not a disposition code"),
     ("{},update,OTHER,,,,,,,,", "nothing is asked for"),
     ("{},update,OTHER,TEE,,,,,,,", "nothing is asked for the item"),
     ("{},update,OTHER,,,-5,,,,,", "delta, quantity and category are of an item: its sku is missing"),
@@ -47,21 +47,21 @@ WRONG = (
     ("{},reverse,OTHER,TEE,,,,,,,", "a reversal takes no values"),
     ("{},update,RESET,,5,,,,,,", "RESET takes no values"),
     ("{},update,RESET,,,,,,,,", "it was never changed: nothing to undo"),
-    ("{},update,OTHER,TEE,5,-5,,,,,", "amount sets, delta moves: give one of them"),
+    ("{},update,OTHER,TEE,5,-5,,,,,", "give either amount or delta, not both"),
     ("{},update,OTHER,NOPE,5,,,,,,", "the action has no item NOPE"),
-    ("{},update,OTHER,,-1,,,,,,", "amount is -1: it sets an amount, and none is below 0"),
+    ("{},update,OTHER,,-1,,,,,,", "amount is -1: an amount cannot be below 0"),
     ("{},update,OTHER,TEE,,-10.01,,,,,", "delta takes the item below 0: it has 10"),
-    ("{},update,OTHER,,a lot,,,,,,", "amount is no number: a lot"),
-    ("{},update,OTHER,,1e3,,,,,,", "amount is no number: 1e3"),
-    ("{},update,OTHER,,12 EUR,,,,,,", "amount is no number: 12 EUR"),
-    ("{},update,OTHER,,NaN,,,,,,", "amount is no number: NaN"),
+    ("{},update,OTHER,,a lot,,,,,,", "amount is not a number: a lot"),
+    ("{},update,OTHER,,1e3,,,,,,", "amount is not a number: 1e3"),
+    ("{},update,OTHER,,12 EUR,,,,,,", "amount is not a number: 12 EUR"),
+    ("{},update,OTHER,,NaN,,,,,,", "amount is not a number: NaN"),
     ('{},update,OTHER,,"1,234",,,,,,', "amount may be thousands or decimals: 1,234"),
     ("{},update,OTHER,,1.234,,,,,,", "amount may be thousands or decimals: 1.234"),
     ("{},update,OTHER,,1.23456,,,,,,", "amount has more than four decimals"),
     ("{},update,OTHER,TEE,,0.00001,,,,,", "delta has more than four decimals"),
-    ("{},update,OTHER,TEE,,minus 5,,,,,", "delta is no number: minus 5"),
-    ("{},update,OTHER,TEE,,,1.5,,,,", "quantity is no whole number: 1.5"),
-    ("{},update,OTHER,TEE,,,-1,,,,", "quantity is no whole number: -1"),
+    ("{},update,OTHER,TEE,,minus 5,,,,,", "delta is not a number: minus 5"),
+    ("{},update,OTHER,TEE,,,1.5,,,,", "quantity is not a whole number: 1.5"),
+    ("{},update,OTHER,TEE,,,-1,,,,", "quantity is not a whole number: -1"),
     ("{},update,OTHER,TEE,,,,LONG,,,", "category has 256 characters: at most 255"),
     ("{},update,OTHER,,5,,,,,EUR,", "the currency is EUR, the action has USD"),
     ("{},update,OTHER,,30,,,,,,", "it would change nothing"),
@@ -103,7 +103,7 @@ def test_numbers_with_points_and_commas(desk: Make) -> None:
     actions = [one.create() for _ in NUMBERS]
     one.sync()
     found = one.plan(*(f"{action},update,OTHER,,{text},,,,,," for action, text in zip(actions, NUMBERS, strict=True)))
-    assert [row["new_amount"] for row in found.rows] == [Decimal(amount) for amount in NUMBERS.values()]
+    assert [row.new_amount for row in found.rows] == [Decimal(amount) for amount in NUMBERS.values()]
 
 
 @pytest.mark.long
@@ -126,9 +126,9 @@ CLASHING = (
     (("{},update,OTHER,,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("line 7 ", "line 6 ")),
     (("{},update,OTHER,TEE,5,,,,,,", "{},reverse,OTHER,,,,,,,,"), ("another line has another kind",) * 2),
     (("{},update,OTHER,TEE,5,,,,,,", "{},update,CONS_ERROR,A/B 1,5,,,,,,"), ("lines of one action leave",) * 2),
-    (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,TEE,5,,,,,,"), ("the amount of the whole order and of",) * 2),
+    (("{},update,OTHER,,5,,,,,,", "{},update,OTHER,TEE,5,,,,,,"), ("give either the amount of the whole order",) * 2),
     (("{},update,OTHER,TEE,5,,,,OLD,,", "{},update,OTHER,A/B 1,5,,,,VIP,,"), ("another line has another cust",) * 2),
-    (("{},update,OTHER,TEE,x,,,,,,", "{},update,OTHER,A/B 1,5,,,,,,"), ("amount is no number", "another line of")),
+    (("{},update,OTHER,TEE,x,,,,,,", "{},update,OTHER,A/B 1,5,,,,,,"), ("amount is not a number", "another line of")),
 )
 
 
@@ -153,12 +153,12 @@ def test_an_order_names_its_action(desk: Make) -> None:
     lines = (",2240,7/1", ",2240,8", ",2240,9", f"{second},,7/2", f"{third},,7/2", ",,7/1", f"{twice},2241,8")
     path = one.file("\n".join([header, *(f"{line},reverse,OTHER" for line in lines)]))
     found = plan(one.settings(), Source(path), skip_invalid=True)
-    assert {row["line"]: row["action_id"] for row in found.rows} == {2: first, 5: second}
+    assert {row.line: row.action_id for row in found.rows} == {2: first, 5: second}
     problems = {invalid.line: invalid.problem for invalid in found.invalid}
     assert problems[3] == "2 actions have this order: give the action_id"
     assert problems[4].startswith("the warehouse has no such action")
     assert "different actions" in problems[6]
-    assert problems[7].startswith("it names no action")
+    assert problems[7].startswith("it does not name an action")
     assert "different actions" in problems[8]
 
 
@@ -201,7 +201,7 @@ def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.Mon
     plan_id = one.planned(f"{often},update,OTHER,,12,,,,,,", f"{refused},update,OTHER,,,,,,VIP,,")
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.problems(f"{often},update,OTHER,,13,,,,,,", f"{refused},update,OTHER,,13,,,,,,") == {
-        2: "it was modified 1 times by corrections: it takes 1 at the most"
+        2: "it was modified 1 times by corrections: it takes at most 1"
     }
 
 
@@ -216,7 +216,7 @@ def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Accou
     never = "its items were never read: run `impact items` first"
     assert one.problems(*lines) == {2: never, 3: never}
     one.sandbox.budget.limit, one.sandbox.budget.spent = 100_000, 0
-    assert one.problems(*lines) == {2: "the action lists the sku 2 times: which is meant cannot be told"}
+    assert one.problems(*lines) == {2: "the action lists the sku 2 times: it is unclear which is meant"}
     assert sorted(one.account.item_requests()) == sorted([twice, other])
     one.account.drain()
     assert one.account.item_requests() == []
@@ -226,7 +226,7 @@ def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Accou
 def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
     """With --skip-invalid the lines that can be sent become a plan, and nothing of the others."""
     found = one.plan("A1,update,OTHER,TEE,5,,,,,,", "A2,update,OTHER,,5,,,,,,", skip_invalid=True)
-    assert [row["line"] for row in found.rows] == [2]
+    assert [row.line for row in found.rows] == [2]
     assert [invalid.line for invalid in found.invalid] == [3]
     assert one.journal("plan_id, line, status") == [(found.id, 2, "planned")]
 
@@ -234,13 +234,13 @@ def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
 def test_a_plan_tells_the_money_that_it_moves(one: Desk) -> None:
     """Old and new values and the commission at the action's own rate are in the plan, as far as they can be told."""
     first, second = one.plan("A1,update,OTHER,TEE,4,,,,,,", "A1,update,OTHER,A/B 1,,,1,,,,").rows
-    assert (first["old_amount"], first["new_amount"], first["commission_moved"]) == (10, 4, Decimal("-0.3"))
-    assert (second["old_quantity"], second["new_quantity"], second["commission_moved"]) == (2, 1, -1)
-    assert second["commission_touched"] == 2, "whether a quantity takes the amount along is not known"
+    assert (first.old_amount, first.new_amount, first.commission_moved) == (Decimal(10), Decimal(4), Decimal("-0.3"))
+    assert (second.old_quantity, second.new_quantity, second.commission_moved) == (2, 1, Decimal(-1))
+    assert second.commission_touched == 2, "whether a quantity takes the amount along is not known"
     both = one.plan("A1,update,OTHER,,15,,,,EXISTING,,").rows[0]
-    assert both["commission_moved"] == Decimal("-1.25")
-    assert both["commission_touched"] == Decimal("2.5"), "another customer status may have another rate"
+    assert both.commission_moved == Decimal("-1.25")
+    assert both.commission_touched == Decimal("2.5"), "another customer status may have another rate"
     reversal = one.plan("A1,reverse,OTHER,,,,,,,,").rows[0]
-    assert (reversal["commission_moved"], reversal["reverses"]) == (Decimal("-2.5"), True)
+    assert (reversal.commission_moved, reversal.reverses) == (Decimal("-2.5"), True)
     nothing_left = one.plan("A1,update,OTHER,TEE,,-10,,,,,", "A1,update,OTHER,A/B 1,,,0,,,,").rows
-    assert [(row["reverses"], row["relative"]) for row in nothing_left] == [(True, True)] * 2
+    assert [(row.reverses, row.relative) for row in nothing_left] == [(True, True)] * 2

@@ -1,0 +1,119 @@
+"""The version of a warehouse: read when it is opened, raised step by step, written into a new one.
+
+It is kept in the table `schema_versions`, a row for each step, in the transaction of the step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import dlt
+import sqlglot
+from impact_source.errors import ConfigurationError
+
+from .steps import FIRST, Step, Tables
+
+TABLE = "schema_versions"
+_JOURNAL = "corrections"
+_PROGRAM = version("impact-sync")
+_COLUMNS = "version bigint, applied_at timestamptz, program text"
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def versioned(pipeline: dlt.Pipeline, *, read_only: bool, steps: Sequence[Step]) -> Iterator[None]:
+    """Hold a warehouse of this program's version: one of an earlier release is migrated, a new one gets the version.
+
+    Raises `ConfigurationError` where a later release has written it, or an earlier one and it is `read_only`.
+    """
+    if pipeline.default_schema_name:
+        (_require if read_only else _migrate)(pipeline, steps)
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            _stamp(pipeline, steps)
+        raise
+    _stamp(pipeline, steps)
+
+
+def read_version(pipeline: dlt.Pipeline) -> int | None:
+    """The schema version of a warehouse; None where it does not say."""
+    if TABLE not in _read_tables(pipeline, [TABLE]).columns:
+        return None
+    with pipeline.sql_client() as client:
+        rows = client.execute_sql(f"select max(version) from {client.make_qualified_table_name(TABLE)}")
+    return None if not rows or rows[0][0] is None else int(rows[0][0])
+
+
+def _require(pipeline: dlt.Pipeline, steps: Sequence[Step]) -> None:
+    if pending := _pending(read_version(pipeline) or FIRST, steps):
+        msg = (
+            f"an earlier release wrote the warehouse (schema version {pending[0].version - 1}, this program needs "
+            f"{pending[-1].version}): run `impact sync` first, which migrates it"
+        )
+        raise ConfigurationError(msg)
+
+
+def _migrate(pipeline: dlt.Pipeline, steps: Sequence[Step]) -> None:
+    held = read_version(pipeline)
+    pending = _pending(held or FIRST, steps)
+    for step in pending:
+        _log.info("migrating the warehouse to schema version %s", step.version)
+        _apply(pipeline, step)
+    if held is None and not pending:
+        _apply(pipeline, Step(FIRST))
+
+
+def _pending(held: int, steps: Sequence[Step]) -> list[Step]:
+    latest = steps[-1].version if steps else FIRST
+    if held > latest:
+        msg = (
+            f"a later release wrote the warehouse (schema version {held}, impact-sync {_PROGRAM} knows {latest}): "
+            "install the latest release, for example with `pip install --upgrade impact-sync`"
+        )
+        raise ConfigurationError(msg)
+    return [step for step in steps if step.version > held]
+
+
+def _stamp(pipeline: dlt.Pipeline, steps: Sequence[Step]) -> None:
+    """Write the version into a warehouse that was created meanwhile."""
+    if not pipeline.default_schema_name:
+        return
+    with pipeline.sql_client() as client:
+        created = client.has_dataset()
+    if created:
+        _apply(pipeline, Step(steps[-1].version if steps else FIRST))
+
+
+def _apply(pipeline: dlt.Pipeline, step: Step) -> None:
+    if step.change_state is not None:
+        with pipeline.managed_state(extract_state=True) as state:
+            step.change_state(state.get("sources", {}).get("impact", {}))
+        pipeline.normalize()
+        pipeline.load()
+    tables = _read_tables(pipeline, [*pipeline.default_schema.data_table_names(), _JOURNAL, TABLE])
+    with pipeline.sql_client() as client:
+        table = tables.qualified(TABLE)
+        create = f"create table if not exists {table} ({_COLUMNS})"
+        dialect = client.capabilities.sqlglot_dialect
+        (rendered,) = sqlglot.transpile(create, read="duckdb", write=dialect)
+        with client.begin_transaction():
+            for statement in step.sql(tables):
+                client.execute_sql(statement)
+            client.execute_sql(rendered)
+            client.execute_sql(f"insert into {table} values (%s, %s, %s)", step.version, datetime.now(UTC), _PROGRAM)
+
+
+def _read_tables(pipeline: dlt.Pipeline, names: Sequence[str]) -> Tables:
+    with pipeline.destination_client() as opened:
+        client: Any = opened  # of any SQL destination
+        found = {name: tuple(columns) for name, columns in client.get_storage_tables(names) if columns}
+        return Tables(found, client.sql_client.make_qualified_table_name)
