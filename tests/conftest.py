@@ -8,10 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dlt
 import hypothesis
 import pytest
 import stamina
 from impact_sandbox import Sandbox, World
+from impact_sync.warehouse.open import open_pipeline
 
 from tests.support import postgres
 from tests.support.account import CAMPAIGNS, Account
@@ -54,6 +56,13 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
             return Account(made, sandbox, tmp_path, start=made.now - days, templates=templates)
 
         yield make
+
+
+@pytest.fixture
+def pipeline() -> Iterator[dlt.Pipeline]:
+    """A pipeline into a warehouse that is not there yet."""
+    with open_pipeline() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

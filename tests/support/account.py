@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 import pytest
-from impact_sandbox import Campaign, Rules, Sandbox, World
+from impact_sandbox import Campaign, Reply, Rules, Sandbox, World
 from impact_source import Ask, Settings
 from impact_sync.items.run import ItemSummary, items
 from impact_sync.sync.run import Summary, sync
@@ -75,6 +76,11 @@ def own_clock(world: World, off: timedelta = timedelta(0)) -> Callable[[], datet
     """A machine's clock that shows the world's time, or is off by so much. The world's stands; this one ticks."""
     ticks = count()
     return lambda: world.now + off + timedelta(microseconds=next(ticks))
+
+
+def refusal() -> Reply:
+    """The answer to a question that matches too much."""
+    return Reply(400, json.dumps({"Status": "ERROR", "Message": "Too many records"}).encode())
 
 
 class Account:

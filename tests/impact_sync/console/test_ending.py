@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from impact_sandbox import Request
 
 from tests.support.account import Account
-from tests.support.commands import clean, environment, impact
+from tests.support.commands import HERE, clean, environment, impact, victim
 
 Make = Callable[..., Account]
-HERE = Path(__file__).parents[3]
 SIGNALS = [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
 STUCK = "stuck now"
 """What a victim prints where it hangs."""
@@ -42,12 +39,6 @@ def load(*_, **__):
 dlt.Pipeline.{{step}} = load
 """
 """An import in the middle of a package, as the one whose callback swallowed a SIGINT and kept the import lock."""
-
-
-def victim(code: str, *arguments: str) -> list[str]:
-    """A command line that runs some code and then `impact` with these arguments, in one process."""
-    code += f"\nimport sys; sys.argv = ['impact', *{list(arguments)!r}]; from impact_sync.cli import main; main()"
-    return [sys.executable, "-c", code]
 
 
 @contextmanager

@@ -11,9 +11,8 @@ from impact_source.items.run import ItemProgress
 from impact_sync.console.exits import root_cause
 from impact_sync.console.screen import progress
 
-from tests.impact_sync.console.test_ending import HERE, victim
 from tests.support.account import Account
-from tests.support.commands import clean, environment, impact
+from tests.support.commands import HERE, clean, environment, impact, victim
 
 Make = Callable[..., Account]
 

@@ -26,8 +26,8 @@ from impact_sync.corrections.status import status
 from impact_sync.verify.run import verify
 from impact_sync.warehouse.open import open_pipeline
 
-from tests.impact_sync.corrections.conftest import Desk
 from tests.support.account import Account
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 

@@ -20,7 +20,7 @@ from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.journal.columns import Status
 from impact_sync.corrections.status import status
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 WRITES = ("PUT", "DELETE")

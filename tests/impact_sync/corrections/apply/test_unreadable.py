@@ -12,7 +12,7 @@ from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.show import show_applied
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 
