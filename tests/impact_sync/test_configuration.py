@@ -28,14 +28,34 @@ def configure(one: Account, text: str, name: str = "config.toml") -> None:
     ("text", "variables", "says"),
     [
         ('[sources.impact]\nstart_dat = "2026-01-01"', {}, "did you mean sources.impact.start_date?"),
-        ('[source.impact]\nstart_date = "2026-01-01"', {}, "did you mean sources.impact.start_date?"),
-        ('[sources]\nstart_date = "2026-01-01"', {}, "did you mean sources.impact.start_date?"),
+        pytest.param(
+            '[source.impact]\nstart_date = "2026-01-01"',
+            {},
+            "did you mean sources.impact.start_date?",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            '[sources]\nstart_date = "2026-01-01"',
+            {},
+            "did you mean sources.impact.start_date?",
+            marks=pytest.mark.long,
+        ),
         ('[impact]\nlake = "s3://bucket"', {}, "did you mean impact.lake_url?"),
         ("[sources.impact]\nzzz = 1", {}, "nothing reads sources.impact.zzz; remove it"),
         ("", {"SOURCES__IMPACT__CAMPAIGN_ID": "1000"}, "did you mean sources.impact.campaign_ids?"),
-        ("", {"SOURCE__IMPACT__CAMPAIGN_IDS": "1000"}, "did you mean sources.impact.campaign_ids?"),
+        pytest.param(
+            "",
+            {"SOURCE__IMPACT__CAMPAIGN_IDS": "1000"},
+            "did you mean sources.impact.campaign_ids?",
+            marks=pytest.mark.long,
+        ),
         ("", {"SOURCES_IMPACT_CAMPAIGN_IDS": "1000"}, "did you mean SOURCES__IMPACT__CAMPAIGN_IDS?"),
-        ("", {"DESTINATION_DUCKDB_CREDENTIALS": "x"}, "did you mean DESTINATION__DUCKDB__CREDENTIALS?"),
+        pytest.param(
+            "",
+            {"DESTINATION_DUCKDB_CREDENTIALS": "x"},
+            "did you mean DESTINATION__DUCKDB__CREDENTIALS?",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_key_that_nothing_reads_is_named_with_the_right_one(
@@ -142,7 +162,9 @@ def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
         ({"ALL_PROXY": "socks5://127.0.0.1:1"}, "ALL_PROXY"),
         ({"HTTPS_PROXY": "nonsense://127.0.0.1:1"}, "HTTPS_PROXY is not the address of a proxy"),
         ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, "SSL_CERT_FILE is '/nowhere/ca.pem', which does not exist"),
-        ({"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR is '/nowhere', which does not exist"),
+        pytest.param(
+            {"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR is '/nowhere', which does not exist", marks=pytest.mark.long
+        ),
         ({"DESTINATION__DUCKDB__CREDENTIALS": "postgresql://u:secret@h/db"}, "set IMPACT__DESTINATION=postgres"),
         ({"DESTINATION__DUCKDB__CREDENTIALS": ":memory:"}, "name a file"),
     ],
@@ -165,7 +187,7 @@ def test_ranges_of_addresses_in_no_proxy_do_no_harm(account: Make) -> None:
     assert (ended.exit_code, "ConnectError" in ended.output) == (4, True), ended.output
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.long)])
 def test_names_that_an_output_cannot_show_are_shown_by_their_codes(account: Make, encoding: str) -> None:
     """A campaign called `Café 日本` on a terminal of another time is no reason to fail once everything has landed."""
     one = account(days=2, per_day=2, campaigns=(Campaign(id="1000", name="Café 日本"),))

@@ -90,6 +90,7 @@ def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.
     one.assert_true()
 
 
+@pytest.mark.long
 def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
     """Requests that an interrupt breaks off are not reported as if they were tried again."""
     one = account(days=10, per_day=5)
@@ -129,6 +130,7 @@ def test_an_interrupt_that_is_swallowed_ends_the_run_all_the_same(
     one.assert_true()
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_sooner(account: Make) -> None:
     """Whoever asks twice does not wait for the whole time that a run has to end by itself."""
     one = account(days=5, per_day=3)
@@ -187,6 +189,7 @@ impact_sync.console.ending._LINGERING = impact_source.waiting._END = 0.5
     one.assert_true()
 
 
+@pytest.mark.long
 def test_a_load_that_never_ends_is_stopped(account: Make) -> None:
     """A warehouse that does not answer any more ends the run with exit 4 and a line that says so."""
     one = account(days=5, per_day=3)

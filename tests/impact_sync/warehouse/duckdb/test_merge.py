@@ -178,7 +178,7 @@ def test_statements_land_together_or_not_at_all(held: duckdb.DuckDBPyConnection)
 
 @pytest.mark.parametrize("usual", ["-1", "7.77 GB"])
 def test_the_memory_limit_is_set_back_however_duckdb_shows_it(held: duckdb.DuckDBPyConnection, usual: str) -> None:
-    """A warehouse opened without a limit, shown as 16383.9 PiB that DuckDB does not take, is merged into like others."""
+    """A warehouse opened without a limit, which DuckDB shows as 16383.9 PiB and does not take, merges like others."""
     held.execute(f"set memory_limit = '{usual}'")
     before = limit(held)
     for _ in range(3):
