@@ -130,14 +130,14 @@ def test_what_the_user_can_mend_is_said_in_a_line(
     account: Make, arguments: list[str], changes: dict[str, str], code: int, says: str
 ) -> None:
     """Bad input of any kind ends with exit code 2, says what is wrong, and leaves no warehouse behind."""
-    one = account()
+    one = account(days=1, per_day=0)
     assert says in " ".join(clean(impact(*arguments, env=environment(one, **changes)), code).split())
     assert not one.path.exists()
 
 
 def test_unreadable_configuration_is_said_in_a_line(account: Make) -> None:
     """A config file that is no TOML is named, without a traceback."""
-    one = account()
+    one = account(days=1, per_day=0)
     (one.folder / ".dlt").mkdir()
     (one.folder / ".dlt" / "config.toml").write_text("[sources.impact\nbase_url = ")
     assert "configuration" in clean(impact("sync", env=environment(one)), 2)

@@ -62,7 +62,7 @@ def test_a_key_that_nothing_reads_is_named_with_the_right_one(
     account: Make, text: str, variables: dict[str, str], says: str
 ) -> None:
     """A misspelt key, section or variable ends with 2 before anything is asked of the API."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     configure(one, text)
     assert says in clean(impact("sync", env=environment(one, **variables)), 2)
     assert one.sandbox.requests == []
@@ -117,7 +117,7 @@ def test_a_load_id_in_every_row_does_not_make_every_row_a_changed_one(account: M
 
 def test_missing_credentials_say_where_they_were_looked_for(account: Make) -> None:
     """The files are named, those that are not there too, and the one that has what is missing, or lies further up."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     env = {k: v for k, v in environment(one).items() if k != "SOURCES__IMPACT__ACCOUNT_SID"}
     said = clean(impact("check", env=env), 2)
     assert f"{one.folder}/.dlt/secrets.toml (not there)" in said
@@ -135,7 +135,7 @@ def test_missing_credentials_say_where_they_were_looked_for(account: Make) -> No
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_a_file_that_is_no_toml_is_named(account: Make, start: str) -> None:
     """A broken file is named with its line, and with what some editors put at its start."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     configure(one, f"{start}[sources.impact]\npage_size = 2000{'' if start else ' x'}\n")
     said = clean(impact("check", env=environment(one)), 2)
     assert f"{one.folder}/.dlt/config.toml cannot be read" in said
@@ -145,7 +145,7 @@ def test_a_file_that_is_no_toml_is_named(account: Make, start: str) -> None:
 
 def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
     """A newline, a blank or a byte order mark around a value does not make it a wrong one."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     sid, token, url = one.sandbox.account_sid, one.sandbox.auth_token, one.sandbox.url
     own = {
         "SOURCES__IMPACT__ACCOUNT_SID": f"\ufeff{sid}\n",
@@ -171,7 +171,7 @@ def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
 )
 def test_surroundings_that_cannot_be_used_are_named(account: Make, variables: dict[str, str], says: str) -> None:
     """A variable that some tool or colleague has set ends with 2 and its name, and leaves no file behind."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     said = clean(impact("sync", env=environment(one, SOURCES__IMPACT__BASE_URL="https://127.0.0.1:1", **variables)), 2)
     assert says in said
     assert "secret" not in said
@@ -180,7 +180,7 @@ def test_surroundings_that_cannot_be_used_are_named(account: Make, variables: di
 
 def test_ranges_of_addresses_in_no_proxy_do_no_harm(account: Make) -> None:
     """`NO_PROXY` as clusters have it, IPv6 ranges included, is understood."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     variables = {"NO_PROXY": "10.0.0.0/8,::1,fd00::/8,.cluster.local", "HTTPS_PROXY": "127.0.0.1:1"}
     url = {"SOURCES__IMPACT__BASE_URL": "https://api.invalid", "SOURCES__IMPACT__MAX_WAIT": "0 seconds"}
     ended = CliRunner().invoke(main, ["check"], env=environment(one, **url, **variables))  # repeats without waiting

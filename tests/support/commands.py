@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import stamina
+
 if TYPE_CHECKING:
     from tests.support.account import Account
 
@@ -69,7 +71,7 @@ def clean(result: subprocess.CompletedProcess[str], code: int) -> str:
 
 
 def _command(arguments: Sequence[str], env: dict[str, str], folder: str, outputs: Sequence[str]) -> None:
-    """Be the command: with its folder, its environment and its streams."""
+    """Be the command: with its folder, its environment and its streams; it retries without waiting."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -79,4 +81,5 @@ def _command(arguments: Sequence[str], env: dict[str, str], folder: str, outputs
     sys.argv = ["impact", *arguments]
     from impact_sync.cli import main  # noqa: PLC0415 - as the installed command does
 
-    main()
+    with stamina.set_testing(True, attempts=3):
+        main()

@@ -83,7 +83,7 @@ def test_too_many_is_understood_in_every_form(account: Make, refusal: str, *, na
     Read(crowded(account, refusal=refusal, refusal_names_total=names_total)).assert_whole()
 
 
-@pytest.mark.parametrize("names_total", [True, False])
+@pytest.mark.parametrize("names_total", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("precision", ["second", "minute", "day"])
 def test_bounds_of_any_precision_are_narrowed_within_the_bound(

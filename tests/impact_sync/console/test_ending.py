@@ -163,7 +163,7 @@ def run():
         time.sleep(0.05)
 impact_sync.check.run = run
 """
-    with running(victim(code, "check"), environment(account())) as process:
+    with running(victim(code, "check"), environment(account(days=1, per_day=0))) as process:
         assert process.stdout
         while STUCK not in process.stdout.readline():
             assert process.poll() is None
@@ -233,5 +233,5 @@ dlt.Pipeline.extract, dlt.Pipeline.load = first, last
 
 def test_the_time_to_end_by_itself_can_be_set(account: Make) -> None:
     """A duration that cannot be read is named."""
-    said = clean(impact("sync", env=environment(account(), IMPACT__SHUTDOWN_WAIT="a bit")), 2)
+    said = clean(impact("sync", env=environment(account(days=1, per_day=0), IMPACT__SHUTDOWN_WAIT="a bit")), 2)
     assert "impact.shutdown_wait must be a duration" in said

@@ -114,6 +114,7 @@ def test_columns_are_described_in_the_database(account: Make, warehouse: str) ->
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
     """What `impact status` tells is what a sync has loaded."""
     world = account(days=10, per_day=3)
@@ -215,6 +216,7 @@ def test_an_empty_warehouse_says_what_to_do_first(warehouse: str) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> None:
     """Postgres knows no NUL in a text: it is shown as its symbol there, and the row is not written again for it."""
     world = account(days=1, per_day=0)
@@ -227,6 +229,7 @@ def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> N
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_one_run_at_a_time(account: Make) -> None:
     """While a run holds the warehouse, another one ends with 5."""
     world = account(days=2, per_day=1)
@@ -280,6 +283,7 @@ def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
 def test_a_doubled_version_does_not_take_both_copies_with_it(account: Make) -> None:
     """Where a version stands there twice, as after a repeated load, the next sync leaves one of them."""
     world = account(days=3, per_day=3)

@@ -170,7 +170,7 @@ def test_a_lost_call_of_two_lines_is_known_as_a_whole(desk: Make) -> None:
     assert waiting.shows == "quantity of A/B 1 is 2, asked was 1"
 
 
-@pytest.mark.parametrize("took_effect", [True, False])
+@pytest.mark.parametrize("took_effect", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *, took_effect: bool) -> None:
     """What an amount was moved by cannot be read off the action for sure: a person decides, with what is known."""
     one = desk(submission_seconds=0)
