@@ -118,7 +118,7 @@ class Account:
         return sync(self.settings(**changes), ask)
 
     def first_sync(self, **changes: Any) -> None:  # noqa: ANN401 - any setting
-        """Have the warehouse that a first sync of this account leaves: synced once a worker, then copied.
+        """Have the warehouse that a first sync of this account leaves: synced once, then copied.
 
         For tests that begin after it: no request of it reaches the sandbox where it is a copy.
         """
@@ -129,7 +129,9 @@ class Account:
             return
         self.sync(**changes)
         if template and self.path.exists():  # elsewhere on Postgres
-            shutil.copy(self.path, template)
+            copy = template.with_suffix(f".{os.getpid()}")
+            shutil.copy(self.path, copy)
+            copy.replace(template)  # in one step: other workers look for it
 
     def _mark(self, settings: Settings) -> str:
         """What a first sync depends on."""
