@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dlt
 import hypothesis
 import pytest
 from impact_sandbox import Sandbox, World
+from impact_sync.warehouse.open import open_pipeline
 
 from tests.support import postgres
 from tests.support.account import CAMPAIGNS, Account
@@ -35,8 +38,11 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where warehouses that were synced once lie."""
-    return tmp_path_factory.mktemp("templates")
+    """Where warehouses that were synced once lie: one folder for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "templates"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
@@ -54,6 +60,13 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
             return one
 
         yield make
+
+
+@pytest.fixture
+def pipeline() -> Iterator[dlt.Pipeline]:
+    """A pipeline into a warehouse that is not there yet."""
+    with open_pipeline() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

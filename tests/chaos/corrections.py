@@ -27,8 +27,8 @@ from impact_sync.corrections.journal.columns import WAITING, Status
 from impact_sync.corrections.status import status
 
 from tests.chaos.sender import Doom, Step, send
-from tests.impact_sync.corrections.conftest import Desk
 from tests.support.account import CAMPAIGNS, Account
+from tests.support.desk import Desk
 
 _LINES = (
     "{},update,ORDER_UPDATE,,15.00,,,,,,",

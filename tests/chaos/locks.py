@@ -18,10 +18,10 @@ from impact_sync.console.exits import Exit, exit_code
 from impact_sync.sync.run import sync
 
 from tests.chaos.truth import Damage, change_some
-from tests.impact_sync.warehouse.test_destinations import assert_true
 from tests.support import postgres
 from tests.support.account import Account
 from tests.support.commands import environment
+from tests.support.warehouses import assert_true
 
 _END = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
 

@@ -17,6 +17,7 @@ from impact_sandbox import Faults, Kind, World
 from impact_sandbox.faults import PASSING, STAYING
 
 from tests.impact_sandbox.conftest import Ask, Client
+from tests.support.waiting import wait_for
 
 WAIT = 2
 AN_HOUR, PATIENCE = 3_600.0, 60.0
@@ -204,11 +205,13 @@ def test_connections_are_accepted_again(ask: Ask) -> None:
     client = always(ask, Kind.REFUSED, closed=0.05)
     assert talk(client)[2] is ConnectionResetError
     client.sandbox.faults = Faults()
-    deadline, answer = time.monotonic() + PATIENCE, b""
-    while not answer and time.monotonic() < deadline:
+
+    def answer() -> bytes:
         with contextlib.suppress(ConnectionRefusedError):
-            answer = talk(client)[1]
-    assert answer.startswith(b"{")
+            return talk(client)[1]
+        return b""
+
+    assert wait_for(answer, PATIENCE).startswith(b"{")
 
 
 def test_a_sandbox_may_end_while_it_refuses(ask: Ask) -> None:

@@ -1,6 +1,5 @@
 """Submissions: writes wait, take effect on completion, and report what kept them from it."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from impact_sandbox import Rules, World
 
 from tests.impact_sandbox.conftest import Ask, Client
+from tests.support.waiting import wait_for
 
 UPDATE = {"Reason": "ORDER_UPDATE"}
 
@@ -337,7 +337,4 @@ def test_real_time(ask: Ask) -> None:
     action_id = client.world.create()
     client.world.tick()
     client.put(ActionId=action_id, Amount="1", **UPDATE)
-    deadline = time.monotonic() + 60
-    while client.action(action_id)["Amount"] != "1.00":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: client.action(action_id)["Amount"] == "1.00")

@@ -75,6 +75,7 @@ def test_resources_that_belong_together_are_loaded_together(account: Make) -> No
     one.assert_true()
 
 
+@pytest.mark.long
 def test_a_spent_hour_lands_what_was_read_and_goes_on_later(account: Make) -> None:
     """Without requests left a run ends early but well; running again completes it."""
     one = account(days=60, per_day=10)

@@ -37,7 +37,12 @@ def test_check_says_that_all_is_well(account: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scopes", "lacks"), [({"Campaigns"}, "actions"), ({"Campaigns", "Actions"}, "items"), (set(), "campaigns")]
+    ("scopes", "lacks"),
+    [
+        ({"Campaigns", "Actions"}, "items"),
+        pytest.param({"Campaigns"}, "actions", marks=pytest.mark.long),
+        pytest.param(set(), "campaigns", marks=pytest.mark.long),
+    ],
 )
 def test_check_names_the_scope_that_is_missing(account: Make, scopes: set[str], lacks: str) -> None:
     """A token that may not read something is told apart from a wrong one."""
@@ -83,10 +88,10 @@ def test_logs_are_json_on_demand(account: Make) -> None:
     ("arguments", "changes", "code", "says"),
     [
         (["sync"], {"SOURCES__IMPACT__AUTH_TOKEN": "wrong"}, 2, "auth_token"),
-        (["check"], {"SOURCES__IMPACT__AUTH_TOKEN": "wrong"}, 2, "auth_token"),
+        pytest.param(["check"], {"SOURCES__IMPACT__AUTH_TOKEN": "wrong"}, 2, "auth_token", marks=pytest.mark.long),
         (["sync"], {"SOURCES__IMPACT__AUTH_TOKEN": ""}, 2, "is not set"),
         (["sync", "--campaign", "77"], {}, 2, "no campaign 77"),
-        (["sync"], {"SOURCES__IMPACT__CAMPAIGN_IDS": "77"}, 2, "no campaign 77"),
+        pytest.param(["sync"], {"SOURCES__IMPACT__CAMPAIGN_IDS": "77"}, 2, "no campaign 77", marks=pytest.mark.long),
         (
             ["sync", "--since", "2026-01-02", "--until", "2026-01-01"],
             {},
@@ -95,14 +100,32 @@ def test_logs_are_json_on_demand(account: Make) -> None:
         ),
         (["sync", "--since", "soon"], {}, 2, "'soon' is not an ISO 8601 instant"),
         (["sync"], {"SOURCES__IMPACT__BASE_URL": "http://api.example.com"}, 2, "must be https"),
-        (["sync"], {"SOURCES__IMPACT__BASE_URL": "https://api.example.com:abc"}, 2, "base_url cannot be read"),
+        pytest.param(
+            ["sync"],
+            {"SOURCES__IMPACT__BASE_URL": "https://api.example.com:abc"},
+            2,
+            "base_url cannot be read",
+            marks=pytest.mark.long,
+        ),
         (["sync"], {"SOURCES__IMPACT__OVERLAP": "PT-5M"}, 2, "sources.impact.overlap must"),
         (["sync"], {"IMPACT__DESTINATION": "nonsense"}, 2, "which dlt does not know"),
-        (["sync", "--since", "12:00"], {}, 2, "is not an ISO 8601 instant"),
+        pytest.param(["sync", "--since", "12:00"], {}, 2, "is not an ISO 8601 instant", marks=pytest.mark.long),
         (["sync", "--since", "2031-01-01"], {}, 2, "impact: --since (2031-01-01T00:00:00+00:00) lies after"),
         (["sync"], {"SOURCES__IMPACT__PAGE_SIZE": "7"}, 2, "at least 2000"),
-        (["sync"], {"SOURCES__IMPACT__OVERLAP": "a bit"}, 2, "sources.impact.overlap must be a duration"),
-        (["sync"], {"SOURCES__IMPACT__START_DATE": "long ago"}, 2, "sources.impact.start_date must be"),
+        pytest.param(
+            ["sync"],
+            {"SOURCES__IMPACT__OVERLAP": "a bit"},
+            2,
+            "sources.impact.overlap must be a duration",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            ["sync"],
+            {"SOURCES__IMPACT__START_DATE": "long ago"},
+            2,
+            "sources.impact.start_date must be",
+            marks=pytest.mark.long,
+        ),
         (["sync"], {"DESTINATION__DUCKDB__CREDENTIALS": "/nowhere/w.duckdb"}, 2, "/nowhere/w.duckdb"),
         (["status"], {}, 2, "run `impact sync` first"),
         (["snyc"], {}, 2, "No such command"),
@@ -112,14 +135,14 @@ def test_what_the_user_can_mend_is_said_in_a_line(
     account: Make, arguments: list[str], changes: dict[str, str], code: int, says: str
 ) -> None:
     """Bad input of any kind ends with exit code 2, says what is wrong, and leaves no warehouse behind."""
-    one = account()
+    one = account(days=1, per_day=0)
     assert says in " ".join(clean(impact(*arguments, env=environment(one, **changes)), code).split())
     assert not one.path.exists()
 
 
 def test_unreadable_configuration_is_said_in_a_line(account: Make) -> None:
     """A config file that is no TOML is named, without a traceback."""
-    one = account()
+    one = account(days=1, per_day=0)
     (one.folder / ".dlt").mkdir()
     (one.folder / ".dlt" / "config.toml").write_text("[sources.impact\nbase_url = ")
     assert "configuration" in clean(impact("sync", env=environment(one)), 2)
@@ -169,14 +192,14 @@ def test_names_are_shown_as_they_are(account: Make) -> None:
 def test_a_failed_run_leaves_its_row_and_moves_no_cursor(account: Make) -> None:
     """When credentials expire, status shows the failed run and the cursors of the good one before."""
     one = account()
-    clean(impact("sync", env=environment(one)), 0)
+    one.first_sync()
     before = json.loads(impact("status", "--json", env=environment(one)).stdout)
     one.world.advance(days=7)
     clean(impact("sync", env=environment(one, SOURCES__IMPACT__AUTH_TOKEN="expired")), 2)
     after = json.loads(impact("status", "--json", env=environment(one)).stdout)
     assert after["campaigns"] == before["campaigns"]
     assert sorted((run["outcome"], run["exit_code"]) for run in after["runs"]) == [("CredentialsError", 2), ("done", 0)]
-    clean(impact("sync", env=environment(one)), 0)
+    one.sync()
     one.assert_true()
 
 

@@ -28,21 +28,41 @@ def configure(one: Account, text: str, name: str = "config.toml") -> None:
     ("text", "variables", "says"),
     [
         ('[sources.impact]\nstart_dat = "2026-01-01"', {}, "did you mean sources.impact.start_date?"),
-        ('[source.impact]\nstart_date = "2026-01-01"', {}, "did you mean sources.impact.start_date?"),
-        ('[sources]\nstart_date = "2026-01-01"', {}, "did you mean sources.impact.start_date?"),
+        pytest.param(
+            '[source.impact]\nstart_date = "2026-01-01"',
+            {},
+            "did you mean sources.impact.start_date?",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            '[sources]\nstart_date = "2026-01-01"',
+            {},
+            "did you mean sources.impact.start_date?",
+            marks=pytest.mark.long,
+        ),
         ('[impact]\nlake = "s3://bucket"', {}, "did you mean impact.lake_url?"),
         ("[sources.impact]\nzzz = 1", {}, "nothing reads sources.impact.zzz; remove it"),
         ("", {"SOURCES__IMPACT__CAMPAIGN_ID": "1000"}, "did you mean sources.impact.campaign_ids?"),
-        ("", {"SOURCE__IMPACT__CAMPAIGN_IDS": "1000"}, "did you mean sources.impact.campaign_ids?"),
+        pytest.param(
+            "",
+            {"SOURCE__IMPACT__CAMPAIGN_IDS": "1000"},
+            "did you mean sources.impact.campaign_ids?",
+            marks=pytest.mark.long,
+        ),
         ("", {"SOURCES_IMPACT_CAMPAIGN_IDS": "1000"}, "did you mean SOURCES__IMPACT__CAMPAIGN_IDS?"),
-        ("", {"DESTINATION_DUCKDB_CREDENTIALS": "x"}, "did you mean DESTINATION__DUCKDB__CREDENTIALS?"),
+        pytest.param(
+            "",
+            {"DESTINATION_DUCKDB_CREDENTIALS": "x"},
+            "did you mean DESTINATION__DUCKDB__CREDENTIALS?",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_key_that_nothing_reads_is_named_with_the_right_one(
     account: Make, text: str, variables: dict[str, str], says: str
 ) -> None:
     """A misspelt key, section or variable ends with 2 before anything is asked of the API."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     configure(one, text)
     assert says in clean(impact("sync", env=environment(one, **variables)), 2)
     assert one.sandbox.requests == []
@@ -97,7 +117,7 @@ def test_a_load_id_in_every_row_does_not_make_every_row_a_changed_one(account: M
 
 def test_missing_credentials_say_where_they_were_looked_for(account: Make) -> None:
     """The files are named, those that are not there too, and the one that has what is missing, or lies further up."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     env = {k: v for k, v in environment(one).items() if k != "SOURCES__IMPACT__ACCOUNT_SID"}
     said = clean(impact("check", env=env), 2)
     assert f"{one.folder}/.dlt/secrets.toml (not there)" in said
@@ -115,7 +135,7 @@ def test_missing_credentials_say_where_they_were_looked_for(account: Make) -> No
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_a_file_that_is_no_toml_is_named(account: Make, start: str) -> None:
     """A broken file is named with its line, and with what some editors put at its start."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     configure(one, f"{start}[sources.impact]\npage_size = 2000{'' if start else ' x'}\n")
     said = clean(impact("check", env=environment(one)), 2)
     assert f"{one.folder}/.dlt/config.toml cannot be read" in said
@@ -125,7 +145,7 @@ def test_a_file_that_is_no_toml_is_named(account: Make, start: str) -> None:
 
 def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
     """A newline, a blank or a byte order mark around a value does not make it a wrong one."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     sid, token, url = one.sandbox.account_sid, one.sandbox.auth_token, one.sandbox.url
     own = {
         "SOURCES__IMPACT__ACCOUNT_SID": f"\ufeff{sid}\n",
@@ -142,14 +162,16 @@ def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
         ({"ALL_PROXY": "socks5://127.0.0.1:1"}, "ALL_PROXY"),
         ({"HTTPS_PROXY": "nonsense://127.0.0.1:1"}, "HTTPS_PROXY is not the address of a proxy"),
         ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, "SSL_CERT_FILE is '/nowhere/ca.pem', which does not exist"),
-        ({"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR is '/nowhere', which does not exist"),
+        pytest.param(
+            {"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR is '/nowhere', which does not exist", marks=pytest.mark.long
+        ),
         ({"DESTINATION__DUCKDB__CREDENTIALS": "postgresql://u:secret@h/db"}, "set IMPACT__DESTINATION=postgres"),
         ({"DESTINATION__DUCKDB__CREDENTIALS": ":memory:"}, "name a file"),
     ],
 )
 def test_surroundings_that_cannot_be_used_are_named(account: Make, variables: dict[str, str], says: str) -> None:
     """A variable that some tool or colleague has set ends with 2 and its name, and leaves no file behind."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     said = clean(impact("sync", env=environment(one, SOURCES__IMPACT__BASE_URL="https://127.0.0.1:1", **variables)), 2)
     assert says in said
     assert "secret" not in said
@@ -158,14 +180,14 @@ def test_surroundings_that_cannot_be_used_are_named(account: Make, variables: di
 
 def test_ranges_of_addresses_in_no_proxy_do_no_harm(account: Make) -> None:
     """`NO_PROXY` as clusters have it, IPv6 ranges included, is understood."""
-    one = account(days=1, per_day=1)
+    one = account(days=1, per_day=0)
     variables = {"NO_PROXY": "10.0.0.0/8,::1,fd00::/8,.cluster.local", "HTTPS_PROXY": "127.0.0.1:1"}
     url = {"SOURCES__IMPACT__BASE_URL": "https://api.invalid", "SOURCES__IMPACT__MAX_WAIT": "0 seconds"}
     ended = CliRunner().invoke(main, ["check"], env=environment(one, **url, **variables))  # repeats without waiting
     assert (ended.exit_code, "ConnectError" in ended.output) == (4, True), ended.output
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.long)])
 def test_names_that_an_output_cannot_show_are_shown_by_their_codes(account: Make, encoding: str) -> None:
     """A campaign called `Café 日本` on a terminal of another time is no reason to fail once everything has landed."""
     one = account(days=2, per_day=2, campaigns=(Campaign(id="1000", name="Café 日本"),))

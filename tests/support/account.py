@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 import pytest
-from impact_sandbox import Campaign, Rules, Sandbox, World
+from impact_sandbox import Campaign, Reply, Rules, Sandbox, World
 from impact_source import Ask, Settings
 from impact_sync.items.run import ItemSummary, items
 from impact_sync.sync.run import Summary, sync
@@ -77,6 +78,11 @@ def own_clock(world: World, off: timedelta = timedelta(0)) -> Callable[[], datet
     return lambda: world.now + off + timedelta(microseconds=next(ticks))
 
 
+def refusal() -> Reply:
+    """The answer to a question that matches too much."""
+    return Reply(400, json.dumps({"Status": "ERROR", "Message": "Too many records"}).encode())
+
+
 class Account:
     """One account at a sandbox and the warehouse it is synced into."""
 
@@ -116,7 +122,7 @@ class Account:
         return sync(self.settings(**changes), ask)
 
     def first_sync(self, **changes: Any) -> None:  # noqa: ANN401 - any setting
-        """Have the warehouse that a first sync of this account leaves: synced once a worker, then copied.
+        """Have the warehouse that a first sync of this account leaves: synced once, then copied.
 
         For tests that begin after it: no request of it reaches the sandbox where it is a copy.
         """
@@ -127,7 +133,9 @@ class Account:
             return
         self.sync(**changes)
         if template and self.path.exists():  # elsewhere on Postgres
-            shutil.copy(self.path, template)
+            copy = template.with_suffix(f".{os.getpid()}")
+            shutil.copy(self.path, copy)
+            copy.replace(template)  # in one step: other workers look for it
 
     def _mark(self, settings: Settings) -> str:
         """What a first sync depends on."""

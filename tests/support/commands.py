@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 IMPACT = str(Path(sys.executable).parent / "impact")
 """The command as it is installed."""
+HERE = Path(__file__).parents[2]
+"""The tree: where a process of its own finds the tests' modules."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.preloaded"])
 
@@ -51,6 +53,12 @@ def impact(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Com
         process.join()
         stdout, stderr = (Path(output).read_text(encoding="utf-8") for output in outputs)
         return subprocess.CompletedProcess(["impact", *arguments], process.exitcode or 0, stdout, stderr)
+
+
+def victim(code: str, *arguments: str) -> list[str]:
+    """A command line that runs some code and then `impact` with these arguments, in one process."""
+    code += f"\nimport sys; sys.argv = ['impact', *{list(arguments)!r}]; from impact_sync.cli import main; main()"
+    return [sys.executable, "-c", code]
 
 
 def clean(result: subprocess.CompletedProcess[str], code: int) -> str:

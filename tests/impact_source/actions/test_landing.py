@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,60 +9,18 @@ from decimal import Decimal
 import dlt
 import pyarrow as pa
 import pytest
-from impact_source import impact
-from impact_source.account import State
-from impact_source.actions.events import Batch
 from impact_source.actions.landing import Lander
 from impact_source.actions.watch import Watch
 from impact_source.plan.passes import Pass, Reading
-from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
 from impact_source.rows.landing import Landing, versions
 from impact_source.rows.ours import FETCH_TABLE
-from impact_source.rows.parse import Reader, empty
+from impact_source.rows.parse import empty
 from impact_source.warehouse import Warehouse
 from impact_sync.warehouse.history import History
-from impact_sync.warehouse.open import open_pipeline
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
-UPDATED = Reading("1000", Pass.UPDATED, Window(NOW - DAY, NOW))
-ACTION_1 = {
-    "Id": "1",
-    "CampaignId": "1000",
-    "State": "PENDING",
-    "Currency": "USD",
-    "Payout": "1.00",
-    "EventDate": "2026-02-01T00:00:00Z",
-    "LockingDate": "2026-04-01T00:00:00Z",
-    "Note": "",
-}
-
-
-def batch(*fields: dict[str, str], arrived: float = 1.0, reading: Reading = UPDATED) -> Batch:
-    """An answer that arrived so many seconds after noon, of actions that differ from the usual one in these fields."""
-    read_at = NOW + arrived * SECOND
-    records = Reader(ACTION).read(json.dumps([ACTION_1 | one for one in fields]).encode(), read_at)
-    return Batch(reading, records, read_at, arrived)
-
-
-class Given:
-    """One load package that is given."""
-
-    def __init__(self, *landings: Landing) -> None:
-        self._landings = landings
-
-    def package(self, state: State) -> Iterator[Landing]:
-        """It."""
-        state["account"] = "an account"
-        yield from self._landings
-
-
-@pytest.fixture
-def pipeline() -> Iterator[dlt.Pipeline]:
-    """A pipeline into a warehouse that is not there yet."""
-    with open_pipeline() as found:
-        yield found
+from tests.support.landings import UPDATED, batch, load
+from tests.support.plans import DAY, NOW, SECOND
 
 
 def lander(pipeline: dlt.Pipeline, *blank: str, history: bool = False) -> Lander:
@@ -72,11 +28,6 @@ def lander(pipeline: dlt.Pipeline, *blank: str, history: bool = False) -> Lander
     made = Lander(Warehouse(pipeline), "a run", history=history)
     made.blank = set(blank)
     return made
-
-
-def load(pipeline: dlt.Pipeline, *landings: Landing, history: bool = False) -> None:
-    """Load one package."""
-    pipeline.run(impact(walk=Given(*landings), history=history))
 
 
 def payouts(landing: Landing) -> list[Decimal]:

@@ -83,7 +83,7 @@ def test_too_many_is_understood_in_every_form(account: Make, refusal: str, *, na
     Read(crowded(account, refusal=refusal, refusal_names_total=names_total)).assert_whole()
 
 
-@pytest.mark.parametrize("names_total", [True, False])
+@pytest.mark.parametrize("names_total", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("precision", ["second", "minute", "day"])
 def test_bounds_of_any_precision_are_narrowed_within_the_bound(
@@ -120,6 +120,7 @@ def test_pages_that_may_grow_are_enlarged(account: Make) -> None:
     assert read.sent <= 10 + 4 + 10
 
 
+@pytest.mark.long
 def test_a_month_that_locks_at_one_instant_costs_a_bounded_number_of_requests(account: Make) -> None:
     """Some 50,000 actions at one instant, pages of 2,000 that may not grow, a server that compares to the second."""
     rules = Rules(shared_locking_day=28, max_page_size=2_000, precision="second")

@@ -17,8 +17,8 @@ from impact_source.rows.landing import Landing
 from impact_source.warehouse import Warehouse
 from impact_sync.warehouse.open import open_pipeline
 
-from tests.impact_source.actions.test_landing import batch, load
 from tests.support.account import CAMPAIGNS, Account
+from tests.support.landings import batch, load
 
 Make = Callable[..., Account]
 ONE = CAMPAIGNS[:1]

@@ -47,18 +47,28 @@ def test_after_six_actions_that_fail_no_more_are_read_one_by_one() -> None:
     assert not unread.gave_up(reading())
 
 
-@pytest.mark.parametrize(("one_by_one", "gave_up"), [(False, False), (True, True)])
+@pytest.mark.parametrize(("read", "gave_up"), [({}, False), ({"one_by_one": True}, True)])
 def test_what_was_read_in_between_begins_the_count_anew(
-    one_by_one: bool,  # noqa: FBT001 - what was read
+    read: dict[str, bool],
     gave_up: bool,  # noqa: FBT001 - what is expected
 ) -> None:
     """Three in a row are three with no window between them that was read; an action is no window."""
     unread = Unread()
     for _ in range(2):
         unread.fail(failure())
-    unread.succeed(reading(), one_by_one=one_by_one)
-    unread.fail(failure())
+    unread.succeed(reading(), **read)
+    for _ in range(2):
+        unread.fail(failure())
     assert unread.gave_up(reading()) is gave_up
+
+
+def test_a_run_that_leaves_nothing_out_says_so() -> None:
+    """What is counted by campaign begins with none: the summary says of no campaign that actions were left out."""
+    unread = Unread()
+    unread.succeed(reading())
+    unread.fail(failure())
+    assert unread.actions_left_out == {}
+    assert unread.left_out == []
 
 
 @pytest.mark.parametrize("error", [Unavailable("502"), InvalidAnswer("no JSON"), ScopeError("403")])

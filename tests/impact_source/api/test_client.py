@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from impact_sandbox import Reply, Request
+from impact_sandbox import Reply, Request, Rules
 from impact_source.api import answers as api_answers
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
@@ -47,8 +47,8 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def one(account: Make) -> Account:
-    """A small account."""
-    return account(days=20)
+    """An account without actions: most tests list its campaigns."""
+    return account(days=1, per_day=0)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_each_answer_tells_how_long_it_took_itself(
     one: Account, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that is read while another thread's arrives keeps its own seconds."""
-    slow, quick = one.world.truth()["Id"].to_pylist()[:2]
+    slow, quick = one.world.create(), one.world.create()
     one.sandbox.on_request = lambda request: time.sleep(0.5) if request.path.endswith(slow) else None
     reading, over, read = threading.Event(), threading.Event(), api_answers.read_object
 
@@ -225,7 +225,7 @@ def test_a_next_page_that_points_to_itself_ends_in_an_error(one: Account, client
 
 def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
     """Pages of one window together hold exactly the actions of the window, each once."""
-    one = account(days=40, per_day=150)
+    one = account(days=10, per_day=3, rules=Rules(most_a_page=10))
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
         rest = [client.actions_page(first.value, n) for n in range(2, first.value.pages + 1)]
@@ -236,7 +236,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
 
 def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
     """A server that repeats page 1 for every number is found out."""
-    one = account(days=40, per_day=150)
+    one = account(days=10, per_day=3, rules=Rules(most_a_page=10))
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
         repeated = json.dumps({"@page": "1", "@numpages": "3", "@total": "9", "Actions": []}).encode()

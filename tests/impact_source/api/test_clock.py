@@ -87,7 +87,7 @@ def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("every", [2, *(pytest.param(every, marks=pytest.mark.long) for every in (1_000, 5))])
-@pytest.mark.parametrize("off", [30 * HOUR, -30 * HOUR])
+@pytest.mark.parametrize("off", [30 * HOUR, pytest.param(-30 * HOUR, marks=pytest.mark.long)])
 def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
     account: Make, right: Callable[..., None], every: int, off: timedelta
 ) -> None:

@@ -61,7 +61,7 @@ def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(accou
 @pytest.mark.parametrize(
     "rules",
     [
-        Rules(wire="typed", items_key="Items", single_as_object=True),
+        pytest.param(Rules(wire="typed", items_key="Items", single_as_object=True), marks=pytest.mark.long),
         Rules(duplicate_skus=0.9, null_bodies=50, visibility_lag=600),
     ],
     ids=["typed numbers, another key, bare objects", "a Sku listed twice, null bodies, late rows"],
@@ -397,7 +397,7 @@ def test_a_change_that_shows_up_late_is_noticed(account: Make) -> None:
         world.assert_items_true()
 
 
-@pytest.mark.parametrize("status", [400, 403, 410, 422])
+@pytest.mark.parametrize("status", [403, 410, *(pytest.param(more, marks=pytest.mark.long) for more in (400, 422))])
 def test_one_refused_action_does_not_hold_up_the_others(account: Make, status: int) -> None:
     """Whatever the API has against one action, the others are read; a missing scope is told at once."""
     world = account(days=5, per_day=3, campaigns=ONE)

@@ -7,7 +7,7 @@ from datetime import UTC, timedelta, timezone
 import pytest
 from impact_source.plan.cursors import Cursors, Mark
 
-from tests.impact_source.plan.test_passes import DAY, NOW, cursors
+from tests.support.plans import DAY, NOW, cursors
 
 
 def test_marks_of_a_new_campaign_are_kept_in_the_state() -> None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 from impact_source.plan.axis import Axis
 from impact_source.plan.cuts import Known, cut
 from impact_source.plan.narrowing import Case, Way, Why, child, plan_probes
-from impact_source.plan.passes import Pass, Reading
+from impact_source.plan.passes import Reading
 from impact_source.plan.splitting import split
 from impact_source.plan.windows import Counts, Window, second
 from impact_source.settings import PAGE_SIZE_MAX, PAGES_MAX
 
-DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HORIZON = Window(NOW - 1000 * DAY, NOW)
-SIZE = 10
-FIT = SIZE * PAGES_MAX
-LOCKS = Reading("1000", Pass.LOCKING, Window(NOW, NOW + 40 * DAY))
+from tests.support.plans import DAY, FIT, HORIZON, LOCKS, NOW, SECOND, SIZE
+
 EVENTS = Window(NOW - 100 * DAY, NOW)
 PART = replace(LOCKS, event=EVENTS)
 

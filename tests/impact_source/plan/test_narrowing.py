@@ -26,7 +26,7 @@ from impact_source.plan.passes import Reading
 from impact_source.plan.windows import Counts, Window
 from impact_source.settings import STATES
 
-from tests.impact_source.plan.test_cuts import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
+from tests.support.plans import DAY, FIT, HORIZON, LOCKS, NOW, SIZE
 
 BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -13,14 +13,7 @@ from impact_source.plan.passes import Bounds, Pass, Reading, is_first, plan_lock
 from impact_source.plan.windows import SECOND, Window
 from impact_source.settings import HISTORY_MAX, LATE, WINDOW_MAX, Settings
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-SETTINGS = Settings("sid", "token")
-
-
-def cursors(**marks: datetime) -> Cursors:
-    """Cursors of campaign 1 that stand where `marks` say."""
-    return Cursors({"campaigns": {"1": {name: moment.isoformat() for name, moment in marks.items()}}}, "1")
+from tests.support.plans import DAY, NOW, SETTINGS, cursors
 
 
 def locking(

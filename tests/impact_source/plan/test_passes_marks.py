@@ -20,7 +20,7 @@ from impact_source.plan.passes import (
 from impact_source.plan.windows import SECOND, Window
 from impact_source.settings import HISTORY_MAX, LATE, LOCK_MAX, Settings
 
-from tests.impact_source.plan.test_passes import DAY, NOW, SETTINGS, cursors
+from tests.support.plans import DAY, NOW, SETTINGS, cursors
 
 BOUNDS = Bounds(NOW, NOW)
 EDGE = NOW - HISTORY_MAX

@@ -10,7 +10,7 @@ from impact_source.plan.unseen import plan_unseen
 from impact_source.plan.windows import SECOND, Window
 from impact_source.settings import HISTORY_MAX, WINDOW_MAX
 
-from tests.impact_source.plan.test_passes import DAY, NOW
+from tests.support.plans import DAY, NOW
 
 BOUNDS = Bounds(NOW, NOW)
 

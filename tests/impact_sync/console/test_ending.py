@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from impact_sandbox import Request
 
 from tests.support.account import Account
-from tests.support.commands import clean, environment, impact
+from tests.support.commands import HERE, clean, environment, impact, victim
 
 Make = Callable[..., Account]
-HERE = Path(__file__).parents[3]
 SIGNALS = [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
 STUCK = "stuck now"
 """What a victim prints where it hangs."""
@@ -42,12 +39,6 @@ def load(*_, **__):
 dlt.Pipeline.{{step}} = load
 """
 """An import in the middle of a package, as the one whose callback swallowed a SIGINT and kept the import lock."""
-
-
-def victim(code: str, *arguments: str) -> list[str]:
-    """A command line that runs some code and then `impact` with these arguments, in one process."""
-    code += f"\nimport sys; sys.argv = ['impact', *{list(arguments)!r}]; from impact_sync.cli import main; main()"
-    return [sys.executable, "-c", code]
 
 
 @contextmanager
@@ -99,6 +90,7 @@ def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.
     one.assert_true()
 
 
+@pytest.mark.long
 def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
     """Requests that an interrupt breaks off are not reported as if they were tried again."""
     one = account(days=10, per_day=5)
@@ -138,6 +130,7 @@ def test_an_interrupt_that_is_swallowed_ends_the_run_all_the_same(
     one.assert_true()
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_sooner(account: Make) -> None:
     """Whoever asks twice does not wait for the whole time that a run has to end by itself."""
     one = account(days=5, per_day=3)
@@ -170,7 +163,7 @@ def run():
         time.sleep(0.05)
 impact_sync.check.run = run
 """
-    with running(victim(code, "check"), environment(account())) as process:
+    with running(victim(code, "check"), environment(account(days=1, per_day=0))) as process:
         assert process.stdout
         while STUCK not in process.stdout.readline():
             assert process.poll() is None
@@ -196,6 +189,7 @@ impact_sync.console.ending._LINGERING = impact_source.waiting._END = 0.5
     one.assert_true()
 
 
+@pytest.mark.long
 def test_a_load_that_never_ends_is_stopped(account: Make) -> None:
     """A warehouse that does not answer any more ends the run with exit 4 and a line that says so."""
     one = account(days=5, per_day=3)
@@ -239,5 +233,5 @@ dlt.Pipeline.extract, dlt.Pipeline.load = first, last
 
 def test_the_time_to_end_by_itself_can_be_set(account: Make) -> None:
     """A duration that cannot be read is named."""
-    said = clean(impact("sync", env=environment(account(), IMPACT__SHUTDOWN_WAIT="a bit")), 2)
+    said = clean(impact("sync", env=environment(account(days=1, per_day=0), IMPACT__SHUTDOWN_WAIT="a bit")), 2)
     assert "impact.shutdown_wait must be a duration" in said

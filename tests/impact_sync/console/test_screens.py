@@ -15,8 +15,8 @@ from impact_sync.corrections import show as show_corrections
 from impact_sync.items import command as show_items
 from impact_sync.sync import command as show_sync
 
-from tests.impact_sync.corrections.conftest import Desk
 from tests.support.account import CAMPAIGNS, Account
+from tests.support.desk import Desk
 
 Make = Callable[..., Account]
 _WIDE = 1_000

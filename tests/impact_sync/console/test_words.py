@@ -12,9 +12,8 @@ from impact_sync.console.exits import root_cause
 from impact_sync.console.screen import progress
 from impact_sync.load.words import in_words
 
-from tests.impact_sync.console.test_ending import HERE, victim
 from tests.support.account import Account
-from tests.support.commands import clean, environment, impact
+from tests.support.commands import HERE, clean, environment, impact, victim
 
 Make = Callable[..., Account]
 
@@ -40,7 +39,8 @@ def test_progress_without_a_terminal_is_a_few_lines(capsys: pytest.CaptureFixtur
 
 def test_check_without_a_server_claims_nothing(account: Make) -> None:
     """Where no answer came, neither the requests that are left nor the server's clock are said to be known."""
-    env = environment(account(), SOURCES__IMPACT__BASE_URL="http://127.0.0.1:9", SOURCES__IMPACT__MAX_ATTEMPTS="1")
+    nobody = {"SOURCES__IMPACT__BASE_URL": "http://127.0.0.1:9", "SOURCES__IMPACT__MAX_ATTEMPTS": "1"}
+    env = environment(account(days=1, per_day=0), **nobody)
     output = clean(impact("check", env=env), 4)
     assert re.search(r"requests left\W+unknown\W+the API gave no answer", output)
     assert re.search(r"clock\W+unknown\W+the API gave no answer", output)

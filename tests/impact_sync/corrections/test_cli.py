@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 from impact_sandbox import Reply, Rules
 
-from tests.impact_sync.corrections.conftest import HEADER, Desk
 from tests.support.commands import IMPACT, clean, environment, impact
+from tests.support.desk import HEADER, Desk
 
 Make = Callable[..., Desk]
 

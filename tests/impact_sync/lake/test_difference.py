@@ -13,8 +13,8 @@ from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
 from impact_sync.lake.rows import HASH, Difference, Shape
 
-from tests.impact_sync.lake.conftest import assert_published
 from tests.support.account import Account
+from tests.support.lake import assert_published
 
 Make = Callable[..., Account]
 SHAPE = Shape("actions", ("id",), pa.schema([("id", pa.string()), ("state", pa.string()), ("note", pa.string())]))

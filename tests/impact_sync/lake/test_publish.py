@@ -22,9 +22,9 @@ from impact_sync.lake.ledger import read
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import Written, publish
 
-from tests.impact_sync.lake.conftest import assert_published
 from tests.support import postgres
 from tests.support.account import Account
+from tests.support.lake import assert_published
 
 Make = Callable[..., Account]
 IMPACT = str(Path(sys.executable).with_name("impact"))

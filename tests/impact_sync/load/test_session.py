@@ -18,7 +18,7 @@ from impact_sync.load import session as session_module
 from impact_sync.sync.run import sync
 from impact_sync.verify.run import verify
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 from tests.support.account import CAMPAIGNS, Account
 
 Make = Callable[..., Account]

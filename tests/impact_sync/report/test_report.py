@@ -319,7 +319,7 @@ def _ago(world: Account, days: int) -> datetime:
     return world.world.now - timedelta(days=days)
 
 
-@pytest.mark.parametrize("synced", [1, 2])
+@pytest.mark.parametrize("synced", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_an_account_without_conversions_has_a_report(account: Make, running: Browser, synced: int) -> None:
     """It says that there is nothing yet, whose campaigns these are, and as of when."""
     world = account(days=1, per_day=0)
@@ -330,7 +330,13 @@ def test_an_account_without_conversions_has_a_report(account: Make, running: Bro
         assert [row[1] for row in table(page, "Freshness and verification")] == ["Acme Campaign", "Acme Outlet"]
 
 
-@pytest.mark.parametrize("dates", [{}, {"LockingDate": ""}, {"EventDate": "", "LockingDate": ""}])
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {"EventDate": "", "LockingDate": ""},
+        *(pytest.param(more, marks=pytest.mark.long) for more in ({}, {"LockingDate": ""})),
+    ],
+)
 def test_one_conversion_has_a_report(account: Make, running: Browser, dates: dict[str, str]) -> None:
     """Also one whose dates are not known, without a currency and a partner."""
     world = account(days=1, per_day=0)
@@ -418,6 +424,7 @@ def test_any_name_is_in_the_markup_and_in_the_data_as_it_can_be_read(name: str) 
     assert "vega" in script
 
 
+@pytest.mark.long
 def test_ten_thousand_partners_fit(account: Make, running: Browser) -> None:
     """The page shows a hundred of them, says of how many, and stays small."""
     world = account(days=30, per_day=10)
@@ -436,7 +443,7 @@ def test_ten_thousand_partners_fit(account: Make, running: Browser) -> None:
         assert len(table(page, "Partners, USD")) == 100
 
 
-@pytest.mark.parametrize("width", [320, NARROW, 768])
+@pytest.mark.parametrize("width", [320, *(pytest.param(more, marks=pytest.mark.long) for more in (NARROW, 768))])
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(account: Make, running: Browser, width: int) -> None:
     """Nothing but a table is wider than the screen, and charts are as wide as it allows."""
     world = account(days=60, per_day=5)
@@ -448,7 +455,7 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(account: Make, running:
         assert page.locator(".chart svg").first.evaluate("svg => svg.getBoundingClientRect().width") > width * 0.35
 
 
-@pytest.mark.parametrize("width", [320, 1180])
+@pytest.mark.parametrize("width", [320, pytest.param(1180, marks=pytest.mark.long)])
 def test_a_figure_stands_on_one_line_however_large(account: Make, running: Browser, width: int) -> None:
     """Amounts in the hundreds of billions shrink until they fit."""
     world = account(days=1, per_day=0)
@@ -476,6 +483,7 @@ def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
         assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 8
 
 
+@pytest.mark.long
 def test_a_table_that_breaks_over_a_page_repeats_its_header(account: Make, running: Browser) -> None:
     """Printed, each page begins a table with its header, and no heading is the last thing on a page."""
     world = account(days=60, per_day=5)
@@ -658,7 +666,7 @@ def test_figures_that_reach_back_less_far_say_so(account: Make, running: Browser
         assert "the figures above also count the conversions of earlier ones" in text
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.long)])
 def test_what_is_drawn_can_be_read_in_the_dark_and_on_a_phone(
     account: Make, running: Browser, scheme: Literal["light", "dark"]
 ) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import dlt
-import pytest
 from impact_source import impact
 from impact_source.actions.events import Outcome, WindowDone
 from impact_source.plan.passes import Pass, Reading
@@ -22,19 +20,12 @@ from impact_sync.load.runs import Run, runs
 from impact_sync.report.figures import Figures
 from impact_sync.report.gather import read
 from impact_sync.report.scope import Books, Scope
-from impact_sync.warehouse.open import open_pipeline
 
-from tests.impact_source.actions.test_landing import DAY, NOW, Given, batch
+from tests.support.landings import Given, batch
+from tests.support.plans import DAY, NOW
 
 _HELD = "id, campaign_id, state, currency, payout, amount, event_date, locking_date, media_partner_id, synced_at"
 THEN, LATER = NOW - 10 * DAY, NOW + timedelta(hours=5)
-
-
-@pytest.fixture
-def pipeline() -> Iterator[dlt.Pipeline]:
-    """A pipeline into a warehouse that is not there yet."""
-    with open_pipeline() as found:
-        yield found
 
 
 def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: datetime, scale: int) -> None:

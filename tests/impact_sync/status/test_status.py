@@ -55,7 +55,7 @@ def test_a_first_run_of_a_range_leaves_no_gap_behind(account: Make, capsys: pyte
     assert gaps(capsys) == []
 
 
-@pytest.mark.parametrize("pass_", ["updated", "locking"])
+@pytest.mark.parametrize("pass_", ["locking", pytest.param("updated", marks=pytest.mark.long)])
 def test_a_window_missing_from_the_ledger_is_named(
     account: Make, capsys: pytest.CaptureFixture[str], pass_: str
 ) -> None:

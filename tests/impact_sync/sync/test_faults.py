@@ -79,7 +79,7 @@ def ids(one: Account, patience: Patience | None = None, **changes: Any) -> list[
 @pytest.mark.parametrize("kind", MENDED)
 def test_a_request_that_fails_twice_is_sent_until_it_is_answered(account: Make, kind: Kind) -> None:
     """Each kind of fault costs requests, and the list is right in the end."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind)
     assert ids(one) == ["1000"]
     assert one.sandbox.thrown[kind] > 0
@@ -101,6 +101,7 @@ def test_a_sync_in_which_every_request_fails_at_first_ends_true(account: Make, k
     assert sum(one.sandbox.thrown.values()) > 0
 
 
+@pytest.mark.long
 def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) -> None:
     """With faults of all kinds at random, two syncs a month apart are done and true, and the faults were many."""
     one = account(days=60, per_day=20)
@@ -136,7 +137,7 @@ def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) ->
 )
 def test_a_fault_that_stays_is_an_error(account: Make, kind: Kind, error: type[ImpactError], code: Exit) -> None:
     """What no retry mends ends after few requests, with its own error and exit code."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=60)
     with pytest.raises(error) as caught:
         ids(one, BRIEF if kind is Kind.HANG else SHORT if kind in DRIPS else None)
@@ -199,7 +200,7 @@ def test_credentials_that_expire_amid_a_run_end_it_with_what_landed(account: Mak
 
 def test_a_server_that_is_gone_for_a_moment_is_waited_for(account: Make) -> None:
     """A connection refused is tried again after a pause, so a restart of the server goes unnoticed."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = Faults(1.0, kinds=(Kind.REFUSED,), most_in_a_row=1, closed=0.01)
     assert ids(one, max_attempts=8, retry_wait=timedelta(seconds=1)) == ["1000"]
     assert one.sandbox.thrown == {Kind.REFUSED: 1}
@@ -207,7 +208,7 @@ def test_a_server_that_is_gone_for_a_moment_is_waited_for(account: Make) -> None
 
 def test_an_answer_that_drips_is_not_waited_for_for_ever(account: Make) -> None:
     """Though bytes keep coming within the time-out for each, an answer as a whole has its time."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = Faults(1.0, kinds=(Kind.DRIP,), slowly=2)
     with pytest.raises(Unavailable, match="ReadTimeout"):
         ids(one, Patience(read=1.0, total=0.2))
@@ -216,7 +217,7 @@ def test_an_answer_that_drips_is_not_waited_for_for_ever(account: Make) -> None:
 @pytest.mark.parametrize("kind", DRIPS)
 def test_whatever_comes_without_end_is_given_up_at_the_deadline(account: Make, kind: Kind) -> None:
     """A head, interim answers, a trailer, or packed nothing, byte after byte: the request ends at its deadline."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=10)
     with pytest.raises(Unavailable, match=r"no complete answer after 0\.3 s"):
         ids(one, SHORT)
@@ -227,7 +228,7 @@ def test_a_proxy_that_answers_without_end_is_given_up_at_the_deadline(
     account: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The way through a proxy belongs to the request, and so does the time it takes."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     with _dripping(b"HTTP/1.1 200 Connection established\r\nX-Slow: ") as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         with (
@@ -239,7 +240,7 @@ def test_a_proxy_that_answers_without_end_is_given_up_at_the_deadline(
 
 def test_a_handshake_without_end_is_given_up(account: Make) -> None:
     """A server that never gets to the end of the TLS handshake is as good as none."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"  # a ServerHello of 16 KB begins
     with (
         _dripping(record) as port,
@@ -276,7 +277,7 @@ def _dripping(start: bytes) -> Iterator[int]:
 
 def test_a_bomb_is_not_unpacked_beyond_what_a_page_can_be(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of kilobytes that unpack to megabytes in one piece, no more is unpacked than is allowed."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, Kind.GZIP_BOMB, most_in_a_row=None)
     monkeypatch.setattr(wire, "_BODY_MAX", 1_000_000)
     tracemalloc.start()
@@ -292,7 +293,7 @@ def test_an_answer_that_unpacks_to_more_than_any_page_is_refused(
     account: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small body that unpacks without end does not fill the memory."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     monkeypatch.setattr(wire, "_BODY_MAX", 100)
     with pytest.raises(InvalidAnswer, match="larger than 100 bytes"):
         ids(one)
@@ -312,7 +313,7 @@ def test_a_list_that_never_ends_is_an_error(
     account: Make, monkeypatch: pytest.MonkeyPatch, rows: int, envelope: dict[str, str], says: str
 ) -> None:
     """A list whose every page links to a new one is given up once it contradicts itself, or is absurdly long."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     monkeypatch.setattr(lists, "_PAGES_MAX", 10)
 
     def endless(request: Request) -> Reply:
@@ -327,14 +328,14 @@ def test_a_list_that_never_ends_is_an_error(
 
 def test_a_list_without_a_total_is_read_to_its_end(account: Make) -> None:
     """Pages need not say how many rows there are, as long as the last one links no further."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.on_request = lambda r: page(2, 1) if "Page" in r.query else page(1, 2, f"{r.path}?Page=2")
     assert ids(one) == ["1.0", "1.1", "2.0"]
 
 
 def test_more_pages_than_the_total_fills_are_not_read(account: Make) -> None:
     """A million pages of three actions are a wrong answer, not a million requests."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     absurd = {"@page": "1", "@numpages": "1000000", "@total": "3", "@nextpageuri": "/x?Page=2", "Actions": []}
     one.sandbox.on_request = lambda _: Reply(200, json.dumps(absurd).encode())
     window = Window(one.world.now - timedelta(days=1), one.world.now)
@@ -369,7 +370,7 @@ def test_one_action_is_the_one_asked_for(account: Make) -> None:
 )
 def test_odd_answers_are_errors_of_ours(account: Make, reply: Reply, error: type[Exception]) -> None:
     """Success without an answer, a time-out of the server's, JSON nested without end: each has its error."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.on_request = lambda _: reply
     with pytest.raises(error):
         ids(one)
@@ -377,7 +378,7 @@ def test_odd_answers_are_errors_of_ours(account: Make, reply: Reply, error: type
 
 def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
     """A next page at what cannot be parsed ends in an error that shows it."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.on_request = lambda _: page(1, 1, "http://[::1")
     with pytest.raises(InvalidAnswer, match="not an address"):
         ids(one)
@@ -385,7 +386,7 @@ def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
 
 def test_the_rest_of_a_cut_answer_is_not_taken_for_the_next(account: Make) -> None:
     """Bytes beyond a Content-Length that was too short spoil no later answer: the connection is not used again."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     good = json.dumps({"@page": "1", "@total": "0", "@nextpageuri": "", "Campaigns": []}).encode()
     rest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(good), good)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -420,7 +421,7 @@ def test_the_clock_of_a_gateway_is_not_the_servers(account: Make) -> None:
 
 def test_a_pause_before_a_retry_ends_when_the_run_is_abandoned(account: Make) -> None:
     """Ctrl-C while a failed request waits to be repeated does not wait for it, nor for the hourly limit."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     failing, ended = threading.Event(), threading.Event()
 
     def fail(_: Request) -> Reply:
@@ -444,7 +445,7 @@ def test_a_pause_before_a_retry_ends_when_the_run_is_abandoned(account: Make) ->
 
 def test_waiting_for_an_answer_ends_when_the_run_is_abandoned(account: Make) -> None:
     """Ctrl-C while the API does not answer does not wait for the time-out of a minute."""
-    one = account(days=1, per_day=1, campaigns=ONE)
+    one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, Kind.HANG, most_in_a_row=None, hang=3_600)
     asked, ended = threading.Event(), threading.Event()
     one.sandbox.on_request = lambda _: asked.set()

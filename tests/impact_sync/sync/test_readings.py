@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from impact_sandbox import Campaign, Reply, Request, Rules
+from impact_sandbox import Campaign, Request, Rules
 from impact_source import Ask
 from impact_source.errors import RequestRefused, ShortAnswers, WindowIncomplete
 from impact_sync.console.exits import Exit
 from impact_sync.verify.run import verify
 
-from tests.support.account import Account
+from tests.support.account import Account, refusal
 
 Make = Callable[..., Account]
 ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)
@@ -72,7 +72,7 @@ READINGS: dict[str, dict[str, Any]] = {
 }
 
 
-_QUICK = ("as documented", "all at once")
+_QUICK = ("all at once",)
 _CASES = [
     pytest.param(rules, id=name, marks=[] if name.startswith(_QUICK) else [pytest.mark.long])
     for name, rules in READINGS.items()
@@ -156,11 +156,6 @@ def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -
     one.sandbox.on_request = None
     assert one.sync().exit is Exit.DONE
     one.assert_true()
-
-
-def refusal() -> Reply:
-    """The answer to a question that matches too much."""
-    return Reply(400, json.dumps({"Status": "ERROR", "Message": "Too many records"}).encode())
 
 
 def test_a_window_whose_rows_leave_between_two_pages_is_read_again(account: Make) -> None:

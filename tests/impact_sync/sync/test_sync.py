@@ -183,7 +183,7 @@ def test_an_account_without_actions_has_the_tables(account: Make) -> None:
 
 def test_wrong_credentials_stop_before_anything_is_written(account: Make) -> None:
     """A wrong token is named as such, and no warehouse is left behind."""
-    one = account()
+    one = account(days=1, per_day=0)
     with pytest.raises(CredentialsError, match="auth_token"):
         one.sync(auth_token="wrong")
     assert not one.path.exists()
@@ -191,7 +191,7 @@ def test_wrong_credentials_stop_before_anything_is_written(account: Make) -> Non
 
 def test_an_unknown_campaign_is_named_with_those_there_are(account: Make) -> None:
     """A mistyped campaign id is answered with the list."""
-    one = account()
+    one = account(days=1, per_day=0)
     with pytest.raises(UnknownCampaign, match=r"no campaign 77.*1000 \(Acme Campaign\)"):
         one.sync(Ask(campaigns=("77",)))
 
@@ -214,12 +214,12 @@ def test_a_path_that_cannot_be_written_is_named(account: Make, monkeypatch: pyte
     """A folder that does not exist is an error in the configuration."""
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "/nowhere/at/all.duckdb")
     with pytest.raises(ConfigurationError, match=r"/nowhere/at/all\.duckdb"):
-        account().sync()
+        account(days=1, per_day=0).sync()
 
 
 def test_a_file_that_is_no_database_is_left_as_it_is(account: Make) -> None:
     """A warehouse path that names some other file is refused and the file kept."""
-    one = account()
+    one = account(days=1, per_day=0)
     one.path.write_text("not a database, but dear to somebody")
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         one.sync()
@@ -353,7 +353,7 @@ def forget_beginnings() -> None:
         pipeline.run(older())
 
 
-@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("old", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_start_date_that_is_moved_earlier_takes_effect(account: Make, *, old: bool) -> None:
     """The range before is read and said, by a warehouse of an older release too; from then on nothing is read twice."""
     one = account(days=120, per_day=2)

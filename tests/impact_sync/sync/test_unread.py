@@ -91,7 +91,11 @@ def test_the_only_campaign_refused_is_in_the_ledger(account: Make) -> None:
     assert one.query("select outcome, exit_code from impact.sync_runs") == [("RequestRefused", 4)]
 
 
-@pytest.mark.parametrize("rules", [("total_too_high",), ("total_too_high", "listed_twice")], ids="+".join)
+@pytest.mark.parametrize(
+    "rules",
+    [("total_too_high",), pytest.param(("total_too_high", "listed_twice"), marks=pytest.mark.long)],
+    ids="+".join,
+)
 def test_a_window_that_never_adds_up_stops_nothing_else(account: Make, rules: tuple[str, ...]) -> None:
     """Windows before and after it land, its cursor stays before it, and all other passes and campaigns are read."""
     one = account(days=60, per_day=5)

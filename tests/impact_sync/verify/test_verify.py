@@ -27,10 +27,9 @@ from impact_sync.verify.compare import Difference, Kind
 from impact_sync.verify.report import Report
 from impact_sync.verify.run import Verification, verify
 
-from tests.impact_source.actions.test_landing import load
-from tests.impact_sync.sync.test_readings import refusal
-from tests.support.account import Account, snake
+from tests.support.account import Account, refusal, snake
 from tests.support.commands import clean, environment, impact
+from tests.support.landings import load
 
 Make = Callable[..., Account]
 ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)

@@ -30,51 +30,12 @@ from impact_sync.warehouse.open import open_pipeline
 from impact_sync.warehouse.postgres.lock import LockLost
 from impact_sync.warehouse.user_query import run_query
 
-from tests.impact_sync.corrections.conftest import Desk
 from tests.support import postgres
 from tests.support.account import Account, on_duckdb_first, on_postgres_first
+from tests.support.desk import Desk
+from tests.support.warehouses import assert_true, query
 
 Make = Callable[..., Account]
-
-
-def query(sql: str) -> list[tuple[Any, ...]]:
-    """Rows of whatever warehouse is configured; `{name}` is a table by its full name."""
-    with open_pipeline(read_only=True) as pipeline, pipeline.sql_client() as client:
-        names = {*texts(), *pipeline.default_schema.tables, "corrections"}
-        text = sql.format_map({name: client.make_qualified_table_name(name) for name in names})
-        return [tuple(row) for row in client.execute_sql(text) or []]
-
-
-def held(table: str) -> list[dict[str, Any]]:
-    """Rows of a table, less what is not the API's."""
-    with open_pipeline(read_only=True) as pipeline:
-        columns = [c for c in pipeline.default_schema.get_table_columns(table) if not c.startswith("_dlt")]
-    rows = query(f"select {', '.join(columns)} from {{{table}}}")
-    ours = {"synced_at", "removed"}
-    return [{k: v for k, v in zip(columns, row, strict=True) if k not in ours} for row in rows]
-
-
-def assert_true(world: Account) -> None:
-    """Every column of every action and item is what the API says; the history's open versions are the same rows."""
-    here = {row["id"]: row for row in held("actions")}
-    truth = world.truth()
-    assert here.keys() == truth.keys()
-    wrong = {id_: row for id_, row in truth.items() if any(here[id_].get(name) != v for name, v in row.items())}
-    assert not wrong, list(wrong.items())[:2]
-    items = {(row["action_id"], row["sku"]): row for row in held("action_items")}
-    known = {row[0] for row in query("select action_id from {item_state} where items = 'current'")}
-    expected = {key: row for key, row in world.item_truth().items() if key[0] in known}
-    items = {key: row for key, row in items.items() if key[0] in known}
-    assert items.keys() == expected.keys()
-    assert not [key for key, row in expected.items() if any(items[key].get(name) != v for name, v in row.items())]
-    assert query(
-        "select count(*) from {actions} a left join {action_history} h on h.id = a.id and h.valid_to is null "
-        "and h.synced_at = a.synced_at and h.payout is not distinct from a.payout where h.id is null"
-    ) == [(0,)]
-    assert query(
-        "select count(*) from (select id from {action_history} where valid_to is null group by id "
-        "having count(*) > 1) several"
-    ) == [(0,)]
 
 
 @pytest.mark.usefixtures("warehouse")
@@ -153,6 +114,7 @@ def test_columns_are_described_in_the_database(account: Make, warehouse: str) ->
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
     """What `impact status` tells is what a sync has loaded."""
     world = account(days=10, per_day=3)
@@ -254,6 +216,7 @@ def test_an_empty_warehouse_says_what_to_do_first(warehouse: str) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> None:
     """Postgres knows no NUL in a text: it is shown as its symbol there, and the row is not written again for it."""
     world = account(days=1, per_day=0)
@@ -266,6 +229,7 @@ def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> N
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_postgres_first
 def test_one_run_at_a_time(account: Make) -> None:
     """While a run holds the warehouse, another one ends with 5."""
     world = account(days=2, per_day=1)
@@ -319,6 +283,7 @@ def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
 def test_a_doubled_version_does_not_take_both_copies_with_it(account: Make) -> None:
     """Where a version stands there twice, as after a repeated load, the next sync leaves one of them."""
     world = account(days=3, per_day=3)

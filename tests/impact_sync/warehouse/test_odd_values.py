@@ -16,9 +16,9 @@ from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
 from impact_sync.verify.run import verify
 
-from tests.impact_sync.lake.conftest import assert_published
-from tests.impact_sync.warehouse.test_destinations import query
 from tests.support.account import Account, on_duckdb_first
+from tests.support.lake import assert_published
+from tests.support.warehouses import query
 
 Make = Callable[..., Account]
 ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)

@@ -46,19 +46,20 @@ class MergeJob(SqlLoadJob):
         _THREAD.submit(self._merge).result()
 
     def _merge(self) -> None:
-        _transaction(self._job_client.sql_client.native_connection, Path(self._file_path).read_text(encoding="utf-8"))
+        statements = Path(self._file_path).read_text(encoding="utf-8")
+        _transaction(self._job_client.sql_client.native_connection, statements, _MEMORY)
 
 
-def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+def transaction(connection: duckdb.DuckDBPyConnection, statements: str, *, memory: str = _MEMORY) -> None:
     """Execute statements, separated by semicolons, as one transaction and in little memory."""
     with limited(_MOST, "DuckDB to complete the history"):
-        _THREAD.submit(_transaction, connection, statements).result()
+        _THREAD.submit(_transaction, connection, statements, memory).result()
 
 
-def _transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+def _transaction(connection: duckdb.DuckDBPyConnection, statements: str, memory: str) -> None:
     statements = f"begin; {statements}; commit"
     try:
-        with _held_to(_MEMORY, connection):
+        with _held_to(memory, connection):
             connection.execute(statements)
     except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
         connection.execute(statements)
@@ -68,7 +69,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None
 def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let DuckDB have so much memory; what fails is rolled back."""
     ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
-    usual = re.sub(r"(\.\d) ", r"\g<1>01 ", shown)  # it is cut, not rounded: as it is shown it would sink each time
+    usual = _settable(shown)
     try:
         connection.execute(f"set memory_limit = '{memory}'")
         yield
@@ -76,6 +77,15 @@ def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[Non
         with suppress(duckdb.TransactionException):  # where nothing failed, or only the end, which rolls back itself
             connection.execute("rollback")
         connection.execute(f"set memory_limit = '{usual}'")
+
+
+def _settable(shown: str) -> str:
+    """A memory limit as DuckDB takes it, which is not how it shows it.
+
+    It is cut, not rounded: set as it is shown it would sink each time. Without a limit a size in PiB is shown, a unit
+    that is not taken.
+    """
+    return "-1" if shown.endswith("PiB") else re.sub(r"(\.\d) ", r"\g<1>01 ", shown)
 
 
 def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table

@@ -14,7 +14,7 @@ from impact_sync.corrections.evidence import weigh
 from impact_sync.corrections.journal.columns import Status
 from impact_sync.warehouse.open import open_pipeline
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 HOUR = 3600

@@ -20,7 +20,7 @@ from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.journal.columns import Status
 from impact_sync.corrections.status import status
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 WRITES = ("PUT", "DELETE")
@@ -127,7 +127,7 @@ def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
     assert [request.form["Amount"] for request in one.writes] == ["12", "13", "12"]
 
 
-@pytest.mark.parametrize("whose", ["another hand's", "our own"])
+@pytest.mark.parametrize("whose", ["another hand's", pytest.param("our own", marks=pytest.mark.long)])
 def test_an_equal_earlier_submission_is_not_taken_for_a_lost_one(desk: Make, whose: str) -> None:
     """What was submitted before a call left, or belongs to another call, says nothing of the one that was lost."""
     one = desk()
@@ -170,7 +170,7 @@ def test_a_lost_call_of_two_lines_is_known_as_a_whole(desk: Make) -> None:
     assert waiting.shows == "quantity of A/B 1 is 2, asked was 1"
 
 
-@pytest.mark.parametrize("took_effect", [True, False])
+@pytest.mark.parametrize("took_effect", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *, took_effect: bool) -> None:
     """What an amount was moved by cannot be read off the action for sure: a person decides, with what is known."""
     one = desk(submission_seconds=0)
@@ -198,7 +198,7 @@ def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *
     ("code", "error", "end"),
     [
         (403, ScopeError, Exit.USAGE),
-        (429, BudgetSpent, Exit.EARLY),
+        pytest.param(429, BudgetSpent, Exit.EARLY, marks=pytest.mark.long),
         pytest.param(401, CredentialsError, Exit.USAGE, marks=pytest.mark.long),
     ],
 )

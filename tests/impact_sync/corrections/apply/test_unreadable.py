@@ -12,7 +12,7 @@ from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.show import show_applied
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 
@@ -70,7 +70,7 @@ def test_an_action_that_cannot_be_read_back_leaves_the_others_settled(desk: Make
     assert len(one.writes) == 3
 
 
-@pytest.mark.parametrize("status", [500, 404])
+@pytest.mark.parametrize("status", [500, pytest.param(404, marks=pytest.mark.long)])
 def test_items_that_cannot_be_read_say_nothing_about_a_correction(desk: Make, status: int) -> None:
     """Without its items an action neither confirms nor contradicts what was asked of one; others are judged."""
     one, (bad, good) = made(desk, 2)

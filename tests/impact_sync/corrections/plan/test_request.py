@@ -16,7 +16,7 @@ from impact_sync.corrections.plan.request import COLUMNS, EXAMPLE, read_file, re
 from impact_sync.corrections.plan.run import Source, plan
 from impact_sync.warehouse.open import open_pipeline
 
-from tests.impact_sync.corrections.conftest import Desk
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 

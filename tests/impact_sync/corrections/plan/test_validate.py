@@ -13,8 +13,8 @@ from impact_sync.console.exits import Exit
 from impact_sync.corrections.plan import validate
 from impact_sync.corrections.plan.run import Source, plan
 
-from tests.impact_sync.corrections.conftest import Desk
 from tests.support.account import Account
+from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
 

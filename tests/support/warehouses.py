@@ -1,0 +1,50 @@
+"""The warehouse that is configured, whichever it is, and the comparison of it with an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from impact_sync.views import texts
+from impact_sync.warehouse.open import open_pipeline
+
+from tests.support.account import Account
+
+
+def query(sql: str) -> list[tuple[Any, ...]]:
+    """Rows of whatever warehouse is configured; `{name}` is a table by its full name."""
+    with open_pipeline(read_only=True) as pipeline, pipeline.sql_client() as client:
+        names = {*texts(), *pipeline.default_schema.tables, "corrections"}
+        text = sql.format_map({name: client.make_qualified_table_name(name) for name in names})
+        return [tuple(row) for row in client.execute_sql(text) or []]
+
+
+def held(table: str) -> list[dict[str, Any]]:
+    """Rows of a table, less what is not the API's."""
+    with open_pipeline(read_only=True) as pipeline:
+        columns = [c for c in pipeline.default_schema.get_table_columns(table) if not c.startswith("_dlt")]
+    rows = query(f"select {', '.join(columns)} from {{{table}}}")
+    ours = {"synced_at", "removed"}
+    return [{k: v for k, v in zip(columns, row, strict=True) if k not in ours} for row in rows]
+
+
+def assert_true(world: Account) -> None:
+    """Every column of every action and item is what the API says; the history's open versions are the same rows."""
+    here = {row["id"]: row for row in held("actions")}
+    truth = world.truth()
+    assert here.keys() == truth.keys()
+    wrong = {id_: row for id_, row in truth.items() if any(here[id_].get(name) != v for name, v in row.items())}
+    assert not wrong, list(wrong.items())[:2]
+    items = {(row["action_id"], row["sku"]): row for row in held("action_items")}
+    known = {row[0] for row in query("select action_id from {item_state} where items = 'current'")}
+    expected = {key: row for key, row in world.item_truth().items() if key[0] in known}
+    items = {key: row for key, row in items.items() if key[0] in known}
+    assert items.keys() == expected.keys()
+    assert not [key for key, row in expected.items() if any(items[key].get(name) != v for name, v in row.items())]
+    assert query(
+        "select count(*) from {actions} a left join {action_history} h on h.id = a.id and h.valid_to is null "
+        "and h.synced_at = a.synced_at and h.payout is not distinct from a.payout where h.id is null"
+    ) == [(0,)]
+    assert query(
+        "select count(*) from (select id from {action_history} where valid_to is null group by id "
+        "having count(*) > 1) several"
+    ) == [(0,)]
