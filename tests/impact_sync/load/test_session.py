@@ -18,8 +18,8 @@ from impact_sync.load import session as session_module
 from impact_sync.sync.run import sync
 from impact_sync.verify.run import verify
 
-from tests.support.desk import Desk
 from tests.support.account import CAMPAIGNS, Account
+from tests.support.desk import Desk
 
 Make = Callable[..., Account]
 RUNS = "select outcome, exit_code from impact.sync_runs order by finished"

@@ -10,13 +10,13 @@ from impact_source.errors import ConfigurationError, NotFound, ReadingError
 from impact_source.settings import Settings
 
 from ...warehouse.open import beside, open_pipeline
+from ..desk import opened
 from ..journal.calls import Call
 from ..journal.columns import Status
 from ..journal.file import JournalFile, restored
 from ..journal.table import Journal
 from ..live import not_as_asked
 from ..plan.run import actor
-from .desk import opened
 from .lost import settle_lost
 from .settle import Settler
 

@@ -12,9 +12,9 @@ from impact_source.settings import Settings
 
 from ...console.exits import Exit, exit_code, worst_exit
 from ...load.session import Standing
+from ..desk import opened
 from ..journal.calls import Call
 from ..journal.columns import LEFT, NOT_DONE, WAITING, Status
-from .desk import opened
 from .sending import CallProgress, Sender
 
 _OUTCOMES = {Exit.DONE: "done", Exit.DRIFT: "not as asked", Exit.EARLY: "stopped early"}

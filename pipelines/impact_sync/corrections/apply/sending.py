@@ -35,11 +35,11 @@ from impact_source.errors import (
     Unavailable,
 )
 
+from ..desk import Desk
 from ..journal.calls import Call
 from ..journal.columns import NEVER_LEFT, Status
 from ..journal.table import Taken
 from ..live import Live, changed_since
-from .desk import Desk
 from .lost import settle_lost
 from .settle import Settler
 from .verdicts import uncertain

@@ -18,7 +18,7 @@ from impact_source.settings import Settings
 from typing_extensions import override
 
 from ...load.session import Load, session
-from ..apply.desk import compare
+from ..desk import compare
 from ..journal.calls import Call, calls_of
 from ..journal.columns import NAMES, Correction, Status
 from ..reread import Rereader

@@ -16,8 +16,8 @@ from impact_sandbox import Reply, Request
 from impact_source.errors import ConfigurationError, ForeignWarehouse, ScopeError
 from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
-from impact_sync.corrections.apply.desk import opened
 from impact_sync.corrections.apply.sending import Sender
+from impact_sync.corrections.desk import opened
 from impact_sync.corrections.journal.calls import Call
 from impact_sync.corrections.journal.columns import COLUMNS, Status
 from impact_sync.corrections.journal.file import Disagreement

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from impact_source.api.client import Client
 from impact_source.settings import Settings
 
-from ...load.session import Load, session
-from ...warehouse.open import beside
-from ..journal.columns import NEVER_LEFT, Status
-from ..journal.file import Disagreement, JournalFile, Known
-from ..journal.table import Journal
-from ..reread import Rereader
+from ..load.session import Load, session
+from ..warehouse.open import beside
+from .journal.columns import NEVER_LEFT, Status
+from .journal.file import Disagreement, JournalFile, Known
+from .journal.table import Journal
+from .reread import Rereader
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Desk:
         if self.journal.alone and plan_id not in self.known.plans:
             msg = (
                 f"{self.file.path} does not know plan {plan_id}: the database was copied or moved without it, and the "
-                "plan may have been sent elsewhere. Put the file beside the database, or plan anew. Nothing is sent"
+                "plan may have been sent elsewhere. Put the file beside the database, or plan again. Nothing is sent"
             )
             raise Disagreement(msg)
 
