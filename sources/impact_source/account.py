@@ -32,7 +32,7 @@ class Ask:
     def bounds(self, now: datetime) -> Bounds:
         """The limits of a run that starts at `now`. Raises `ConfigurationError` if they leave nothing to read.
 
-        An `until` further ahead than any action can lock counts as none.
+        An `until` further ahead than any action can lock is cut back to there.
         """
         until = min(self.until or now, now + LOCK_MAX)
         if self.since and self.since > until:
@@ -42,7 +42,7 @@ class Ask:
 
 
 def claim_warehouse(state: State, settings: Settings) -> None:
-    """Record whose warehouse this is. Raises `ForeignWarehouse` where it was filled from another account."""
+    """Record whose warehouse this is. Raises `ForeignWarehouse` if it was filled from another account."""
     if state.setdefault("account", settings.account) != settings.account:
         msg = (
             f"this warehouse was filled from another account than {settings.masked_sid}: "
