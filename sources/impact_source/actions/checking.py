@@ -34,7 +34,7 @@ class WindowChecker:
         self.horizon: Window | None = None
         self._fetcher = fetcher
         self._of_many: set[str] = set()
-        """Sentences, without numbers, by which the API refuses too many rows."""
+        """Sentences, without numbers, in which the API refuses too many rows."""
 
     def read(self, window: PageList[Reading, Fetched], tries: int = 1) -> Tries:
         """Read a window. Raises `ReadingError` if narrowing it cannot help."""

@@ -52,7 +52,7 @@ class Fetcher:
         self.parser = Reader(ACTION)
         self.pages_may_grow = page_size < PAGE_SIZE_MAX
         self.is_silent = False
-        """Whether the API answered neither a window nor a small question since it last answered anything."""
+        """Whether the API has answered neither a window nor a small query since its last answer."""
         self._client, self._page_size = client, page_size
         self._most_a_page = max(PAGE_SIZE_MAX, page_size)
         self._most_ahead = max(IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))

@@ -30,7 +30,7 @@ class Itinerary:
     def __init__(self, warehouse: Warehouse, settings: Settings, bounds: Bounds, state: State) -> None:
         self.bounds, self.state = bounds, state
         self.reaching_back: dict[str, datetime] = {}
-        """From where on campaigns are read that were begun later, as `start_date` says so now."""
+        """Campaigns read from a later start than `start_date` says now, with the instant they are now read from."""
         self._warehouse, self._settings = warehouse, settings
 
     def cursors(self, campaign_id: str) -> Cursors:

@@ -38,13 +38,13 @@ class Lander:
     ) -> None:
         self.run_id = run_id
         self.earliest: datetime | None = None
-        """When the first answer arrived of which this load package carries a row."""
+        """When the first answer arrived that this load package carries a row of."""
         self.tallies: dict[str, Tally] = defaultdict(Tally)
         self.furthest: dict[str, datetime] = {}
         """The latest LockingDate seen, by campaign."""
         self.watches: dict[str, Watch] = defaultdict(Watch)
         self.blank: set[str] = set()
-        """Campaigns of which the warehouse holds nothing: no need to ask it."""
+        """Campaigns that the warehouse holds nothing of: no need to look them up."""
         self.received = 0
         self._warehouse, self._history, self._on_updated = warehouse, history, on_updated
         self._freshness, self._carried = Freshness(), Carried()

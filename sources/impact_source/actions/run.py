@@ -60,11 +60,11 @@ class Walk:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
         self.names: dict[str, str] = {}
         self.campaigns: Campaigns | None = None
-        """The account's campaigns, once they were listed."""
+        """The account's campaigns, once listed."""
         self.stopped: ImpactError | None = None
         self.finished = False
         self.first_seen: list[str] = []
-        """Campaigns of which the warehouse held nothing when the run began."""
+        """Campaigns that the warehouse held nothing of when the run began."""
         self._warehouse, self._listed, self._on_progress = warehouse, listed, on_progress
         self._package_rows = package_rows or client.settings.package_rows
         self._reader = WindowReader(client, client.settings.page_size, warehouse)

@@ -46,13 +46,13 @@ class Unread:
     def __init__(self) -> None:
         self.failures: list[Failure] = []
         self.left_out: list[Reading] = []
-        """Windows that were not asked for, since so many before them could not be read."""
+        """Windows that were not requested, because too many before them could not be read."""
         self.actions_left_out: Counter[str] = Counter()
-        """By campaign, how many actions were not asked for one by one, for the same reason."""
+        """By campaign, how many actions were not requested one by one, for the same reason."""
         self.lost: Collection[str] = ()
-        """Campaigns that do not exist any more, as the API says."""
+        """Campaigns that no longer exist, as the API says."""
         self.refused: dict[str, Failure] = {}
-        """Of those the ones whose actions are refused too, as is to be expected: these are no failures."""
+        """Those among them whose actions are refused too, as expected: these are not failures."""
         self.any_read = False
         self._in_a_row: Counter[_Lane] = Counter()
         self._down = 0

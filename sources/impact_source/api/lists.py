@@ -19,7 +19,7 @@ class Pages:
 
     def __init__(self, link: str, *keys: str) -> None:
         self.next: str | None = link
-        """Where it goes on; None at its end."""
+        """The link to the next page; None at the end."""
         self._keys = keys
         self._links = {link}
         self._rows = 0
