@@ -22,14 +22,14 @@ from .grid import Grid
 T = TypeVar("T")
 _WIDTH = 140
 _BAR, _AROUND = 12, 14
-"""Columns of the screen that the bar takes, and the time behind it with the blanks between all of them."""
+"""Screen columns of the bar, and of the time after it with all blanks between them."""
 _AND = " · "
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger("impact_sync.progress")
 
 
 class _Plain(Console):
-    """Shows what others wrote as text: a name moves no cursor and hides nothing."""
+    """Shows text from others literally: a name moves no cursor and hides nothing."""
 
     @override
     def render_str(self, text: str, **options: Any) -> Text:
@@ -37,7 +37,7 @@ class _Plain(Console):
 
 
 def console(*, error: bool = False) -> Console:
-    """A console that takes text as it is; where nobody looks at a screen it is as wide as COLUMNS says, or wide."""
+    """A console that shows text literally; if it is not a terminal, its width is COLUMNS, or wide."""
     stream = sys.stderr if error else sys.stdout
     columns = os.environ.get("COLUMNS", "")
     width = None if stream.isatty() else int(columns) if columns.isdigit() and int(columns) else _WIDTH
@@ -115,7 +115,7 @@ def _logs_json() -> bool:
 
 @contextmanager
 def _lines(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
-    """A line for the first step, one every few seconds, and one for the last, which is known only in the end."""
+    """A line for the first step, one every few seconds, and one for the last, which is known only at the end."""
     printed_at, left = 0.0, list[T]()
 
     def print_line(step: T) -> None:

@@ -11,7 +11,7 @@ from ..console.exits import Exit
 from ..console.screen import console, table
 from ..extras import needed
 
-if TYPE_CHECKING:  # only whoever has a lake has what it needs
+if TYPE_CHECKING:  # only users of a lake have the libraries
     from .place import Lake
     from .publish import Written
 

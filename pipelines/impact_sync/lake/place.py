@@ -29,7 +29,7 @@ class Lake:
     url: str
     account: str
     options: dict[str, str] = field(default_factory=dict, repr=False)
-    """Storage options beside the environment (for example AWS_ENDPOINT_URL); may hold credentials."""
+    """Storage options in addition to the environment (for example AWS_ENDPOINT_URL); may hold credentials."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a value is not valid."""
