@@ -1,4 +1,4 @@
-"""`impact report` as the user calls it: reads the warehouse, writes the file, prints where it is."""
+"""`impact report` as the user calls it: reads the warehouse, writes the file, prints its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables below the charts: what is too long for a chart, and how reliable the rest is."""
+"""The tables below the charts: what is too long for a chart, and how reliable the data is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Listing:
 
 
 def listings(figures: Figures) -> list[Listing]:
-    """The tables below the charts, those without a row left out."""
+    """The tables below the charts, without empty ones."""
     return [Listing(title, note, table) for title, note, table in _all(figures) if table.rows]
 
 

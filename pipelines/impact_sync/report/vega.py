@@ -110,7 +110,7 @@ def amount(field: str, title: str, fmt: str = "~s", *, both: bool = False) -> Sp
 
 
 def coloured(field: str, names: Sequence[str]) -> Spec:
-    """One colour per name. The page shows the key to them, where it can wrap."""
+    """One colour per name. The page shows the legend, where it can wrap."""
     return {
         "field": field,
         "type": "nominal",

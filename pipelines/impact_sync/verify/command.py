@@ -29,7 +29,7 @@ def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | No
 
 
 def show(report: Report) -> None:
-    """Print what a verification found. Names and values come from elsewhere: they are shown as they are."""
+    """Print what a verification found. Names and values from elsewhere are shown literally."""
     out = console()
     rows = table("Verified by EventDate", "campaign", "month", *_COUNTS, numbers=_COUNTS, texts=("campaign",))
     total: Counter[str] = Counter()
