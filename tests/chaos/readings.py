@@ -1,4 +1,4 @@
-"""Syncs and drains while the API behaves as no document says, one way after the other, compared with the truth."""
+"""Syncs and drains while the API behaves in undocumented ways, one after the other, compared with the truth."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ READINGS: dict[str, dict[str, Any]] = {
     "seconds, exclusive ends": {"precision": "second", "exclusive_ends": True},
 }
 _HEALS = frozenset({"lagging_share"})
-"""Of these a run cannot know better; one that comes after them must."""
+"""A run cannot know better under these; a later one must."""
 _RUNS = 5
 
 
 @dataclass
 class Read(Weathered):
-    """What was played, and what it cost."""
+    """The readings played, and what they cost."""
 
     played: Counter[str] = field(default_factory=Counter)
 
