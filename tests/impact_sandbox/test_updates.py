@@ -60,7 +60,7 @@ def rows_of(world: World, action_id: str) -> list[tuple[str, ...]]:
 
 
 def derived(rows: Iterable[Row]) -> Items:
-    """Derive items from the feed: sums of deltas, the latest quantity and category; one without any was removed."""
+    """Derive items from the feed: sums of deltas, the latest quantity and category; one with quantity 0 was removed."""
     items: Items = {}
     for row in rows:
         key = row["ActionId"], row["Sku"]

@@ -1,4 +1,4 @@
-"""When an action that the API does not know is asked for again, by plain calls."""
+"""When an action that the API does not know is requested again, by plain calls."""
 
 from __future__ import annotations
 
