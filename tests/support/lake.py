@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from impact_sync.lake.place import Lake
 
 OURS = {"account", "row_hash"}
-HIDDEN = {"removed", "resolved"}  # mark what is to be deleted; always NULL
+HIDDEN = {"removed", "resolved"}  # these mark what is to be deleted; always NULL
 
 
 def assert_published(warehouse: Path, lake: Lake) -> None:

@@ -63,7 +63,7 @@ def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
 
 
 def test_a_state_that_changed_right_after_a_sync_is_no_excuse() -> None:
-    """Within the hour in which rows may show late, no time has passed that could make a sync outdated."""
+    """Within the hour in which rows may show late, a change of state does not count as newer than the sync."""
     found = compare(table(action("a", state="REVERSED")), table(action("a")))
     assert newer(found, NOW - LATE, NOW)[1].to_pylist() == [False]
     assert newer(found, NOW - LATE - SECOND, NOW)[1].to_pylist() == [True]
