@@ -19,7 +19,7 @@ MOST_PAGES = 10
 """A query that matches more than this many pages hold is refused."""
 
 
-def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one an endpoint
+def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one per endpoint
     """Answer a GET request to the world's account. Call it under the world's lock."""
     match asked.path.removesuffix(".json").split("/")[3:]:
         case ["Campaigns", *campaign] if len(campaign) <= 1:

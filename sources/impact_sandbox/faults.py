@@ -82,5 +82,5 @@ class Faults:
 
     def draw(self, number: int) -> Kind | None:
         """Return what happens to the request with this number, the first being 1; None if it is answered."""
-        chance = Random(f"{self.seed} {number}")  # noqa: S311 - the same for the same seed is what is wanted
+        chance = Random(f"{self.seed} {number}")  # noqa: S311 - must be reproducible from the seed
         return chance.choice(self.kinds) if chance.random() < self.rate and self.kinds else None

@@ -162,7 +162,7 @@ def _check_url(base_url: str) -> None:
 
 def mask(sid: str) -> str:
     """An AccountSID with only its first four characters readable."""
-    return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown whole
+    return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown completely
 
 
 _READERS: Final[dict[object, tuple[Callable[[Any], Any], str]]] = {

@@ -67,7 +67,7 @@ class Chaos:
 
     def __init__(self, account: Account, seed: int, rate: float, lines: int = 10) -> None:
         self.count = Count()
-        self._desk, self._random, self._lines = Desk(account), Random(seed), lines  # noqa: S311 - to be repeated
+        self._desk, self._random, self._lines = Desk(account), Random(seed), lines  # noqa: S311 - must be reproducible
         self._faults = Faults(rate, seed, _KINDS, wait=0, slowly=0.02, hang=0.1, closed=0.05, most_in_a_row=2)
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["tests.chaos.sender"])
@@ -216,7 +216,7 @@ def main(kills: int, rate: float, seed: int) -> None:
     ):
         os.environ |= {"DLT_DATA_DIR": f"{name}/dlt", "DESTINATION__DUCKDB__CREDENTIALS": f"{name}/impact.duckdb"}
         for count in Chaos(Account(world, sandbox, Path(name)), seed, rate).rounds(kills):
-            print(f"{sum(count.kills.values())} of {kills} killed, {len(count.wrong)} wrong", file=sys.stderr)  # noqa: T201 - of a long run
+            print(f"{sum(count.kills.values())} of {kills} killed, {len(count.wrong)} wrong", file=sys.stderr)  # noqa: T201 - progress of a long run
         thrown = sum(sandbox.thrown.values())
     show(count, thrown)
     sys.exit(bool(count.wrong) or count.most_sent > 1)

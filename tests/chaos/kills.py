@@ -51,7 +51,7 @@ class Killer:
     ) -> None:
         self.toll = Toll()
         self._kills_a_round = kills_a_round
-        self._account, self._random = account, Random(seed)  # noqa: S311 - to be repeated
+        self._account, self._random = account, Random(seed)  # noqa: S311 - must be reproducible
         self._phases = account.folder / "phase"
         self._data = account.folder / "dlt"
         self._environment = environment | {"CHAOS_PHASE": str(self._phases), "DLT_DATA_DIR": str(self._data)}

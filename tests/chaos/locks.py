@@ -40,7 +40,7 @@ class Lost:
 
 def lose(account: Account, rounds: int, seed: int) -> Iterator[Lost]:
     """So many rounds: a run that loses its lock, one that does not, a comparison; some days pass."""
-    found, random = Lost(), Random(seed)  # noqa: S311 - to be repeated
+    found, random = Lost(), Random(seed)  # noqa: S311 - must be reproducible
     with ExitStack() as stack:
         address = postgres.new_database(stack.enter_context(postgres.serving()))
         stack.callback(os.environ.pop, "IMPACT__DESTINATION", None)

@@ -38,7 +38,7 @@ class Read(Weathered):
 
 def read(account: Account, rounds: int, seed: int) -> Iterator[Read]:
     """So many rounds: a reading, changes, runs until a sync and a drain are done, a comparison; some days pass."""
-    found, random, usual = Read(), Random(seed), account.world.rules  # noqa: S311 - to be repeated
+    found, random, usual = Read(), Random(seed), account.world.rules  # noqa: S311 - must be reproducible
     names: list[str] = []
     for _ in range(rounds):
         if not names:

@@ -36,7 +36,7 @@ class Weathered:
 
 def weather(account: Account, requests: int, faults: Faults) -> Iterator[Weathered]:
     """Until so many requests were sent: runs until a sync and a drain are done, a comparison, and some days pass."""
-    found, random = Weathered(), Random(faults.seed)  # noqa: S311 - to be repeated
+    found, random = Weathered(), Random(faults.seed)  # noqa: S311 - must be reproducible
     account.sandbox.faults = faults
     while found.requests < requests:
         if not any(attempt(account, found) for _ in range(_RUNS)):

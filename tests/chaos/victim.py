@@ -25,7 +25,7 @@ def main() -> None:
         """The first thing that the command does once it handles signals: everything before is the interpreter's."""
         file.enter(Phase.STARTING)
         configure(verbosity, json=json)
-        import dlt  # noqa: PLC0415 - the phase before it is one to be killed in
+        import dlt  # noqa: PLC0415 - the phase before the import can be killed too
 
         for phase in (Phase.EXTRACT, Phase.NORMALIZE, Phase.LOAD):
             step = getattr(dlt.Pipeline, phase.value)

@@ -107,7 +107,7 @@ def ask() -> Iterator[Ask]:
     """Start a sandbox over a small world and return a client for it."""
     with ExitStack() as stack:
 
-        def start(world: World | None = None, *, rules: Rules | None = None, **options: Any) -> Client:  # noqa: ANN401 - as of Sandbox
+        def start(world: World | None = None, *, rules: Rules | None = None, **options: Any) -> Client:  # noqa: ANN401 - as in Sandbox
             world = world or World(days=60, per_day=10, rules=rules or Rules())
             return Client(stack.enter_context(Sandbox(world, **options)))
 

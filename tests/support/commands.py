@@ -47,7 +47,7 @@ def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
 def impact(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     with TemporaryDirectory() as folder:
-        outputs = [os.path.join(folder, name) for name in ("stdout", "stderr")]  # noqa: PTH118 - to be pickled
+        outputs = [os.path.join(folder, name) for name in ("stdout", "stderr")]  # noqa: PTH118 - must be picklable
         told = (arguments, dict(os.environ if env is None else env), str(Path.cwd()), outputs)
         process = _FORKS.Process(target=_command, args=told)
         process.start()

@@ -87,7 +87,7 @@ class Views:
             with self._savepoint():
                 for sql in statements:
                     self._execute(sql)
-        except Exception as error:  # noqa: BLE001 - whatever stands in the way of a view, the data has landed
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a view, the data has landed
             return error
         return None
 

@@ -121,7 +121,7 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
 def _postgres_lock() -> RunLock:
     """The lock of a run in Postgres, not taken yet. Raises `ConfigurationError` if the drivers are not installed."""
     try:
-        from .postgres import destination as postgres  # noqa: F401, PLC0415 - only whoever uses it has its drivers
+        from .postgres import destination as postgres  # noqa: F401, PLC0415 - only its users have the drivers
         from .postgres.lock import RunLock  # noqa: PLC0415 - the same
     except ImportError as error:
         msg = f"Postgres needs drivers that are not installed ({error.name}): pip install 'impact-sync[postgres]'"
@@ -133,7 +133,7 @@ def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any]
     if kind == "filesystem":  # dlt's merges to files only upsert, and runs query in SQL all the time
         raise ConfigurationError(_FILES)
     if lock is not None:
-        from .postgres import destination as postgres  # noqa: PLC0415 - only whoever uses it has its drivers
+        from .postgres import destination as postgres  # noqa: PLC0415 - only its users have the drivers
 
         return postgres.destination(lock)
     try:

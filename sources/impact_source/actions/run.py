@@ -45,7 +45,7 @@ class Walk:
     landed. `unread` lists what could not be read although the walk went on; the cursors of those passes stay.
     """
 
-    def __init__(  # noqa: PLR0913 - what a run is made of
+    def __init__(  # noqa: PLR0913 - the parts of a run
         self,
         client: Client,
         warehouse: Warehouse,

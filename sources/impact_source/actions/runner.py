@@ -35,7 +35,7 @@ class Progress:
 class PassRunner:
     """Reads the campaigns of an itinerary."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a run
         self,
         client: Client,
         warehouse: Warehouse,

@@ -25,7 +25,7 @@ def build_http_client(
     limits = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=keepalive)
     # Credentials meant for this machine must not go through a proxy.
     transport = _transport(None if loopback else _proxy(base), limits, trust_env=not loopback)
-    transport._pool._network_backend = connections  # noqa: SLF001 - httpcore takes it, httpx hands on none; test_insides.py
+    transport._pool._network_backend = connections  # noqa: SLF001 - httpx cannot pass one to httpcore; test_insides.py
     return httpx.Client(
         base_url=settings.base_url,
         auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),

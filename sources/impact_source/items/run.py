@@ -67,7 +67,7 @@ class ItemWalk:
     it with everything read before it landed; it is a `BudgetSpent` if only the requests ran out.
     """
 
-    def __init__(  # noqa: PLR0913 - what a drain is made of
+    def __init__(  # noqa: PLR0913 - the parts of a drain
         self,
         client: Client,
         warehouse: Warehouse,

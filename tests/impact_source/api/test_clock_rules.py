@@ -97,7 +97,7 @@ def test_once_settled_the_clock_does_not_jump() -> None:
 def test_more_answers_are_waited_for_where_a_wrong_clock_would_do_harm(
     skews: list[timedelta],
     reached: datetime | None,
-    doubt: bool,  # noqa: FBT001 - what is expected
+    doubt: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """A clock that may run ahead loses rows; one that may be behind costs a second read at worst."""
     one = told(*skews)

@@ -210,7 +210,7 @@ ALL = [{"Field": name} for axis in Axis for name in axis.value] + [{"Field": "Pa
 )
 def test_a_refusal_may_mean_too_many_rows(
     body: Any,  # noqa: ANN401 - any JSON
-    is_many: bool,  # noqa: FBT001 - what is expected
+    is_many: bool,  # noqa: FBT001 - the expected value
     fields: tuple[str, ...],
     said: str,
     total: int | None,

@@ -120,7 +120,7 @@ def test_a_part_of_unknown_size_is_judged_by_the_others(
     before: int | None,
     part: int | None,
     others: int,
-    stalled: bool,  # noqa: FBT001 - what is expected
+    stalled: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """If the other parts hold next to nothing, the one that is too full still holds nearly all."""
     after = child(case(before, size=3), Way.TIME, case(part), others)

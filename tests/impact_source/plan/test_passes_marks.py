@@ -174,7 +174,7 @@ def test_a_run_vouches_only_where_it_leaves_nothing_out(
     marks: dict[str, datetime],
     since: datetime | None,
     recheck: int,
-    complete: bool,  # noqa: FBT001 - what is expected
+    complete: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """It adjoins what both passes have read, and re-reads future locks: otherwise figures may be out of date."""
     settings = Settings("sid", "token", recheck_interval=recheck * DAY)

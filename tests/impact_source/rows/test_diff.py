@@ -148,7 +148,7 @@ CARRIED = rows(("a", "APPROVED", "2"), ("c", "PENDING", "5")).drop_columns(["syn
 )
 def test_what_a_load_package_carries_is_written_again_and_counted_once(
     new: tuple[str, str, str],
-    written: bool,  # noqa: FBT001 - what is expected
+    written: bool,  # noqa: FBT001 - the expected value
     counted: dict[str, int],
     money: int,
 ) -> None:

@@ -91,7 +91,7 @@ def test_any_status_and_headers_mean_something(status: int, headers: dict[str, s
     try:
         read_object(status, headers, body)
     except ImpactError as error:
-        assert str(error)  # noqa: PT017 - an error that says nothing would be of no use
+        assert str(error)  # noqa: PT017 - an error without a message would be useless
 
 
 @pytest.mark.parametrize("depth", [10, 900, 1_100, 100_000])

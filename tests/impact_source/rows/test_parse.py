@@ -285,7 +285,7 @@ def test_no_record_is_ever_lost(records: list[object]) -> None:
 
 @given(
     st.decimals(-(10**12) + 1, 10**12 - 1, places=8),
-    st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)),  # noqa: DTZ001 - hypothesis wants it so
+    st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)),  # noqa: DTZ001 - hypothesis requires it
 )
 def test_money_and_times_survive_exactly(money: Decimal, moment: datetime) -> None:
     """Twelve integer digits, eight decimals and microseconds come through unchanged."""

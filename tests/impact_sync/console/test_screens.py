@@ -53,7 +53,7 @@ def at_width(
     lost = {token for token in tokens if token not in shown[width]}
     assert not lost, (lost, shown[width])
     assert "…" not in shown[width]
-    print(shown[width])  # noqa: T201 - with -s the screens can be looked at
+    print(shown[width])  # noqa: T201 - shows the screens with -s
     capsys.readouterr()
 
 
@@ -65,7 +65,7 @@ def test_ids_dates_and_amounts_are_never_cut(
 
     def command(line: str) -> Callable[[], object]:
         def show() -> None:
-            print(CliRunner().invoke(main, shlex.split(line)).stdout)  # noqa: T201 - to where the others print
+            print(CliRunner().invoke(main, shlex.split(line)).stdout)  # noqa: T201 - to the same output as the others
 
         return show
 

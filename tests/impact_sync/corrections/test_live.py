@@ -187,7 +187,7 @@ def test_a_call_took_effect_where_all_of_its_lines_show() -> None:
         (row(reason="RESET", action_state="REVERSED"), True),
     ],
 )
-def test_what_the_plan_saw_is_no_proof(asked: Correction, telling: bool) -> None:  # noqa: FBT001 - what is expected
+def test_what_the_plan_saw_is_no_proof(asked: Correction, telling: bool) -> None:  # noqa: FBT001 - the expected value
     """If an action already showed what is requested, nobody can tell whether the call arrived."""
     assert tells(Call((asked,))) is telling
     assert not tells(Call((asked, row())))

@@ -53,7 +53,7 @@ REACH = LAST - LATE
 def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
     here: dict[str, Any],
     there: dict[str, Any],
-    is_newer: bool,  # noqa: FBT001 - what is expected
+    is_newer: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """A difference that the last sync could not know is distinguished from one that it missed, by its dates alone."""
     found = compare(table(action("a", **there)), table(action("b"), action("a", **here)))

@@ -240,7 +240,7 @@ def test_calls_wait_for_a_person(journal: Journal) -> None:
 def test_calls_that_did_not_end_well_are_looked_at_again(
     journal: Journal,
     columns: dict[str, Any],
-    doubtful: bool,  # noqa: FBT001 - what is expected
+    doubtful: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """What was sent since then may show by now, unless it never became a submission."""
     journal.add([row("a", **({"claimed_at": NOW} | columns)), row("a", 3, **({"claimed_at": NOW} | columns))])
@@ -262,7 +262,7 @@ def test_an_action_speaks_for_the_last_call_that_left(
     journal: Journal,
     status: Status,
     later: timedelta,
-    doubtful: bool,  # noqa: FBT001 - what is expected
+    doubtful: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """What an action shows after a later correction says nothing about an earlier one."""
     journal.add([row("a", status=Status.DIVERGED, claimed_at=NOW, action_id="x")])
