@@ -23,7 +23,7 @@ COLOURS: Final = {
     "Restoration": "#7d5fb2",
     "Correction": "#6f6a5d",
 }
-"""Each has one meaning, and differs in lightness and hue, for every kind of colour vision.
+"""Each colour has one meaning. They differ in lightness and hue, for every kind of colour vision.
 Each, or its edge, has a contrast of 3:1 or more on white."""
 DARK: Final = {
     "Paid": "#6f9fd8",

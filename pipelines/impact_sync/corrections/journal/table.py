@@ -212,7 +212,7 @@ class Journal:
 
     def _insert(self, client: SqlClientBase[Any], rows: Sequence[Correction]) -> None:
         columns = ", ".join(map(quote, NAMES))
-        if self.alone:  # thousands of values as parameters take it seconds
+        if self.alone:  # thousands of parameters would take seconds
             planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
             client.native_connection.register(_PLANNED, planned)
             try:
