@@ -4,17 +4,17 @@ Codes that begin with SANDBOX_ are in no published list: the API's own codes for
 
 A write takes effect completely or not at all. Decisions where the documents leave room:
 
-- Every identifier sent must fit the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
+- Every identifier sent must match the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
 - Nothing changes an action that is approved or past its LockingDate, whenever the write was sent:
   SANDBOX_ACTION_LOCKED.
-- An action whose amount comes to 0 is reversed, be it by Amount or by its items. One that had no amount is not.
+- An action whose amount becomes 0 is reversed, by Amount or by its items. One that had no amount is not.
 - Payouts follow amounts at the rate they had; amounts are rounded to cents; an item below 0 is SANDBOX_INVALID_AMOUNT.
-- RESET gives the action and its items what they were recorded with, reversed or not.
-- Of a Sku that an action lists twice, the first is meant.
-- Each effect counts as one of the action's modifications and has its own deltas, 0 when no amount moves. Nothing
+- RESET restores what the action and its items were recorded with, reversed or not.
+- If an action lists a Sku twice, the first is meant.
+- Each effect counts as one of the action's modifications and has its own deltas, 0 if no amount changes. Nothing
   recognises a repeated write: the same ItemSubTotalDelta twice moves the amount twice.
 
-`Rules` play other readings: of changes to reversed actions, of quantities, of updates that change nothing.
+`Rules` select other readings: of changes to reversed actions, of quantities, of updates that change nothing.
 """
 
 from collections.abc import Iterator, Sequence
