@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a folder and a warehouse of each test's own, accounts, a Postgres server."""
+"""Fixtures for all tests: a folder and a warehouse for each test, accounts, a Postgres server."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ hypothesis.settings.load_profile("patient")
 
 @pytest.fixture(autouse=True)
 def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data folder and a warehouse of the test's own; retries without waiting."""
+    """A data folder and a warehouse for the test; retries without waiting."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / "impact_warehouse.duckdb"))
     monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "1 second")
     monkeypatch.setenv("SOURCES__IMPACT__RETRY_WAIT", "0")
-    monkeypatch.delenv("COLUMNS", raising=False)  # set by what runs tests on several cores
+    monkeypatch.delenv("COLUMNS", raising=False)  # set by pytest-xdist
 
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where warehouses that were synced once lie: one folder for all workers of a run."""
+    """Where synced warehouses are kept as templates: one folder for all workers of a run."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "templates"
     folder.mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
 
 @pytest.fixture
 def pipeline() -> Iterator[dlt.Pipeline]:
-    """A pipeline into a warehouse that is not there yet."""
+    """A pipeline into a warehouse that does not exist yet."""
     with open_pipeline() as found:
         yield found
 
@@ -78,7 +78,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(params=["duckdb", "postgres"])
 def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The warehouse that is configured."""
+    """The configured warehouse."""
     if request.param == "postgres":
         address = postgres.new_database(request.getfixturevalue("server"))
         monkeypatch.setenv("IMPACT__DESTINATION", "postgres")

@@ -1,4 +1,4 @@
-"""The README promises what is there: its commands exist, and its query gives the result it shows."""
+"""The README promises what exists: its commands are real, and its query gives the result it shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAID = "said.txt"
 
 
 def test_every_command_has_its_section_and_every_section_its_command() -> None:
-    """The README has a section for each command, and none for what does not exist."""
+    """The README has a section for each command, and none for others."""
     assert re.findall(r"^## impact (\w+)$", README, re.MULTILINE) == list(main.commands)
 
 
@@ -60,7 +60,7 @@ def test_every_make_target_in_the_readme_exists() -> None:
 
 
 def test_every_folder_in_contributing_exists_and_every_package_is_named() -> None:
-    """A newcomer finds each folder that the page lists, and each folder of the packages that has one idea."""
+    """A newcomer finds each folder that the page lists, and each folder of the packages that has its own idea."""
     named = set(re.findall(r"^\| `([\w/]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
     assert {name for name in named if not (ROOT / name).is_dir()} == set()
     packages = (path.parent for root in ("sources", "pipelines") for path in (ROOT / root).glob("*/*/__init__.py"))
@@ -74,7 +74,7 @@ def test_the_views_in_the_readme_exist() -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which `impact demo` has run once for all workers, with what it said."""
+    """A folder in which `impact demo` has run once for all workers, with its output."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "the-demo"
     with FileLock(f"{folder}.lock"), pytest.MonkeyPatch.context() as patch:
@@ -87,7 +87,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_demo_shows_what_a_month_changed(demo: Path) -> None:
-    """`impact demo` needs nothing, shows approvals that came with the month, and leaves a warehouse to query."""
+    """`impact demo` needs nothing, shows approvals of the past month, and leaves a warehouse to query."""
     summaries = re.findall(r"Acme Campaign\W+([\d,]+)\W+([\d,]+)\W+([\d,]+)\W+([\d,]+)", (demo / SAID).read_text())
     assert len(summaries) == 2
     assert int(summaries[1][3].replace(",", "")) > 1_000
@@ -109,7 +109,7 @@ def test_every_query_gives_the_result_that_is_shown(demo: Path, zone: str) -> No
 
 
 def test_the_demo_knows_what_was_owed_at_month_end(demo: Path) -> None:
-    """The last sync before month end is minutes before it, so that the answer of the README is not mid-January's."""
+    """The last sync before month end is minutes before it, so that the README's answer is not mid-January's."""
     with duckdb.connect(str(demo / "impact-demo.duckdb"), read_only=True) as connection:
         ((last,),) = connection.execute(
             "select max(until) from impact.sync_runs where until < timestamptz '2026-02-01 00:00:00+00'"

@@ -1,6 +1,6 @@
-"""Any order of events that the API documents as possible: after each sync, the warehouse is what the API says.
+"""Any order of events that the API documents as possible: after each sync, the warehouse matches the API.
 
-`make soak` runs thousands of steps, other ones each time, instead of the suite's few hundred that are always the same.
+`make soak` runs thousands of steps, different each time, instead of the suite's few hundred fixed ones.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from tests.support.account import CAMPAIGNS, Account, own_clock
 
 PLENTY = 100_000
 MOST_UNPROVEN = 5
-"""Steps until a sync comes round by itself."""
+"""Steps until a sync happens by itself."""
 LONGEST_PAUSE = timedelta(days=120)
 """Clearings are looked for in what locked in the past 180 days, so a warehouse must not rest for longer than that less
 the 44 days from a lock to its clearing."""
 
-# What shapes lives, or what is told of those that are over, holds from the beginning: a change rewrites the past.
+# Rules that shape lives, or reports of past ones, apply from the beginning: a change rewrites the past.
 LIVES = st.fixed_dictionaries(
     {
         "unknown_states": st.booleans(),
@@ -57,7 +57,7 @@ LIVES = st.fixed_dictionaries(
         "odd_items": st.sampled_from([0.0, 0.3]),
     }
 )
-# How it is told may change from one day to the next.
+# How the API reports may change from one day to the next.
 _TELLING = st.fixed_dictionaries(
     {
         "wire": st.sampled_from(["strings", "typed"]),
@@ -77,7 +77,7 @@ _TELLING = st.fixed_dictionaries(
         "wrong_date_seconds": st.sampled_from([108_000, -108_000, 300]),
     }
 )
-# An end that is cut to its minute, and then is no part of the range, hides what happened in that minute from everybody.
+# An end cut to its minute, and excluded from the range, hides from everybody what happened in that minute.
 TELLING = _TELLING.map(
     lambda told: told | {"exclusive_ends": told["exclusive_ends"] and told["precision"] in {"millisecond", "second"}}
 )
@@ -108,7 +108,7 @@ TIMES = st.sampled_from([timedelta(minutes=20), timedelta(hours=5), *(timedelta(
 
 
 class Edit(NamedTuple):
-    """A change by hand: what is done, to which of the actions it can be done to, and in how many days that locks."""
+    """A manual change: what is done, which actions it can be done to, and in how many days these lock."""
 
     what: str
     pick: int
@@ -124,7 +124,7 @@ EDITS = st.builds(
 
 
 class Machine(RuleBasedStateMachine):
-    """One account in a folder of its own. Steps change the world, lose what may be lost, and sync."""
+    """One account in its own folder. Steps change the world, lose what may be lost, and sync."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Machine(RuleBasedStateMachine):
 
     @override
     def teardown(self) -> None:
-        """Stop the sandbox and leave neither files nor settings behind."""
+        """Stop the sandbox and leave neither files nor settings."""
         self.stack.close()
 
     @initialize(world=WORLDS, life=LIVES, telling=TELLING, off=st.sampled_from([0, -5]))
@@ -157,7 +157,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(by=TIMES)
     def pass_time(self, by: timedelta) -> None:
-        """Time passes: what is to come of the actions comes."""
+        """Time passes: what is planned for the actions happens."""
         if self.current is None or self.world.now + by <= self.current + LONGEST_PAUSE:
             self.world.advance(seconds=by.total_seconds())
 
@@ -169,7 +169,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(telling=TELLING)
     def tell_otherwise(self, telling: dict[str, Any]) -> None:
-        """The API answers in another manner from now on."""
+        """The API answers differently from now on."""
         self.world.rules = replace(self.world.rules, **telling)
 
     @precondition(lambda self: len(self.world.campaigns) < 3)
@@ -199,7 +199,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.copy_current and self.world.now <= self.copy_current + LONGEST_PAUSE)
     @rule()
     def restore_the_warehouse(self) -> None:
-        """The backup, by default of the first sync, takes the place of the warehouse."""
+        """The backup, by default of the first sync, replaces the warehouse."""
         shutil.copy(self.copy, self.account.path)
         self.current = self.copy_current
 
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def scheduled_sync(self) -> None:
-        """No more than some steps are left unproven."""
+        """No more than some steps remain unproven."""
         self.unproven += 1
         if self.unproven > MOST_UNPROVEN:
             self._sync(Ask())
@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
         until=st.sampled_from([None, -5, 0, -40, 20, -1150]),
     )
     def sync_some(self, pick: int | None, since: int | None, until: int | None) -> None:
-        """One campaign ends true; a range is read, of the API or beyond, or refused if it ends before it begins."""
+        """One campaign ends true; a range is read, within the horizon or beyond, or refused if reversed."""
         start, end = (None if days is None else self.world.now + timedelta(days=days) for days in (since, until))
         campaigns = () if pick is None else (self._campaign(pick),)
         if start and start > (end or self.world.now):
@@ -240,7 +240,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(requests=st.integers(0, 30), drops=st.booleans())
     def sync_in_part(self, requests: int, *, drops: bool) -> None:
-        """A sync that gets so many answers, as the hour is spent or the line drops, ends true or says so."""
+        """A sync that gets only so many answers, by the hourly limit or a lost connection, ends true or says so."""
 
         def drop(_: Request) -> Reply | None:
             return Reply(503) if len(self.sandbox.requests) >= requests else None
@@ -266,8 +266,8 @@ class Machine(RuleBasedStateMachine):
         edits=st.lists(EDITS, max_size=2),
     )
     def sync_what_is_hidden(self, share: float, unlisted: tuple[str, ...], alone: Any, edits: list[Edit]) -> None:  # noqa: ANN401 - a reading
-        """What a lagging replica does not know is known again afterwards; campaigns that no list names are read."""
-        self._sync(Ask())  # what the warehouse holds is what can be missed
+        """What a lagging replica does not know is known again afterwards; campaigns missing from the list are read."""
+        self._sync(Ask())  # only what the warehouse holds can be missed
         told = self.world.rules
         self.world.rules = replace(told, lagging_share=share, unlisted=unlisted, campaign_alone=alone)
         self.edit(edits)
@@ -300,7 +300,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(after=st.integers(1, 12), edits=st.lists(EDITS, min_size=1, max_size=3), minutes=st.sampled_from([0, 1, 15]))
     def sync_amid_changes(self, after: int, edits: list[Edit], minutes: int) -> None:
-        """A sync during which the account changes ends well; the next one makes up for what it could not see."""
+        """A sync during which the account changes ends well; the next one catches up on what it could not see."""
         left = list(edits)
 
         def change(_: Request) -> None:
@@ -316,12 +316,12 @@ class Machine(RuleBasedStateMachine):
         self._assert_true()
 
     def _pass_ends(self) -> None:
-        """Let what happened just now be part of a range that ends now."""
+        """Let what has just happened be part of a range that ends now."""
         if self.world.rules.exclusive_ends:
             self.world.advance(seconds=1)
 
     def _assert_done(self, end: Exit, otherwise: Exit) -> None:
-        """A sync that says that it is done has left a true warehouse; any other says `otherwise`."""
+        """A sync that says it is done has left a true warehouse; any other says `otherwise`."""
         if end is Exit.DONE:
             self._assert_true()
             return
@@ -355,7 +355,7 @@ class Machine(RuleBasedStateMachine):
         return self.world.campaigns[pick % len(self.world.campaigns)].id
 
     def _edit(self, edit: Edit) -> None:
-        """Change an action that has not locked, as far as there is one."""
+        """Change an action that has not locked, if there is one."""
         lock = "" if edit.days is None else (self.world.now + timedelta(days=edit.days)).strftime("%Y-%m-%dT00:00:00Z")
         if edit.what == "create":
             self.world.create(self._campaign(edit.pick), LockingDate=lock, Amount="80.00", Payout=f"{edit.pick}.00")
@@ -388,7 +388,7 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("examples", [1, pytest.param(8, marks=pytest.mark.long)])
 def test_the_warehouse_is_true_after_each_sync_whatever_happens(examples: int) -> None:
-    """No order of edits, answers, losses and partial runs leaves a plain sync with a column that is wrong."""
+    """No order of edits, answers, losses and partial runs makes a plain sync leave a wrong column."""
     soak = int(os.environ.get("SOAK", "0"))
     run_state_machine_as_test(
         Machine,

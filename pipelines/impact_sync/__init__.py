@@ -1,5 +1,5 @@
-"""What a user runs: the `impact` command and what stands behind each of its verbs."""
+"""What a user runs: the `impact` command and the code behind each of its verbs."""
 
 from .configuration import set_defaults
 
-set_defaults()  # dlt reads its runtime settings when it is first imported: they are set before anything here can do so
+set_defaults()  # dlt reads its runtime settings at its first import: set them before anything here imports it

@@ -23,7 +23,7 @@ _SPANS = (timedelta(days=1), WINDOW_MAX - timedelta(minutes=1))
 
 
 class _Findings:
-    """What was tried and how it ended; the worst exit code so far."""
+    """What was tried and how it ended, with the worst exit code so far."""
 
     def __init__(self) -> None:
         self.rows = table("impact check", "what", "", "", texts=("what", ""))
@@ -40,7 +40,7 @@ class _Findings:
 
 
 def run() -> int:
-    """Try everything a sync needs with a handful of requests; print the findings, return the exit code."""
+    """Try everything that a sync needs, in a handful of requests; print the findings, return the exit code."""
     settings = Settings.resolve()
     findings = _Findings()
     with Client(settings) as client:
@@ -54,7 +54,7 @@ def run() -> int:
         if client.answered:
             findings.try_("requests left", lambda: _budget(client))
             findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
-        else:  # only the API knows what is left of the hour, and what time it is
+        else:  # only the API knows how many requests are left this hour, and what time it is
             for what in ("requests left", "clock"):
                 findings.rows.add_row(what, Text("unknown", "yellow"), "the API gave no answer")
     console().print(findings.rows)
@@ -71,7 +71,7 @@ def _campaigns(client: Client, found: dict[str, str]) -> str:
 
 
 def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:
-    """Ask for actions, of the latest hours first, until there is one: only then can items be tried."""
+    """Request actions, the latest hours first, until there is one: only then can items be tried."""
     now = client.clock.now()
     for span in _SPANS:
         for campaign_id in campaigns:
@@ -91,7 +91,7 @@ def _items(client: Client, action_id: str) -> str:
     try:
         count = sum(answer.value.total or 0 for answer in client.items(action_id))
     except NotFound:
-        return "can be asked for"
+        return "can be requested"
     return f"can be read: {count} at the latest action"
 
 

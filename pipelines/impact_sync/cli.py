@@ -47,7 +47,7 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end 
     envvar="IMPACT_LOG_FORMAT",
     show_default=True,
     show_envvar=True,
-    help="json: one object a line on standard error, progress included.",
+    help="json: one object per line on standard error, progress included.",
 )
 def main(verbose: int, log_format: str) -> None:
     """Keep every impact.com action, and every later change to it, true in your warehouse."""
@@ -165,7 +165,7 @@ def items(max_requests: int | None) -> int:
 @click.option("--repair", is_flag=True, help="Repair what is missing or stale; acknowledge what is gone at the source.")
 @verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
-    """Prove that the warehouse is what the API says.
+    """Prove that the warehouse matches the API.
 
     Reads every action again by event date, which no sync uses, and compares all columns. What changed since the last
     sync is shown and does not count as drift. Exits 1 if anything else differs, and names the actions; with --repair

@@ -1,6 +1,6 @@
-"""The configuration files as they stand, before dlt reads them: what is set there, and what nobody will ever ask for.
+"""Checks the configuration files before dlt reads them: what is set there, and which keys nothing reads.
 
-dlt looks up the keys that it is asked for, so that a misspelt one passes in silence, and everything is read.
+dlt only looks up the keys that it needs: it would ignore a misspelt one silently, and read everything.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 _OURS = frozenset({"destination", "warehouse_wait", "shutdown_wait", "lake_url", "lake_account", "lake_options"})
-"""The keys of `[impact]`, which is also where dlt looks for what is set for the pipeline of that name alone."""
+"""The keys of `[impact]`; dlt looks there too, for settings of the pipeline of that name alone."""
 _ADDRESS = frozenset({"credentials"})
 _SOURCE, _PIPELINE = ("sources", "impact"), ("impact",)
 _Path: TypeAlias = tuple[str, ...]
 _FIXED = {"NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "false"}
-"""What our tables cannot have otherwise: a column that differs in every load would make every row a changed one."""
+"""Not optional for our tables: a column that differs in every load would make every row a changed one."""
 _DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "CRITICAL",
-    # Interrupts are ours: dlt would finish its step first and, late in a load, forget them.
+    # We handle interrupts: dlt would finish its step first and, late in a load, forget them.
     "RUNTIME__INTERCEPT_SIGNALS": "false",
-    # What makes a load package a checkpoint, and keeps a working folder and a staging dataset from growing.
+    # These make a load package a checkpoint, and keep a working folder and a staging dataset from growing.
     "LOAD__DELETE_COMPLETED_JOBS": "true",
     "LOAD__TRUNCATE_STAGING_DATASET": "true",
-    # Each page is written before the next is taken; else a complete load package would be in memory.
+    # Each page is written before the next is taken; otherwise a complete load package would be in memory.
     "EXTRACT__NEXT_ITEM_MODE": "fifo",
 }
-"""How we want dlt to behave unless the user sets it otherwise."""
+"""How dlt should behave unless the user sets it otherwise."""
 
 
 def set_defaults() -> None:
-    """Set in the environment, which dlt reads first, what neither it nor a file of the user's sets."""
+    """Set our defaults in the environment, which dlt reads first, unless it or one of the user's files sets them."""
     given = {tuple(part.upper() for part in path[-2:]) for _, path in _keys()}
     for name, value in _DEFAULTS.items():
         if tuple(name.split("__")) not in given:
@@ -44,7 +44,7 @@ def set_defaults() -> None:
 
 
 def check() -> None:
-    """Raise `ConfigurationError` that names a file which is not TOML, or a key that nothing will ask for."""
+    """Raise `ConfigurationError` that names a file which is not TOML, or a key that nothing reads."""
     from impact_source.errors import ConfigurationError  # noqa: PLC0415 - is run before dlt is imported, for its defaults
 
     for file in settings_files():
@@ -66,7 +66,7 @@ def check() -> None:
 
 
 def settings_files() -> list[Path]:
-    """The files that dlt reads, those in the working folder first; not all are there."""
+    """The files that dlt reads, those in the working folder first; not all of them exist."""
     folder = os.environ.get("DLT_CONFIG_FOLDER", ".dlt")
     folders = [Path(os.environ.get("DLT_PROJECT_DIR", ".")) / folder, _global_folder(folder)]
     return [place.absolute() / name for place in folders for name in ("secrets.toml", "config.toml")]
@@ -92,7 +92,7 @@ def _has_mark(path: Path) -> bool:
 
 
 def _keys() -> Iterator[tuple[str, _Path]]:
-    """Every key of the files that can be read, with its file."""
+    """Every key of the readable files, with its file."""
     for path in settings_files():
         try:
             found = _read(path)
@@ -111,7 +111,7 @@ def _leaves(table: Mapping[str, Any], *above: str) -> Iterator[_Path]:
 
 
 def _variables() -> Iterator[tuple[str, _Path]]:
-    """The variables of the environment that dlt would read, as keys."""
+    """The environment variables that dlt would read, as keys."""
     for name in os.environ:
         if "__" in name and name == name.upper():
             yield "the environment", tuple(name.lower().split("__"))
@@ -125,7 +125,7 @@ def _known() -> dict[_Path, frozenset[str]]:
 
 
 def _right(path: _Path, known: Mapping[_Path, frozenset[str]]) -> str | None:
-    """What a key should have been, empty where nothing is like it; None where there is nothing against it."""
+    """The correct key for a wrong one, empty if nothing is similar; None if there is nothing wrong with it."""
     section, key = path[:-1], path[-1]
     if section in known:
         return None if key in known[section] else _nearest(key, known)
@@ -148,7 +148,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _respelt(name: str, known: Mapping[_Path, frozenset[str]]) -> str | None:
-    """A variable as dlt reads it, which takes capitals and two underscores; None where it is not meant for us."""
+    """The variable in the form that dlt reads (capitals, two underscores); None if it is not meant for us."""
     plain = name.upper().replace("__", "_")
     places = {**known, ("destination", "duckdb"): _ADDRESS, ("destination", "postgres"): _ADDRESS}
     right = ("__".join((*place, key)).upper() for place, keys in places.items() for key in keys)

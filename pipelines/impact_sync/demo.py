@@ -22,9 +22,9 @@ DATABASE = "impact-demo.duckdb"
 _DAYS, _PER_DAY = 180, 100
 _MONTH = 30
 _MONTH_END = datetime(2026, 1, 31, 23, 55, tzinfo=UTC)
-"""What was owed at month end is what was seen by then."""
+"""What was owed at month end is what had been seen by then."""
 _ITEM_REQUESTS = 200
-"""Fewer than the hourly limit leaves: a demo is short."""
+"""Fewer than the hourly limit allows: a demo is short."""
 _QUESTION = """
 select state, count(*) as actions, sum(amount)::decimal(18, 2) as revenue, sum(payout)::decimal(18, 2) as commission
 from impact.actions group by state order by state
@@ -34,7 +34,7 @@ from impact.actions group by state order by state
 def run() -> int:
     """Sync, let a month pass, sync again; print what each found and what the warehouse says before and after.
 
-    In between there is a sync at month end: so the warehouse can say what was owed then.
+    There is one more sync at month end, so that the warehouse can say what was owed then.
     """
     from impact_sandbox import Sandbox, World  # noqa: PLC0415 - the server is optional
 
@@ -68,7 +68,7 @@ def run() -> int:
 def _sync(settings: Settings, path: Path) -> None:
     with progress(in_words) as on_progress:
         summary = sync(settings, on_progress=on_progress)
-    show(replace(summary, notes=()))  # that its clock is not ours is the point of a sandbox
+    show(replace(summary, notes=()))  # a sandbox clock that differs from ours is intended
     numbers = ("actions", "revenue", "commission")
     rows = table("The warehouse says", "state", *numbers, numbers=numbers)
     with duckdb.connect(str(path), read_only=True) as connection:

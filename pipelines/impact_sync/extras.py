@@ -10,7 +10,7 @@ from impact_source.errors import ConfigurationError
 
 @contextmanager
 def needed(extra: str, user: str) -> Iterator[None]:
-    """Import libraries of an extra; raises `ConfigurationError` that says how `user` gets one that is missing."""
+    """Import libraries of an extra. Raises `ConfigurationError` that says how `user` gets a missing one."""
     try:
         yield
     except ImportError as error:

@@ -10,7 +10,7 @@ from .console.exits import Exit
 from .console.screen import console, table
 
 
-def run(  # noqa: PLR0913 - what there is to choose
+def run(  # noqa: PLR0913 - one for each option
     port: int, days: int, per_day: int, seed: int, rate: float, *, closed: tuple[str, ...] = (), odd_items: float = 0.0
 ) -> int:
     """Create the account, print how to sync from it, serve it; at the end count the faults."""

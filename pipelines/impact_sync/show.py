@@ -1,4 +1,4 @@
-"""`impact show`: one action and its items, live beside what the warehouse holds."""
+"""`impact show`: one action and its items, live beside those in the warehouse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ABSENT = "-"
 
 @dataclass(frozen=True)
 class Found:
-    """One action and its items, here or there; None where it is not known at all.
+    """One action and its items, here or there; None if unknown altogether.
 
     `warehouse` is whether there is one, `items_read` whether it ever read these items.
     """
@@ -41,7 +41,7 @@ class Found:
 
 
 def run(action_id: str, sku: str | None) -> int:
-    """Print both sides; 0 if they agree, 1 if not, or if there is nothing to compare with."""
+    """Print both sides; 0 if they agree, 1 if they differ or there is nothing to compare with."""
     try:
         there = _ask(Settings.resolve(), action_id, sku)
     except UnsafeId as error:
@@ -57,7 +57,7 @@ def run(action_id: str, sku: str | None) -> int:
 
 
 def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
-    """What the comparison came to; what was never read does not differ."""
+    """The result of the comparison; what was never read does not count as different."""
     if not here.warehouse:
         return "There is no warehouse yet to compare with: `impact sync` creates it."
     if same and not here.items_read:
@@ -68,7 +68,7 @@ def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
 
 
 def _ask(settings: Settings, action_id: str, sku: str | None) -> Found:
-    """What the API says now."""
+    """What the API returns now."""
     with Client(settings) as client:
         try:
             answer = client.action(action_id)
@@ -109,7 +109,7 @@ def _look_up(action_id: str, sku: str | None) -> Found:
 
 
 def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bool) -> bool:
-    """Print the action field by field, what differs marked; whether all agrees."""
+    """Print the action field by field, with differences marked; return whether all agrees."""
     names = dict.fromkeys(name for side in (here, there) if side is not None for name in side.column_names)
     rows = table("Action", "column", "warehouse", "API", "", texts=("warehouse", "API"))
     differing = _differing(here, there)
@@ -125,7 +125,7 @@ def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bo
 
 
 def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
-    """Print the items side by side; whether they agree."""
+    """Print the items side by side; return whether they agree."""
     rows = table("Items", "sku", "column", "warehouse", "API", "", texts=("warehouse", "API"))
     skus = sorted({sku for side in (here, there) if side is not None for sku in side["sku"].to_pylist()})
     agree = True
@@ -151,7 +151,7 @@ def _of(side: pa.Table | None, sku: str) -> pa.Table | None:
 
 
 def _differing(here: pa.Table | None, there: pa.Table | None) -> set[str]:
-    """Names of the columns that differ; none where one side has no row: then there is nothing to compare."""
+    """Names of the columns that differ; none if one side has no row, as there is nothing to compare."""
     if here is None or there is None or not len(there):
         return set()
     return {name for name, mask in differing_columns(there, here).items() if mask[0].as_py()}

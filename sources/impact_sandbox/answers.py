@@ -1,4 +1,4 @@
-"""What the API answers: objects, pages of lists with their envelope, and refusals."""
+"""What the API answers: objects, pages of lists in their envelope, and refusals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Buffer = bytes | memoryview
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: its status, its body in pieces, and headers beside the usual ones."""
+    """A response: its status, its body in pieces, and headers in addition to the usual ones."""
 
     status: int
     body: Sequence[Buffer]
@@ -21,14 +21,14 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The API refuses a request: a status, a message and the fields at fault, each with the message again."""
+    """A refusal by the API: a status, a message and the fields at fault, each with the message again."""
 
     def __init__(self, status: int, message: str, *fields: str) -> None:
         super().__init__(message)
         self.message, self.fields, self.status = message, fields, status
 
     def answer(self) -> Answer:
-        """Give the refusal as a response."""
+        """Return the refusal as a response."""
         body: dict[str, object] = {"Status": "ERROR", "Message": self.message}
         if self.fields:
             body["Errors"] = [{"Field": name, "Message": self.message} for name in self.fields]
@@ -40,16 +40,16 @@ class Paged(Protocol):
 
     @property
     def page(self) -> int:
-        """The page asked for, from 1."""
+        """The requested page, from 1."""
 
     @property
     def page_size(self) -> int:
-        """Records a page."""
+        """Records per page."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it was sent: its path with its escapes, and its parameters."""
+    """A request as sent: its path with its escapes, and its parameters."""
 
     path: str
     parameters: dict[str, str]
@@ -66,7 +66,7 @@ class Listing:
 
 
 def page_of(listing: Listing, request: Paged, asked: Asked, *, single_as_object: bool) -> Answer:
-    """Give a page with its envelope, in which every value is a string."""
+    """Return a page in its envelope, in which every value is a string."""
     envelope = _envelope(listing, request, asked)
     head = msgspec.json.encode(envelope)[:-1] + b"," + msgspec.json.encode(listing.key) + b":"
     bare = single_as_object and listing.count == 1

@@ -16,11 +16,11 @@ from .writes import read_write
 
 WRITING = ("PUT", "DELETE")
 MOST_PAGES = 10
-"""More matches than so many pages hold are refused."""
+"""A query that matches more than this many pages hold is refused."""
 
 
-def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one an endpoint
-    """Answer a GET request to the world's account. To be called under the world's lock."""
+def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one per endpoint
+    """Answer a GET request to the world's account. Call it under the world's lock."""
     match asked.path.removesuffix(".json").split("/")[3:]:
         case ["Campaigns", *campaign] if len(campaign) <= 1:
             return _campaign(world, unquote(campaign[0])) if campaign else _campaigns(world, asked)
@@ -43,7 +43,7 @@ def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one an endpoi
 
 
 def write(world: World, asked: Asked, method: str, body: str, content_type: str) -> Answer:
-    """Answer a request that is no GET: queue a change of an action. To be called under the world's lock."""
+    """Answer a request that is not a GET: queue a change of an action. Call it under the world's lock."""
     if method not in WRITING or asked.path.removesuffix(".json").split("/")[3:] != ["Actions"]:
         raise Refusal(405, "The method is not allowed")
     refuse_unknown(asked.parameters, frozenset())
@@ -53,7 +53,7 @@ def write(world: World, asked: Asked, method: str, body: str, content_type: str)
 
 
 def scope_of(method: str, path: str) -> str:
-    """Name the scope that a token needs: the resource that the path ends in, marked where it is written."""
+    """Return the scope that a token needs: the resource that the path ends in, marked if it is written."""
     if method in WRITING:
         return f"{scope_of('GET', path)}:write"
     match path.removesuffix(".json").split("/")[3:]:
@@ -116,7 +116,7 @@ def _long_list(world: World, asked: Asked, kind: LongList) -> Answer:
 
 
 def _too_many(asked: Asked, total: int, rules: Rules) -> Refusal:
-    """Say that a request matches more than can be paged through, in the form that the rules name."""
+    """Return the refusal of more matches than can be paged through, in the form that the rules name."""
     many = f"{total} records" if rules.refusal_names_total else "too many records"
     fields = {"page_size": ["PageSize"], "dates": [name for name in asked.parameters if "Date" in name]}
     status = 200 if rules.refusal == "ok" else 400
@@ -125,13 +125,13 @@ def _too_many(asked: Asked, total: int, rules: Rules) -> Refusal:
 
 
 def _listed(world: World, kind: LongList) -> str:
-    """Give the SQL condition for the rows `v` of a list that this server knows at present."""
+    """Return the SQL condition for the rows `v` of a list that this server knows at present."""
     condition, lagging = kind.shown(world.rules, world.now), _lagging(world)
     return f"{condition} AND NOT ({lagging})" if lagging else condition
 
 
 def _pick(world: World, kind: LongList, query: ActionQuery, condition: str) -> str:
-    """Pick the page's rows, as SQL, before their records are written: writing is what costs."""
+    """Select the page's rows in SQL before their records are rendered: rendering is the expensive part."""
     size, offset, order = query.page_size, (query.page - 1) * query.page_size, kind.ordered(world.rules)
     page = f"SELECT * FROM {kind.table} v WHERE {condition} ORDER BY {order} LIMIT {size} OFFSET {offset}"
     if not world.rules.listed_twice:
@@ -146,7 +146,7 @@ def _page(world: World, kind: LongList, picked: str) -> Sequence[Buffer]:
 
 
 def _among(world: World, *ids: str) -> str:
-    """Give the SQL condition that a version `v` is of one of these actions."""
+    """Return the SQL condition that a version `v` belongs to one of these actions."""
     numbers = [n for id_ in ids if (n := world.ledger.number(id_)) is not None]
     return f"v.n IN ({', '.join(map(str, numbers)) or 'NULL'})"
 
@@ -184,7 +184,7 @@ def _item(world: World, action_id: str, sku: str) -> Answer:
 
 
 def _lagging(world: World) -> str:
-    """Give the SQL condition that a version `v` is of an action that a replica which lags does not know; or nothing."""
+    """Return the SQL condition that version `v` belongs to an action that a lagging replica lacks; empty if none."""
     rules, terms = world.rules, []
     if rules.lagging:
         terms.append(_among(world, *rules.lagging))

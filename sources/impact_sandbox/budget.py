@@ -11,10 +11,10 @@ from .rules import Rules
 
 @dataclass
 class Budget:
-    """An account's requests: `limit` a window, `spent` in the present one; all may be set at any time.
+    """An account's requests: `limit` a window, `spent` in the current one; all may be set at any time.
 
-    A window opens with its first request and lasts `window_seconds`, of real time or by the world's `clock`, which can
-    be moved on: whichever is over first. A clock that is set back opens a new one.
+    A window opens with its first request and lasts `window_seconds`, in real time or by the world's `clock`, whichever
+    ends first. Setting the clock back opens a new window.
     """
 
     limit: int = 1000
@@ -25,7 +25,7 @@ class Budget:
     opened_there: float = 0.0
 
     def spend(self) -> bool:
-        """Take one request off the budget; False when none is left."""
+        """Take one request off the budget; False if none is left."""
         self._turn()
         if self.spent >= self.limit:
             return False
@@ -38,7 +38,7 @@ class Budget:
         return max(0, math.ceil(self.window_seconds - self._elapsed()))
 
     def headers(self, rules: Rules, now: datetime, *, refused: bool) -> dict[str, str]:
-        """Give the headers that tell the budget; an epoch reset is by the world's clock, like the Date header."""
+        """Return the headers that report the budget; an epoch reset is by the world's clock, like the Date header."""
         left, reset = str(max(0, self.limit - self.spent)), str(self.reset_seconds)
         if rules.reset_as_epoch:
             reset = str(int((now + timedelta(seconds=self.reset_seconds)).timestamp()))

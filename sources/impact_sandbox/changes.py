@@ -1,4 +1,4 @@
-"""What a change by hand does to the items of an action, for the change feed."""
+"""What a manual change does to the items of an action, for the change feed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _NOTHING = {"Quantity": "0", "SaleAmount": "0", "Payout": "0"}
 
 @dataclass(frozen=True)
 class Line:
-    """What a change did to one item; `amount` and `payout` are by how much it moved them."""
+    """What a change did to one item; `amount` and `payout` are the differences that it made."""
 
     sku: str
     category: str
@@ -29,7 +29,7 @@ class Line:
 
 
 def cause_of(old: str | None, new: str, *, edited: bool) -> Cause | None:
-    """Say what brings an action from one state to another, None being before it was tracked; None for no change."""
+    """Return what brings an action from one state to another (None: before it was tracked); None for no change."""
     if old is None:
         return "tracked"
     if "REVERSED" in {old, new} and old != new:
@@ -40,9 +40,9 @@ def cause_of(old: str | None, new: str, *, edited: bool) -> Cause | None:
 
 
 def compare_items(old: Sequence[Record], new: Sequence[Record], cause: Cause) -> list[Line]:
-    """Compare an action's items before and after a change, of equal Skus the first with the first.
+    """Compare an action's items before and after a change; equal Skus are paired in order.
 
-    A modification that changes no item counts as one of each.
+    A modification that changes no item counts as a change of each.
     """
     before, after = dict(_numbered(old)), dict(_numbered(new))
     pairs = [(before.get(key), after.get(key)) for key in {**after, **before}]
@@ -77,6 +77,6 @@ def _line(was: Record | None, now: Record | None, *, changed: bool) -> Line:
 
 
 def _number(text: str) -> Decimal:
-    """Read an amount; what is none, or more than anything can cost, is worth nothing."""
+    """Read an amount; one that is not a number, or larger than any price, counts as 0."""
     value = amount(text)
     return value if value is not None and value.is_finite() and abs(value) < _TOO_MUCH else Decimal(0)

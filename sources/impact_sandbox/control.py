@@ -15,7 +15,7 @@ from .times import typed_time
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
-    """What may be asked of the clock."""
+    """The clock settings that a request may contain."""
 
     now: datetime | None = None
     advance_days: float = 0
@@ -24,7 +24,7 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def control_routes(gate: Gate) -> list[Route]:
-    """Give the routes under `/sandbox/`; they spend no budget and are not among the requests seen."""
+    """Return the routes under `/sandbox/`; they spend no budget and are not among the requests recorded."""
     world = gate.world
 
     def clock(request: HttpRequest) -> Response:

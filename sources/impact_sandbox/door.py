@@ -1,4 +1,4 @@
-"""Checks the Host header: a page on another site can make a browser send requests here under a name of its own."""
+"""Checks the Host header: a page on another site can make a browser send requests here under its own name."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Door:
-    """Accepts requests to an address or to `localhost`: any other name may point here on purpose."""
+    """Accepts requests to an IP address or to `localhost`: any other name may point here on purpose."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,12 +35,12 @@ def require_ours(request: Request) -> None:
     if origin is not None and origin != f"http://{host}":
         raise HTTPException(403, "Another site has no say here")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method == "POST" and kind != "application/json":  # what a form of another site cannot send
+    if request.method == "POST" and kind != "application/json":  # what a form on another site cannot send
         raise HTTPException(415, "Send JSON, and say so: Content-Type: application/json")
 
 
 def host_of(netloc: str) -> str:
-    """The name in a Host header, without its port; empty for what is none."""
+    """The name in a Host header, without its port; empty if it is not valid."""
     try:
         return (urlsplit(f"//{netloc}").hostname or "") if "@" not in netloc else ""
     except ValueError:

@@ -71,5 +71,5 @@ def new_item(action_uri: str, sku: str, **fields: str) -> Record:
 
 
 def shared_day(campaign: Campaign, rules: Rules) -> int | None:
-    """Say on which day of the next month a campaign's actions lock; None when they lock after some days."""
+    """Return the day of the next month on which a campaign's actions lock; None if they lock after some days."""
     return rules.shared_locking_day or (28 if campaign.locking == "shared_day" else None)

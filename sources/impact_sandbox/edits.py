@@ -30,8 +30,8 @@ Held = tuple[Record, list[Record]]
 class Memory:
     """What edits must remember of actions beside the ledger.
 
-    `before` keeps what reversed actions were, for as long as they may be restored, `originals` what actions created by
-    hand began with; `modifications` counts the writes that changed an action.
+    `before` keeps reversed actions as they were, for as long as they may be restored, `originals` what manual actions
+    began with; `modifications` counts the writes that changed an action.
     """
 
     before: dict[str, Held] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Memory:
 class Editor:
     """Changes the actions of a ledger by hand at an instant.
 
-    A change cancels what the future held for the action, except that it locks and clears. `touches` says whether the
-    last-updated date moves. Methods raise KeyError for an action or an item that is not there.
+    A change cancels the action's generated future, except that it locks and clears. `touches` says whether the
+    last-updated date moves. Methods raise KeyError for an action or an item that does not exist.
     """
 
     ledger: Ledger
@@ -56,7 +56,7 @@ class Editor:
     def create(
         self, number: int, campaign: Campaign, fields: Mapping[str, str], lines: Sequence[Mapping[str, str]] = ()
     ) -> str:
-        """Record a conversion with the items given, or one worth it all, and give its Id."""
+        """Record a conversion with the items given, or one item for its full amount, and return its Id."""
         action_id = fields.get("Id", f"{campaign.id}.4636.{hands.HAND_NUMBER + number}")
         created = parse_time(fields.get("CreationDate", "")) or self.now
         uri = f"/Advertisers/{self.account_sid}/Actions/{action_id}"
@@ -73,7 +73,7 @@ class Editor:
         return action_id
 
     def modify(self, action_id: str, fields: Mapping[str, str], *, touches: bool) -> None:
-        """Set fields of an action; what follows from its amounts (deltas, cost, items) follows unless given."""
+        """Set fields of an action; what depends on its amounts (deltas, cost, items) follows unless given."""
         n, old, updated = self._read(action_id)
         record = {**old, **deltas(old, fields), **_cost(old, fields), **fields}
         lock = parse_time(record["LockingDate"])
@@ -98,7 +98,7 @@ class Editor:
         self._write(n, record, self.now if touches else updated, items, reason)
 
     def reverse(self, action_id: str, *, touches: bool, reason: str = "ITEM_RETURNED") -> None:
-        """Reverse an action: it and its items pay nothing any more."""
+        """Reverse an action: it and its items no longer pay anything."""
         n, old, updated = self._read(action_id)
         items = self.ledger.true_items(n, self.now)
         self.memory.before[action_id] = old, items
@@ -108,7 +108,7 @@ class Editor:
         self._write(n, record, self.now if touches else updated, [{**item, **lost} for item in items], reason)
 
     def restore(self, action_id: str, *, touches: bool) -> None:
-        """Give a reversed action what it had before."""
+        """Restore what a reversed action had before."""
         n, old, updated = self._read(action_id)
         before, items = self.memory.before[action_id] if action_id in self.memory.before else self._before_reversal(n)
         regained = {name: before[name] for name in ("Amount", "Payout", "ClientCost")}
@@ -148,19 +148,19 @@ class Editor:
         hands.remove_action(self.ledger, self._read(action_id)[0], self.now)
 
     def look(self, action_id: str) -> Held:
-        """Give an action and its items as they hold."""
+        """Return an action and its items as they are."""
         n, record, _ = self._read(action_id)
         return record, self.ledger.true_items(n, self.now)
 
     def original(self, action_id: str) -> Held:
-        """Give an action and its items as they were recorded."""
+        """Return an action and its items as they were recorded."""
         if action_id in self.memory.originals:
             return self.memory.originals[action_id]
         n, _, _ = self._read(action_id)
         return self._as_of(n, self.ledger.first_begun(n))
 
     def find(self, action_id: str | None, tracker_id: str | None, order_id: str | None) -> list[str]:
-        """Find the actions that fit every identifier given: an Id, or an event type and an order."""
+        """Find the actions that match every identifier given: an Id, or an event type and an order."""
         if action_id is None:
             return self.ledger.ids_of_order(tracker_id or "", order_id or "", self.now)
         try:
@@ -212,7 +212,7 @@ class Editor:
         return Version(at, at + timedelta(seconds=lag), updated, record)
 
     def _future(self, n: int, record: Record, updated: datetime) -> list[Version]:
-        """Approve what is pending at its locking date, and clear what is approved."""
+        """Approve a pending action at its locking date, and clear an approved one."""
         lock = parse_time(record["LockingDate"])
         versions = []
         if record["State"] == "PENDING" and lock and self._approval(lock) > self.now:
@@ -230,7 +230,7 @@ class Editor:
         return later(lock, timedelta(days=self.rules.approval_delay_days))
 
     def adjusted(self, reason: str) -> Record:
-        """Give the fields that mark a changed item."""
+        """Return the fields that mark a changed item."""
         return {"AdjustmentDate": wire_time(self.now), "AdjustmentReason": reason}
 
 
@@ -241,7 +241,7 @@ def _sums(items: Sequence[Record]) -> Record:
 
 
 def _cost(old: Record, fields: Mapping[str, str]) -> Record:
-    """The cost to the brand follows the payout, at the rate it had."""
+    """Return the cost to the brand, which follows the payout at its previous rate."""
     was, becomes = amount(old["Payout"]), amount(fields.get("Payout"))
     if was is None or becomes is None:
         return {}

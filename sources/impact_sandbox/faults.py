@@ -1,4 +1,4 @@
-"""Which requests fail, and how: by rate and seed, so that the same seed hits the same requests with the same faults."""
+"""Decides which requests fail, and how: by rate and seed, so that the same seed gives the same faults."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,12 +57,10 @@ PASSING = tuple(kind for kind in Kind if kind not in STAYING)
 class Faults:
     """Which requests go wrong, and how.
 
-    Draw:
-        rate: the share of requests that go wrong, 0 to 1.
-        seed: the same seed picks the same requests, counted from when the faults were set, and the same faults.
-        kinds: what may happen to a request, each as likely as the others.
-        most_in_a_row: so often in a row the same request goes wrong; then it is answered. None for no bound.
-        expire_after: after so many requests, every further one gets an answer that its credentials are wrong.
+    Draw: rate: the share of requests that go wrong, 0 to 1. seed: the same seed picks the same requests, counted from
+    when the faults were set, and the same faults. kinds: what may happen to a request, each as likely as the others.
+    most_in_a_row: how often in a row the same request can go wrong; then it is answered. None for no limit.
+    expire_after: after so many requests, every further one is refused for wrong credentials.
 
     Severity:
         wait: the seconds to wait in a 429.
@@ -83,6 +81,6 @@ class Faults:
     closed: float = 0.3
 
     def draw(self, number: int) -> Kind | None:
-        """What happens to the request with this number, the first being 1; None if it is answered."""
-        chance = Random(f"{self.seed} {number}")  # noqa: S311 - the same for the same seed is what is wanted
+        """Return what happens to the request with this number, the first being 1; None if it is answered."""
+        chance = Random(f"{self.seed} {number}")  # noqa: S311 - must be reproducible from the seed
         return chance.choice(self.kinds) if chance.random() < self.rate and self.kinds else None

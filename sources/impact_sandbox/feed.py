@@ -1,7 +1,7 @@
 """The change feed: what every change of an action did to its items, as the rows that ActionUpdates lists.
 
-A change is recorded with a line for each item of the action, `changed` or not: where it came from (`cause`), what the
-item then is, and by how much its quantity, its amount and its payout moved. `Rules` then shape the rows.
+A change is recorded with a line for each item of the action, `changed` or not: its cause (`cause`), the item after it,
+and the differences in quantity, amount and payout. `Rules` then shape the rows.
 """
 
 from .rules import Rules
@@ -11,20 +11,20 @@ LINES = (
     *("n", "serial", "kind", "place", "updated", "shown_from", "state", "event", "locking", "cause", "disposition"),
     *("sku", "category", "quantity", "quantity_was", "removed", "changed", "amount", "payout"),
 )
-"""The columns of what a change did to an item; `kind` is that of the version which the change begins."""
+"""The columns of a change to an item; `kind` is that of the version which the change begins."""
 FIRST_NUMBER = 95_000_000
-"""Where the numbers begin that follow an action's Id in those of its rows."""
+"""The first of the numbers that follow an action's Id in the Ids of its rows."""
 MOST_LINES = 10_000
 _LAST = MOST_LINES - 1
 CAUSES = {0: "tracked", 1: "modified", 2: "modified", 3: "reversed", 4: "restored", 5: "approved", 7: "approved"}
 """The kinds of generated versions that begin with a change."""
 _DISPOSITIONS = {1: "ORDER_UPDATE", 2: "ORDER_UPDATE", 3: "ITEM_RETURNED", 4: "RESET"}
 UNSAID = "IR_BLANK"
-"""The disposition of what nobody gave a reason for."""
+"""The disposition of a change without a given reason."""
 
 
 def insert_generated(rules: Rules) -> str:
-    """Give the SQL that records the changes of the lives just generated."""
+    """Return the SQL that records the changes of the lives just generated."""
     kinds = [kind for kind in CAUSES if rules.feed_approvals or CAUSES[kind] != "approved"]
     causes = " ".join(f"WHEN {kind} THEN '{CAUSES[kind]}'" for kind in kinds)
     dispositions = " ".join(f"WHEN {kind} THEN '{code}'" for kind, code in _DISPOSITIONS.items())
@@ -45,7 +45,7 @@ def insert_generated(rules: Rules) -> str:
 
 
 def select_rows(lines: str, rules: Rules) -> str:
-    """Give the SQL for the feed's rows of what changes did to items, a query of LINES, as the rules have it."""
+    """Return the SQL for the feed's rows of changes to items, a query of LINES, shaped by the rules."""
     quantity = "CASE WHEN removed THEN quantity_was ELSE quantity END" if rules.feed_removed == "last" else "quantity"
     if rules.feed_quantity == "delta":
         quantity = "TRY_CAST(quantity AS BIGINT) - TRY_CAST(quantity_was AS BIGINT)"
@@ -61,7 +61,7 @@ FROM merged WHERE changed ORDER BY n, kind, place
 
 
 def _odd(rules: Rules) -> str:
-    """Select the lines, some of them missing, changed or made up."""
+    """Select the lines, with some missing, changed or made up."""
     conditions, replaced = ["true"], []
     if not rules.feed_restorations:
         conditions.append("cause <> 'restored'")

@@ -1,4 +1,4 @@
-"""The change feed by hand: what an edit of an action, and what follows from it, did to the items."""
+"""The change feed of manual edits: what an edit, and what follows from it, did to the items."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ _TYPES = {
     **dict.fromkeys(("removed", "changed"), "BOOLEAN"),
     **dict.fromkeys(("amount", "payout"), "DECIMAL(38, 18)"),
 }
-"""The types of those LINES that are no text."""
+"""The types of those LINES that are not text."""
 _COLUMNS = {"Disposition": "disposition", "Category": "category", "Sku": "sku", "Quantity": "quantity"}
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What an edit made of action `n`: its versions from now on, the first being of `kind`.
+    """What an edit made of action `n`: its versions from now on, the first of which has `kind`.
 
-    `state` and `had` are its state and its items before, None and none for an action that is new, and `has` its items
-    since. Without a `reason` the edit itself changed nothing but the state.
+    `state` and `had` are its state and items before (None and empty for a new action), `has` its items since. Without a
+    `reason` the edit itself changed nothing but the state.
     """
 
     n: int
@@ -43,7 +43,7 @@ class Edit:
 
 
 def record_edit(ledger: Ledger, rules: Rules, edit: Edit) -> None:
-    """Record in the feed what an edit did, and what will become of the action."""
+    """Record in the feed what an edit did, and what will follow for the action."""
     state, had, reason = edit.state, edit.had, edit.reason
     clear_after = timedelta(seconds=ledger.clear_after(edit.n))
     for kind, version in enumerate(edit.versions, start=edit.kind):
@@ -65,7 +65,7 @@ class _Change:
 
     @property
     def recorded(self) -> datetime:
-        """When the change counts as recorded: a conversion when it was created, though it was entered later."""
+        """When the change counts as recorded: for a conversion its creation, even if it was entered later."""
         return self.version.updated if self.cause == "tracked" else self.version.at
 
 
@@ -86,7 +86,7 @@ def _write(ledger: Ledger, rules: Rules, change: _Change, lines: Sequence[Line])
 
 
 def _values(change: _Change, place: int, line: Line) -> tuple[object, ...]:
-    """Give what a change did to an item, in the order of LINES."""
+    """Return what a change did to an item, in the order of LINES."""
     version, record = change.version, change.version.record
     dates = (parse_time(record.get(name, "")) for name in ("EventDate", "LockingDate"))
     return (
@@ -98,7 +98,7 @@ def _values(change: _Change, place: int, line: Line) -> tuple[object, ...]:
 
 
 def _record(change: _Change, row: Mapping[str, Any]) -> Record:
-    """Give the record of a row of the feed, with the money as it is in that row."""
+    """Return the record of a row of the feed, with the money of that row."""
     action = change.version.record
     lock = parse_time(action.get("LockingDate", ""))
     number = number_of(row["kind"], row["place"])
@@ -119,6 +119,6 @@ def _record(change: _Change, row: Mapping[str, Any]) -> Record:
 
 
 def _money(text: str) -> str:
-    """Write an amount with as many decimals as it needs, two at least."""
+    """Write an amount with as many decimals as it needs, at least two."""
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.rstrip('0'):0<2}"

@@ -91,4 +91,4 @@ KINDS: dict[str, Kind] = (
 )
 
 ESCAPED = frozenset({"CampaignName", "MediaPartnerName", "Note"})
-"""Text of the generated data that may hold what JSON must escape."""
+"""Generated text that may contain characters that JSON must escape."""

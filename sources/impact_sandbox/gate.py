@@ -1,4 +1,4 @@
-"""The API's gate: credentials, scopes, budget, headers and formats around what the endpoints answer."""
+"""The API's gate: credentials, scopes, budget, headers and formats around the endpoints' answers."""
 
 import asyncio
 import binascii
@@ -35,7 +35,7 @@ CHUNK = 1 << 20
 
 
 class BrokenOffError(Exception):
-    """A reply was to break off in the middle: ends the connection."""
+    """Raised for a reply that breaks off in the middle: ends the connection."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Gate:
             return kind, replace(reply, headers={"Date": self._date(len(self.requests)), **reply.headers})
 
     def _date(self, number: int) -> str:
-        """The Date of the answer with this number, the first being 1."""
+        """Return the Date of the answer with this number, the first being 1."""
         rules = self.world.rules
         wrong = rules.wrong_date_every and (number - 1) % rules.wrong_date_every == 0
         off = timedelta(seconds=rules.wrong_date_seconds) if wrong else timedelta(0)
@@ -119,7 +119,7 @@ class Gate:
         return Reply(answer.status, body if json else to_xml(body), {"Content-Type": kind, **extra, **limits})
 
     def _admit(self, request: Request, headers: Headers) -> None:
-        """Refuse whom the API does not let in. Only requests with valid credentials spend the budget."""
+        """Refuse requests that the API does not let in. Only requests with valid credentials spend the budget."""
         user = self._user(headers.get("authorization", ""))
         if not self.budget.spend():
             raise Refusal(429, "The limit of requests an hour is reached")

@@ -1,4 +1,4 @@
-"""Writes the ledger by hand: an action's versions and items from an instant on."""
+"""Writes to the ledger by hand: an action's versions and items from an instant on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ HAND_NUMBER = 90_000_000_000
 
 @dataclass(frozen=True)
 class Version:
-    """From `at` on an action reads `record`, which the API shows from `shown_from`."""
+    """From `at` on, an action reads `record`, which the API shows from `shown_from`."""
 
     at: datetime
     shown_from: datetime
@@ -24,7 +24,7 @@ class Version:
 
 
 def create_action(ledger: Ledger, serial: int, action_id: str, number: int, clear_after: int) -> int:
-    """Make room for an action that has no versions yet and give its row number."""
+    """Make room for an action without versions and return its row number."""
     n = (serial << SERIAL_SHIFT) + HAND_NUMBER + number
     ledger.connection.execute(
         "INSERT INTO actions (n, serial, id, clear_after) VALUES (?, ?, ?, ?)", [n, serial, action_id, clear_after]
@@ -34,7 +34,7 @@ def create_action(ledger: Ledger, serial: int, action_id: str, number: int, clea
 
 
 def forget_future(ledger: Ledger, n: int, now: datetime) -> None:
-    """Drop what would become of an action and its items after an instant."""
+    """Drop the generated future of an action and its items after an instant."""
     at, never = sql_time(now), sql_time(NEVER)
     for table in ("versions", "items"):
         ledger.connection.execute(f"DELETE FROM {table} WHERE n = {n} AND begun > {at}")
@@ -56,7 +56,7 @@ def remove_action(ledger: Ledger, n: int, now: datetime) -> None:
 
 
 def write_versions(ledger: Ledger, n: int, versions: Sequence[Version]) -> int:
-    """Continue an action whose future was dropped, and give the kind of the first of these versions."""
+    """Continue an action whose future was dropped, and return the kind of the first of these versions."""
     first = ledger.count(f"SELECT coalesce(max(kind), 0) + 1 FROM versions WHERE n = {n}")
     for kind, version in enumerate(versions, start=first):
         row = (n, n >> SERIAL_SHIFT, kind, *_columns(version))

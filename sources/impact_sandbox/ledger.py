@@ -19,12 +19,12 @@ _NUMBER = re.compile("[0-9]{1,12}")
 
 
 def shown_at(alias: str, now: datetime) -> str:
-    """Give the SQL condition for what the API shows at an instant."""
+    """Return the SQL condition for what the API shows at an instant."""
     return f"{alias}.shown_from <= {sql_time(now)} AND {alias}.shown_to > {sql_time(now)}"
 
 
 def true_at(alias: str, now: datetime) -> str:
-    """Give the SQL condition for what holds at an instant, shown or not yet."""
+    """Return the SQL condition for what is true at an instant, shown or not yet."""
     return f"{alias}.begun <= {sql_time(now)} AND {alias}.ended > {sql_time(now)}"
 
 
@@ -44,7 +44,7 @@ class Ledger:
         self.connection.close()
 
     def add_campaign(self, campaign: Campaign, rules: Rules, rate: int, first_day: int) -> int:
-        """Add a campaign of `rate` millionths of a conversion a day and give its serial number."""
+        """Add a campaign of `rate` millionths of a conversion a day and return its serial number."""
         serial = len(self._serials)
         self._serials[campaign.id] = serial
         fee = "0.0250" if serial % 2 else "0"
@@ -76,17 +76,17 @@ class Ledger:
         return n if self.count(f"SELECT count(*) FROM actions WHERE n = {n} AND id = ?", [action_id]) else None
 
     def count(self, sql: str, parameters: list[object] | None = None) -> int:
-        """Run a query for one number."""
+        """Run a query that returns one number."""
         row = self.connection.execute(sql, parameters).fetchone()
         return int(row[0]) if row else 0
 
     def text(self, sql: str) -> list[memoryview]:
-        """Run a query for one column of strings; give them joined, in pieces that are not copied."""
+        """Run a query for one column of strings; return them joined, in pieces that are not copied."""
         column = self.connection.execute(sql).to_arrow_table().column(0)
         return [piece for chunk in column.chunks for piece in _joined(chunk)]
 
     def shown_action(self, n: int, rules: Rules, now: datetime) -> str | None:
-        """Give the record of an action that the API shows, in the wire format of the rules."""
+        """Return the record of an action that the API shows, in the wire format of the rules."""
         json = action_json(rules, now, typed=rules.wire == "typed")
         found = self.connection.execute(
             f"SELECT {json} {action_tables()} WHERE v.n = {n} AND {shown_at('v', now)}"
@@ -94,7 +94,7 @@ class Ledger:
         return str(found[0]) if found else None
 
     def true_action(self, n: int, now: datetime) -> tuple[Record, datetime] | None:
-        """Give an action's record and its last-updated date as they hold, shown or not."""
+        """Return an action's true record and last-updated date, shown or not."""
         json = action_json(Rules(), now, typed=False)
         found = self.connection.execute(
             f"SELECT {json}, v.updated {action_tables()} WHERE v.n = {n} AND {true_at('v', now)}"
@@ -102,7 +102,7 @@ class Ledger:
         return (read_record(found[0]), found[1].replace(tzinfo=UTC)) if found else None
 
     def begun(self, n: int, now: datetime) -> datetime:
-        """Say when what holds of an action at an instant began."""
+        """Return when the version of an action at an instant began."""
         found = self.connection.execute(
             f"SELECT begun FROM versions v WHERE v.n = {n} AND {true_at('v', now)}"
         ).fetchone()
@@ -112,7 +112,7 @@ class Ledger:
         return begun
 
     def first_begun(self, n: int) -> datetime:
-        """Say when an action began."""
+        """Return when an action began."""
         found = self.connection.execute(f"SELECT min(begun) FROM versions WHERE n = {n}").fetchone()
         if found is None or found[0] is None:
             raise KeyError(n)
@@ -130,15 +130,15 @@ class Ledger:
         return [action_id for (action_id,) in found]
 
     def clear_after(self, n: int) -> int:
-        """Give the seconds from an action's locking to its clearing."""
+        """Return the seconds from an action's locking to its clearing."""
         return self.count(f"SELECT clear_after FROM actions WHERE n = {n}")
 
     def shown_items(self, n: int, now: datetime) -> list[Record]:
-        """Give the items of an action that the API shows, in the order they were recorded."""
+        """Return the items of an action that the API shows, in the order they were recorded."""
         return self._items(f"i.n = {n} AND {shown_at('i', now)}")
 
     def true_items(self, n: int, now: datetime) -> list[Record]:
-        """Give the items of an action as they hold, shown or not."""
+        """Return the true items of an action, shown or not."""
         return self._items(f"i.n = {n} AND {true_at('i', now)}")
 
     def _items(self, condition: str) -> list[Record]:
@@ -152,21 +152,21 @@ class Ledger:
         ]
 
     def action_table(self, rules: Rules, now: datetime, condition: str) -> pa.Table:
-        """Give shown actions as columns of raw strings, newest created first."""
+        """Return shown actions as columns of raw strings, newest created first."""
         return self.connection.execute(
             f"SELECT {action_strings(rules, now, self._extras('versions'))} {action_tables()} "
             f"WHERE {shown_at('v', now)} AND {condition} ORDER BY v.created DESC, v.n DESC"
         ).to_arrow_table()
 
     def item_table(self, now: datetime, condition: str) -> pa.Table:
-        """Give shown items as columns of raw strings, with the Id of their action."""
+        """Return shown items as columns of raw strings, with the Id of their action."""
         return self.connection.execute(
             f'SELECT a.id AS "ActionId", {item_strings(self._extras("items"))} {ITEM_TABLES} '
             f"WHERE {shown_at('i', now)} AND {condition} ORDER BY i.n, i.line"
         ).to_arrow_table()
 
     def _extras(self, table: str) -> list[str]:
-        """Name the undocumented fields that records by hand have."""
+        """Return the undocumented fields of manual records."""
         found = self.connection.execute(
             f"SELECT DISTINCT unnest(json_keys(record)) AS name FROM {table} WHERE record IS NOT NULL ORDER BY name"
         ).fetchall()

@@ -1,6 +1,6 @@
 """Generates conversions and everything that happens to them, as sets in SQL.
 
-Every draw hashes the seed, the campaign, the conversion's number and a name for the draw, so a conversion and its
+Every draw hashes the seed, the campaign, the conversion's number and the name of the draw, so a conversion and its
 complete life are the same however and whenever they are generated.
 """
 
@@ -19,7 +19,7 @@ KINDS_THAT_CHANGE_ITEMS = "(0, 1, 2, 3, 4)"
 def grow(
     connection: duckdb.DuckDBPyConnection, rules: Rules, *, first_day: int, end_day: int, first_serial: int = 0
 ) -> None:
-    """Add the conversions of days `[first_day, end_day)` with all that will ever become of them."""
+    """Add the conversions of days `[first_day, end_day)` with everything that will happen to them."""
     connection.execute(_conversions(first_day, end_day, first_serial, rules))
     connection.execute(_LIVES.format(touching=_touching(rules), **_moments(rules)))
     connection.execute(_lines(rules))
@@ -32,7 +32,7 @@ def grow(
 
 
 def _conversions(first_day: int, end_day: int, first_serial: int, rules: Rules) -> str:
-    """Select the conversions of some days: who, when, and the moment at which each locks."""
+    """Select the conversions of some days: who, when, and the instant at which each locks."""
     return f"""
 CREATE OR REPLACE TEMP TABLE conversions AS
 WITH days AS (
@@ -101,13 +101,13 @@ SELECT *, {touching} AS touched FROM locks
 
 
 def _touching(rules: Rules) -> str:
-    """Name the last instant before approval at which last-updated moves."""
+    """Return the last instant before approval at which last-updated moves."""
     turns = "restored, reversed, " if rules.reversal_touches else ""
     return f"coalesce({turns}mod2, mod1, created)"
 
 
 def _lines(rules: Rules) -> str:
-    """Select 1 to 4 items an action, each as recorded (0) and after the first (1) and second (2) modification."""
+    """Select 1 to 4 items per action, each as recorded (0) and after the first (1) and second (2) modification."""
     return f"""
 CREATE OR REPLACE TEMP TABLE lines AS
 WITH counted AS (

@@ -1,8 +1,8 @@
-"""The connection under a request: faults that break HTTP itself are written to, or done to, its transport.
+"""The connection under a request: faults that break HTTP itself are written to its transport or done to it.
 
-uvicorn hands applications no transport, as ASGI has none. A subclass of its protocol class puts it into the state that
-comes with each request: a dozen lines, where a proxy in front of the server would have to read HTTP once more to know
-one request from the next, and httptools or hypercorn offer no more than h11 does.
+uvicorn gives applications no transport, as ASGI has none. A subclass of its protocol class puts it into the state that
+comes with each request. That is a dozen lines; a proxy in front of the server would have to parse HTTP again to tell
+requests apart, and httptools or hypercorn offer no more than h11 does.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from .replies import Reply
 SILENT = frozenset({Kind.REFUSED, Kind.RESET, Kind.HANG, Kind.DRIP_INFORM})
 """The faults after which not even a status was sent."""
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER for no time at all: what closes a socket resets its connection."""
+"""SO_LINGER of zero: closing a socket resets its connection."""
 _GZIP_HEAD = gzip.compress(b"", mtime=0)[:10]
 _GZIP_NOTHING = b"\x00\x00\x00\xff\xff"
-"""A block of no bytes that is not the last one."""
+"""An empty block that is not the last one."""
 _PIECES = 20
 _MOMENT = 0.02
-"""Seconds in which what was written reaches a client on the same machine."""
+"""Seconds in which written bytes reach a client on the same machine."""
 
 
 class LineProtocol(H11Protocol):
@@ -46,7 +46,7 @@ class LineProtocol(H11Protocol):
 
 @dataclass(frozen=True)
 class Line:
-    """The connection that a request came on, `refuse` closing the server's door to further ones for some seconds."""
+    """The connection that a request came on; `refuse` stops the server from accepting connections for some seconds."""
 
     transport: asyncio.Transport
     refuse: Callable[[float], None]
@@ -55,11 +55,11 @@ class Line:
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send) -> "Line":
-        """The line of an ASGI request."""
+        """Return the line of an ASGI request."""
         return cls(scope["state"]["transport"], scope["state"]["refuse"], receive, send)
 
     async def breaks(self, kind: Kind, reply: Reply, faults: Faults) -> bool:
-        """Answer as a fault has it; False for one that an ordinary answer expresses."""
+        """Answer with a fault; False for one that an ordinary answer can express."""
         body, size = reply.body, len(reply.body)
         match kind:
             case Kind.REFUSED:
@@ -92,7 +92,7 @@ class Line:
         return True
 
     async def _go_on(self, start: bytes, piece: bytes, seconds: float) -> None:
-        """Send what goes on and on, until the client leaves or the time is over; then reset."""
+        """Keep sending until the client leaves or the time is over; then reset."""
         self.transport.write(start)
         until = time.monotonic() + seconds
         while not self.transport.is_closing() and time.monotonic() < until:
@@ -101,7 +101,7 @@ class Line:
         self._reset()
 
     async def _drip(self, reply: Reply, pause: float) -> None:
-        """Send an answer, right in itself, piece by piece."""
+        """Send a correct answer piece by piece."""
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
         raw.append((b"content-length", str(len(reply.body)).encode()))
         await self.send({"type": "http.response.start", "status": reply.status, "headers": raw})
@@ -115,7 +115,7 @@ class Line:
         await self.send({"type": "http.response.body", "body": b""})
 
     def _end(self, data: bytes) -> None:
-        """Send some bytes, then close the connection in order."""
+        """Send some bytes, then close the connection properly."""
         self.transport.write(data)
         self.transport.close()
 
@@ -125,13 +125,13 @@ class Line:
         self.transport.abort()
 
     async def _gone(self) -> None:
-        """Wait until the connection is no more: before that, uvicorn would send an answer of its own."""
+        """Wait until the connection is closed: before that, uvicorn would send its own answer."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
 
 def _head(reply: Reply, length: int | None = None) -> bytes:
-    """The head of an answer, written by hand: h11 would not promise a length other than it then sends.
+    """Return the head of an answer, written by hand: h11 would not announce a wrong length.
 
     Without a length the body comes in chunks.
     """
@@ -160,4 +160,4 @@ _ENDLESS: dict[Kind, Callable[[Reply], tuple[bytes, bytes]]] = {
     Kind.DRIP_GZIP: _packed_nothing,
     Kind.DRIP_TRAILER: _trailers,
 }
-"""How an answer without end begins, and what then comes again and again."""
+"""How an answer without end begins, and what is then repeated."""

@@ -1,4 +1,4 @@
-"""The lists that are too long to be built whole: where each is read from, and how a page of it is written."""
+"""The lists that are too long to build at once: where each is read from, and how a page of it is written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ class LongList:
     tables: Callable[[str], str]
 
     def shown(self, rules: Rules, now: datetime) -> str:
-        """Give the SQL condition for the rows that there are."""
+        """Return the SQL condition for the rows that exist."""
         days = rules.feed_keeps_days if self.table == "updates" else None
         kept = "true" if days is None else f"v.updated >= {sql_time(now - timedelta(days=days))}"
         return f"{shown_at('v', now)} AND {kept}"
 
     def state(self, rules: Rules, now: datetime) -> str:
-        """Give the SQL for the state that a row shows; an update keeps the state it was recorded with."""
+        """Return the SQL for the state that a row shows; an update keeps the state it was recorded with."""
         return "v.state" if self.table == "updates" else shown_state(rules, now)
 
     def ordered(self, rules: Rules) -> str:
-        """Give the SQL for the order of the rows."""
+        """Return the SQL for the order of the rows."""
         return self.shuffled if rules.order == "shuffled" else self.order
 
 

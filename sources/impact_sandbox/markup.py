@@ -6,7 +6,7 @@ import msgspec
 
 
 def to_xml(body: bytes) -> bytes:
-    """Write the answer that a JSON body holds as XML: envelope values are attributes, fields are elements."""
+    """Write the answer in a JSON body as XML: envelope values are attributes, fields are elements."""
     return (
         b'<?xml version="1.0" encoding="UTF-8"?>' + _element("ImpactRadiusResponse", msgspec.json.decode(body)).encode()
     )

@@ -1,20 +1,20 @@
-"""What a write does once its submission is processed: a change of the action, or codes that say why not.
+"""What a write does when its submission is processed: a change of the action, or codes that say why not.
 
-Codes that begin with SANDBOX_ are in no published list: what the API says in their place is not known.
+Codes that begin with SANDBOX_ are in no published list: the API's own codes for these cases are not known.
 
 A write takes effect completely or not at all. Decisions where the documents leave room:
 
-- Every identifier sent must fit the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
+- Every identifier sent must match the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
 - Nothing changes an action that is approved or past its LockingDate, whenever the write was sent:
   SANDBOX_ACTION_LOCKED.
-- An action whose amount comes to 0 is reversed, be it by Amount or by its items. One that had no amount is not.
+- An action whose amount becomes 0 is reversed, by Amount or by its items. One that had no amount is not.
 - Payouts follow amounts at the rate they had; amounts are rounded to cents; an item below 0 is SANDBOX_INVALID_AMOUNT.
-- RESET gives the action and its items what they were recorded with, reversed or not.
-- Of a Sku that an action lists twice, the first is meant.
-- Each effect counts as one of the action's modifications and has its own deltas, 0 when no amount moves. Nothing
+- RESET restores what the action and its items were recorded with, reversed or not.
+- If an action lists a Sku twice, the first is meant.
+- Each effect counts as one of the action's modifications and has its own deltas, 0 if no amount changes. Nothing
   recognises a repeated write: the same ItemSubTotalDelta twice moves the amount twice.
 
-`Rules` play other readings: of changes to reversed actions, of quantities, of updates that change nothing.
+`Rules` select other readings: of changes to reversed actions, of quantities, of updates that change nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a submission ended: the codes of its errors, none for success, and the action as it was found."""
+    """How a submission ended: the codes of its errors, empty for success, and the action as it was found."""
 
     errors: tuple[str, ...]
     action: Record | None = None
@@ -51,7 +51,7 @@ class _Sums:
 
 
 def process(editor: Editor, write: Write) -> Outcome:
-    """Carry out a write, or say why it cannot be."""
+    """Carry out a write, or return why it cannot take effect."""
     codes = [fault.code for fault in value_faults(write, editor.rules)]
     found = editor.find(write.action_id, write.tracker_id, write.order_id)
     if len(found) != 1:
@@ -93,7 +93,7 @@ def _carry_out(editor: Editor, write: Write, action: Record, items: list[Record]
 
 
 def _reset(editor: Editor, action: Record, items: list[Record]) -> bool:
-    """Give an action what it was recorded with; whether that counted."""
+    """Restore what an action was recorded with; return whether that counts as a modification."""
     first, recorded = editor.original(action["Id"])
     regained = {name: first[name] for name in ("Amount", "Payout", "ClientCost", "CustomerStatus")}
     regained["State"] = "PENDING"
@@ -108,7 +108,7 @@ def _reset(editor: Editor, action: Record, items: list[Record]) -> bool:
 
 
 def _update(editor: Editor, write: Write, action: Record, items: list[Record]) -> bool:
-    """Set what an update asks for; whether that counted."""
+    """Set the values of an update; return whether that counts as a modification."""
     old = _sums(action, "Amount")
     new, changed = _new_items(editor, write, action, items)
     if write.amount is not None:
@@ -130,7 +130,7 @@ def _update(editor: Editor, write: Write, action: Record, items: list[Record]) -
 
 
 def _new_items(editor: Editor, write: Write, action: Record, items: list[Record]) -> tuple[_Sums, list[Record]]:
-    """Give the items that an update leaves, and the action's amounts moved by what they moved."""
+    """Return the items after an update, and the action's amounts with their differences added."""
     old = _sums(action, "Amount")
     changes = {change.sku: change for change in write.items}
     changed: list[Record] = []
@@ -168,7 +168,7 @@ def _new_item(item: Record, change: ItemChange, action: Record, rules: Rules) ->
 
 
 def _at_rate(sold: Decimal, old: _Sums, action: Record) -> _Sums:
-    """Give a new amount with its payout: at the rate of the old one, or the action's intended rate if that was 0."""
+    """Return a new amount with its payout: at the rate of the old one, or the action's intended rate if that was 0."""
     base = old if old.sold else _sums(action, "IntendedAmount", "IntendedPayout")
     return _Sums(sold, Decimal(cents(base.paid * sold / base.sold)) if base.sold else old.paid)
 
@@ -186,5 +186,5 @@ def _quantity(text: str | None) -> int | None:
 
 
 def _shown(old: str, new: Decimal) -> str:
-    """Write an amount; one that did not change stays as it was shown."""
+    """Write an amount; an unchanged one stays as it was shown."""
     return old if (amount(old) or ZERO) == new else cents(new)

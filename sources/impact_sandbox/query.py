@@ -27,7 +27,7 @@ ACTION_PARAMETERS = PAGING | {"CampaignId", "State"} | {name for pair in RANGES.
 
 @dataclass(frozen=True)
 class ShortListQuery:
-    """Which page of a short list, of campaigns or items, is asked for."""
+    """The requested page of a short list, of campaigns or items."""
 
     page: int
     page_size: int
@@ -35,7 +35,7 @@ class ShortListQuery:
 
 @dataclass(frozen=True)
 class ActionQuery:
-    """Which page of which actions is asked for; `ranges` bound columns of the ledger at both ends."""
+    """The requested page and actions; `ranges` bound columns of the ledger, both ends included."""
 
     campaign_id: str
     state: str | None
@@ -44,7 +44,7 @@ class ActionQuery:
     page_size: int
 
     def condition(self, shown_state: str, rules: Rules) -> str:
-        """Give the SQL condition on a version `v`, whose shown state is the SQL given."""
+        """Return the SQL condition on a version `v`, whose shown state is the SQL given."""
         below = "<" if rules.exclusive_ends else "<="
         terms = []
         for name, low, high in self.ranges:
@@ -56,12 +56,12 @@ class ActionQuery:
 
 
 def _cut(instant: str, rules: Rules) -> str:
-    """Give the SQL for an instant as it is compared. The finest precision is the ledger's own."""
+    """Return the SQL for an instant at the precision of comparisons. The finest precision is the ledger's own."""
     return instant if rules.precision == "millisecond" else f"date_trunc('{rules.precision}', {instant})"
 
 
 def read_parameters(query: str) -> dict[str, str]:
-    """Read a query string in which no parameter comes twice."""
+    """Read a query string in which no parameter occurs twice."""
     pairs = parse_qsl(query, keep_blank_values=True)
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
@@ -86,7 +86,7 @@ def read_action_query(parameters: dict[str, str], now: datetime, rules: Rules) -
     state = parameters.get("State")
     if state is not None and state not in STATES:
         raise Refusal(400, f"State must be one of {', '.join(STATES)}", "State")
-    least = min(SMALLEST_PAGE_SIZE, rules.most_a_page or SMALLEST_PAGE_SIZE)  # links to pages carry their size
+    least = min(SMALLEST_PAGE_SIZE, rules.most_a_page or SMALLEST_PAGE_SIZE)  # links to pages contain their size
     page_size = _number(parameters, "PageSize", DEFAULT_PAGE_SIZE, least=least)
     if rules.max_page_size is not None and page_size > rules.max_page_size:
         raise Refusal(400, f"PageSize must be at most {rules.max_page_size}", "PageSize")
@@ -142,7 +142,7 @@ def _number(parameters: dict[str, str], name: str, default: int, *, least: int) 
 
 
 def refuse_unknown(parameters: Mapping[str, str], known: frozenset[str]) -> None:
-    """Refuse parameters that are not known, naming them."""
+    """Refuse unknown parameters, and name them."""
     unknown = sorted(parameters.keys() - known)
     if unknown:
         raise Refusal(400, f"Unknown parameters: {', '.join(unknown)}", *unknown)

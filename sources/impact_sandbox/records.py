@@ -21,7 +21,7 @@ def strings_json(record: Mapping[str, str]) -> str:
 
 
 def typed_json(record: Mapping[str, str]) -> str:
-    """Write a record as the typed wire format does: null for none, and what is no number or date stays as it is."""
+    """Write a record in the typed wire format: null for none; anything not a number or date stays as it is."""
     return msgspec.json.encode({name: _typed(name, value) for name, value in record.items()}).decode()
 
 
@@ -43,7 +43,7 @@ def read_record(text: str) -> Record:
 
 
 def amount(text: str | None) -> Decimal | None:
-    """Read an amount of money; None when it is none."""
+    """Read an amount of money; None if it is not one."""
     try:
         return Decimal(text or "")
     except InvalidOperation:
@@ -56,7 +56,7 @@ def cents(value: Decimal) -> str:
 
 
 def deltas(old: Mapping[str, str], new: Mapping[str, str]) -> Record:
-    """Give the changes of Amount and Payout that new values make, where both are numbers."""
+    """Return the differences in Amount and Payout that new values make, if both are numbers."""
     changes = {}
     for name in ("Amount", "Payout"):
         was, becomes = amount(old.get(name)), amount(new.get(name))
@@ -66,7 +66,7 @@ def deltas(old: Mapping[str, str], new: Mapping[str, str]) -> Record:
 
 
 def spread(items: Sequence[Record], sold: str, paid: str, adjusted: Mapping[str, str]) -> list[Record]:
-    """Spread an action's amounts over its items in proportion, the remainder on the last; `adjusted` marks those."""
+    """Spread an action's amounts over its items in proportion, the remainder on the last; `adjusted` marks changes."""
     result = [dict(item) for item in items]
     for name, whole in (("SaleAmount", amount(sold)), ("Payout", amount(paid))):
         parts = [part for item in items if (part := amount(item[name])) is not None]

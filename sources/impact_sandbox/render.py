@@ -19,12 +19,12 @@ NEW_FIELDS = {"LoyaltyTier": "GOLD", "AttributionModel": "LAST_CLICK"}
 
 
 def action_tables(versions: str = _VERSIONS) -> str:
-    """Give the SQL for the tables of an action's fields, over all versions or those that a subquery picks."""
+    """Return the SQL for the tables of an action's fields, over all versions or those selected by a subquery."""
     return _ACTION_TABLES.format(versions=versions)
 
 
 def shown_state(rules: Rules, now: datetime) -> str:
-    """Give the SQL for the state that a version shows at an instant."""
+    """Return the SQL for the state that a version shows at an instant."""
     if not rules.unknown_states:
         return "v.state"
     return (
@@ -34,7 +34,7 @@ def shown_state(rules: Rules, now: datetime) -> str:
 
 
 def action_json(rules: Rules, now: datetime, *, typed: bool) -> str:
-    """Give the SQL for an action's record as the text of a JSON object."""
+    """Return the SQL for an action's record as the text of a JSON object."""
     state = shown_state(rules, now)
     pieces = ["'{'"]
     for place, field in enumerate(ACTION_FIELDS):
@@ -53,12 +53,12 @@ def action_json(rules: Rules, now: datetime, *, typed: bool) -> str:
 
 
 def new_fields(rules: Rules, now: datetime) -> dict[str, str]:
-    """Give the undocumented fields that records carry at an instant."""
+    """Return the undocumented fields that records carry at an instant."""
     return NEW_FIELDS if rules.unknown_fields and rules.unknown_fields <= now else {}
 
 
 def action_strings(rules: Rules, now: datetime, extras: Sequence[str] = ()) -> str:
-    """Give the SQL for an action's fields as columns of raw strings, then those of records by hand."""
+    """Return the SQL for an action's fields as columns of raw strings, then those of manual records."""
     state = shown_state(rules, now)
     columns = [_column("v", field, state) for field in ACTION_FIELDS]
     documented = {field.name for field in ACTION_FIELDS}
@@ -68,14 +68,14 @@ def action_strings(rules: Rules, now: datetime, extras: Sequence[str] = ()) -> s
 
 
 def item_strings(extras: Sequence[str] = ()) -> str:
-    """Give the SQL for an item's fields as columns of raw strings, then those of records by hand."""
+    """Return the SQL for an item's fields as columns of raw strings, then those of manual records."""
     columns = [_column("i", field, "") for field in ITEM_FIELDS]
     documented = {field.name for field in ITEM_FIELDS}
     return ", ".join(columns + [_extra_column("i", name) for name in extras if name not in documented])
 
 
 def generated_item_strings() -> str:
-    """Give the SQL for the fields of generated items alone."""
+    """Return the SQL for the fields of generated items alone."""
     return ", ".join(f'{field.text_sql} AS "{field.name}"' for field in ITEM_FIELDS)
 
 

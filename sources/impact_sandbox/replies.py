@@ -1,4 +1,4 @@
-"""A request as the sandbox records it, and an answer that replaces the API's own."""
+"""A request as the sandbox records it, and a reply that replaces the API's own answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Request:
     """A request to the API: its path as sent, its parameters, and the status it was answered with (0 for none).
 
-    `form` holds the parameters in the body of a write, `peer` the port it came from: one for each connection.
+    `form` holds the parameters in the body of a write, `peer` the client's port, one for each connection.
     """
 
     method: str
@@ -21,10 +21,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer to give instead of the API's own: any status and body, or one that breaks off in the middle.
+    """A reply instead of the API's own: any status and body, or one that breaks off in the middle.
 
-    With `after`, the API has processed the request all the same: the call arrived, only its answer is lost. Such a
-    reply that breaks off and has no body of its own breaks off the API's.
+    With `after`, the API has processed the request anyway: the call arrived, only its answer is lost. Such a reply that
+    breaks off and has no body of its own breaks off the API's.
     """
 
     status: int = 200

@@ -25,7 +25,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Rules:
-    """How the API behaves. The defaults are what is documented; each field plays another reading of it.
+    """How the API behaves. The defaults are what is documented; each field selects another reading of it.
 
     Answers:
         wire: every value a string, or numbers, nulls and UTC timestamps with milliseconds.
@@ -41,8 +41,8 @@ class Rules:
         seven_day_default_on_all: without StartDate, every query is limited to the last 7 days of updates.
         three_years_on_all: every range, not only StartDate, begins at most 1,095 days ago.
         max_page_size: a larger PageSize is refused; None for no limit.
-        most_a_page: a page holds at most so many actions whatever PageSize asks for, as its envelope says, and so ten
-            times as many are all that can be paged through; None for what PageSize asks for.
+        most_a_page: a page holds at most this many actions whatever PageSize says, as its envelope shows, so only ten
+            times as many can be paged through; None to follow PageSize.
         refusal: the form in which too many matches are refused: a 400 without Errors, one whose Errors name PageSize
             or the bounds of the dates that were sent, or a 200 whose Status is ERROR.
         refusal_names_total: the refusal of too many matches says how many there are.
@@ -52,23 +52,23 @@ class Rules:
         slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
         total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
         lagging: ids of actions that no list holds and whose own endpoints answer 404, as on a replica that lags.
-        lagging_share: the share of all actions that are the same.
-        unlisted: ids of campaigns that the list of campaigns lacks.
-        campaign_alone: what the endpoint of one campaign does: it answers, says 404 or 403.
+        lagging_share: the share of all actions that lag in the same way.
+        unlisted: ids of campaigns missing from the list of campaigns.
+        campaign_alone: the endpoint of one campaign answers, or returns 404 or 403.
         broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
-        rate_limit_headers: which headers tell the budget.
+        rate_limit_headers: which headers report the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
         wrong_date_every: the Date of every n-th answer, the first included, is that of a wrong clock; 0 for none.
-        wrong_date_seconds: which is so many seconds ahead.
+        wrong_date_seconds: how far the wrong clock is ahead.
 
     Life of an action:
-        visibility_lag: a created or changed row shows up to so many seconds late.
+        visibility_lag: a created or changed row shows up to this many seconds late.
         lock_days: days from creation to the midnight of locking (campaigns that lock after days).
         shared_locking_day: all campaigns lock on this day of the next month.
-        early_approval_moves_lock: an approval by hand moves LockingDate to its instant.
+        early_approval_moves_lock: a manual approval moves LockingDate to its instant.
         open_ended: share of actions whose LockingDate is empty and set late or never.
-        approval_delay_days: approval comes so many days after LockingDate.
+        approval_delay_days: approval comes this many days after LockingDate.
         clearing_touches: clearing moves the last-updated date.
         reversal_touches: so do reversals and restorations.
         duplicate_skus: share of actions with several items in which one Sku is listed twice.
@@ -76,31 +76,31 @@ class Rules:
 
     The change feed (ActionUpdates):
         feed_rows: a change has a row for each item that it changed, or one for the order, whose Sku is empty.
-        feed_turns: so do reversals and restorations.
+        feed_turns: reversals and restorations have rows too.
         feed_restorations: a restoration has rows.
         feed_approvals: an approval has rows too, whose deltas are 0.
-        feed_twins: items of one Sku have rows of their own, or one for them all.
+        feed_twins: items with the same Sku have rows of their own, or one row together.
         feed_quantity: Quantity is the item's after the change, or by how much the change moved it.
-        feed_removed: the Quantity of an item that was taken off is 0, or the last that it had.
-        feed_lag: rows show up to so many seconds later than the change itself, each at its own time.
-        feed_keeps_days: rows of changes longer ago are gone; None to keep all.
+        feed_removed: the Quantity of a removed item is 0, or its last one.
+        feed_lag: rows show up to this many seconds after the change itself, each at its own time.
+        feed_keeps_days: rows of older changes are gone; None to keep all.
         feed_odd_deltas: share of actions whose deltas add up to 1.00 more than they are worth.
         feed_lacks_items: share of items that have no rows.
         feed_adds_items: share of actions that have a row for an item that they do not list, worth nothing.
         feed_renames_items: share of items whose rows carry another Sku than the list does.
 
     Writes:
-        submission_seconds: each stage of a submission, Queued and In Progress, lasts so long by the world's clock.
-        submission_polls: or ends with the poll after so many, should the clock stand; 0 for by the clock alone.
+        submission_seconds: how long each stage of a submission, Queued and In Progress, lasts by the world's clock.
+        submission_polls: a stage also ends with the poll after this many, if the clock stands; 0 for the clock only.
         queued_uri: the link to a submission ends in its BatchId, or in `.json`, a query or a slash.
         no_error: the ErrorType and ErrorReason of a submission that was carried out.
         values_checked: invalid values are found on processing, or refused at once with a 400.
-        most_modifications: an action takes so many.
-        custom_codes: reasons and disposition codes that the account has configured beside the documented ones.
+        most_modifications: the most modifications of an action.
+        custom_codes: reasons and disposition codes that the account has configured in addition to the documented ones.
         customer_statuses: those that are configured.
         amount_beside_sku: Amount beside Sku is the item's, or still the order's.
         quantity_scales_amount: a new Quantity alone moves the item's amount in proportion.
-        zero_quantity: an item whose Quantity becomes 0 is listed no more, or with an amount of 0.
+        zero_quantity: an item whose Quantity becomes 0 is no longer listed, or listed with an amount of 0.
         reversed_takes_updates: an update with an amount restores a reversed action; else only RESET does.
         second_reversal: reversing a reversed action does nothing, or is an error.
         unchanged_touches: an update that changes nothing moves the last-updated date and counts as a modification.

@@ -1,9 +1,9 @@
 """The ledger's tables: what is fixed about an action, and its versions and items over time.
 
-`begun` and `ended` say when a version holds in the world, `shown_from` and `shown_to` when the API shows it. A version
-or an item written by hand carries its whole record as JSON (versions in both wire formats), a generated one is told by
-its columns. So do the rows of the change feed, one for each item that a version changed. Times that the API tells are
-kept as text beside their instants, so that pages are written fast.
+`begun` and `ended` say when a version is true in the world, `shown_from` and `shown_to` when the API shows it. A
+version or an item written by hand carries its whole record as JSON (versions in both wire formats), a generated one is
+defined by its columns. The same goes for the rows of the change feed, one for each item that a version changed. Times
+that the API reports are kept as text beside their instants, so that pages are written fast.
 """
 
 import duckdb
@@ -45,7 +45,7 @@ CREATE TABLE updates (
 );
 """
 
-# Summer time is spelt out: over millions of dates that is thrice as fast as asking the zone database.
+# Summer time is spelled out: over millions of dates that is three times as fast as the time zone database.
 MACROS = f"""
 CREATE MACRO draw(k, salt, below) AS CAST(hash(k, salt) % below AS INTEGER);
 CREATE MACRO between_(k, salt, lo, hi) AS lo + (hi - lo) * (draw(k, salt, 1000000) / 1000000);

@@ -33,7 +33,7 @@ POLL_SECONDS = 0.005
 
 
 class Sandbox:
-    """The API of a world on a free port of 127.0.0.1 while the `with` block lasts; the clock stands unless moved."""
+    """Serves the API of a world on a free port of 127.0.0.1 within a `with` block; the clock stands unless moved."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -72,7 +72,7 @@ class Sandbox:
 
     @property
     def on_request(self) -> Hook | None:
-        """Called under the world's lock before each answer is computed; a `Reply` it returns is sent instead."""
+        """Called under the world's lock before each answer is computed; a `Reply` that it returns is sent instead."""
         return self._gate.on_request
 
     @on_request.setter
@@ -91,7 +91,7 @@ class Sandbox:
 
     @property
     def thrown(self) -> Counter[str]:
-        """How many requests were hit by a fault, by its kind."""
+        """How many requests were hit by a fault, by kind."""
         return self._gate.thrower.thrown
 
     def __enter__(self) -> Self:
@@ -129,11 +129,11 @@ def serve(  # noqa: PLR0913
     thrown: Counter[str] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a world until interrupted; its clock runs in real time. `on_ready` is given the URL once it is bound.
+    """Serve a world until interrupted; its clock runs in real time. `on_ready` gets the URL once it is bound.
 
     What `faults` hit is counted in `thrown`.
 
-    Raises OSError when the address cannot be bound.
+    Raises OSError if the address cannot be bound.
     """
     listener = _listen(host, port)
     budget = Budget(limit=requests_per_hour, clock=lambda: world.now.timestamp())  # noqa: PLW0108 - read each time
@@ -148,7 +148,7 @@ def serve(  # noqa: PLR0913
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, so that asyncio switches Nagle's algorithm off: with it, every answer waits 40 ms.
+    # Named as TCP, so that asyncio switches off Nagle's algorithm: with it, every answer waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -160,9 +160,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _PromptServer(uvicorn.Server):
-    """A server that stops within milliseconds of being asked to, for those who start hundreds.
+    """A server that stops within milliseconds, for tests that start hundreds.
 
-    Given one listener, it can close it for a while and open it again at the same address.
+    With one listener, it can close it for a while and open it again at the same address.
     """
 
     @override
@@ -172,7 +172,7 @@ class _PromptServer(uvicorn.Server):
         await super().startup(sockets=sockets)
 
     def refuse(self, seconds: float) -> None:
-        """Refuse connections from now on for so many seconds; those that are open stay. Without effect meanwhile."""
+        """Refuse new connections for so many seconds; open ones stay. Has no effect while already refusing."""
         listener = self.servers[-1]
         if self.should_exit or not listener.sockets:
             return

@@ -53,14 +53,14 @@ class Hit:
 
 _ABSURD = ("-5", "1e300", "nan", "99999999999999999999", "31536000", "Fri, 31 Dec 9999 23:59:59 GMT")
 _BOMB = 16 << 20
-"""Bytes that some kilobytes unpack to."""
+"""Bytes that a few kilobytes unpack to."""
 _Parts = Mapping[str, msgspec.Raw | str]
-"""An answer's envelope and its list, the latter untouched as JSON."""
+"""An answer's envelope and its list; the list is raw JSON."""
 _PAGE = b"<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n"
 
 
 def json_reply(status: int, body: object, headers: dict[str, str] | None = None) -> Reply:
-    """Make an answer in JSON."""
+    """Build an answer in JSON."""
     return Reply(status, msgspec.json.encode(body), {"Content-Type": "application/json", **(headers or {})})
 
 
@@ -82,7 +82,7 @@ def _html(status: int) -> Reply:
 
 
 def _error(status: int) -> Callable[[Hit], Reply]:
-    """An error as it comes from the API, from a gateway before it, or from neither: the number of the request says."""
+    """Return an error as the API, a gateway in front of it, or neither would send it: the request's number decides."""
 
     def reply(hit: Hit) -> Reply:
         match hit.number % 3:
@@ -115,12 +115,12 @@ def _bomb() -> bytes:
 
 
 def _ok(body: Callable[[bytes], bytes]) -> Callable[[Hit], Reply | None]:
-    """Another body under the status and the headers of a good answer; None where the answer is none."""
+    """Put another body under the status and headers of a good answer; None if the answer is not good."""
     return lambda hit: replace(hit.reply, body=body(hit.reply.body)) if hit.reply.status == HTTPStatus.OK else None
 
 
 def _listing(change: Callable[[_Parts, Request], _Parts]) -> Callable[[Hit], Reply | None]:
-    """A change to the parts of a list's answer; None where the answer is no list."""
+    """Change parts of a list's answer; None if the answer is not a list."""
 
     def reply(hit: Hit) -> Reply | None:
         if not hit.reply.body.startswith(b'{"@'):

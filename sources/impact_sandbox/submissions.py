@@ -1,9 +1,9 @@
 """Submissions: writes that wait for their turn, and what the API reports about them.
 
 A submission is Queued, then In Progress, then Complete. A stage ends `Rules.submission_seconds` of the world's clock
-after it began, or once `Rules.submission_polls` polls have shown it, whichever comes first, so that a clock that
-stands still does not keep a caller waiting for ever. The write takes effect at the instant of completion; what is
-still to be processed is processed in the order of those instants. Errors exist only in Complete submissions.
+after it began, or once `Rules.submission_polls` polls have shown it, whichever comes first, so a clock that stands
+still does not keep a caller waiting for ever. The write takes effect at the instant of completion; pending writes are
+processed in the order of those instants. Errors exist only in Complete submissions.
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ from .writes import Write
 
 ACCOUNT_ID = "2026001"
 OURS = "SANDBOX_"
-"""What an error code begins with that is in no published list: what the API says in that case is not known."""
+"""The prefix of error codes that are in no published list: the API's own codes for these cases are not known."""
 DATA_ERRORS = frozenset({"MALFORMED", "ACTION_REF_NOT_FOUND", "SANDBOX_ACTION_REF_NOT_UNIQUE", "SANDBOX_SKU_NOT_FOUND"})
-"""What is wrong with the data sent, beside codes of invalid values; all else lies with the action's state."""
+"""What is wrong with the data sent, in addition to codes of invalid values; all else is due to the action's state."""
 
 
 @dataclass
@@ -36,13 +36,13 @@ class Submission:
     outcome: Outcome | None = None
 
     def status(self, now: datetime) -> str:
-        """Name the stage at an instant."""
+        """Return the stage at an instant."""
         if self.completed and self.completed <= now:
             return "Complete"
         return "In Progress" if self.started and self.started <= now else "Queued"
 
     def move_by_clock(self, now: datetime, rules: Rules) -> datetime | None:
-        """Begin what the clock says has begun; give the instant of completion once that has come."""
+        """Start the stages that the clock has reached; return the instant of completion once it has come."""
         stage = timedelta(seconds=rules.submission_seconds)
         if self.started is None and self.submitted + stage <= now:
             self.started, self.polls = self.submitted + stage, 0
@@ -51,7 +51,7 @@ class Submission:
         return self.started + stage
 
     def move_by_polls(self, now: datetime, rules: Rules) -> datetime | None:
-        """Count a poll and begin what polls bring about; give the instant of completion if this one does."""
+        """Count a poll and start the stage that it brings about; return the instant of completion if it completes."""
         due = self.completed is None and 0 < rules.submission_polls <= self.polls
         self.polls = 1 if due else self.polls + 1
         if due and self.started is not None:
@@ -61,7 +61,7 @@ class Submission:
         return None
 
     def record(self, account_sid: str, now: datetime, rules: Rules) -> Record:
-        """Return the submission as the API reports it; what the action adds is known once it was found."""
+        """Return the submission as the API reports it; values of the action are known once it was found."""
         complete = self.status(now) == "Complete"
         outcome = self.outcome if complete and self.outcome else Outcome(())
         action = outcome.action or {}
@@ -91,7 +91,7 @@ class Submission:
 
 @dataclass
 class Queue:
-    """The submissions of an account, in the order they came; the same seed names them the same."""
+    """The submissions of an account, in the order they came; the same seed gives the same ids."""
 
     account_sid: str
     seed: int
@@ -104,7 +104,7 @@ class Queue:
         return self.submissions[-1]
 
     def move_by_clock(self, now: datetime, rules: Rules) -> list[tuple[datetime, Submission]]:
-        """Begin what the clock says has begun; give what is to be completed and when, in that order."""
+        """Start the stages that the clock has reached; return what is to be completed and when, in that order."""
         moved = [(submission.move_by_clock(now, rules), submission) for submission in self.submissions]
         return sorted(((at, submission) for at, submission in moved if at), key=lambda entry: entry[0])
 

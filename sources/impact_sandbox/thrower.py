@@ -33,11 +33,11 @@ class Thrower:
         self._in_a_row.clear()
 
     def throw(self, request: Request, answer: Callable[[], Reply], now: datetime) -> tuple[Kind | None, Reply]:
-        """The fault that hits a request, if any, and its answer, which the fault may have changed.
+        """Return the fault that hits a request, if any, and its answer, which the fault may have changed.
 
-        A request that is refused is not carried out, so no `answer` is computed; of those that fail otherwise without
-        one, every other is carried out all the same.
-        Faults that change nothing of this answer, as a link to the next page where there are no pages, do not hit.
+        A refused request is not carried out, so no `answer` is computed; of those that fail otherwise without an
+        answer, every other one is carried out anyway. Faults that would not change this answer, such as a link to the
+        next page if there are no pages, do not hit.
         """
         self._number += 1
         key, faults = f"{request.path} {sorted(request.query.items())}", self._faults

@@ -10,7 +10,7 @@ DEFAULT_NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 def to_utc(instant: datetime) -> datetime:
-    """Give the instant in UTC and whole seconds; a naive one counts as UTC."""
+    """Return the instant in UTC and whole seconds; a naive one counts as UTC."""
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return aware.astimezone(UTC).replace(microsecond=0)
 
@@ -26,7 +26,7 @@ def typed_time(instant: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read an instant with a time component; None when there is none. Without an offset it is the account's time."""
+    """Read an instant with a time component; None if there is none. Without an offset it is in the account's zone."""
     if "T" not in text:
         return None
     try:
@@ -35,12 +35,12 @@ def parse_time(text: str) -> datetime | None:
         return None
     try:
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZONE)).astimezone(UTC)
-    except OverflowError:  # the first or the last day of the calendar, elsewhere
+    except OverflowError:  # beyond the first or last day of the calendar in UTC
         return datetime.min.replace(tzinfo=UTC) if parsed.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def later(instant: datetime, delay: timedelta) -> datetime:
-    """Give the instant so much later, at most the end of the calendar."""
+    """Return the instant plus a delay, at most the end of the calendar."""
     return datetime.max.replace(tzinfo=UTC) if instant > NEVER - delay else instant + delay
 
 
@@ -50,12 +50,12 @@ def sql_time(instant: datetime) -> str:
 
 
 def stored(instant: datetime | None) -> datetime | None:
-    """Give an instant as a parameter of the ledger."""
+    """Return an instant as a parameter of the ledger."""
     return instant.astimezone(UTC).replace(tzinfo=None) if instant else None
 
 
 def locking_midnight(created: datetime, *, days: int, shared_day: int | None) -> datetime:
-    """Say when an action created then locks: a midnight of the account's zone, `days` on or on the shared day."""
+    """Return when an action created then locks: a midnight in the account's zone, `days` later or on the shared day."""
     midnight = created.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if shared_day is None:
         local = midnight + timedelta(days=days)

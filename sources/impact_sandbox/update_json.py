@@ -13,9 +13,9 @@ _TABLES = "FROM {updates} v JOIN actions a ON a.n = v.n JOIN campaigns c ON c.se
 
 @dataclass(frozen=True)
 class UpdateField:
-    """A field: its name, its kind and the SQL that yields it for a generated action: of a time, NULL for none.
+    """A field: its name, its kind and the SQL that yields it for a generated action; for a time, NULL means none.
 
-    `recorded` is the name of its value in the record of an action, `text` the SQL for a time's text where it is kept.
+    `recorded` is the name of its value in the record of an action, `text` the SQL for a time's text if it is kept.
     """
 
     name: str
@@ -33,9 +33,9 @@ class UpdateField:
 
 
 CONTRACT = "S-32"
-"""What the ids of contracts begin with, those of partners being the rest."""
+"""The prefix of the ids of contracts; the rest is the partner's id."""
 OPEN = "Action comes in DEFAULT and a locking date has not been set yet"
-"""What the state of an action without a LockingDate means."""
+"""The meaning of the state of an action without a LockingDate."""
 _BASE = "concat('/Advertisers/', s.account_sid, '/Actions/', a.id)"
 _NUMBERED = f"{FIRST_NUMBER} + v.kind * {MOST_LINES} + v.place"
 _UPDATED = "CASE WHEN v.updated = a.created THEN a.created_text ELSE wire_time(v.updated) END"
@@ -83,23 +83,23 @@ UPDATE_FIELDS = (
 
 
 def update_tables(updates: str) -> str:
-    """Give the SQL for the tables of an update's fields, over the updates that a subquery picks."""
+    """Return the SQL for the tables of an update's fields, over the updates selected by a subquery."""
     return _TABLES.format(updates=updates)
 
 
 def number_of(kind: int, place: int) -> int:
-    """Give the number that follows the action's Id in that of a row."""
+    """Return the number that follows the action's Id in the Id of a row."""
     return FIRST_NUMBER + kind * MOST_LINES + place
 
 
 def numbered(number: int) -> str:
-    """Give the SQL condition for the row `v` of an action whose Id ends in a number."""
+    """Return the SQL condition for the row `v` of an action whose Id ends in a number."""
     kind, place = divmod(number - FIRST_NUMBER, MOST_LINES)
     return f"v.kind = {kind} AND v.place = {place}"
 
 
 def update_json(rules: Rules, now: datetime, *, typed: bool) -> str:
-    """Give the SQL for an update's record as the text of a JSON object."""
+    """Return the SQL for an update's record as the text of a JSON object."""
     pieces = ["'{'"]
     for place, field in enumerate(UPDATE_FIELDS):
         pieces += [f"""'{"," if place else ""}"{field.name}":'""", *(_typed(field) if typed else _quoted(field.string))]

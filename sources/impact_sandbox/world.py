@@ -35,10 +35,10 @@ class _Edit(Generic[Done]):
 class World:
     """A brand's account: a function of its seed, size, rules, clock and edits.
 
-    `now` is the clock's first reading. Conversions reach `days` back from it, or to `start`; `per_day` of them come
-    each day over all campaigns, split by their shares. Stepping the clock and jumping give the same world; setting
-    it back shows the world as it was. Setting `rules` that shape lives retells them as if the rule had always held.
-    All methods may be called from any thread.
+    `now` is the clock's first reading. Conversions go back `days` from it, or to `start`; `per_day` of them come each
+    day over all campaigns, split by their shares. Stepping the clock and jumping give the same world; setting it back
+    shows the world as it was. Setting `rules` that shape lives regenerates them as if the rule had always applied. All
+    methods may be called from any thread.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a world has that many dimensions
@@ -97,12 +97,12 @@ class World:
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger, complete up to the clock; to be read under `lock`."""
+        """The ledger, complete up to the clock; read it under `lock`."""
         self._settle()
         return self._ledger
 
     def tick(self) -> None:
-        """Let the clock run in real time from its present reading."""
+        """Let the clock run in real time from its current reading."""
         with self.lock:
             self._ticking_since = time.monotonic()
 
@@ -115,7 +115,7 @@ class World:
             self._grow()
 
     def advance(self, days: float = 0, hours: float = 0, seconds: float = 0) -> None:
-        """Move the clock on."""
+        """Move the clock forward."""
         with self.lock:
             self.set_now(self.now + timedelta(days=days, hours=hours, seconds=seconds))
 
@@ -128,7 +128,7 @@ class World:
             self.edition += 1
 
     def close_campaign(self, campaign_id: str) -> None:
-        """Close a campaign: it has no conversions from now on. What it had lives on."""
+        """Close a campaign: it gets no conversions from now on; existing ones stay."""
         with self.lock:
             self._settle()
             place = next(i for i, campaign in enumerate(self._campaigns) if campaign.id == campaign_id)
@@ -138,22 +138,23 @@ class World:
             self.edition += 1
 
     def truth(self, campaign_id: str | None = None) -> pa.Table:
-        """Give every action that the API shows now, as the raw strings of the string wire format."""
+        """Return every action that the API shows now, as the raw strings of the string wire format."""
         with self.lock:
             condition = "true" if campaign_id is None else f"v.serial = {self._serial(campaign_id)}"
             return self.ledger.action_table(self._rules, self.now, condition)
 
     def item_truth(self, action_id: str | None = None) -> pa.Table:
-        """Give every item that the API shows now, or those of one action, as raw strings with the `ActionId`."""
+        """Return every item that the API shows now, or those of one action, as raw strings with the `ActionId`."""
         with self.lock:
             n = None if action_id is None else self.ledger.number(action_id)
             condition = "true" if action_id is None else f"i.n = {-1 if n is None else n}"
             return self.ledger.item_table(self.now, condition)
 
     def create(self, campaign_id: str = "1000", *, items: Sequence[Mapping[str, str]] = (), **fields: str) -> str:
-        """Record a conversion now and give its Id; any field may be given, even one that no document names.
+        """Record a conversion now and return its Id; any field may be given, even an undocumented one.
 
-        `items` are fields of its items, whose sums are its amounts unless given; without any, one is worth it all.
+        `items` are fields of its items, whose sums are its amounts unless given; without any, one item has the full
+        amount.
         """
         with self.lock:
             number, self._created = self._created, self._created + 1
@@ -201,7 +202,7 @@ class World:
             return self._queue.add(write, self.now)
 
     def poll(self, batch_id: str) -> Submission | None:
-        """Give a submission, as a poll of the API does: so many polls end a stage."""
+        """Return a submission, and count it as a poll of the API: so many polls end a stage."""
         with self.lock:
             submission = next((seen for seen in self.submissions if seen.batch_id == batch_id), None)
             due = submission.move_by_polls(self.now, self._rules) if submission else None
@@ -210,7 +211,7 @@ class World:
             return submission
 
     def _settle(self) -> None:
-        """Process what the clock says has been processed, in that order, each at its own instant."""
+        """Process the writes that are due by the clock, in order, each at its own instant."""
         self._grow()
         for at, submission in self._queue.move_by_clock(self.now, self._rules):
             self._complete(submission, at)

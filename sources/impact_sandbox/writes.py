@@ -1,12 +1,13 @@
-"""What a write asks for: the form of a PUT or DELETE to `/Actions`, read and checked.
+"""What a write requests: the form of a PUT or DELETE to `/Actions`, read and checked.
 
-Refused at once, with a 400 that names the fields, is what makes a request no request: a parameter that is unknown,
+A form that is not a valid request is refused at once, with a 400 that names the fields: a parameter that is unknown,
 sent twice or in the URL; neither ActionId nor ActionTrackerId with OrderId; no Reason (PUT) or DispositionCode
 (DELETE); item parameters without their Sku, Skus out of sequence or sent twice; Amount and ItemSubTotalDelta for one
 item; new values beside RESET. A body that is not form-encoded is a 415.
 
-Whatever needs the action or the account's settings to judge is left to the submission, and so are values: codes that
-are not configured, numbers that are none, too long a Category. `Rules.values_checked` moves values to the front.
+Whatever depends on the action or the account's settings is left to the submission, and so are values: codes that are
+not configured, text that is not a number, a Category that is too long. With `Rules.values_checked`, values are checked
+at once.
 """
 
 import re
@@ -43,7 +44,7 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class ItemChange:
-    """What is asked for one item, as sent; `suffix` is its number in the form, empty for the first."""
+    """The changes requested for one item, as sent; `suffix` is its number in the form, empty for the first."""
 
     suffix: str
     sku: str
@@ -55,7 +56,7 @@ class ItemChange:
 
 @dataclass(frozen=True)
 class Write:
-    """A change of one action that was accepted for processing; its values are as sent, not yet judged."""
+    """A change of one action that was accepted for processing; its values are as sent, not yet checked."""
 
     kind: Literal["Modification", "Reversal"]
     payload: str
@@ -70,20 +71,20 @@ class Write:
 
     @property
     def resets(self) -> bool:
-        """Whether earlier changes are to be undone."""
+        """Whether it undoes earlier changes."""
         return self.kind == "Modification" and self.reason == RESET
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A value that cannot be: the code that a submission reports, and the parameter."""
+    """An invalid value: the code that a submission reports, and the parameter."""
 
     code: str
     field: str
 
 
 def read_write(method: str, body: str, content_type: str, rules: Rules) -> Write:
-    """Read the form of a PUT or a DELETE; Refusal for one that is refused at once."""
+    """Read the form of a PUT or a DELETE. Raises `Refusal` for one that is refused at once."""
     if (body or content_type) and content_type.partition(";")[0].strip().lower() != FORM:
         raise Refusal(415, f"The body must be {FORM}", "Content-Type")
     form = read_parameters(body)
@@ -96,7 +97,7 @@ def read_write(method: str, body: str, content_type: str, rules: Rules) -> Write
 
 
 def value_faults(write: Write, rules: Rules) -> Iterator[Fault]:
-    """Give what is wrong with the values of a write, as far as that shows without its action."""
+    """Return what is wrong with the values of a write, as far as that shows without its action."""
     if write.kind == "Reversal":
         if write.reason not in {*DISPOSITION_CODES, *rules.custom_codes}:
             yield Fault("SANDBOX_INVALID_DISPOSITION_CODE", "DispositionCode")
@@ -155,7 +156,7 @@ def _read_reversal(form: Mapping[str, str]) -> Write:
 
 
 def _read_items(form: Mapping[str, str], rules: Rules) -> tuple[ItemChange, ...]:
-    """Read what is asked for items: `Sku`, `Sku2`, `Sku3` and so on, each with its own parameters."""
+    """Read the changes requested for items: `Sku`, `Sku2`, `Sku3` and so on, each with its own parameters."""
     suffixes = {match[2] or "" for name in form if (match := _INDEXED.fullmatch(name)) and name != "Amount"}
     items: list[ItemChange] = []
     for place, suffix in enumerate(sorted(suffixes, key=lambda suffix: int(suffix or 1)), start=1):

@@ -1,12 +1,12 @@
-"""impact.com as a dlt source: every action of a brand's account, kept true through all its later changes.
+"""impact.com as a dlt source: every action of a brand's account, kept in step with all its later changes.
 
     pipeline = dlt.pipeline("impact", destination="duckdb", dataset_name="impact")
     pipeline.run(impact())
     pipeline.run(impact_items())
 
-The window contract: a campaign is read along its last-updated date and along its LockingDate, in windows of at most
-45 days that share their boundaries, each from a cursor in dlt state that moves only when everything up to it was
-received and is part of the same load package. Rows are merged on `id`; rows that did not change are not written.
+The window contract: a campaign is read along its last-updated date and along its LockingDate, in windows of at most 45
+days that share their boundaries, each from a cursor in dlt state. A cursor moves only when everything up to it was
+received and is part of the same load package. Rows are merged on `id`; unchanged rows are not written.
 """
 
 from __future__ import annotations
@@ -57,14 +57,13 @@ def impact(  # noqa: PLR0913 - what a user may choose
 ) -> tuple[DltResource, ...]:
     """Actions, campaigns, the ledger of windows and the records that could not be typed.
 
-    `settings` come from dlt's configuration when not given; `since` and `until` bound the run: ISO 8601, or
-    dates, which are whole days (UTC).
-    With `refresh` of `pipeline.run`, in each of its modes, everything is read from scratch.
-    Everything goes into one load package; give a `walk` of your own to split it into several (`Walk.package`).
-    `history` declares the tables of versions too; `impact sync` closes and completes them in SQL.
-    Raises the errors of `impact_source.errors`; where only the hourly limit is reached it logs so, lands what was
-    read and goes on from there in the next run. A window or an action that cannot be read is logged as an error and
-    recorded in `sync_windows` (`outcome` failed); everything else lands, and the next run asks for it again.
+    `settings` come from dlt's configuration when not given. `since` and `until` bound the run: ISO 8601, or dates,
+    which count as complete days (UTC). With `refresh` of `pipeline.run`, in each of its modes, everything is read from
+    scratch. Everything goes into one load package; pass your own `walk` to split it into several (`Walk.package`).
+    `history` also declares the tables of versions; `impact sync` closes and completes them in SQL. Raises the errors of
+    `impact_source.errors`. If only the hourly limit is reached, it logs that and lands what was read; the next run
+    continues from there. A window or an action that cannot be read is logged as an error and recorded in `sync_windows`
+    (`outcome` failed); everything else lands, and the next run requests it again.
     """
     ask = Ask(tuple(campaigns), parse_start(since) if since else None, parse_end(until) if until else None)
 
@@ -82,7 +81,7 @@ def impact(  # noqa: PLR0913 - what a user may choose
                 raise ConfigurationError(msg)
             yield from walk.package(state)
             return
-        if refresh:  # the tables are emptied when this package loads, so all of it has to be read
+        if refresh:  # the tables are emptied when this package loads, so everything has to be read
             state.pop("campaigns", None)
         yield from _walk_at_once(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
 
@@ -99,9 +98,9 @@ def impact_items(
     walk: ItemPackages | None = None,
     history: bool = False,
 ) -> tuple[DltResource, ...]:
-    """Items of the actions that the pipeline's warehouse holds and whose items are not current, most valuable first.
+    """Items of the actions in the pipeline's warehouse whose items are not current, most valuable first.
 
-    Run it after `impact()`, which records whose items are out of date. It sends one request an action, at most
+    Run it after `impact()`, which records whose items are out of date. It sends one request per action, at most
     `max_requests`, and leaves a tenth of the hourly limit to others; run it again for the rest. A run that was killed
     while it loaded must be resumed from its working folder, as dlt does by itself; a `walk` of several packages needs
     no folder.
@@ -126,7 +125,7 @@ def impact_items(
 
 
 def _walk_at_once(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
-    """All of a run in the one package that `pipeline.run(impact())` makes."""
+    """The complete run in the one package that `pipeline.run(impact())` makes."""
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name, emptied=emptied)
     try:
         with (

@@ -1,4 +1,4 @@
-"""What a run is asked for, and whose account it reads."""
+"""What a run is asked to read, and from whose account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .plan.passes import Bounds
 from .settings import LOCK_MAX, Settings
 
 State: TypeAlias = MutableMapping[str, Any]
-"""The source's state in dlt: the account, the cursors of each campaign, and what was proven of the API."""
+"""The source's state in dlt: the account, the cursors of each campaign, and what the API has been proven to do."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Ask:
             raise ConfigurationError(msg)
 
     def bounds(self, now: datetime) -> Bounds:
-        """The limits of a run that begins `now`. Raises `ConfigurationError` where they leave nothing to read.
+        """The limits of a run that starts at `now`. Raises `ConfigurationError` if they leave nothing to read.
 
-        A lock further ahead than any can be means the same as no `until`.
+        An `until` further ahead than any action can lock is cut back to there.
         """
         until = min(self.until or now, now + LOCK_MAX)
         if self.since and self.since > until:
@@ -42,7 +42,7 @@ class Ask:
 
 
 def claim_warehouse(state: State, settings: Settings) -> None:
-    """Record whose warehouse this is. Raises `ForeignWarehouse` where it was filled from another account."""
+    """Record whose warehouse this is. Raises `ForeignWarehouse` if it was filled from another account."""
     if state.setdefault("account", settings.account) != settings.account:
         msg = (
             f"this warehouse was filled from another account than {settings.masked_sid}: "

@@ -1,4 +1,4 @@
-"""The account's campaigns: listed completely or not at all, and chosen from."""
+"""The account's campaigns: listed completely or not at all, and selected by id."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Campaigns:
     table: pa.Table
     names: dict[str, str]
     unlisted: Mapping[str, ReadingError | None] = field(default_factory=dict)
-    """Campaigns that the list lacks although the warehouse holds them, or the user named them; with the error that
-    asking for each by itself gave, None where it answered."""
+    """Campaigns missing from the list although the warehouse holds them or the user named them, with the error of
+    requesting each by id; None if that succeeded."""
 
     @property
     def lost(self) -> frozenset[str]:
-        """Campaigns of which the API says that they do not exist (any more)."""
+        """Campaigns that the API says do not exist (any more)."""
         return frozenset(id_ for id_, error in self.unlisted.items() if isinstance(error, NotFound))
 
     def choose(self, asked: Sequence[str]) -> list[str]:
-        """The ids asked for, all of them if none are. Raises `UnknownCampaign`."""
+        """The requested ids, or all if none are given. Raises `UnknownCampaign`."""
         if unknown := [campaign_id for campaign_id in asked if campaign_id not in self.names]:
             known = ", ".join(f"{id_} ({name})" for id_, name in self.names.items()) or "none"
             msg = f"the account has no campaign {', '.join(unknown)}; it has {known}"
@@ -44,7 +44,7 @@ def find_campaigns(
 ) -> Campaigns:
     """The account's campaigns, as listed (now, if not before) and as the warehouse holds them: a list may be short.
 
-    What the list lacks is asked for by itself. What the warehouse holds is among them whatever the answer is.
+    Campaigns missing from the list are requested by id. Those in the warehouse are included whatever the answer is.
     """
     listed, held = listed or list_campaigns(client, warehouse.latest_run()), warehouse.campaign_names()
     names, tables = dict(listed.names), [listed.table]
@@ -64,7 +64,7 @@ def find_campaigns(
 
 
 def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
-    """What a user should know of campaigns that the list lacks; the actions of those in `refused` were not given."""
+    """What to tell the user about campaigns missing from the list; the actions of those in `refused` were refused."""
     if not campaigns.names:
         yield (
             "the API lists no campaigns, so nothing was read. If the account has some, give the token access to them "
@@ -84,7 +84,7 @@ def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
 
 
 def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns:
-    """The account's campaigns. Every command begins with them: it sets the clock, given what runs before `reached`.
+    """The account's campaigns. Every command lists them first: this sets the clock, given what earlier runs `reached`.
 
     Raises `InvalidAnswer` if the list is not complete: none may be silently left out.
     """

@@ -31,13 +31,13 @@ def instant(moment: datetime) -> str:
 
 
 def read_statements(package: str, file: str) -> dict[str, Template]:
-    """The statements of a `.sql` file beside the code, each after a line `-- name: ...`, by their names."""
+    """The statements of a `.sql` file beside the code, by name; a line `-- name: ...` precedes each."""
     _, *parts = re.split(r"^-- name: (\w+)$", files(package).joinpath(file).read_text(), flags=re.MULTILINE)
     return {name: Template(text.strip()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def transpile(sql: str, client: SqlClientBase[Any]) -> str:
-    """A query in DuckDB's dialect, with bare names and `%s` for parameters, as a client takes it."""
+    """Render a query in DuckDB's dialect, with bare names and `%s` for parameters, for a client."""
     query = sqlglot.parse_one(_PARAMETER.sub("?", sql), dialect="duckdb")
     dialect, capabilities = client.capabilities.sqlglot_dialect, client.capabilities
     for name in query.find_all(exp.Identifier):

@@ -12,7 +12,7 @@ ImpactError
 │   │   │   ├── TooSlow       no answer in time (502, 503, 504, a time-out): a narrower window may have one
 │   │   │   └── NotSent       no connection was made: the API cannot have heard of it
 │   │   ├── InvalidAnswer     a 200 that is not a valid answer
-│   │   └── RateLimited       429: again after a while
+│   │   └── RateLimited       429: retry after a while
 │   ├── WindowIncomplete      a window could not be read completely: its cursor stays
 │   ├── RequestRefused        the API refuses the parameters, in its own words
 │   │   ├── WindowTooFull     it may mean that too many rows match: ask for a narrower window
@@ -21,10 +21,10 @@ ImpactError
 │   └── ScopeError            (403) of one campaign
 ├── Stuck                     what was waited for never came: run again
 ├── BudgetSpent               stop at a checkpoint, run again when the hourly limit has reset
-├── OutcomeUnknown            a change may have taken effect: look, never just send it again
+├── OutcomeUnknown            a change may have taken effect: check, never just send it again
 └── ShortAnswers              the API hides rows from a kind of query: stop before anything is wrong
 
-A `ReadingError` ends a run only where nothing can be read: where the campaigns cannot be listed, and where so many
+A `ReadingError` ends a run only if nothing can be read: if the campaigns cannot be listed, or if so many
 readings in a row get no valid answer that the API must be down (`unread.Unread`). Every other error ends the run.
 """
 
@@ -36,7 +36,7 @@ class ImpactError(Exception):
 
 
 class ReadingError(ImpactError):
-    """One window, action or list could not be read; nothing else is affected. It took so many `requests`."""
+    """One window, action or list could not be read; nothing else is affected. `requests` is how many it took."""
 
     requests = 1
 
@@ -54,7 +54,7 @@ class ScopeError(ReadingError, ConfigurationError):
 
 
 class UnknownCampaign(ConfigurationError, LookupError):
-    """A campaign was asked for that the account does not have."""
+    """The user named a campaign that the account does not have."""
 
 
 class ForeignWarehouse(ConfigurationError):
@@ -70,7 +70,7 @@ class Unavailable(TransientError):
 
 
 class TooSlow(Unavailable):
-    """The service did not answer in time, or a gateway before it says so."""
+    """The service did not answer in time, or a gateway in front of it says so."""
 
 
 class NotSent(Unavailable):
@@ -90,15 +90,15 @@ class RateLimited(TransientError):
 
 
 class Stuck(ImpactError, TimeoutError):
-    """Something that was waited for did not come, although all that it waits for itself has a limit."""
+    """A wait did not end, although everything it depends on has a time limit."""
 
 
 class BudgetSpent(ImpactError):
-    """No request is left and the wait for more is longer than `max_wait`."""
+    """No request is left, and waiting for more takes longer than `max_wait`."""
 
 
 class RequestRefused(ReadingError, ValueError):
-    """The API refuses the parameters, in the words of `said`, and may name the fields at fault in `fields`."""
+    """The API refuses the parameters; `said` is its message, `fields` the fields at fault if it names them."""
 
     def __init__(self, message: str, fields: tuple[str, ...] = (), said: str = "") -> None:
         super().__init__(message)
@@ -107,7 +107,7 @@ class RequestRefused(ReadingError, ValueError):
 
 
 class WindowTooFull(RequestRefused):
-    """A refusal that may mean more rows than the API pages through; `total` is their number where its words name it."""
+    """A refusal that may mean more rows than the API pages through; `total` is their number, if it names it."""
 
     def __init__(self, message: str, fields: tuple[str, ...] = (), said: str = "", total: int | None = None) -> None:
         super().__init__(message, fields, said)
@@ -115,7 +115,7 @@ class WindowTooFull(RequestRefused):
 
 
 class UnsafeId(RequestRefused):
-    """An id that would change the path it stands in, so that something else would be asked for; never sent."""
+    """An id that would change the path it stands in, so that the request would be for something else; never sent."""
 
 
 class NotFound(ReadingError, LookupError):
@@ -123,7 +123,7 @@ class NotFound(ReadingError, LookupError):
 
 
 class OutcomeUnknown(ImpactError, RuntimeError):
-    """A change left and no valid answer came: it may have taken effect. `status` is the answer's, None without one."""
+    """A change was sent but no valid answer came: it may have taken effect. `status` is None without an answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -131,8 +131,8 @@ class OutcomeUnknown(ImpactError, RuntimeError):
 
 
 class WindowIncomplete(ReadingError, RuntimeError):
-    """A window kept changing, or cannot be split any further; nothing of it is skipped and no cursor moves."""
+    """A window kept changing, or cannot be split further; no part of it is skipped and no cursor moves."""
 
 
 class ShortAnswers(ImpactError, RuntimeError):
-    """The API answers a query by one date as if it had been narrowed by another."""
+    """The API answers a query by one date as if it were also filtered by another."""

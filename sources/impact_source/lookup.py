@@ -1,4 +1,4 @@
-"""Where dlt looked for a missing setting: most people have set it somewhere else."""
+"""Where dlt looked for a missing setting, and where else it may be set: most people have set it somewhere."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def _files(*, secret: bool) -> Iterator[Path]:
 
 
 def _above() -> Path | None:
-    """The nearest secrets.toml of a project whose subfolder we are in."""
+    """The nearest secrets.toml of a project that has the working directory among its subfolders."""
     folders = Path.cwd().parents
     return next((path for folder in folders if (path := folder / ".dlt" / "secrets.toml").is_file()), None)

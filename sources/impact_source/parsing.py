@@ -1,4 +1,4 @@
-"""What users write in configuration and on the command line: instants, durations, ids, yes or no."""
+"""Parses what users write in configuration and on the command line: instants, durations, ids, yes or no."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_start(text: str | date) -> datetime:
-    """A bound from which on: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
+    """The start of a range: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
     return _bound(text, time.min)
 
 
 def parse_end(text: str | date) -> datetime:
-    """A bound up to which: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
+    """The end of a range: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
     return _bound(text, time.max)
 
 
@@ -54,7 +54,7 @@ def parse_duration(text: str | float | timedelta) -> timedelta:
 
 
 def parse_ids(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - TOML, JSON and environment differ
-    """Ids from a list, a JSON list, or text with commas between."""
+    """Ids from a list, a JSON list, or comma-separated text."""
     if isinstance(raw, str):
         raw = json.loads(raw) if raw.lstrip().startswith("[") else raw.split(",")
     if not isinstance(raw, list | tuple):

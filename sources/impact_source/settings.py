@@ -25,13 +25,13 @@ HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 y
 LOCK_MAX: Final = timedelta(days=760)  # observed: an action stays open for up to 730 days; a month of margin
 PAGE_SIZE_MIN: Final = 2_000  # reference
 PAGE_SIZE_DEFAULT: Final = 20_000  # reference
-PAGE_SIZE_MAX: Final = 200_000  # ours: pages beyond this do not fit our memory, if the API takes them at all
+PAGE_SIZE_MAX: Final = 200_000  # ours: larger pages do not fit our memory, if the API takes them at all
 PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
 PACKAGE_ROWS: Final = 200_000  # ours: a load package is one transaction, and what a crash makes us read again
-IN_FLIGHT_MAX: Final = 16  # ours: no more connections to the API
-SPARED: Final = 0.1  # ours: share of the hourly requests that items leave to others
+IN_FLIGHT_MAX: Final = 16  # ours: the most connections to the API
+SPARED: Final = 0.1  # ours: the share of the hourly limit that items leave to others
 REQUESTS_PER_HOUR: Final = 1_000  # reference: the default of an account
-STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: what may be filtered by; others have been observed
+STATES: Final = ("PENDING", "APPROVED", "REVERSED")  # reference: the values to filter by; others have been observed
 IR_VERSION: Final = "14"  # published OpenAPI: the answer's shape depends on it
 LATE: Final = timedelta(hours=1)  # observed: rows show up minutes after their own dates; one team settled on an hour
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
@@ -40,7 +40,7 @@ SECTION: Final = "sources.impact"
 _CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _BLANK: Final = " \t\r\n\u00a0\u200b\ufeff"
-"""What comes along when a value is copied or read from a file."""
+"""Characters that come along when a value is copied or read from a file."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,21 @@ class Settings:
     requests_per_hour: int = REQUESTS_PER_HOUR
     max_wait: timedelta = timedelta(minutes=15)
     max_attempts: int = 8
-    """How often a request is sent that may succeed yet."""
+    """How often a request that may still succeed is sent."""
     retry_wait: timedelta = timedelta(seconds=1)
-    """Before a request is sent again, about so long at first and longer each time; zero does not wait."""
+    """The first wait before a request is repeated, about this long; later ones are longer. Zero does not wait."""
     package_rows: int = PACKAGE_ROWS
     items_max_requests: int | None = None
-    """Most requests that a sync spends on items; None for what the hourly limit leaves, 0 for none."""
+    """The most requests that a sync spends on items; None for what the hourly limit leaves, 0 for none."""
     item_concurrency: int = 8
     history: bool = True
     """Whether every version of an action and of an item is kept."""
     actor: str = ""
-    """Who answers for corrections, as the journal names them; without one the user that the system knows."""
+    """Who is responsible for corrections, as recorded in the journal; by default the system's user."""
     custom_codes: tuple[str, ...] = ()
     """Reason and disposition codes that the account has configured in addition to the documented ones."""
     poll_interval: timedelta = timedelta(seconds=10)
-    """Until a submission is asked for, and before it is asked for again, growing from there."""
+    """The first wait before a submission is polled, and polled again; later ones are longer."""
 
     def __post_init__(self) -> None:
         """Refuse what could leak credentials or what the API would refuse."""
@@ -117,7 +117,7 @@ class Settings:
 
     @cached_property
     def masked(self) -> Mask:
-        """What hides the credentials in texts of others."""
+        """Masks the credentials in texts that others wrote."""
         return Mask(self.account_sid, self.auth_token, self.masked_sid)
 
     @classmethod
@@ -130,7 +130,7 @@ class Settings:
         for name, kind in get_type_hints(cls).items():
             raw = overrides.get(name)
             if raw is None:
-                # Values got as secrets stay out of dlt's traces, which are written to disk.
+                # Values read as secrets stay out of dlt's traces, which are written to disk.
                 accessor = dlt.secrets if name in _CREDENTIALS else dlt.config
                 raw = accessor.get(f"{SECTION}.{name}")
             if isinstance(raw, str):
@@ -144,7 +144,7 @@ class Settings:
 
 
 def _check_url(base_url: str) -> None:
-    """Raise where requests to it would carry credentials in the clear, or to nowhere."""
+    """Raise if requests to it would send credentials unencrypted, or nowhere."""
     try:
         url = urlsplit(base_url)
         url.port  # noqa: B018 - parsed here, so that a bad one is found now
@@ -161,8 +161,8 @@ def _check_url(base_url: str) -> None:
 
 
 def mask(sid: str) -> str:
-    """An AccountSID of which only the first four characters can be read."""
-    return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown whole
+    """An AccountSID with only its first four characters readable."""
+    return f"{sid[:4]}…" if len(sid) > 8 else "…"  # noqa: PLR2004 - a short one would be shown completely
 
 
 _READERS: Final[dict[object, tuple[Callable[[Any], Any], str]]] = {
@@ -178,7 +178,7 @@ _READERS: Final[dict[object, tuple[Callable[[Any], Any], str]]] = {
 
 def _convert(name: str, kind: object, raw: Any) -> Any:  # noqa: ANN401 - the field's type decides
     reader, wanted = _READERS[kind]
-    if isinstance(raw, date) and not isinstance(raw, datetime):  # as TOML has it without quotes
+    if isinstance(raw, date) and not isinstance(raw, datetime):  # TOML has dates without quotes
         raw = raw.isoformat()
     try:
         return reader(raw)

@@ -1,4 +1,4 @@
-"""The one way to ask a warehouse, any SQL destination of dlt: DuckDB's dialect, over tables by their bare names."""
+"""The one way to query a warehouse, any SQL destination of dlt: DuckDB's dialect, over tables by their bare names."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Tables:
     """The tables that a dlt pipeline has loaded so far; none before its first load."""
 
     def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact", *, emptied: bool = False) -> None:
-        """`emptied`: the load package at hand drops or truncates the tables, which are still full meanwhile."""
+        """`emptied`: the current load package drops or truncates the tables, which are still full until then."""
         self._pipeline = pipeline
         self._emptied = emptied
         self._schema = schema
-        # Making a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
+        # Creating a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
         self._sql: SqlClientBase[Any] | None = None
         self._known: dict[str, set[str]] = {}
         self._filled: dict[str, bool] = {}
@@ -44,27 +44,27 @@ class Tables:
 
     @property
     def dialect(self) -> str:
-        """What sqlglot calls the warehouse's dialect."""
+        """The name of the warehouse's dialect in sqlglot."""
         return str(self._client.capabilities.sqlglot_dialect)
 
     @property
     def takes_nul(self) -> bool:
-        """Whether a text can contain a NUL: in DuckDB it can, elsewhere that is not relied upon."""
+        """Whether a text can contain a NUL: in DuckDB it can; elsewhere we do not rely on it."""
         return self.dialect == "duckdb"
 
     def holds(self, table: str = "actions", column: str | None = None) -> bool:
-        """Whether the table, or a column of it, is there."""
+        """Whether the table, or a column of it, exists."""
         columns = self.columns(table)
         return bool(columns) if column is None else column in columns
 
     def any(self, table: str) -> bool:
-        """Whether the table is there and has a row, as of the last `refresh`."""
+        """Whether the table exists and has a row, as of the last `refresh`."""
         if table not in self._filled:
             self._filled[table] = self.holds(table) and bool(self.rows(f"select 1 from {table} limit 1"))
         return self._filled[table]
 
     def columns(self, table: str) -> set[str]:
-        """Our columns of a table that is there; none if it is not."""
+        """Our columns of a table; none if it does not exist."""
         if self._emptied:
             return set()
         if not self._known and self._schema in self._pipeline.schemas:
@@ -73,22 +73,22 @@ class Tables:
         return self._known.get(table, set())
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        """Rows of a query, `%s` for each parameter."""
+        """Rows of a query, with `%s` for each parameter."""
         return self.execute(self.render(sql), *params)
 
     def execute(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        """Rows of a statement that is in the warehouse's own dialect, and names its tables in full."""
+        """Rows of a statement in the warehouse's own dialect, with full table names."""
         with self._client as client:
             return [tuple(row) for row in client.execute_sql(sql, *params) or []]
 
     @contextmanager
     def transaction(self) -> Iterator[SqlClientBase[Any]]:
-        """Execute statements on what this yields: all of them take effect, or none."""
+        """Execute statements on the yielded client: all of them take effect, or none."""
         with self._client as client, client.begin_transaction():
             yield client
 
     def lookup(self, table: str, key: str, values: pa.ChunkedArray) -> pa.Table | None:
-        """The rows of a table whose `key` is one of `values`, None where there are none."""
+        """The rows of a table whose `key` is one of `values`; None if there are none."""
         if not self.holds(table) or not len(values):
             return None
         wanted = pc.unique(values)
@@ -97,18 +97,18 @@ class Tables:
             for start in range(0, len(wanted), _IDS_A_QUERY)
         ]
         rows = pa.concat_tables(found, promote_options="default")
-        # Columns that somebody else added are theirs.
+        # Columns that somebody else added are not ours to read.
         known = self.columns(table)
         ours = [name for name in rows.column_names if name in known]
         return rows.select(ours) if len(rows) else None
 
     def schema(self, table: str, columns: Sequence[str]) -> pa.Schema:
-        """Columns of a table with the types that they were declared with."""
+        """Columns of a table, with the types that they were declared with."""
         hints = self._hints(table)
         return pa.schema([(name, _arrow_type(hints[name]) or pa.string()) for name in columns])
 
     def stream(self, table: str, columns: pa.Schema) -> pa.RecordBatchReader:
-        """All rows of a table, with columns as `schema` gives them, read as they are asked for."""
+        """All rows of a table, with columns as `schema` gives them, read on demand."""
 
         def batches() -> Iterator[pa.RecordBatch]:
             with self._client as client:
@@ -120,7 +120,7 @@ class Tables:
         return pa.RecordBatchReader.from_batches(columns, batches())
 
     def render(self, sql: str) -> str:
-        """A query over tables by their bare names, in DuckDB's dialect, as this warehouse takes it."""
+        """Render a query over tables by their bare names, in DuckDB's dialect, for this warehouse."""
         if self.dialect == "duckdb":  # dlt has put our dataset first in its search path
             return sql
         if sql not in self._rendered:
@@ -128,15 +128,15 @@ class Tables:
         return self._rendered[sql]
 
     def name(self, table: str) -> str:
-        """The name of a table in full, as this warehouse takes it."""
+        """The full name of a table in this warehouse."""
         return self._client.make_qualified_table_name(table)
 
     def column(self, name: str) -> str:
-        """The name of a column, quoted as this warehouse takes it."""
+        """The name of a column, quoted for this warehouse."""
         return self._client.escape_column_name(name)
 
     def literal(self, value: str) -> str:
-        """A text, quoted as this warehouse takes it."""
+        """A text, quoted for this warehouse."""
         return str(self._client.capabilities.escape_literal(value))
 
     @property
@@ -150,7 +150,7 @@ class Tables:
         """The rows of a table whose `key` is one of some 20,000 `values`."""
         sql = f"select * from {self.name(table)} where {key} in"
         with self._client as client:
-            if self.dialect == "duckdb":  # so many literals take it longer to read than to find
+            if self.dialect == "duckdb":  # it takes longer to read so many literals than to find the rows
                 client.native_connection.register(_WANTED, pa.table({"value": values}))
                 try:
                     return fetch_arrow(client, f"{sql} (select value from {_WANTED})")
@@ -160,7 +160,7 @@ class Tables:
             return self._typed(table, fetch_arrow(client, f"{sql} ({listed})"))
 
     def _typed(self, table: str, rows: pa.Table) -> pa.Table:
-        """Rows with the types that their columns were declared with; a driver's are what the values happen to need."""
+        """Rows with the declared types of their columns; a driver picks types by the values at hand."""
         hints = self._hints(table)
         for place, field in enumerate(rows.schema):
             wanted = _arrow_type(hints.get(field.name, {}))
@@ -184,14 +184,14 @@ def in_utc(moment: datetime) -> datetime: ...
 @overload
 def in_utc(moment: None) -> None: ...
 def in_utc(moment: datetime | None) -> datetime | None:
-    """An instant from a warehouse in UTC; some give it without its zone."""
+    """An instant from a warehouse, in UTC; some return it without its zone."""
     if moment is None:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _arrow_type(hint: Any) -> pa.DataType | None:  # noqa: ANN401 - dlt's column
-    """The type that a column of this hint has in Arrow; None where we declare no such columns."""
+    """The Arrow type of a column with this hint; None for types that we do not declare."""
     if hint.get("data_type") == "decimal":
         return pa.decimal128(hint.get("precision") or MONEY.precision, hint.get("scale") or MONEY.scale)
     return _TYPES.get(hint.get("data_type"))

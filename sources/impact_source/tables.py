@@ -45,7 +45,7 @@ def declare_actions(pages: DltResource) -> Iterator[DltResource]:
     def actions(landing: Landing) -> Iterator[pa.Table]:
         if landing.actions is not None:
             yield landing.actions
-        elif landing.campaigns is not None:  # comes first and once: an account without actions has the table too
+        elif landing.campaigns is not None:  # comes first and once: an account without actions gets the table too
             yield empty(ACTION)
 
     @dlt.transformer(
@@ -95,7 +95,7 @@ def declare_ledgers(pages: DltResource) -> Iterator[DltResource]:
 
 
 def declare_items(pages: DltResource) -> Iterator[DltResource]:
-    """Items, and when those of which action were read."""
+    """Items, and when those of each action were read."""
 
     @dlt.transformer(
         name="action_items",
@@ -132,7 +132,7 @@ def declare_history(pages: DltResource) -> DltResource:
     )
     def action_history(landing: Landing) -> Iterator[pa.Table]:
         if landing.actions is not None and not known.issuperset(landing.actions.column_names):
-            yield versions(landing.actions.slice(0, 0), "")  # a column that the API has added
+            yield versions(landing.actions.slice(0, 0), "")  # adds a column that is new in the API
             known.update(landing.actions.column_names)
         if landing.versions is not None:
             yield landing.versions
@@ -141,7 +141,7 @@ def declare_history(pages: DltResource) -> DltResource:
 
 
 def declare_item_history(pages: DltResource, *, create: bool) -> DltResource:
-    """The versions of items; `create` the table where it is not there yet."""
+    """The versions of items; `create` the table if it does not exist yet."""
     known = {*ITEM_HISTORY, REMOVED}
 
     @dlt.transformer(
@@ -152,7 +152,7 @@ def declare_item_history(pages: DltResource, *, create: bool) -> DltResource:
         columns=ITEM_HISTORY,
     )
     def action_item_history(landing: Landing) -> Iterator[pa.Table]:
-        """No rows, only columns: they are copied from `action_items` once those have landed."""
+        """No rows, only columns: the rows are copied from `action_items` once those have landed."""
         if landing.items is None:
             return
         if create or not known.issuperset(landing.items.column_names):

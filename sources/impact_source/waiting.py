@@ -1,4 +1,4 @@
-"""Threads that are waited for as long as they can take, and not at all once the process has to end."""
+"""Threads to wait for as long as their work can take, and not at all once the process has to end."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dlt.common.runtime import signals
 from .errors import Stuck
 
 _LOOK = 0.2
-"""Seconds between two looks at what dlt has received: its signal handler wakes no thread."""
+"""Seconds between two checks for a signal that dlt received: its signal handler wakes no thread."""
 _END = 30.0
 """Seconds that threads have to end once their requests were abandoned."""
 T = TypeVar("T")
 
 
 class Pool(TimeoutThreadPoolExecutor):
-    """So many threads for one kind of work, `what`, none of which can take longer than `most` seconds."""
+    """So many threads for one kind of work, `what`, each piece of which takes at most `most` seconds."""
 
     def __init__(self, threads: int, name: str, what: str, most: float) -> None:
         super().__init__(threads, timeout=_END, thread_name_prefix=name)
         self._what, self._most = what, most
 
     def result(self, future: Future[T]) -> T:
-        """What a future comes to. Raises `Stuck` after too long, and what dlt raises for a signal it received."""
+        """The result of a future. Raises `Stuck` after too long, and what dlt raises for a signal it received."""
         until = time.monotonic() + self._most
         while not future.done():
             signals.raise_if_signalled()

@@ -1,4 +1,4 @@
-"""What the source asks of the warehouse that it loads into. Read only."""
+"""What the source reads from the warehouse that it loads into."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .rows.diff import REVERSED
 from .sql import Tables, in_utc
 
 _COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
-"""The dates that a row holds; nothing in it says when it was last updated."""
+"""The dates in a row; none of them says when it was last updated."""
 _READ = """
 select window_start, window_end from sync_windows
 where campaign_id = %s and pass = 'updated' and outcome in ('whole', 'parted') and event_start is null
@@ -49,9 +49,9 @@ group by g.action_id
 
 @dataclass(frozen=True)
 class Refused:
-    """A record that could not be typed: the action it is, if it said, and the window that held it.
+    """A record that could not be typed: its action's id, if it has one, and the window that held it.
 
-    `again` is whether it is to be asked for again.
+    `again` is whether to request it again.
     """
 
     action_id: str | None
@@ -62,14 +62,14 @@ class Refused:
 
 
 class Warehouse(Tables):
-    """The actions that a dlt pipeline has loaded so far, and what earlier runs recorded of reading them."""
+    """The actions that a dlt pipeline has loaded so far, and what earlier runs recorded about reading them."""
 
     def campaigns(self) -> set[str]:
-        """Ids of the campaigns that actions are held of."""
+        """Ids of the campaigns whose actions are held."""
         return {row[0] for row in self.rows("select distinct campaign_id from actions")} if self.holds() else set()
 
     def campaign_names(self) -> dict[str, str]:
-        """Names, by id, of the campaigns that were ever listed or that actions are held of."""
+        """Names, by id, of the campaigns that were ever listed or whose actions are held."""
         names = {}
         if self.holds():
             held = "select campaign_id, max(campaign_name) from actions where campaign_id is not null group by 1"
@@ -79,7 +79,7 @@ class Warehouse(Tables):
         return {str(id_): str(name or "") for id_, name in names.items()}
 
     def is_empty_rightly(self, campaign_id: str) -> bool:
-        """Whether a campaign of which no actions are held has none: its windows were read and held nothing."""
+        """Whether a campaign without actions here has none: its windows were read and held nothing."""
         if not self.holds("sync_windows"):
             return False
         sql = 'select count(*), coalesce(sum("rows"), 0) from sync_windows where campaign_id = %s'
@@ -102,12 +102,12 @@ class Warehouse(Tables):
         return in_utc(self.rows(sql)[0][0]) if self.holds("sync_runs") else None
 
     def uncleared_locks(self, campaign_id: str, start: datetime, end: datetime) -> list[datetime]:
-        """The distinct LockingDates from `start` up to before `end` of actions that are not cleared or reversed."""
+        """The distinct LockingDates, from `start` to before `end`, of actions that are neither cleared nor reversed."""
         rows = self.rows(_UNCLEARED, campaign_id, start, end, REVERSED) if self.holds() else []
         return [in_utc(moment) for (moment,) in rows]
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
-        """How many actions of a campaign lie at each instant of a date, within these windows of dates held here."""
+        """How many of a campaign's actions lie at each instant of a date, within these windows of dates held here."""
         if axis not in _COLUMNS or not self.holds():
             return []
         column = _COLUMNS[axis]
@@ -118,8 +118,8 @@ class Warehouse(Tables):
     def open_actions(self, campaign_id: str, locked: datetime, lookback: datetime) -> dict[str, datetime | None]:
         """EventDate by id of the actions that can still change.
 
-        They are not cleared, and lock at no known time, or after `locked`, which is what the run before has seen, or
-        locked since `lookback` and are not reversed.
+        They are not cleared. They lock at no known time, or after `locked`, which the previous run has seen; or they
+        have locked since `lookback` and are not reversed.
         """
         rows = self.rows(_OPEN, campaign_id, locked, lookback, REVERSED) if self.holds() else []
         return {id_: in_utc(at) for id_, at in rows}
@@ -151,12 +151,12 @@ class Warehouse(Tables):
         }
 
     def long_locked(self, campaign_id: str, after: datetime, before: datetime) -> tuple[str, datetime] | None:
-        """Id and LockingDate of an action that locked between two instants and was not touched after the second."""
+        """Id and LockingDate of an action that locked between two instants and was not written after the second."""
         rows = self.rows(_LONG_LOCKED, campaign_id, after, before, before, before) if self.holds() else []
         return next(((id_, in_utc(lock)) for id_, lock in rows), None)
 
     def actions(self, ids: pa.ChunkedArray) -> pa.Table | None:
-        """The rows of those of `ids` that are held, None where there are none."""
+        """The rows held with these `ids`; None if there are none."""
         return self.lookup("actions", "id", ids)
 
 

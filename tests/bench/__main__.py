@@ -29,7 +29,7 @@ SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
 @click.option("--quick", is_flag=True, help="Small sizes, one run: to see that it works.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("tests/bench"), show_default=True)
 def main(scenario: str, rows: tuple[int, ...], runs: int | None, out: Path, *, quick: bool) -> None:
-    """Measure a scenario and keep what was found in OUT/results.json and OUT/results.md."""
+    """Measure a scenario and save the results in OUT/results.json and OUT/results.md."""
     for name in SCENARIOS if scenario == "all" else [scenario]:
         run, full, small = SCENARIOS[name]
         usual = small if quick else full

@@ -1,6 +1,6 @@
-"""How long the views take on a large account, beside a plain query and a scan of the tables that they name.
+"""How long the views take on a large account, compared with a plain query and a scan of the tables that they read.
 
-All are asked for every column of every row, as a sum of hashes, so that none is let off reading something.
+Each is queried for every column of every row, as a sum of hashes, so that none can skip reading something.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tests.bench.serving import serving
 FULL = Sizes(rows=(2_000_000,), runs=3)
 QUICK = Sizes(rows=(20_000,), runs=1)
 GOAL = 10
-"""Times the plain query, on top of the scan."""
+"""The limit, as a multiple of the plain query, on top of the scan."""
 _PLAIN = "select state, sum(payout) from impact.actions group by 1"
 _WEEK = 7
-# Two items an action: the API would take weeks to hand out so many.
+# Two items per action: the API would take weeks to return so many.
 _ITEMS = """
 insert into impact.action_items by name
 select id as action_id, 'SKU-' || (hash(id, line) % 5000) as sku, 'Product' as item_name,
@@ -37,14 +37,14 @@ from impact.item_state s join impact.actions a on a.id = s.action_id
 
 
 def run(sizes: Sizes) -> Report:
-    """Fill a warehouse, change it for a week, give it items, and ask."""
+    """Fill a warehouse, change it for a week, add items, and query it."""
     with workplace() as place:
         with serving(sizes.rows[0]) as server:
             place.sync(server)
             server.advance(_WEEK)
             place.sync(server)
         with duckdb.connect(str(place.warehouse)) as connection:
-            # The file's name is the warehouse's, so that the dataset's name is not ambiguous.
+            # The file is named after the warehouse, so that the dataset's name is not ambiguous.
             connection.execute("begin; " + _ITEMS + "; commit")
             connection.execute("begin; " + _FETCHES + "; commit; checkpoint")
             return _ask(connection, sizes.runs)
@@ -74,7 +74,7 @@ def _ask(connection: duckdb.DuckDBPyConnection, runs: int) -> Report:
 
 
 def _tables(view: str) -> set[str]:
-    """The tables below a view."""
+    """The tables that a view is built on."""
     named = reads(texts()[view])
     below = (_tables(name) if name in texts() else {name} for name in named)
     return set().union(*below)

@@ -1,7 +1,8 @@
 """Side by side: a backfill by the floor, by `impact sync`, and by dlt's own REST source, with defaults and tuned.
 
 All read the same windows of 45 days in pages of 20,000 over HTTP into a new DuckDB file. Runs take turns, so that a
-slow minute of the machine slows all of them. Rates are rows a second, since dlt's source with defaults gets a tenth.
+slow minute of the machine slows all of them. Rates are in rows per second, because dlt's source with defaults gets only
+a tenth of the history.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from tests.bench.serving import Counts, Server, serving
 FULL = Sizes(rows=(1_000_000,), runs=5)
 QUICK = Sizes(rows=(20_000,), runs=1)
 AHEAD = 4
-"""Requests in flight of the floor, where that is faster than one after the other."""
+"""The floor's requests in flight, if that is faster than one after the other."""
 SHARE = 0.1
-"""Of the history, for dlt's source with defaults: at a thousand rows a second and gigabytes of memory."""
+"""The share of the history for dlt's source with defaults: it reads a thousand rows a second and takes gigabytes."""
 
 
 @dataclass
@@ -44,7 +45,7 @@ def run(sizes: Sizes) -> Report:
 
 
 def _warmed_up(server: Server) -> Iterator[_Contender]:
-    """The contenders, each of them run once: that fills the server's memory, and the system's."""
+    """The contenders, each run once: that fills the server's memory, and the system's."""
     floors = [
         _Contender("floor, one page after the other", lambda place: place.floor(server, ahead=0)),
         _Contender(f"floor, {AHEAD} pages ahead", lambda place: place.floor(server, ahead=AHEAD)),
@@ -100,7 +101,7 @@ def _row(contender: _Contender, cost: Cost) -> list[str]:
 
 
 def _ratio(ours: _Contender, other: _Contender) -> str:
-    """How many times the rows a second."""
+    """By which factor one rate exceeds the other."""
     mine, theirs = middle(ours.costs), middle(other.costs)
     wall = (ours.held.rows / mine.wall) / (other.held.rows / theirs.wall)
     processor = (ours.held.rows / mine.processor) / (other.held.rows / theirs.processor)

@@ -1,4 +1,4 @@
-"""What a hundred syncs without any change leave behind: the size of the database, and the bytes written for it.
+"""What a hundred syncs without any change leave behind: the size of the database, and the bytes written to it.
 
 `--runs` is the number of syncs.
 """
@@ -13,7 +13,7 @@ from tests.bench.serving import serving
 FULL = Sizes(rows=(60_000,), runs=100)
 QUICK = Sizes(rows=(5_000,), runs=3)
 GOAL = 1.1
-"""Times the size after the first sync."""
+"""The limit, as a multiple of the size after the first sync."""
 _DAYS = 180
 _SPOKEN = 10
 

@@ -1,4 +1,4 @@
-"""The commands that are measured, each in a folder of its own with its own warehouse."""
+"""The commands that are measured, each in its own folder with its own warehouse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WAREHOUSE = "warehouse.duckdb"
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What a warehouse holds of actions: rows, distinct ids, and the sum of payouts as text."""
+    """The actions in a warehouse: rows, distinct ids, and the sum of payouts as text."""
 
     rows: int
     ids: int
@@ -29,7 +29,7 @@ class Held(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Workplace:
-    """A folder to run commands in; it vanishes with its block."""
+    """A folder to run commands in; it is removed with its block."""
 
     folder: Path
 
@@ -39,7 +39,7 @@ class Workplace:
         return self.folder / _WAREHOUSE
 
     def take(self, warehouse: Path) -> None:
-        """Begin with a copy of a warehouse."""
+        """Start from a copy of a warehouse."""
         shutil.copyfile(warehouse, self.warehouse)
 
     def impact(self, server: Server, *arguments: str, **settings: object) -> Cost:
@@ -48,7 +48,7 @@ class Workplace:
             "SOURCES__IMPACT__BASE_URL": server.url,
             "SOURCES__IMPACT__ACCOUNT_SID": server.account_sid,
             "SOURCES__IMPACT__AUTH_TOKEN": server.auth_token,
-            "SOURCES__IMPACT__REQUESTS_PER_HOUR": "1000000",  # an hour's thousand are not what is measured
+            "SOURCES__IMPACT__REQUESTS_PER_HOUR": "1000000",  # the hourly limit is not what is measured
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.warehouse}",
             "DLT_DATA_DIR": str(self.folder / "dlt"),
         }
@@ -75,7 +75,7 @@ class Workplace:
         return measure([sys.executable, "-c", code], self.folder)
 
     def held(self) -> Held:
-        """What the warehouse holds; asked in another process, since this one stays small."""
+        """What the warehouse holds; queried in another process, since this one stays small."""
         out = self.folder / "held.json"
         measure([sys.executable, "-m", "tests.bench.held", str(self.warehouse), str(out)], self.folder)
         return msgspec.json.decode(out.read_bytes(), type=Held)

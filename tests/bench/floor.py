@@ -1,7 +1,7 @@
-"""The floor: the same pages into the same columns with no more than httpx, pyarrow and DuckDB.
+"""The floor: the same pages into the same columns with only httpx, pyarrow and DuckDB.
 
-No dlt, no cursors, no completeness, nothing kept but the rows: what any correct loader of this API does at least.
-Run as `python -m tests.bench.floor TASK`.
+No dlt, no cursors, no check of completeness, nothing stored but the rows: the least that any correct loader of this API
+does. Run as `python -m tests.bench.floor TASK`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ANSWER = pa.schema(
     ]
 )
 _BATCH = 100_000
-"""Rows that are merged at once: page by page takes twice as long."""
+"""Rows merged at once: page by page takes twice as long."""
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ def _read(task: Task, client: httpx.Client, pool: ThreadPoolExecutor | None) -> 
 
 
 def _ahead(pool: ThreadPoolExecutor | None, most: int, fetch: Callable[[A], T], wanted: Iterable[A]) -> Iterator[T]:
-    """What is fetched for each of `wanted`, in order, a few fetched meanwhile; without a pool one after the other."""
+    """The result for each of `wanted`, in order, fetching a few ahead; without a pool one after the other."""
     if pool is None:
         yield from map(fetch, wanted)
         return
@@ -134,7 +134,7 @@ def _batches(pages: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _merge(warehouse: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
-    """Replace by id; neighbouring windows share their boundary, so that a row may come twice."""
+    """Replace rows by id; neighbouring windows share their boundary, so a row may come twice."""
     warehouse.register("page", rows)
     warehouse.execute("begin")
     warehouse.execute("delete from impact.actions where id in (select id from page)")

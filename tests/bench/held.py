@@ -1,4 +1,4 @@
-"""What a warehouse holds of actions, as a JSON file. Run as `python -m tests.bench.held WAREHOUSE OUT`."""
+"""Writes what a warehouse holds of actions to a JSON file. Run as `python -m tests.bench.held WAREHOUSE OUT`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUESTION = "select count(*), count(distinct id), sum(payout::decimal(18, 2))::t
 
 
 def main() -> None:
-    """Ask and write it down."""
+    """Query and write the file."""
     with duckdb.connect(sys.argv[1], read_only=True) as warehouse:
         row = warehouse.execute(_QUESTION).fetchone() or ()
     Path(sys.argv[2]).write_text(json.dumps(dict(zip(("rows", "ids", "payout"), row, strict=True))))

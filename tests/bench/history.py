@@ -1,4 +1,4 @@
-"""What the history costs: a backfill with it and without, in turn, and how large the database becomes."""
+"""What the history costs: backfills with and without it, in turn, and the size of the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.bench.serving import serving
 FULL = Sizes(rows=(1_000_000,), runs=3)
 QUICK = Sizes(rows=(20_000,), runs=1)
 GOAL = 0.5
-"""Of the sync without it, on top."""
+"""The limit, as a share of the sync without it."""
 
 
 def run(sizes: Sizes) -> Report:

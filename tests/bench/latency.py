@@ -1,7 +1,7 @@
-"""Whether the network hides behind the work: a backfill of 50 slow pages, and the items of 1,000 actions.
+"""Whether the network is hidden by the work: a backfill of 50 slow pages, and the items of 1,000 actions.
 
-The backfill is compared with the longer of what the network takes with four requests in flight and what the same
-backfill takes with no latency at all; the items with eight requests in flight all the time.
+The backfill is compared with the longer of two times: what the network takes with four requests in flight, and what the
+same backfill takes without latency. The items are compared with eight requests always in flight.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.bench.serving import Server, serving
 FULL = Sizes(rows=(360_000,), runs=5)
 QUICK = Sizes(rows=(72_000,), runs=1)
 _ROWS_A_PAGE = 36
-"""An account of n actions is read in pages of n / 36, of which its windows fill about one and a half each."""
+"""An account of n actions is read in pages of n / 36; each of its windows fills about one and a half of them."""
 _SMALLEST = 2_000
 _PAGE, _IN_FLIGHT = 0.3, 4
 _ITEM, _ITEMS, _ITEMS_IN_FLIGHT = 0.1, 1_000, 8
@@ -64,7 +64,7 @@ def _backfills(server: Server, sizes: Sizes) -> tuple[list[Cost], list[Cost], in
 
 
 def _items(server: Server, runs: int) -> tuple[list[Cost], int]:
-    """Costs of reading the items of the same actions again and again, and the requests that takes."""
+    """Costs of reading the items of the same actions repeatedly, and the requests that takes."""
     costs: list[Cost] = []
     with workplace() as filled:
         filled.sync(server)

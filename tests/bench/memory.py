@@ -1,4 +1,4 @@
-"""Whether the memory that a backfill takes depends on how much there is to read: its peak at each size."""
+"""Whether the memory of a backfill depends on the amount to read: its peak at each size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.bench.serving import serving
 FULL = Sizes(rows=(200_000, 2_000_000), runs=3)
 QUICK = Sizes(rows=(5_000, 50_000), runs=1)
 GOAL = 1.1
-"""Times the memory of the smallest size."""
+"""The limit, as a multiple of the memory at the smallest size."""
 
 
 def run(sizes: Sizes) -> Report:

@@ -1,4 +1,4 @@
-"""What a sync costs that finds no change: requests and processor time, beside starting Python and its libraries.
+"""What a sync without changes costs: requests and processor time, compared with starting Python and its libraries.
 
 The size is the number of open actions: those of the last thirty days, in an account that is half a year old.
 """
@@ -19,7 +19,7 @@ _IMPORTS = "import dlt, duckdb, pyarrow"
 
 
 def run(sizes: Sizes) -> Report:
-    """Measure the sync and what it is compared with, in turn."""
+    """Measure the sync and its comparison, in turn."""
     costs: dict[str, list[Cost]] = {"sync": [], "imports": [], "help": [], "python": []}
     requests: list[int] = []
     with serving(sizes.rows[0] * _DAYS // _OPEN_DAYS, days=_DAYS) as server, workplace() as place:

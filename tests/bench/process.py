@@ -1,4 +1,4 @@
-"""What a command costs, as the kernel counts it when the process ends."""
+"""What a command costs, as counted by the kernel when the process ends."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tempfile import TemporaryFile
 
 _ROOT = Path(__file__).parent.parent
 _KIBI = 1 if sys.platform == "darwin" else 1024
-"""Bytes in the unit of ru_maxrss."""
+"""Bytes per unit of ru_maxrss."""
 _BLOCK = 512
-"""Bytes in the unit of ru_oublock, on Linux."""
+"""Bytes per unit of ru_oublock, on Linux."""
 _TAIL = 4_000
 
 
 class CommandFailed(Exception):
-    """A command that was to be measured failed: its figures would mean nothing."""
+    """A measured command failed: its figures would mean nothing."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on the wall and of the processors (its children's included), bytes of memory at the peak, and written."""
+    """Seconds of wall and processor time (including its children), bytes of memory at the peak, and bytes written."""
 
     wall: float
     processor: float
@@ -35,12 +35,12 @@ class Cost:
 
     @property
     def figures(self) -> dict[str, float]:
-        """As numbers by name."""
+        """The numbers by name."""
         return asdict(self)
 
 
 def middle(costs: Sequence[Cost]) -> Cost:
-    """The medians of some runs, each figure for itself."""
+    """The medians of some runs, separately for each figure."""
     return Cost(
         wall=median(cost.wall for cost in costs),
         processor=median(cost.processor for cost in costs),
@@ -50,13 +50,13 @@ def middle(costs: Sequence[Cost]) -> Cost:
 
 
 def measure(command: Sequence[str], folder: Path, own: Mapping[str, str] | None = None) -> Cost:
-    """Run a command in a folder to its end. Raises `CommandFailed` with the end of what it said."""
+    """Measure a command in a folder. Raises `CommandFailed` with the end of its output."""
     with TemporaryFile() as said:
         began = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=folder, env=environment(own), stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
-        # wait4 alone tells what this one child has used; getrusage would add up all of them.
+        # Only wait4 reports this one child; getrusage would add up all of them.
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -69,7 +69,7 @@ def measure(command: Sequence[str], folder: Path, own: Mapping[str, str] | None 
 
 
 def environment(own: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of this process less whatever would configure dlt, with this tree's modules first."""
+    """The environment of this process without anything that would configure dlt, with this tree's modules first."""
     kept = {name: value for name, value in os.environ.items() if "__" not in name}
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     return {**kept, "PYTHONPATH": path, "RUNTIME__DLTHUB_TELEMETRY": "false", **(own or {})}

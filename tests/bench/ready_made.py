@@ -1,7 +1,7 @@
 """What a user of dlt would write instead: its own REST source over the same windows, merged on Id.
 
-It does less than the others: money stays text, and no window is checked to be whole. Run as
-`python -m tests.bench.ready_made TASK`.
+It does less than the others: money stays text, and no window is checked for completeness. Run as `python -m
+tests.bench.ready_made TASK`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dlt.sources.rest_api.typing import RESTAPIConfig
 from tests.bench.task import Task
 
 _TUNED = {
-    # Two files of each page or so: both workers have something to do, and neither holds much.
+    # About two files per page: both workers are busy, and neither holds much.
     "DATA_WRITER__FILE_MAX_ITEMS": "50000",
     "DATA_WRITER__BUFFER_MAX_ITEMS": "20000",
     "NORMALIZE__WORKERS": str(os.cpu_count() or 1),
@@ -42,7 +42,7 @@ def main() -> None:
 
 @dlt.source(max_table_nesting=0)
 def actions(task: Task) -> list[DltResource]:
-    """One resource a window, all of them into one table."""
+    """One resource per window, all into one table."""
     config: RESTAPIConfig = {
         "client": {
             "base_url": task.url,
@@ -65,5 +65,5 @@ def actions(task: Task) -> list[DltResource]:
 
 
 if __name__ == "__main__":
-    # Its workers are processes, and each of them imports this module anew.
+    # Its workers are processes, and each of them imports this module again.
     main()

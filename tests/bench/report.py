@@ -1,4 +1,4 @@
-"""One table for each scenario: on the console, in a JSON file with every figure, and in Markdown made of that."""
+"""One table for each scenario: on the console, in a JSON file with every figure, and in Markdown built from that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a scenario measures: its sizes in rows, and how often it runs each command after a warm-up."""
+    """The scale of a scenario: its sizes in rows, and how often it runs each command after a warm-up."""
 
     rows: tuple[int, ...]
     runs: int
@@ -29,7 +29,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Report:
-    """What a scenario found: a table (first column names, all else figures), remarks, and the figures behind it."""
+    """The result of a scenario: a table (first column names, others figures), remarks, and the raw figures."""
 
     title: str
     columns: Sequence[str]
@@ -39,7 +39,7 @@ class Report:
 
 
 def say(text: str) -> None:
-    """Tell how far the measuring is."""
+    """Print the progress of the measurement."""
     Console(stderr=True, highlight=False, markup=False).print(text, soft_wrap=True)
 
 
@@ -56,7 +56,7 @@ def show(report: Report) -> None:
 
 
 def save(folder: Path, scenario: str, report: Report, *, quick: bool) -> None:
-    """Keep a report in `results.json`, beside those of the other scenarios, and write `results.md` anew."""
+    """Save a report in `results.json`, beside those of the other scenarios, and rewrite `results.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.json"
     kept: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
@@ -66,7 +66,7 @@ def save(folder: Path, scenario: str, report: Report, *, quick: bool) -> None:
 
 
 def machine() -> str:
-    """What was measured on, and when."""
+    """The machine that was measured on, and the date."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB
     libraries = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return (
@@ -76,7 +76,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """The processor's model where the system tells it, else its architecture."""
+    """The processor's model if the system reports it, else its architecture."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text().splitlines() if told.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -92,10 +92,10 @@ def _markdown(kept: dict[str, Any]) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds, as a table shows them."""
+    """Seconds, as shown in a table."""
     return f"{value:,.2f} s"
 
 
 def megabytes(value: float) -> str:
-    """Bytes, as a table shows them."""
+    """Bytes, as shown in a table."""
     return f"{value / 1e6:,.0f} MB"

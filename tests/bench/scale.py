@@ -1,7 +1,7 @@
 """How time grows with size: a backfill, and the sync a week later into the warehouse that it filled.
 
-The exponent e of time = c * rows^e is fitted by least squares over the logarithms; 1 is proportional, and what does not
-depend on size, such as starting up, brings it below 1.
+The exponent e of time = c * rows^e is fitted by least squares over the logarithms; 1 means proportional; costs that do
+not depend on size, such as starting up, bring it below 1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.bench.serving import Server, serving
 FULL = Sizes(rows=(100_000, 200_000, 500_000, 1_000_000, 2_000_000), runs=3)
 QUICK = Sizes(rows=(5_000, 20_000), runs=1)
 GOAL = 1.05
-"""The exponent at the most."""
+"""The largest exponent allowed."""
 _WEEK = 7
 
 
@@ -44,7 +44,7 @@ def run(sizes: Sizes) -> Report:
 
 
 def _both(server: Server, rows: int, runs: int) -> tuple[list[Cost], list[Cost]]:
-    """Backfills into new warehouses; then a week passes, and each sync goes into a copy of what the last one filled."""
+    """Backfills into new warehouses; then a week passes, and each sync runs on a copy of the last warehouse."""
     backfills, weeks = [], []
     with workplace() as place:
         place.floor(server, ahead=0)  # fills the server's memory

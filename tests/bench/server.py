@@ -1,7 +1,7 @@
-"""The sandbox as a server that computes each distinct request once and then answers it from bytes kept ready.
+"""The sandbox as a server that computes each distinct request once and then answers it from memory.
 
-What is measured is then the client, not the sandbox's own writing of JSON. Its clock stands, so that the same requests
-come again. Run as `python -m tests.bench.server ROWS DAYS SEED`: prints its address, ends when its input is closed.
+This measures the client, not how the sandbox writes JSON. Its clock stands, so that the same requests recur. Run as
+`python -m tests.bench.server ROWS DAYS SEED`: prints its address, ends when its input is closed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 @dataclass
 class Remembering:
-    """An ASGI application in front of the sandbox's: same path, same parameters, same bytes, `latency` seconds later.
+    """An ASGI application in front of the sandbox: same path, same parameters, same bytes, `latency` seconds later.
 
-    `requests` counts what was asked, `computed` what of it was not known yet.
+    `requests` counts all requests, `computed` those that were not known yet.
     """
 
     gate: Gate
@@ -67,13 +67,13 @@ class Remembering:
         return answer
 
     def forget(self) -> None:
-        """Compute every answer anew: the world has changed."""
+        """Compute every answer again: the world has changed."""
         self._answers.clear()
         self.gate.requests.clear()
 
 
 def _key(scope: Scope) -> _Key:
-    """What a request is told by; one that names no page means the first."""
+    """What identifies a request; without a page number it means the first page."""
     parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     told = tuple(sorted(parameter for parameter in parameters if parameter != ("Page", "1")))
     return scope["method"], scope["raw_path"].decode("latin-1"), told
@@ -81,7 +81,7 @@ def _key(scope: Scope) -> _Key:
 
 def _application(world: World, remembering: Remembering) -> Starlette:
     def control(request: Request) -> Response:
-        """Do what is asked, and say how things stand: `count` begins to count anew."""
+        """Carry out a control request and report the counts: `count` resets them."""
         asked = request.query_params
         if "advance_days" in asked:
             world.advance(days=float(asked["advance_days"]))
@@ -100,14 +100,14 @@ def _application(world: World, remembering: Remembering) -> Starlette:
 def main() -> None:
     """Serve a world of about as many actions as the command line says."""
     rows, days, seed = (int(text) for text in sys.argv[1:4])
-    # One campaign: `impact sync` plans a second one by the time that the first has taken, never twice the same.
+    # One campaign: `impact sync` plans a second one by the time that the first took, which differs each time.
     campaigns = (Campaign(id=CAMPAIGN, name="Acme Campaign"),)
     world = World(seed=seed, days=days, per_day=rows / days, campaigns=campaigns)
     app = _application(world, Remembering(Gate(world, AUTH_TOKEN, Budget(limit=_PLENTY))))
-    # Named as TCP, so that asyncio switches Nagle's algorithm off: with it, every answer waits 40 ms.
+    # Named as TCP, so that asyncio switches off Nagle's algorithm: with it, every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    # The Date is the world's, which the sandbox itself sends.
+    # The Date is the world's, sent by the sandbox itself.
     config = uvicorn.Config(
         app, date_header=False, server_header=False, access_log=False, log_level="critical", lifespan="off"
     )
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def _end_with_input(server: uvicorn.Server) -> None:
-    """Stop when whoever started this server is gone, however it went."""
+    """Stop when the process that started this server is gone, for whatever reason."""
     sys.stdin.read()
     server.should_exit = True
 

@@ -1,4 +1,4 @@
-"""The server's process, as the measuring one sees it."""
+"""The server's process, as the measuring process sees it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.bench.process import environment
 from tests.bench.task import Task
 
 DAYS = 1080
-"""Days of conversions: nearly all that the API goes back, so that a window of 45 days is never over-full."""
+"""Days of conversions: nearly as far back as the API goes, so that a window of 45 days is never too full."""
 _PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Requests since the last count, and how many of them the server had not known."""
+    """Requests since the last count, and how many of them were new to the server."""
 
     requests: int
     computed: int
@@ -52,16 +52,16 @@ class Server:
         )
 
     def count(self) -> Counts:
-        """What was asked since the last count."""
+        """The requests since the last count."""
         said = self._tell(count=1)
         return Counts(said["requests"], said["computed"])
 
     def advance(self, days: float) -> None:
-        """Let days pass."""
+        """Move the clock by some days."""
         self.now = datetime.fromisoformat(self._tell(advance_days=days)["now"])
 
     def delay(self, seconds: float) -> None:
-        """Answer each request so much later."""
+        """Delay each answer by this many seconds."""
         self._tell(latency=seconds)
 
     def _tell(self, **asked: float) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Server:
 
 @contextmanager
 def serving(rows: int, *, days: int = DAYS, seed: int = 1) -> Iterator[Server]:
-    """A server of about so many actions over so many days, while the block lasts."""
+    """A server of about so many actions over so many days, within the block."""
     command = [sys.executable, "-m", "tests.bench.server", str(rows), str(days), str(seed)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True

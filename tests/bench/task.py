@@ -1,4 +1,4 @@
-"""What a contender that is not `impact` itself is told: where to read, what, and where to put it."""
+"""The task for a contender other than `impact` itself: where to read, what, and where to write it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int = 20_000
     share: float = 1.0
     ahead: int = 0
-    """Requests of the floor in flight beside the page that is worked on."""
+    """The floor's requests in flight besides the current page."""
     tuned: bool = False
-    """Whether dlt's own source is given the settings that make it fast."""
+    """Whether dlt's own source gets the settings that make it fast."""
 
     @classmethod
     def told(cls) -> Task:
-        """The task on the command line of this process."""
+        """The task from the command line of this process."""
         return msgspec.json.decode(sys.argv[1], type=cls)
 
     def to_argument(self) -> str:
@@ -45,7 +45,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def windows(self) -> list[dict[str, str]]:
-        """The parameters of each window, oldest first: those that `impact sync` asks for, or the last of them."""
+        """The parameters of each window, oldest first: those that `impact sync` requests, or the last of them."""
         starts = [self.now - HISTORY]
         while starts[-1] + WINDOW < self.now:
             starts.append(starts[-1] + WINDOW)

@@ -1,4 +1,4 @@
-"""The measuring itself: its contenders do the same work, its server remembers, and what it found is kept."""
+"""The benchmark itself: its contenders do the same work, its server remembers, and its results are kept."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.bench.serving import Counts, serving
 
 @pytest.mark.long
 def test_all_contenders_end_with_the_same_actions_from_the_same_requests() -> None:
-    """The floor, the sync and dlt's own source hold the same, and ask for windows that the server knows by then."""
+    """The floor, the sync and dlt's own source hold the same, and request windows that the server knows by then."""
     with serving(3_000) as server:
         floor = _held(lambda place: place.floor(server, ahead=4))
         windows = server.count()
         synced = _held(lambda place: place.sync(server))
-        # The list of campaigns; and the time, asked for twice more as the sandbox's clock is not this machine's.
+        # The list of campaigns; and two more requests for the time, as the sandbox's clock is not this machine's.
         assert server.count() == Counts(requests=windows.requests + 1 + 2, computed=1)
         assert _held(lambda place: place.ready_made(server, tuned=True, share=1.0)) == floor == synced
         assert server.count() == Counts(requests=windows.requests, computed=0)
@@ -31,13 +31,13 @@ def test_all_contenders_end_with_the_same_actions_from_the_same_requests() -> No
 
 
 def test_a_command_that_fails_is_not_measured(tmp_path: Path) -> None:
-    """A failure raises, with what the command said."""
+    """A failure raises, with the command's output."""
     with pytest.raises(CommandFailed, match="nothing works"):
         measure(["sh", "-c", "echo nothing works; exit 3"], tmp_path)
 
 
 def test_reports_of_several_scenarios_are_kept_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each scenario replaces its own results and leaves those of the others; the Markdown has all of them."""
+    """Each scenario replaces its own results and keeps those of the others; the Markdown has all of them."""
     cost = Cost(wall=1.5, processor=1.0, peak=1, written=1)
 
     def measured(sizes: Sizes) -> Report:

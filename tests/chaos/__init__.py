@@ -1,1 +1,1 @@
-"""Breaking runs on purpose, by kills in every phase and faults at every request, and comparing with the truth."""
+"""Breaks runs on purpose, by kills in every phase and faults at every request, and compares with the truth."""

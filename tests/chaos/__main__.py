@@ -1,4 +1,4 @@
-"""`make chaos`: hundreds of kills and thousands of faults, and one table of what they cost."""
+"""`make chaos`: hundreds of kills and thousands of faults, and one table of their cost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 @click.option("--rate", default=0.2, show_default=True, help="Share of the requests that go wrong.")
 @click.option("--seed", default=1, show_default=True, help="The same seed kills and throws alike.")
 def main(kills: int, requests: int, readings: int, locks: int, rate: float, seed: int) -> None:  # noqa: PLR0913, PLR0917 - click's
-    """Kill runs, break requests, compare with the truth, and print what it cost. Exits 1 if anything was lost."""
+    """Kill runs, break requests, compare with the truth, and print the cost. Exits 1 if anything was lost."""
     logging.basicConfig(level=logging.CRITICAL)
     with _account(seed, days=10, per_day=12) as account:
         env = environment(account, SOURCES__IMPACT__PACKAGE_ROWS="30", SOURCES__IMPACT__REQUESTS_PER_HOUR="1000000")
@@ -55,7 +55,7 @@ def main(kills: int, requests: int, readings: int, locks: int, rate: float, seed
 
 @contextmanager
 def _account(seed: int, days: int, per_day: int) -> Iterator[Account]:
-    """An account of its own, in a folder of its own."""
+    """A separate account, in its own folder."""
     world = World(seed=seed, days=days, per_day=per_day, campaigns=CAMPAIGNS, rules=Rules(duplicate_skus=0.2))
     with tempfile.TemporaryDirectory() as name, Sandbox(world, requests_per_hour=1_000_000) as sandbox:
         account = Account(world, sandbox, Path(name))
@@ -65,7 +65,7 @@ def _account(seed: int, days: int, per_day: int) -> Iterator[Account]:
 
 
 def _last(rounds: Iterator[T], said: Callable[[T], str]) -> T:
-    """The state after the last round, each told on the way."""
+    """The state after the last round; prints each on the way."""
     state = next(rounds)
     for state in rounds:
         print(said(state), file=sys.stderr)  # noqa: T201 - progress of a long run

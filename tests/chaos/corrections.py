@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.corrections`: applies killed at every step, through faults, and what was sent how often."""
+"""`python -m tests.chaos.corrections`: kills applies at every step, through faults, and counts what was sent."""
 
 from __future__ import annotations
 
@@ -39,42 +39,42 @@ _LINES = (
 )
 
 _MOST = 120
-"""Seconds that an apply may take; one that takes longer hangs."""
+"""Seconds that an apply may take; a longer one hangs."""
 _KINDS = tuple(kind for kind in PASSING if not kind.startswith("429") or kind is Kind.LIMIT_RETRY_AFTER)
-"""One way to be told of a spent hour is enough: each waits a second."""
+"""One way to report a reached hourly limit is enough: each waits a second."""
 
 
 @dataclass
 class Count:
-    """What was done, and what it came to."""
+    """What was done, and its result."""
 
     kills: Counter[str] = field(default_factory=Counter)
     """By step."""
     corrections: int = 0
     ended: Counter[str] = field(default_factory=Counter)
-    """Corrections by how they ended."""
+    """Corrections by outcome."""
     resolved: int = 0
     """Calls that a person had to settle."""
     restored: int = 0
-    """Databases that were put back to an older copy."""
+    """Databases that were restored to an older copy."""
     most_sent: int = 0
-    """Calls that the API received for one correction, at the most."""
+    """The most calls that the API received for one correction."""
     wrong: list[str] = field(default_factory=list)
 
 
 class Chaos:
-    """Kills the applies of one account; everything drawn from a seed."""
+    """Kills the applies of one account; everything is drawn from a seed."""
 
     def __init__(self, account: Account, seed: int, rate: float, lines: int = 10) -> None:
         self.count = Count()
-        self._desk, self._random, self._lines = Desk(account), Random(seed), lines  # noqa: S311 - to be repeated
+        self._desk, self._random, self._lines = Desk(account), Random(seed), lines  # noqa: S311 - must be reproducible
         self._faults = Faults(rate, seed, _KINDS, wait=0, slowly=0.02, hang=0.1, closed=0.05, most_in_a_row=2)
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["tests.chaos.sender"])
         self._plan_id = ""
 
     def rounds(self, kills: int) -> Iterator[Count]:
-        """Until so many applies were killed: a plan, applies that die, one that does not, a person's word."""
+        """Until so many applies were killed: a plan, applies that die, one that does not, a person's decision."""
         while sum(self.count.kills.values()) < kills:
             self._begin()
             left = self._random.randint(3, self._lines)
@@ -101,7 +101,7 @@ class Chaos:
         shutil.copy(desk.account.path, self._copy)
 
     def _apply(self, step: Step | None) -> bool:
-        """Run an apply that dies at a step, if it gets there; whether there may be something left to do."""
+        """Run an apply that dies at a step, if it gets there; returns whether there may be something left to do."""
         desk, random = self._desk, self._random
         desk.sandbox.faults = Faults(**(vars(self._faults) | {"seed": random.randrange(10**6)}))
         settings = desk.settings(requests_per_hour=1_000_000)
@@ -125,7 +125,7 @@ class Chaos:
         return code in {Exit.EARLY, Exit.FAILED}
 
     def _mishap(self) -> None:
-        """Now and then the database is put back to what it was before anything was sent."""
+        """Now and then restore the database to the copy from before anything was sent."""
         if self._random.random() > 0.1:
             return
         account = self._desk.account
@@ -141,7 +141,7 @@ class Chaos:
         self._check()
 
     def _resolve(self) -> None:
-        """A person, who knows the truth, settles what waits; then the journal must be the truth."""
+        """A person, who knows the truth, settles what waits; then the journal must be true."""
         settings = self._desk.settings(requests_per_hour=1_000_000)
         submissions = self._submissions()
         for waiting in resolve.look(settings, self._plan_id):
@@ -158,7 +158,7 @@ class Chaos:
                 self.count.wrong.append(f"{call.id} ended as {call.status}")
 
     def _check(self) -> None:
-        """What the journal says of each correction is true, and none was sent twice."""
+        """What the journal says of each correction must be true, and none may be sent twice."""
         sent, submissions = self._sent(), self._submissions()
         for call in status(self._plan_id).calls:
             number, submission = sent[call.action_id], submissions.get(call.action_id)
@@ -216,14 +216,14 @@ def main(kills: int, rate: float, seed: int) -> None:
     ):
         os.environ |= {"DLT_DATA_DIR": f"{name}/dlt", "DESTINATION__DUCKDB__CREDENTIALS": f"{name}/impact.duckdb"}
         for count in Chaos(Account(world, sandbox, Path(name)), seed, rate).rounds(kills):
-            print(f"{sum(count.kills.values())} of {kills} killed, {len(count.wrong)} wrong", file=sys.stderr)  # noqa: T201 - of a long run
+            print(f"{sum(count.kills.values())} of {kills} killed, {len(count.wrong)} wrong", file=sys.stderr)  # noqa: T201 - progress of a long run
         thrown = sum(sandbox.thrown.values())
     show(count, thrown)
     sys.exit(bool(count.wrong) or count.most_sent > 1)
 
 
 def show(count: Count, thrown: int) -> None:
-    """Print what was done and what it came to."""
+    """Print what was done and its result."""
     out = console()
     rows = table("Kills of an apply", "step", "kills", numbers=("kills",))
     for step in Step:

@@ -1,4 +1,4 @@
-"""Kills `impact` at instants spread over its phases, goes on, and compares with the truth."""
+"""Kills `impact` at instants spread over its phases, continues, and compares with the truth."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.chaos.truth import Damage, change_some
 from tests.support.account import Account
 
 _MOST = 180.0
-"""Seconds that a run may take; one that takes longer hangs."""
+"""Seconds that a run may take; a longer one hangs."""
 _TOLD = 45.0
-"""Seconds that a run which was told to end may take: more than it gives itself."""
+"""Seconds that a run may take to end after a signal: more than it allows itself."""
 CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-"""What a killed run exits with; a shell tells the same of one that ends by the signal, as Python does after some."""
+"""The exit code of a killed run; a shell reports the same for one ended by the signal, as Python does after some."""
 _SPAN = {Phase.STARTING: 0.8, Phase.EXTRACT: 0.15, Phase.NORMALIZE: 0.05, Phase.LOAD: 0.15, Phase.BETWEEN: 0.05}
-"""About how long a phase takes, in seconds: an instant within it is drawn from this."""
+"""About how long a phase takes, in seconds: the instant of a kill is drawn from this."""
 
 
 @dataclass
@@ -40,25 +40,25 @@ class Toll:
     lost_folders: int = 0
     restored: int = 0
     hangs: int = 0
-    """Runs that had to be killed since they did not end."""
+    """Runs that had to be killed because they did not end."""
 
 
 class Killer:
-    """Kills the runs of one account, with the instants drawn from a seed."""
+    """Kills the runs of one account, at instants drawn from a seed."""
 
     def __init__(
         self, account: Account, environment: dict[str, str], seed: int, kills_a_round: tuple[int, int] = (4, 8)
     ) -> None:
         self.toll = Toll()
         self._kills_a_round = kills_a_round
-        self._account, self._random = account, Random(seed)  # noqa: S311 - to be repeated
+        self._account, self._random = account, Random(seed)  # noqa: S311 - must be reproducible
         self._phases = account.folder / "phase"
         self._data = account.folder / "dlt"
         self._environment = environment | {"CHAOS_PHASE": str(self._phases), "DLT_DATA_DIR": str(self._data)}
         self._copy = account.folder / "yesterday.duckdb"
 
     def rounds(self, kills: int) -> Iterator[Toll]:
-        """Until so many runs were killed: some kills, a run to the end, a comparison, and some days pass."""
+        """Until so many runs were killed: some kills, a complete run, a comparison, and some days pass."""
         while sum(self.toll.kills.values()) < kills:
             if self._random.random() < 0.5:  # so that backfills of several packages are killed too
                 self._account.path.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ class Killer:
             file.close()
 
     def _mishap(self) -> None:
-        """Now and then the working folder is lost, or the database put back as it was."""
+        """Now and then lose the working folder, or restore the database to an older copy."""
         if self._random.random() < 0.15:
             shutil.rmtree(self._data, ignore_errors=True)
             self.toll.lost_folders += 1
@@ -138,7 +138,7 @@ class Killer:
             self.toll.damage.wrong.append(f"{process.args!r} was interrupted and did not say so: {text[-500:]}")
 
     def _hangs(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill a run that does not end: damage, told with where its threads stood."""
+        """Kill a run that does not end: that is damage, reported with the stacks of its threads."""
         process.send_signal(signal.SIGUSR1)
         with suppress(subprocess.TimeoutExpired):
             process.wait(2)

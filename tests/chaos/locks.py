@@ -1,4 +1,4 @@
-"""Syncs to Postgres whose run lock is lost at some request, while a second one gets in; compared with the truth."""
+"""Syncs to Postgres that lose their run lock at some request, while a second run gets in; compared with the truth."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Lost:
     second: int = 0
     """Runs that got in beside one that had lost its lock."""
     went_on: int = 0
-    """Runs that had read all by then and ended well all the same."""
+    """Runs that had already read everything and ended well anyway."""
 
 
 def lose(account: Account, rounds: int, seed: int) -> Iterator[Lost]:
     """So many rounds: a run that loses its lock, one that does not, a comparison; some days pass."""
-    found, random = Lost(), Random(seed)  # noqa: S311 - to be repeated
+    found, random = Lost(), Random(seed)  # noqa: S311 - must be reproducible
     with ExitStack() as stack:
         address = postgres.new_database(stack.enter_context(postgres.serving()))
         stack.callback(os.environ.pop, "IMPACT__DESTINATION", None)
@@ -60,7 +60,7 @@ def lose(account: Account, rounds: int, seed: int) -> Iterator[Lost]:
 
 
 def _run(account: Account, found: Lost, address: str, number: int) -> None:
-    """A sync whose lock is lost when it has sent so many requests."""
+    """A sync that loses its lock after so many requests."""
     left, lost = number, found.locks
 
     def count(_: Request) -> None:
@@ -88,7 +88,7 @@ def _run(account: Account, found: Lost, address: str, number: int) -> None:
 
 
 def _elsewhere(account: Account) -> int:
-    """The exit code of a sync on another machine, which has folders of its own."""
+    """The exit code of a sync on another machine, which has its own folders."""
     env = environment(account, DLT_DATA_DIR=str(account.folder / "elsewhere"))
     command = [str(Path(sys.executable).with_name("impact")), "sync", "--no-items"]
     return subprocess.run(command, env=env, capture_output=True, timeout=300, check=False).returncode

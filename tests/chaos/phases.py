@@ -1,4 +1,4 @@
-"""The phases of a run, and the few bytes through which a run tells another process where it is."""
+"""The phases of a run, and a small file in which a run tells another process where it is."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class PhaseFile:
         os.close(self._file)
 
     def enter(self, phase: Phase) -> None:
-        """Tell that a phase begins, and how often it has by now."""
+        """Record that a phase begins, and how often it has begun."""
         self._entered[phase] += 1
         os.pwrite(self._file, f"{phase.value} {self._entered[phase]}".ljust(32).encode(), 0)
 
     def read(self) -> tuple[Phase, int] | None:
-        """The phase that was entered last and how often it was; None before the first."""
+        """The last phase entered and how often; None before the first."""
         words = os.pread(self._file, 32, 0).decode().split()
         return (Phase(words[0]), int(words[1])) if words else None

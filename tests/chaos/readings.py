@@ -1,4 +1,4 @@
-"""Syncs and drains while the API behaves as no document says, one way after the other, compared with the truth."""
+"""Syncs and drains while the API behaves in undocumented ways, one after the other, compared with the truth."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ READINGS: dict[str, dict[str, Any]] = {
     "seconds, exclusive ends": {"precision": "second", "exclusive_ends": True},
 }
 _HEALS = frozenset({"lagging_share"})
-"""Of these a run cannot know better; one that comes after them must."""
+"""A run cannot know better under these; a later one must."""
 _RUNS = 5
 
 
 @dataclass
 class Read(Weathered):
-    """What was played, and what it cost."""
+    """The readings played, and what they cost."""
 
     played: Counter[str] = field(default_factory=Counter)
 
 
 def read(account: Account, rounds: int, seed: int) -> Iterator[Read]:
     """So many rounds: a reading, changes, runs until a sync and a drain are done, a comparison; some days pass."""
-    found, random, usual = Read(), Random(seed), account.world.rules  # noqa: S311 - to be repeated
+    found, random, usual = Read(), Random(seed), account.world.rules  # noqa: S311 - must be reproducible
     names: list[str] = []
     for _ in range(rounds):
         if not names:

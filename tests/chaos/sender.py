@@ -1,4 +1,4 @@
-"""An apply in a process of its own, which kills itself, as `kill -9` does, at the step that it is told."""
+"""An apply in its own process, which kills itself, as with `kill -9`, at a given step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPAN = 0.03
 
 
 class Step(Enum):
-    """Where to die: the method that is under way, and whether before it, after it, or some moments into it."""
+    """Where to die: in which method, and whether before it, after it, or some moments into it."""
 
     UNCLAIMED = (Journal, "claim", "before")
     CLAIMED = (Journal, "claim", "after")
@@ -45,7 +45,7 @@ class Step(Enum):
 
 @dataclass(frozen=True)
 class Doom:
-    """The step to die at, when it comes for the `number`-th time; `moment` is where in it, from 0 to 1."""
+    """The step to die at, when it comes for the `number`-th time; `moment` is the point within it, from 0 to 1."""
 
     step: str
     number: int

@@ -15,12 +15,12 @@ from tests.chaos.truth import Damage, change_some
 from tests.support.account import Account
 
 _RUNS = 50
-"""Runs in a row of which one must end well."""
+"""The number of consecutive runs of which one must end well."""
 
 
 @dataclass
 class Weathered:
-    """What was thrown, and what it cost."""
+    """The faults thrown, and what they cost."""
 
     damage: Damage = field(default_factory=Damage)
     requests: int = 0
@@ -30,13 +30,13 @@ class Weathered:
 
     @property
     def repeated(self) -> int:
-        """Requests that were sent again: those that went wrong are all that anything is sent twice for."""
+        """Requests that were sent again: only those that failed may be sent twice."""
         return sum(self.thrown.values())
 
 
 def weather(account: Account, requests: int, faults: Faults) -> Iterator[Weathered]:
     """Until so many requests were sent: runs until a sync and a drain are done, a comparison, and some days pass."""
-    found, random = Weathered(), Random(faults.seed)  # noqa: S311 - to be repeated
+    found, random = Weathered(), Random(faults.seed)  # noqa: S311 - must be reproducible
     account.sandbox.faults = faults
     while found.requests < requests:
         if not any(attempt(account, found) for _ in range(_RUNS)):
@@ -52,7 +52,7 @@ def weather(account: Account, requests: int, faults: Faults) -> Iterator[Weather
 
 
 def attempt(account: Account, found: Weathered) -> bool:
-    """A sync and a drain; whether both were done. What stops a run must be an error of ours."""
+    """A sync and a drain; returns whether both were done. Only an error of ours may stop a run."""
     try:
         codes = [account.sync().exit, account.drain().ended[0]]
     except ImpactError as error:

@@ -17,7 +17,7 @@ Make = Callable[..., Account]
 
 @pytest.mark.long
 def test_runs_that_are_killed_anywhere_lose_and_double_nothing(account: Make) -> None:
-    """Killed in any phase, by signals of all kinds, with folders lost and copies restored: in the end all is true."""
+    """Killed in any phase, by every kind of signal, with folders lost and copies restored: in the end all is true."""
     world = account(days=8, per_day=6, rules=Rules(duplicate_skus=0.3))
     env = environment(world, SOURCES__IMPACT__PACKAGE_ROWS="30", SOURCES__IMPACT__REQUESTS_PER_HOUR="100000")
     toll = Toll()
@@ -29,7 +29,7 @@ def test_runs_that_are_killed_anywhere_lose_and_double_nothing(account: Make) ->
 
 @pytest.mark.long
 def test_runs_through_faults_end_true(account: Make) -> None:
-    """With a fifth of all requests going wrong in every way there is, syncs and drains end true."""
+    """With a fifth of all requests failing in every possible way, syncs and drains end true."""
     world = account(days=10, per_day=4, campaigns=CAMPAIGNS[:1])
     faults = Faults(0.2, seed=5, wait=0, slowly=0.05, hang=0.1, closed=0.05)
     found = Weathered()

@@ -1,4 +1,4 @@
-"""The warehouse against the sandbox's truth, as counts, and changes by hand for the time between two comparisons."""
+"""Compares the warehouse with the sandbox's truth, and makes manual changes between two comparisons."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.support.account import Account
 
 @dataclass
 class Damage:
-    """What the warehouse was found to lack or to hold twice, and whatever else should not have happened."""
+    """What the warehouse lacked or held twice, and whatever else should not have happened."""
 
     checks: int = 0
-    """Comparisons of the whole warehouse with the truth."""
+    """Comparisons of the complete warehouse with the truth."""
     rows_lost: int = 0
     rows_doubled: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Damage:
 
 
 def change_some(account: Account, random: Random) -> None:
-    """Change some actions by hand, in ways of which some leave no date."""
+    """Change some actions by hand; some of these changes leave no date."""
     world = account.world
     pending = sorted(i for i, row in account.truth().items() if row["state"] == "PENDING")
     for action in random.sample(pending, min(6, len(pending))):

@@ -1,4 +1,4 @@
-"""Runs `impact` and tells in the file `CHAOS_PHASE` which phase of which load package it is in."""
+"""Runs `impact` and records in the file `CHAOS_PHASE` which phase of which load package it is in."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.chaos.phases import Phase, PhaseFile
 
 
 def main() -> None:
-    """Run the command whose arguments this process has; SIGUSR1 has it show where all its threads are."""
+    """Run the command with this process's arguments; on SIGUSR1 it shows the stacks of all threads."""
     faulthandler.register(signal.SIGUSR1)
     file = PhaseFile(os.environ["CHAOS_PHASE"])
     configure = impact_sync.console.logs.configure
 
     def begin(verbosity: int, *, json: bool) -> None:
-        """The first thing that the command does once it takes signals: what comes before is the interpreter's."""
+        """The first thing that the command does once it handles signals: everything before is the interpreter's."""
         file.enter(Phase.STARTING)
         configure(verbosity, json=json)
-        import dlt  # noqa: PLC0415 - the phase before it is one to be killed in
+        import dlt  # noqa: PLC0415 - the phase before the import can be killed too
 
         for phase in (Phase.EXTRACT, Phase.NORMALIZE, Phase.LOAD):
             step = getattr(dlt.Pipeline, phase.value)

@@ -1,1 +1,1 @@
-"""Tests of the sandbox itself: it refuses, pages, ages and breaks as it says."""
+"""Tests of the sandbox itself: it refuses, pages, ages and breaks as documented."""

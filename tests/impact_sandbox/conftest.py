@@ -1,4 +1,4 @@
-"""Worlds to ask, and a client that says what the API wants to hear."""
+"""Worlds to query, and a client that sends what the API expects."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -11,15 +11,15 @@ from impact_sandbox import Rules, Sandbox, World
 from impact_sandbox.submissions import OURS
 
 TLS = ssl.create_default_context()
-"""Never used for a plain socket, yet slow to make for each client."""
+"""Never used for a plain socket, yet slow to create for each client."""
 
 Row = dict[str, Any]
 PUBLISHED = {"MALFORMED", "ACTION_REF_NOT_FOUND"}
-"""The published error codes that the sandbox gives."""
+"""The published error codes that the sandbox returns."""
 
 
 class Client:
-    """Asks a sandbox over a real socket."""
+    """Sends requests to a sandbox over a real socket."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox, self.world = sandbox, sandbox.world
@@ -32,24 +32,24 @@ class Client:
         )
 
     def get(self, path: str, **parameters: str) -> httpx.Response:
-        """Ask for a path below the account's."""
+        """Request a path below the account's."""
         return self.http.get(self.base + path, params=parameters)
 
     def put(self, **form: str) -> httpx.Response:
-        """Ask for an update."""
+        """Request an update."""
         return self.http.put(f"{self.base}/Actions", data=form)
 
     def delete(self, **form: str) -> httpx.Response:
-        """Ask for a reversal."""
+        """Request a reversal."""
         return self.http.request("DELETE", f"{self.base}/Actions", data=form)
 
     def submission(self, queued: httpx.Response) -> Row:
-        """Poll for what was queued."""
+        """Poll the submission of a queued write."""
         row: Row = self.http.get(queued.raise_for_status().json()["QueuedUri"]).raise_for_status().json()
         return row
 
     def complete(self, queued: httpx.Response) -> Row:
-        """Poll for what was queued until it is complete; an error code that no list publishes is marked as ours."""
+        """Poll the submission of a queued write until it is complete; mark an unpublished error code as ours."""
         while (row := self.submission(queued))["Status"] != "Complete":
             pass
         codes = {code for code in row["ErrorReason"].split() if not code.startswith(OURS)}
@@ -104,10 +104,10 @@ Ask = Callable[..., Client]
 
 @pytest.fixture
 def ask() -> Iterator[Ask]:
-    """Start a sandbox over a small world and give a client to it."""
+    """Start a sandbox over a small world and return a client for it."""
     with ExitStack() as stack:
 
-        def start(world: World | None = None, *, rules: Rules | None = None, **options: Any) -> Client:  # noqa: ANN401 - as of Sandbox
+        def start(world: World | None = None, *, rules: Rules | None = None, **options: Any) -> Client:  # noqa: ANN401 - as in Sandbox
             world = world or World(days=60, per_day=10, rules=rules or Rules())
             return Client(stack.enter_context(Sandbox(world, **options)))
 
@@ -116,13 +116,13 @@ def ask() -> Iterator[Ask]:
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Client]:
-    """Give a client to a world in which each test makes its own actions."""
+    """Return a client for a world in which each test creates its own actions."""
     with Sandbox(World(days=1, per_day=0), requests_per_hour=100_000) as sandbox:
         yield Client(sandbox)
 
 
 @pytest.fixture(scope="package")
 def standing() -> Iterator[Client]:
-    """Give a client to a world that no test changes."""
+    """Return a client for a world that no test changes."""
     with Sandbox(World(days=90, per_day=30), requests_per_hour=100_000) as sandbox:
         yield Client(sandbox)

@@ -1,4 +1,4 @@
-"""Changes by hand: in effect at once, cancelling what the world had planned, but for locking and clearing."""
+"""Manual changes: they take effect at once and cancel what the world had planned, except locking and clearing."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,12 +12,12 @@ from tests.impact_sandbox.conftest import Ask, Row
 
 @pytest.fixture
 def world() -> World:
-    """Give a world with nothing in it but what a test creates."""
+    """Return a world with nothing in it but what a test creates."""
     return World(days=1, per_day=0)
 
 
 def one(world: World, action_id: str) -> Row:
-    """Give the truth about one action."""
+    """Return the truth about one action."""
     row: Row = next(row for row in world.truth().to_pylist() if row["Id"] == action_id)
     return row
 
@@ -58,7 +58,7 @@ def test_created_id(ask: Ask, world: World) -> None:
 
 
 def test_raw_values(ask: Ask, world: World) -> None:
-    """Values are told as given, even those that are no numbers or dates."""
+    """Values are returned as given, even those that are not numbers or dates."""
     client = ask(world)
     action_id = world.create(Amount="abc", LockingDate="soon", ClearedDate="")
     world.modify(action_id, Payout="1.23456789")
@@ -85,7 +85,7 @@ def test_modify(ask: Ask, world: World) -> None:
 
 @pytest.mark.parametrize("touches", [True, False])
 def test_touches(ask: Ask, world: World, *, touches: bool) -> None:
-    """Whether an edit moves last-updated is said with it."""
+    """Each edit says whether it moves last-updated."""
     client = ask(world)
     edits: list[Callable[[str], None]] = [
         lambda key: world.modify(key, CustomerStatus="EXISTING", touches=touches),
@@ -105,7 +105,7 @@ def test_touches(ask: Ask, world: World, *, touches: bool) -> None:
 
 
 def test_reverse_and_restore(ask: Ask) -> None:
-    """A reversal takes amounts and items to zero; a restoration brings back what there was, generated or created."""
+    """A reversal sets amounts and items to zero; a restoration brings back the previous ones, generated or created."""
     client = ask()
     world = client.world
     created = world.create(Amount="9.00", Payout="0.90")
@@ -139,7 +139,7 @@ def test_restore_what_the_world_reversed() -> None:
 
 @pytest.mark.parametrize("moves", [False, True])
 def test_approve(world: World, *, moves: bool) -> None:
-    """An approval by hand leaves LockingDate where it is, or moves it to now if so ruled."""
+    """A manual approval leaves LockingDate where it is, or moves it to now if the rules say so."""
     world.rules = Rules(early_approval_moves_lock=moves)
     action_id = world.create()
     lock = one(world, action_id)["LockingDate"]
@@ -165,7 +165,7 @@ def test_locks_and_clears(world: World) -> None:
 
 
 def test_edit_cancels_plans() -> None:
-    """An edit cancels what the world had planned for an action, not its locking and clearing."""
+    """An edit cancels what the world had planned for an action, except its locking and clearing."""
     untouched, world = World(days=60, per_day=20), World(days=60, per_day=20)
     pending = {row["Id"]: row for row in world.truth().to_pylist() if row["State"] == "PENDING"}
     untouched.advance(days=90)
@@ -214,7 +214,7 @@ def test_remove(ask: Ask) -> None:
 
 
 def test_edits_outlive_rules() -> None:
-    """Edits hold when a rule retells the lives of actions."""
+    """Edits stay when a rule regenerates the lives of actions."""
     world = World(days=20, per_day=10)
     action_id = world.create(Amount="4.00")
     generated = world.truth("1000").column("Id").to_pylist()[5]

@@ -1,4 +1,4 @@
-"""Faults: each is on the wire what its name says, and the same seed throws the same ones."""
+"""Faults: each does on the wire what its name says, and the same seed throws the same ones."""
 
 import contextlib
 import gzip
@@ -21,17 +21,17 @@ from tests.support.waiting import wait_for
 
 WAIT = 2
 AN_HOUR, PATIENCE = 3_600.0, 60.0
-"""Seconds that no test waits for, and those that the busiest machine has to do what takes it a moment."""
+"""Seconds that no test waits for; even the busiest machine does in them what takes it a moment."""
 
 
 def always(ask: Ask, kind: Kind, *, most_in_a_row: int | None = None, hang: float = 5.0, closed: float = 0.3) -> Client:
-    """Start a sandbox of which every request is hit by one kind of fault."""
+    """Start a sandbox in which one kind of fault hits every request."""
     faults = Faults(1.0, kinds=(kind,), most_in_a_row=most_in_a_row, wait=WAIT, hang=hang, closed=closed, slowly=0.2)
     return ask(World(days=5, per_day=5), faults=faults)
 
 
 def talk(client: Client, timeout: float = 5.0) -> tuple[bytes, bytes, type[Exception] | None]:
-    """Ask for the campaigns over a bare socket; the head and the body that came, and what ended them if not a close."""
+    """Request the campaigns over a bare socket; returns the head, the body, and what ended them other than a close."""
     secret = b64encode(f"{client.sandbox.account_sid}:{client.sandbox.auth_token}".encode()).decode()
     wanted = [
         f"GET {client.base}/Campaigns HTTP/1.1",
@@ -52,7 +52,7 @@ def talk(client: Client, timeout: float = 5.0) -> tuple[bytes, bytes, type[Excep
 
 
 def length(head: bytes) -> int:
-    """The Content-Length that a head promises."""
+    """The Content-Length in a head."""
     return next(int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length"))
 
 
@@ -98,7 +98,7 @@ def test_errors_have_every_kind_of_body(ask: Ask, kind: Kind) -> None:
 
 
 def test_a_200_that_is_no_answer(ask: Ask) -> None:
-    """Empty, HTML, null, without its list, or cut: all with status 200 and in well-formed HTTP."""
+    """Empty, HTML, null, without its list, or cut off: all with status 200 and in well-formed HTTP."""
     kinds = (Kind.EMPTY, Kind.HTML, Kind.NULL, Kind.LISTLESS, Kind.CUT)
     answers = {kind: always(ask, kind).get("/Campaigns") for kind in kinds}
     assert all(answer.status_code == 200 for answer in answers.values())
@@ -112,7 +112,7 @@ def test_a_200_that_is_no_answer(ask: Ask) -> None:
 
 
 def test_gzip_damage(ask: Ask) -> None:
-    """A compressed body is damaged amid its stream, or ends before the stream does."""
+    """A compressed body is damaged in the middle of its stream, or ends before the stream does."""
     with pytest.raises(httpx.DecodingError):
         always(ask, Kind.GZIP_DAMAGED).get("/Campaigns")
     head, body, _ = talk(always(ask, Kind.GZIP_CUT))
@@ -123,7 +123,7 @@ def test_gzip_damage(ask: Ask) -> None:
 
 
 def test_gzip_bombs(ask: Ask) -> None:
-    """Kilobytes unpack to megabytes; an answer is packed twice and says so."""
+    """Kilobytes unpack to megabytes; an answer is compressed twice and says so."""
     _, body, _ = talk(always(ask, Kind.GZIP_BOMB))
     assert len(body) < 100_000
     assert len(gzip.decompress(body)) > 10_000_000
@@ -142,7 +142,7 @@ def test_gzip_bombs(ask: Ask) -> None:
     ],
 )
 def test_drips_without_end(ask: Ask, kind: Kind, starts: bytes, goes_on: bytes) -> None:
-    """Something keeps coming that is no end of the answer, until the client leaves or the connection is reset."""
+    """Bytes keep coming that never end the answer, until the client leaves or the connection is reset."""
     head, body, ended = talk(always(ask, kind, hang=0.3))
     assert ended is ConnectionResetError
     answer = head + b"\r\n\r\n" + body
@@ -178,7 +178,7 @@ def test_next_links(ask: Ask) -> None:
 def test_broken_lines(
     ask: Ask, kind: Kind, *, whole: bool | None, promised: int | None, error: type[Exception] | None
 ) -> None:
-    """Resets and closes come where they should, and a false Content-Length with the bytes that it is false about."""
+    """Resets and closes come where they should, and a false Content-Length comes with the bytes that it misstates."""
     client = always(ask, kind)
     head, body, ended = talk(client)
     assert ended is error
@@ -193,7 +193,7 @@ def test_broken_lines(
 
 
 def test_refused_connections(ask: Ask) -> None:
-    """The request that is hit is reset, and no connection is accepted for as long as it is said."""
+    """The request that is hit is reset, and no connection is accepted for the stated time."""
     client = always(ask, Kind.REFUSED, closed=AN_HOUR)
     assert talk(client)[2] is ConnectionResetError
     with pytest.raises(ConnectionRefusedError):
@@ -226,7 +226,7 @@ def test_a_sandbox_may_end_while_it_refuses(ask: Ask) -> None:
 
 
 def test_no_answer_and_a_slow_one(ask: Ask) -> None:
-    """A request hangs until its client gives up, or is dropped; a drip is whole in the end, in more time."""
+    """A request hangs until its client gives up, or is dropped; a dripped answer is complete in the end, but later."""
     assert talk(always(ask, Kind.HANG), timeout=0.2) == (b"", b"", TimeoutError)
     assert talk(always(ask, Kind.HANG, hang=0.05)) == (b"", b"", ConnectionResetError)
     client = always(ask, Kind.DRIP)
@@ -253,7 +253,7 @@ def test_the_same_seed_throws_the_same_faults(ask: Ask) -> None:
 
 
 def test_faults_are_counted_and_can_be_changed(ask: Ask) -> None:
-    """The sandbox says how often it threw what, and what it throws can be changed while it runs."""
+    """The sandbox reports how often it threw each fault, and its faults can be changed while it runs."""
     client = always(ask, Kind.ERROR_503)
     client.get("/Campaigns")
     client.get("/Campaigns")
@@ -267,7 +267,7 @@ def test_faults_are_counted_and_can_be_changed(ask: Ask) -> None:
 
 
 def test_a_request_goes_wrong_only_so_often_in_a_row(ask: Ask) -> None:
-    """However high the rate, a client that asks often enough is answered; each request counts for itself."""
+    """However high the rate, a client that retries often enough is answered; each request counts for itself."""
     client = always(ask, Kind.ERROR_500, most_in_a_row=2)
     asked = ["/Campaigns", "/Actions/x", "/Campaigns", "/Actions/x", "/Campaigns", "/Actions/x", "/Campaigns"]
     assert [client.get(path).status_code for path in asked] == [500, 500, 500, 500, 200, 404, 500]
@@ -297,7 +297,7 @@ def test_what_is_refused_is_not_done(ask: Ask) -> None:
 
 
 def test_what_a_fault_would_not_change_is_not_hit(ask: Ask) -> None:
-    """One action has no pages, so no wrong link to a further one, and nothing is counted."""
+    """A single action has no pages, so it gets no wrong link to another one, and nothing is counted."""
     client = always(ask, Kind.NEXT_ELSEWHERE)
     action_id = client.world.truth()["Id"][0].as_py()
     assert client.get(f"/Actions/{action_id}").json()["Id"] == action_id

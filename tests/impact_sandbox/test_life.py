@@ -11,12 +11,12 @@ from tests.impact_sandbox.conftest import Ask, Row
 
 
 def small() -> World:
-    """Give a world of some 800 actions."""
+    """Return a world of some 800 actions."""
     return World(days=70, per_day=12)
 
 
 def by_id(world: World) -> dict[str, Row]:
-    """Give the truth by action."""
+    """Return the truth by action."""
     return {row["Id"]: row for row in world.truth().to_pylist()}
 
 
@@ -55,7 +55,7 @@ def test_history_is_independent_of_its_length() -> None:
 
 
 def test_arrival() -> None:
-    """Conversions arrive through each day, as many as are asked for, split by share."""
+    """Conversions arrive through each day, as many as requested, split by share."""
     world = World(days=30, per_day=10)
     start = world.truth().num_rows
     for _ in range(10):
@@ -66,7 +66,7 @@ def test_arrival() -> None:
 
 
 def test_order_of_dates() -> None:
-    """Click, event, creation, locking and clearing follow one another; nothing is from the future."""
+    """Click, event, creation, locking and clearing come in this order; nothing is from the future."""
     world = small()
     for row in world.truth().to_pylist():
         dates = [datetime.fromisoformat(row[f"{name}Date"]) for name in ("Referring", "Event", "Creation", "Locking")]
@@ -77,7 +77,7 @@ def test_order_of_dates() -> None:
 
 
 def test_shares_of_lives() -> None:
-    """About one action in seven is modified and one in twelve reversed; what is not reversed ends approved."""
+    """About one action in seven is modified and one in twelve reversed; the others end approved."""
     world = World(days=200, per_day=20)
     rows = world.truth().to_pylist()
     old = [row for row in rows if datetime.fromisoformat(row["LockingDate"]) <= world.now]
@@ -92,7 +92,7 @@ def test_shares_of_lives() -> None:
 
 
 def test_money_adds_up_over_time() -> None:
-    """At any time items add up to their action, and deltas and intended amounts are those of its changes."""
+    """At any time items add up to their action, and deltas and intended amounts match its changes."""
     world = World(days=40, per_day=15)
     last: dict[str, Row] = {}
     for _ in range(30):
@@ -161,7 +161,7 @@ def test_default_locking() -> None:
 
 @pytest.mark.parametrize("since", [None, datetime(2026, 1, 10, tzinfo=UTC)])
 def test_campaign_joins(since: datetime | None) -> None:
-    """A campaign that joins brings its history, or begins when it is said to, and leaves the others alone."""
+    """A campaign that joins brings its history, or begins when told to, and does not affect the others."""
     world = World(days=30, per_day=10)
     before = by_id(world)
     world.add_campaign(Campaign(id="3000", name="Late", share=1, since=since))

@@ -1,4 +1,4 @@
-"""Lists: the envelope, paging, filters, and each record the same wherever it is told."""
+"""Lists: the envelope, paging, filters, and each record the same wherever it appears."""
 
 from decimal import Decimal
 from urllib.parse import quote
@@ -81,7 +81,7 @@ def test_pages(ask: Ask) -> None:
 
 
 def test_page_beyond_last(standing: Client) -> None:
-    """A page beyond the last is an empty list that still tells the total."""
+    """A page beyond the last is an empty list that still reports the total."""
     body = standing.get("/Actions", CampaignId="1000", Page="9").json()
     assert body["Actions"] == []
     assert int(body["@total"]) > 0
@@ -166,7 +166,7 @@ def test_item_truth_is_what_is_served(standing: Client) -> None:
 
 
 def test_data_is_awkward(standing: Client) -> None:
-    """The data holds what breaks naive loaders: non-ASCII, quotes, leading zeros, empty and odd values."""
+    """The data contains what breaks naive loaders: non-ASCII, quotes, leading zeros, empty and odd values."""
     rows = standing.world.truth().to_pylist()
 
     def has(name: str, part: str) -> bool:
@@ -191,7 +191,7 @@ def test_empty_campaign(ask: Ask) -> None:
 
 
 def test_date_header_is_the_clock(ask: Ask) -> None:
-    """The Date header tells the world's clock."""
+    """The Date header carries the world's clock."""
     client = ask()
     client.world.advance(days=1, seconds=5)
     assert client.get("/Campaigns").headers["Date"] == "Fri, 16 Jan 2026 12:00:05 GMT"

@@ -54,21 +54,21 @@ def test_longest_range(standing: Client) -> None:
 
 
 def test_plus_unescaped(standing: Client) -> None:
-    """An offset whose plus sign was not encoded is no date."""
+    """An offset whose plus sign was not encoded is not a date."""
     query = "CampaignId=1000&StartDate=2026-01-01T00:00:00+00:00&EndDate=2026-01-02T00:00:00Z"
     response = standing.http.get(f"{standing.base}/Actions?{query}")
     assert [error["Field"] for error in response.json()["Errors"]] == ["StartDate"]
 
 
 def test_parameter_twice(standing: Client) -> None:
-    """A parameter that is sent twice is refused, as when a next-page link gets its parameters again."""
+    """A parameter that is sent twice is refused, for example when parameters are added to a next-page link again."""
     response = standing.http.get(f"{standing.base}/Actions?CampaignId=1000&CampaignId=1000")
     assert response.status_code == 400
     assert response.json()["Errors"][0]["Field"] == "CampaignId"
 
 
 def test_too_many_matches(ask: Ask) -> None:
-    """More than ten pages of matches are refused without a field, in words that name the total if so ruled."""
+    """More than ten pages of matches are refused without a field, in words that name the total if the rules say so."""
     client = ask(World(days=8, per_day=4000))
     refused = client.get("/Actions", CampaignId="1000", PageSize="2000")
     assert refused.status_code == 400
@@ -106,7 +106,7 @@ def test_unknown_path(standing: Client) -> None:
 
 
 def test_method(standing: Client) -> None:
-    """Only the list of actions is written to, and only by PUT and DELETE."""
+    """Only the list of actions accepts writes, and only by PUT and DELETE."""
     for method, path in (("PUT", "/Campaigns"), ("DELETE", "/Actions/1000.4636.1"), ("POST", "/Actions")):
         assert standing.http.request(method, standing.base + path, data={"ActionId": "x"}).status_code == 405
 
@@ -119,7 +119,7 @@ def test_version_header(standing: Client) -> None:
 
 
 def test_xml(standing: Client) -> None:
-    """Who does not accept JSON gets XML, unless the path ends in .json."""
+    """A client that does not accept JSON gets XML, unless the path ends in .json."""
     accept = {"Accept": "*/*"}
     response = standing.http.get(f"{standing.base}/Campaigns", headers=accept)
     assert response.headers["Content-Type"] == "application/xml"

@@ -1,4 +1,4 @@
-"""Each rule plays another reading of what the API's sources leave open."""
+"""Each rule selects another reading of what the API's sources leave open."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,14 @@ from tests.impact_sandbox.conftest import Ask, Client, Row
 
 
 def approvals(world: World, days: int) -> dict[str, Row]:
-    """Give the actions whose state became APPROVED within some days."""
+    """Return the actions whose state became APPROVED within some days."""
     before = {row["Id"] for row in world.truth().to_pylist() if row["State"] != "PENDING"}
     world.advance(days=days)
     return {r["Id"]: r for r in world.truth().to_pylist() if r["State"] == "APPROVED" and r["Id"] not in before}
 
 
 def test_typed_wire(ask: Ask) -> None:
-    """The typed wire tells the same values as exact numbers, nulls and UTC timestamps with milliseconds."""
+    """The typed wire format has the same values as exact numbers, nulls and UTC timestamps with milliseconds."""
     client = ask()
     created = client.world.create(Amount="5.10", Payout="x", ClearedDate="", Extra="1")
     strings = {row["Id"]: row for row in client.actions()}
@@ -61,7 +61,7 @@ def test_null_bodies(ask: Ask) -> None:
 
 
 def test_items_key(ask: Ask) -> None:
-    """The list of items has either of two names."""
+    """The list of items has either of two keys."""
     client = ask()
     path = f"/Actions/{client.actions()[0]['Id']}/Items"
     assert "ActionItems" in client.get(path).json()
@@ -80,7 +80,7 @@ def test_shuffled(ask: Ask) -> None:
 
 
 def test_unknown_fields(ask: Ask) -> None:
-    """From an instant on, records carry fields that no document names."""
+    """From an instant on, records carry undocumented fields."""
     client = ask(rules=Rules(unknown_fields=datetime(2026, 1, 16, tzinfo=UTC)))
     action_id = client.world.create()
     names = client.world.truth().column_names
@@ -93,7 +93,7 @@ def test_unknown_fields(ask: Ask) -> None:
 
 
 def test_unknown_states(ask: Ask) -> None:
-    """Actions turn LOCKED and PAID, which the State filter for APPROVED does not find."""
+    """Actions become LOCKED and PAID, which the State filter for APPROVED does not find."""
     client = ask(World(days=90, per_day=10, rules=Rules(unknown_states=True)))
     created = client.world.create(LockingDate="2026-01-16T00:00:00-08:00")
     client.world.advance(days=2)
@@ -121,7 +121,7 @@ def test_seven_day_default_on_all(ask: Ask) -> None:
 
 
 def test_visibility_lag(ask: Ask) -> None:
-    """A created or changed row shows up to an hour late, and then tells its earlier instants."""
+    """A created or changed row shows up to an hour late, and then reports its earlier instants."""
     client = ask(World(days=3, per_day=400, rules=Rules(visibility_lag=3600)))
     world = client.world
     before = {row["Id"] for row in world.truth().to_pylist()}
@@ -241,7 +241,7 @@ def test_rules_retell(ask: Ask) -> None:
 
 
 def instants(client: Client, start: datetime, end: datetime) -> set[str]:
-    """Give the LockingDates of the actions that lock between two instants."""
+    """Return the LockingDates of the actions that lock between two instants."""
     bounds = {"LockingDateStart": f"{start:%Y-%m-%dT%H:%M:%SZ}", "LockingDateEnd": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
     return {row["LockingDate"] for row in client.actions(**bounds)}
 
@@ -250,7 +250,7 @@ def instants(client: Client, start: datetime, end: datetime) -> set[str]:
     ("precision", "reach"), [("millisecond", 0), ("second", 1), ("minute", 60), ("day", 24 * 3600)]
 )
 def test_precision(ask: Ask, precision: str, reach: int) -> None:
-    """Bounds, and the dates compared with them, are cut to a unit: a window returns all of the units it touches."""
+    """Bounds, and the dates compared with them, are cut to a unit: a window returns all units that it touches."""
     client = ask(World(days=1, per_day=0, rules=Rules(precision=precision)))  # type: ignore[arg-type]
     start = datetime(2026, 2, 3, tzinfo=UTC)
     last = (start + timedelta(seconds=reach, milliseconds=-1)).isoformat(timespec="milliseconds")
@@ -260,7 +260,7 @@ def test_precision(ask: Ask, precision: str, reach: int) -> None:
 
 
 def test_exclusive_ends(ask: Ask) -> None:
-    """The end of a range is no part of it, its start is."""
+    """The end of a range is excluded, its start is included."""
     client = ask(World(days=1, per_day=0, rules=Rules(exclusive_ends=True)))
     lock = datetime(2026, 2, 3, tzinfo=UTC)
     client.world.create(LockingDate=lock.isoformat())
@@ -270,7 +270,7 @@ def test_exclusive_ends(ask: Ask) -> None:
 
 
 def test_most_a_page(ask: Ask) -> None:
-    """Pages hold fewer actions than asked for, as the envelope says, and ten such pages are all that can be read."""
+    """Pages hold fewer actions than requested, as the envelope says, and ten such pages are all that can be read."""
     client = ask(World(days=1, per_day=0, rules=Rules(most_a_page=3)))
     for _ in range(30):
         client.world.create()
@@ -304,7 +304,7 @@ def test_refusal(ask: Ask, refusal: str, status: int, fields: list[str], *, tota
 
 
 def test_refused(ask: Ask) -> None:
-    """A campaign is refused for a reason that has nothing to do with what is asked of it."""
+    """A campaign is refused for a reason that has nothing to do with the request."""
     client = ask(rules=Rules(refused=(("1000", "Campaign 1000 is suspended"),)))
     answer = client.get("/Actions", CampaignId="1000")
     assert (answer.status_code, answer.json()["Message"]) == (400, "Campaign 1000 is suspended")
@@ -312,14 +312,14 @@ def test_refused(ask: Ask) -> None:
 
 
 def test_slow(ask: Ask) -> None:
-    """Lists by one date with many matches end in a 504, those by another are answered."""
+    """Lists by one date with many matches end in a 504; lists by another are answered."""
     client = ask(rules=Rules(slow=("locking", 3)))
     assert client.get("/Actions", CampaignId="1000", **client.ahead()).status_code == 504
     assert client.get("/Actions", CampaignId="1000").status_code == 200
 
 
 def test_total_too_high_and_listed_twice(ask: Ask) -> None:
-    """Lists that hold some actions say one more than they hold; a page lists some actions twice."""
+    """Lists that hold certain actions report one more than they hold; a page lists certain actions twice."""
     client = ask(World(days=1, per_day=0))
     odd, other = client.world.create(), client.world.create()
     client.world.rules = Rules(total_too_high=(odd,))
@@ -331,7 +331,7 @@ def test_total_too_high_and_listed_twice(ask: Ask) -> None:
 
 
 def test_broken(ask: Ask) -> None:
-    """The endpoints of some actions answer 500, those of their items included; lists hold them, others are told."""
+    """The endpoints of certain actions answer 500, those of their items too; lists and other actions are answered."""
     client = ask(World(days=1, per_day=0))
     odd, other = client.world.create(), client.world.create()
     client.world.rules = Rules(broken=(odd,))
@@ -342,7 +342,7 @@ def test_broken(ask: Ask) -> None:
 
 
 def test_lagging(ask: Ask) -> None:
-    """What a replica that lags does not know is in no list and has no endpoint; totals count the others alone."""
+    """What a lagging replica does not know is in no list and has no endpoint; totals count only the others."""
     client = ask(World(days=1, per_day=0))
     unknown, other = client.world.create(), client.world.create()
     client.world.rules = Rules(lagging=(unknown,))
@@ -355,7 +355,7 @@ def test_lagging(ask: Ask) -> None:
 
 
 def test_lagging_share(ask: Ask) -> None:
-    """A share of all actions is unknown, the same ones in lists and by themselves, until the replica has caught up."""
+    """A share of all actions is unknown, the same ones in lists and alone, until the replica has caught up."""
     client = ask(World(days=7, per_day=30))
     truth = {row["Id"] for row in client.actions()}
     client.world.rules = Rules(lagging_share=0.3)
@@ -371,7 +371,7 @@ def test_lagging_share(ask: Ask) -> None:
 
 @pytest.mark.parametrize(("alone", "status"), [("answers", 200), ("unknown", 404), ("forbidden", 403)])
 def test_unlisted_and_campaign_alone(ask: Ask, alone: Literal["answers", "unknown", "forbidden"], status: int) -> None:
-    """Campaigns are missing from the list; what their own endpoints say is another matter, and actions are told."""
+    """Campaigns are missing from the list; their own endpoints may still answer, and their actions are returned."""
     client = ask(World(days=7, per_day=30, rules=Rules(unlisted=("1000",), campaign_alone=alone)))
     body = client.get("/Campaigns").json()
     assert (body["@total"], [row["Id"] for row in body["Campaigns"]]) == ("1", ["2000"])
@@ -385,7 +385,7 @@ def test_unlisted_and_campaign_alone(ask: Ask, alone: Literal["answers", "unknow
 
 
 def test_a_campaign_that_is_closed_has_no_more_conversions() -> None:
-    """What a campaign had when it was closed lives on as it would have; nothing new comes, and its state says so."""
+    """The actions of a closed campaign live on as they would have; nothing new comes, and its state says so."""
     left_open, closed = World(days=20, per_day=10), World(days=20, per_day=10)
     closed.close_campaign("1000")
     assert [campaign.state for campaign in closed.campaigns] == ["CLOSED", "ACTIVE"]

@@ -13,7 +13,7 @@ from tests.impact_sandbox.conftest import Ask
 
 
 def test_budget(ask: Ask) -> None:
-    """Every answer tells the budget; once it is spent, all is refused with a 429 until the window turns."""
+    """Every answer reports the budget; once it is spent, every request gets a 429 until the window ends."""
     client = ask(requests_per_hour=2)
     headers = [client.get("/Campaigns").headers for _ in range(2)]
     assert [entry["X-RateLimit-Remaining"] for entry in headers] == ["1", "0"]
@@ -49,7 +49,7 @@ def test_refused_credentials_are_free(ask: Ask) -> None:
     ],
 )
 def test_header_variants(ask: Ask, variant: str, names: set[str]) -> None:
-    """The budget is told in any of the reported headers, or in none."""
+    """Any of the known headers, or none, report the budget."""
     client = ask(rules=Rules(rate_limit_headers=variant), requests_per_hour=0)  # type: ignore[arg-type]
     assert {name for name in client.get("/Campaigns").headers if "rate" in name or "retry" in name} == names
 
@@ -62,14 +62,14 @@ def test_reset_as_epoch(ask: Ask) -> None:
 
 
 def test_wrong_dates(ask: Ask) -> None:
-    """Every n-th answer, the first included, may carry the Date of a clock that is off."""
+    """Every n-th answer, the first included, may carry the Date of a wrong clock."""
     client = ask(rules=Rules(wrong_date_every=3, wrong_date_seconds=3600))
     dates = [parsedate_to_datetime(client.get("/Campaigns").headers["Date"]) for _ in range(4)]
     assert [(date - client.world.now).total_seconds() for date in dates] == [3600, 0, 0, 3600]
 
 
 def test_requests_seen(ask: Ask) -> None:
-    """The sandbox remembers what it was asked and how it answered."""
+    """The sandbox remembers each request and its answer."""
     client = ask()
     client.get("/Actions/a%2Fb", Page="1")
     assert client.sandbox.requests == [Request("GET", f"{client.base}/Actions/a%2Fb", {"Page": "1"}, 404)]
@@ -107,7 +107,7 @@ def test_replies(ask: Ask) -> None:
 
 
 def test_failing_hook(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
-    """A hook that fails is logged and answered with a 500, not taken for an answer of the API."""
+    """A hook that fails is logged and answered with a 500, and does not count as an answer of the API."""
     client = ask()
     client.sandbox.on_request = lambda request: Reply(int(request.query["none"]))
     assert client.get("/Campaigns").status_code == 500
@@ -115,7 +115,7 @@ def test_failing_hook(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_control(ask: Ask) -> None:
-    """The clock, the truth and the requests are at hand over HTTP, outside of budget and record."""
+    """The clock, the truth and the requests are available over HTTP, outside of budget and record."""
     client = ask()
     client.get("/Campaigns")
     control = httpx.Client(base_url=client.sandbox.url + "/sandbox")
@@ -156,7 +156,7 @@ def test_other_sites_have_no_control(ask: Ask, headers: dict[str, str], status: 
 
 @pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("10.0.0.1:80", 200), ("localhost", 200)])
 def test_the_api_is_asked_for_by_address(ask: Ask, host: str, status: int) -> None:
-    """A name that was made to lead here reaches no account."""
+    """A name that was made to point here reaches no account."""
     client = ask()
     assert client.http.get(f"{client.base}/Campaigns", headers={"Host": host}).status_code == status
     assert len(client.sandbox.requests) == (status == 200)
@@ -218,7 +218,7 @@ def test_serve() -> None:
 
 
 def test_the_hour_turns_with_the_clock(ask: Ask) -> None:
-    """A spent hour is over as soon as the world's clock has moved on by one; the reset counts down with it."""
+    """The hourly limit resets as soon as the world's clock has moved on by an hour; the reset counts down with it."""
     client = ask(requests_per_hour=1)
     assert client.get("/Campaigns").status_code == 200
     client.world.advance(seconds=600)

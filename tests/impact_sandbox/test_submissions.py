@@ -1,4 +1,4 @@
-"""Submissions: writes wait, take effect on completion, and report what kept them from it."""
+"""Submissions: writes wait, take effect on completion, and report what prevented it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,12 +15,12 @@ UPDATE = {"Reason": "ORDER_UPDATE"}
 
 @pytest.fixture
 def fresh(ask: Ask) -> Client:
-    """Give a client to a world whose rules and clock a test may set."""
+    """Return a client for a world whose rules and clock a test may set."""
     return ask(World(days=1, per_day=0))
 
 
 def test_queued(fresh: Client) -> None:
-    """A write is answered with the place at which its submission is told, the same in every run."""
+    """A write is answered with the link to its submission, the same in every run."""
     response = fresh.put(ActionId="x", **UPDATE)
     submission = fresh.world.submissions[0]
     assert response.json() == {"Status": "QUEUED", "QueuedUri": f"{fresh.base}/APISubmissions/{submission.batch_id}"}
@@ -38,7 +38,7 @@ def test_queued_uri(fresh: Client, end: Any) -> None:  # noqa: ANN401 - a rule
 
 @pytest.mark.parametrize("word", ["NONE", "None", "null"])
 def test_no_error(fresh: Client, word: Any) -> None:  # noqa: ANN401 - a rule
-    """That there was no error may be said in a word, once it is known."""
+    """A word may say that there was no error, once that is known."""
     fresh.world.rules = Rules(no_error=word)
     queued = fresh.put(ActionId=fresh.world.create(), **UPDATE)
     assert fresh.submission(queued)["ErrorType"] == ""
@@ -49,7 +49,7 @@ def test_no_error(fresh: Client, word: Any) -> None:  # noqa: ANN401 - a rule
 
 
 def test_stages_by_polls(fresh: Client) -> None:
-    """While the clock stands, each poll finds the next stage; the action changes with the last one."""
+    """While the clock stands, each poll shows the next stage; the action changes with the last one."""
     action_id = fresh.world.create(Amount="10.00")
     queued = fresh.put(ActionId=action_id, Amount="4", **UPDATE)
     told = [(fresh.submission(queued)["Status"], fresh.action(action_id)["Amount"]) for _ in range(4)]
@@ -57,7 +57,7 @@ def test_stages_by_polls(fresh: Client) -> None:
 
 
 def test_more_polls(ask: Ask) -> None:
-    """How many polls find the same stage is a rule; with 0 only the clock ends it."""
+    """A rule sets how many polls show the same stage; with 0 only the clock ends it."""
     client = ask(World(days=1, per_day=0, rules=Rules(submission_polls=2)))
     queued = client.put(ActionId="x", **UPDATE)
     told = [client.submission(queued)["Status"] for _ in range(5)]
@@ -68,7 +68,7 @@ def test_more_polls(ask: Ask) -> None:
 
 
 def test_stages_by_clock(ask: Ask) -> None:
-    """Stages pass with the clock, unasked, and what was told of a moment holds when the clock is set back to it."""
+    """Stages pass with the clock, without polls, and reports of an instant hold if the clock is set back to it."""
     client = ask(World(days=1, per_day=0, rules=Rules(submission_seconds=60, submission_polls=0)))
     world = client.world
     action_id = world.create(Amount="10.00")
@@ -95,7 +95,7 @@ def test_no_wait(ask: Ask) -> None:
 
 
 def test_a_jump_of_the_clock(ask: Ask) -> None:
-    """A clock that jumps processes what it passed at its own instant, before anything later."""
+    """A clock that jumps processes each write that it passed at its own instant, before anything later."""
     client = ask(World(days=1, per_day=0, rules=Rules(submission_seconds=60)))
     world = client.world
     action_id = world.create(Amount="10.00", LockingDate="2026-01-20T00:00:00-08:00")
@@ -111,7 +111,7 @@ def test_a_jump_of_the_clock(ask: Ask) -> None:
 
 
 def test_fields(fresh: Client) -> None:
-    """A submission tells what was sent and, once the action was found, whose it was."""
+    """A submission reports what was sent and, once the action was found, whose it was."""
     action_id = fresh.world.create("2000", Oid="7/7", MediaPartnerId="10017", EventCode="BUY")
     queued = fresh.delete(ActionId=action_id, DispositionCode="OTHER")
     uri = queued.json()["QueuedUri"]
@@ -140,7 +140,7 @@ def test_fields(fresh: Client) -> None:
 
 
 def test_typed_fields(fresh: Client) -> None:
-    """The typed wire tells numbers, nulls and UTC dates."""
+    """The typed wire format has numbers, nulls and UTC dates."""
     fresh.world.rules = Rules(wire="typed")
     action_id = fresh.world.create()
     queued = fresh.put(ActionId=action_id, **UPDATE)
@@ -161,7 +161,7 @@ def test_typed_fields(fresh: Client) -> None:
 
 
 def test_list(fresh: Client) -> None:
-    """The list holds every submission, the newest first, and moves none of them on."""
+    """The list holds every submission, newest first, and moves none of them on."""
     queued = [fresh.put(ActionTrackerId="2240", OrderId=str(order), **UPDATE) for order in range(3)]
     for _ in range(3):
         rows = fresh.rows("/APISubmissions")
@@ -183,7 +183,7 @@ def test_unknown_submission(fresh: Client) -> None:
 
 
 def test_scope(ask: Ask) -> None:
-    """Submissions are a scope of their own: a token may write and not see what became of it."""
+    """Submissions have their own scope: a token may write but not see the result."""
     client = ask(World(days=1, per_day=0), scopes={"Actions:write"})
     uri = client.put(ActionId="x", **UPDATE).json()["QueuedUri"]
     assert client.http.get(uri).status_code == 403
@@ -206,7 +206,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("values", MALFORMED)
 def test_malformed(desk: Client, values: dict[str, str]) -> None:
-    """A value that is not of its kind is found on processing, and nothing changes."""
+    """A value of the wrong type is found on processing, and nothing changes."""
     action_id = desk.world.create()
     before = desk.action(action_id)
     row = desk.complete(desk.put(ActionId=action_id, **UPDATE, **values))
@@ -239,7 +239,7 @@ def test_invalid(desk: Client, values: dict[str, str], code: str) -> None:
 
 
 def test_invalid_disposition_code(desk: Client) -> None:
-    """A reversal needs a code from its own list, which has not all reasons of an update."""
+    """A reversal needs a code from its own list, which lacks some reasons of an update."""
     action_id = desk.world.create()
     for code in ("BECAUSE", "ORDER_UPDATE", "PARTNER_NOT_ACTIVE"):
         queued = desk.delete(ActionId=action_id, DispositionCode=code)
@@ -248,7 +248,7 @@ def test_invalid_disposition_code(desk: Client) -> None:
 
 
 def test_unknown_action(desk: Client) -> None:
-    """An action that does not exist is reported by the submission, with all else that is wrong."""
+    """The submission reports an action that does not exist, along with everything else that is wrong."""
     row = desk.complete(desk.put(ActionId="1000.4636.1", Reason="BECAUSE", Amount="x"))
     assert (row["ErrorType"], row["ErrorReason"]) == (
         "Validation",
@@ -259,7 +259,7 @@ def test_unknown_action(desk: Client) -> None:
 
 
 def test_ambiguous_order(desk: Client) -> None:
-    """An order with two actions of one event type names neither."""
+    """An order with two actions of one event type identifies neither."""
     for _ in range(2):
         desk.world.create(Oid="twice")
     queued = desk.put(ActionTrackerId="2240", OrderId="twice", **UPDATE)
@@ -288,7 +288,7 @@ def test_locked(fresh: Client, lock: Callable[[World, str], None]) -> None:
 
 
 def test_locks_while_queued(ask: Ask) -> None:
-    """What counts is the moment of processing: an action that locks meanwhile is not changed."""
+    """The moment of processing counts: an action that locks before it is not changed."""
     client = ask(World(days=1, per_day=0, rules=Rules(submission_seconds=60)))
     early, late = (client.world.create(LockingDate=f"2026-01-15T04:0{minute}:00-08:00") for minute in (3, 2))
     queued = [client.put(ActionId=key, Amount="1", **UPDATE) for key in (early, late)]
@@ -297,7 +297,7 @@ def test_locks_while_queued(ask: Ask) -> None:
 
 
 def test_open_ended(fresh: Client) -> None:
-    """An action without a LockingDate takes changes at any time."""
+    """An action without a LockingDate accepts changes at any time."""
     action_id = fresh.world.create(LockingDate="")
     fresh.world.advance(days=400)
     assert not fresh.errors(fresh.put(ActionId=action_id, Amount="1", **UPDATE))
@@ -318,7 +318,7 @@ def test_most_modifications(ask: Ask) -> None:
 
 
 def test_outlives_rules(ask: Ask) -> None:
-    """What a write did holds when a rule retells the lives of actions, modifications counted anew."""
+    """The effect of a write holds when a rule regenerates the lives of actions; modifications are counted again."""
     client = ask(World(days=20, per_day=10, rules=Rules(submission_seconds=0, most_modifications=2)))
     row = client.locking(State="PENDING")[0]
     queued = client.put(ActionId=row["Id"], Amount="5", **UPDATE)

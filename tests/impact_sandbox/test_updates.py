@@ -35,7 +35,7 @@ BOTH = [{"Sku": "A", "SaleAmount": "10.00", "Payout": "1.00", "Quantity": "2"}, 
 
 
 def ask_world(world: World, path: str, **parameters: str) -> Row:
-    """Ask a world without a server between."""
+    """Query a world directly, without a server."""
     with world.lock:
         answer = read(world, Asked(f"/Advertisers/{world.account_sid}{path}", parameters))
     body: Row = msgspec.json.decode(b"".join(answer.body))
@@ -43,7 +43,7 @@ def ask_world(world: World, path: str, **parameters: str) -> Row:
 
 
 def feed(world: World, campaign: str = "1000", days: int = 90) -> list[Row]:
-    """Give the rows of some days up to now, oldest first."""
+    """Return the rows of some days up to now, oldest first."""
     rows: dict[str, Row] = {}
     for back in range(0, days, 45):
         end = world.now - timedelta(days=back)
@@ -54,13 +54,13 @@ def feed(world: World, campaign: str = "1000", days: int = 90) -> list[Row]:
 
 
 def rows_of(world: World, action_id: str) -> list[tuple[str, ...]]:
-    """Give what the rows of an action say of its items, oldest first."""
+    """Return what the rows of an action say of its items, oldest first."""
     names = ("Sku", "Quantity", "DeltaAmount", "DeltaPayout", "Disposition")
     return [tuple(row[name] for name in names) for row in feed(world) if row["ActionId"] == action_id]
 
 
 def derived(rows: Iterable[Row]) -> Items:
-    """Derive items from the feed: sums of deltas, the latest quantity and category; without any, it was taken off."""
+    """Derive items from the feed: sums of deltas, the latest quantity and category; one with quantity 0 was removed."""
     items: Items = {}
     for row in rows:
         key = row["ActionId"], row["Sku"]
@@ -71,7 +71,7 @@ def derived(rows: Iterable[Row]) -> Items:
 
 
 def listed(world: World, campaign: str = "1000") -> Items:
-    """Give the items that the API lists."""
+    """Return the items that the API lists."""
     return {
         (row["ActionId"], row["Sku"]): (
             Decimal(row["SaleAmount"]),
@@ -85,7 +85,7 @@ def listed(world: World, campaign: str = "1000") -> Items:
 
 
 def worth(rows: Iterable[Row]) -> dict[str, Decimal]:
-    """Sum up what rows say that actions are worth."""
+    """Sum up what actions are worth by these rows."""
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         sums[row["ActionId"]] += Decimal(row["DeltaAmount"])
@@ -93,7 +93,7 @@ def worth(rows: Iterable[Row]) -> dict[str, Decimal]:
 
 
 def amounts(world: World) -> dict[str, Decimal]:
-    """Give what the actions of the first campaign are worth."""
+    """Return what the actions of the first campaign are worth."""
     return {row["Id"]: Decimal(row["Amount"]) for row in world.truth("1000").to_pylist()}
 
 
@@ -109,7 +109,7 @@ def order(world: World) -> str:
 
 @pytest.fixture
 def world() -> World:
-    """Give a world in which each test makes its own actions."""
+    """Return a world in which each test creates its own actions."""
     return World(days=1, per_day=0)
 
 
@@ -133,14 +133,14 @@ def add_item(world: World, action_id: str, number: int) -> None:
 
 
 def remove_item(world: World, action_id: str, number: int) -> None:
-    """Take an item off."""
+    """Remove an item."""
     skus = sorted(row["Sku"] for row in world.item_truth(action_id).to_pylist())
     if skus:
         world.remove_item(action_id, skus[number % len(skus)])
 
 
 def restore(world: World, action_id: str, number: int) -> None:
-    """Restore an action that is reversed, at once if none is."""
+    """Restore a reversed action; if none is, reverse one first."""
     found = [row["Id"] for row in world.truth("1000").to_pylist() if row["State"] == "REVERSED"]
     if not found:
         world.reverse(action_id)
@@ -178,7 +178,7 @@ EDITS: dict[str, Callable[[World, str, int], object]] = {
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(EDITS)), st.integers(0, 5), st.integers(1, 48)), max_size=10))
 def test_whatever_is_done_to_actions_the_feed_adds_up(edits: list[tuple[str, int, int]]) -> None:
-    """Whatever is done to actions by hand or by writes, within one second too, the feed's sums are the items."""
+    """Whatever edits or writes do to actions, even within one second, the feed's sums are the items."""
     world = World(days=15, per_day=1)
     for edit, which, number in edits:
         pending = [row["Id"] for row in world.truth("1000").to_pylist() if row["State"] == "PENDING"]
@@ -205,7 +205,7 @@ def test_a_row_has_the_documented_fields(standing: Client) -> None:
 
 
 def test_rows_by_hand_have_the_same_fields(ask: Ask) -> None:
-    """So has a row of an action that was made by hand, whatever its text holds, in both wire formats."""
+    """The same holds for a row of a manual action, whatever its text contains, in both wire formats."""
     client = ask(World(days=1, per_day=0))
     odd = 'say "no"\\'
     action_id = client.world.create(items=[{"Sku": odd, "SaleAmount": "1E+1", "Payout": "x"}], Oid=odd, LockingDate="")
@@ -234,7 +234,7 @@ def utc(text: str) -> str:
 
 
 def test_typed_wire(ask: Ask) -> None:
-    """The typed wire tells the same values as numbers, nulls and UTC timestamps with milliseconds."""
+    """The typed wire format has the same values as numbers, nulls and UTC timestamps with milliseconds."""
     client = ask()
     strings = client.rows("/ActionUpdates", CampaignId="1000")
     client.world.rules = Rules(wire="typed")
@@ -251,7 +251,7 @@ def test_typed_wire(ask: Ask) -> None:
 
 
 def test_rows_are_written_when_an_action_is_tracked_modified_or_reversed(world: World) -> None:
-    """A change has a row for each item that it changed, with what it moved and why; approval and clearing have none."""
+    """A change has a row for each changed item, with the difference and the reason; approval and clearing have none."""
     action_id = order(world)
     tracked = [("A", "2", "10.00", "1.00", "IR_BLANK"), ("B", "1", "5.00", "0.00", "IR_BLANK")]
     assert rows_of(world, action_id) == tracked
@@ -276,7 +276,7 @@ def test_rows_are_written_when_an_action_is_tracked_modified_or_reversed(world: 
 
 
 def test_a_modification_of_no_item_has_a_row_for_each() -> None:
-    """A change of what is no item's has a row for each item that moves nothing."""
+    """A change that concerns no item has a row for each item, with zero differences."""
     world = World(days=1, per_day=0)
     action_id = order(world)
     world.modify(action_id, CustomerStatus="EXISTING")
@@ -288,7 +288,7 @@ def test_a_modification_of_no_item_has_a_row_for_each() -> None:
 
 
 def test_rows_say_when_and_in_which_state(world: World) -> None:
-    """A conversion's rows bear its CreationDate, as in the published sample; later ones the state that came of them."""
+    """A conversion's rows carry its CreationDate, as in the published sample; later ones the state after the change."""
     action_id = world.create(CreationDate="2026-01-14T01:00:00-08:00")
     world.advance(hours=1)
     world.reverse(action_id, touches=False)
@@ -297,7 +297,7 @@ def test_rows_say_when_and_in_which_state(world: World) -> None:
 
 
 def test_corrections_appear_in_the_feed(ask: Ask) -> None:
-    """What a write changes is in the feed once it is carried out, with its reason."""
+    """A write's changes are in the feed once it is carried out, with its reason."""
     client = ask(World(days=1, per_day=0))
     action_id = order(client.world)
     client.world.advance(seconds=1)
@@ -315,7 +315,7 @@ def test_corrections_appear_in_the_feed(ask: Ask) -> None:
 
 
 def test_a_change_by_hand_cancels_what_was_to_come() -> None:
-    """What would have become of an action, had it not been changed by hand, never appears."""
+    """What would have happened to an action without the manual edit never appears."""
     world = World(days=3, per_day=40)
     changed = [row["Id"] for row in world.truth("1000").to_pylist() if row["State"] == "PENDING"]
     edited = world.now
@@ -328,7 +328,7 @@ def test_a_change_by_hand_cancels_what_was_to_come() -> None:
 
 
 def test_removed_actions_have_no_rows(world: World) -> None:
-    """An action that is taken out of the API takes its rows along."""
+    """An action that is removed from the API takes its rows along."""
     action_id, other = order(world), order(world)
     (row, _) = (row for row in feed(world) if row["ActionId"] == action_id)
     world.remove(action_id)
@@ -383,7 +383,7 @@ def test_filters(standing: Client) -> None:
     ],
 )
 def test_refusals(standing: Client, parameters: dict[str, str], field: str) -> None:
-    """What the documents do not allow is refused, and the parameter is named."""
+    """What the documentation does not allow is refused, and the parameter is named."""
     refused = standing.get("/ActionUpdates", **{"CampaignId": "1000", **parameters})
     assert (refused.status_code, refused.json()["Errors"][0]["Field"]) == (400, field)
 
@@ -413,7 +413,7 @@ def test_pages(ask: Ask) -> None:
 
 
 def test_scope(ask: Ask) -> None:
-    """A token may lack the feed and nothing else, or have it alone."""
+    """A token may lack only the feed, or have only the feed."""
     without = ask(scopes=set(SCOPES) - {"ActionUpdates"})
     assert without.get("/ActionUpdates", CampaignId="1000").status_code == 403
     assert without.get("/ActionUpdates/x").status_code == 403
@@ -423,7 +423,7 @@ def test_scope(ask: Ask) -> None:
 
 
 def test_visibility_lag(ask: Ask) -> None:
-    """A change shows in the feed when it shows in the lists, and then tells its earlier instant."""
+    """A change shows in the feed when it shows in the lists, and then reports its earlier instant."""
     client = ask(World(days=1, per_day=0, rules=Rules(visibility_lag=3600)))
     action_id = order(client.world)
     recorded = client.world.now
@@ -441,14 +441,14 @@ def test_lists_of_a_replica_that_lags(world: World) -> None:
 
 
 def test_unknown_fields(world: World) -> None:
-    """From an instant on, rows carry fields that no document names, those by hand included."""
+    """From an instant on, rows carry undocumented fields, manual ones included."""
     order(world)
     world.rules = Rules(unknown_fields=world.now)
     assert [list(row) for row in feed(world)] == [[*FIELDS, "LoyaltyTier", "AttributionModel"]] * 2
 
 
 def test_rows_of_orders(world: World) -> None:
-    """An account on the level of orders has one row a change, without a Sku; it adds up to the actions."""
+    """An account on the level of orders has one row per change, without a Sku; it adds up to the actions."""
     world.rules = Rules(feed_rows="order")
     action_id = order(world)
     world.advance(seconds=1)
@@ -465,7 +465,7 @@ def test_rows_of_orders(world: World) -> None:
 
 
 def test_reversals_as_one_row(world: World) -> None:
-    """A reversal and a restoration may have one row without a Sku; the actions still add up, their items do not."""
+    """A reversal and a restoration may have one row without a Sku; actions still add up, their items do not."""
     world.rules = Rules(feed_turns="order")
     action_id = order(world)
     world.reverse(action_id)
@@ -492,7 +492,7 @@ def test_restorations_without_rows(world: World) -> None:
 
 
 def test_approvals_with_rows(world: World) -> None:
-    """An approval may have a row for each item too, at its instant, which moves nothing."""
+    """An approval may also have a row for each item, at its instant, with zero differences."""
     world.rules = Rules(feed_approvals=True)
     by_hand, by_date = order(world), order(world)
     world.approve(by_hand)
@@ -511,7 +511,7 @@ def test_approvals_with_rows(world: World) -> None:
 
 @pytest.mark.parametrize("twins", ["apart", "together"])
 def test_a_sku_listed_twice(world: World, twins: Literal["apart", "together"]) -> None:
-    """Items of one Sku have rows of their own, of which only the one that changed appears again, or one for both."""
+    """Items with the same Sku have rows of their own, and only the changed one appears again, or one row together."""
     world.rules = Rules(feed_twins=twins)
     action_id = world.create(items=[BOTH[0], BOTH[0]])
     world.advance(seconds=1)
@@ -526,7 +526,7 @@ def test_a_sku_listed_twice(world: World, twins: Literal["apart", "together"]) -
 
 @pytest.mark.parametrize("twins", ["apart", "together"])
 def test_twins_add_up(twins: Literal["apart", "together"]) -> None:
-    """However items of one Sku are told, they add up to what the list has of that Sku."""
+    """However items with the same Sku are reported, they add up to the list's items of that Sku."""
     world = World(days=60, per_day=10, rules=Rules(duplicate_skus=0.5, feed_twins=twins))
     rows = feed(world)
     lines = Counter((row["ActionId"], row["Sku"], row["UpdateDate"]) for row in rows)
@@ -544,7 +544,7 @@ def test_twins_add_up(twins: Literal["apart", "together"]) -> None:
 
 
 def test_quantities_as_deltas(world: World) -> None:
-    """Quantity may be by how much a change moved it: the sums are then the items' quantities."""
+    """Quantity may be the difference made by a change: the sums are then the items' quantities."""
     world.rules = Rules(feed_quantity="delta")
     action_id = order(world)
     world.advance(seconds=1)
@@ -559,7 +559,7 @@ def test_quantities_as_deltas(world: World) -> None:
 
 
 def test_the_quantity_of_what_was_taken_off(world: World) -> None:
-    """An item that was taken off may keep its last quantity in the feed, as one that is worth nothing any more."""
+    """A removed item may keep its last quantity in the feed, although it is worth nothing any more."""
     world.rules = Rules(feed_removed="last")
     action_id = order(world)
     world.remove_item(action_id, "A")
@@ -572,7 +572,7 @@ def test_the_quantity_of_what_was_taken_off(world: World) -> None:
 
 
 def test_late_rows(world: World) -> None:
-    """Rows may show up late, each at its own time, and then tell their earlier instants; in the end they add up."""
+    """Rows may show up late, each at its own time, and then report their earlier instants; in the end they add up."""
     world.rules = Rules(feed_lag=7200)
     action_id = world.create(items=[{"Sku": str(place), "SaleAmount": "1.00"} for place in range(20)])
     recorded, counts = world.now, set()
@@ -587,7 +587,7 @@ def test_late_rows(world: World) -> None:
 
 
 def test_old_rows_are_gone() -> None:
-    """Rows may be kept for some days alone: what changed an action before then is in no list, by no date."""
+    """Rows may be kept only for some days: what changed an action before that is in no list, by no date."""
     world = World(days=60, per_day=10)
     bounds = {"ActionDateStart": "2025-12-10T00:00:00Z", "ActionDateEnd": "2025-12-31T00:00:00Z"}
     before = ask_world(world, "/ActionUpdates", CampaignId="1000", **bounds)["ActionUpdates"]
@@ -628,7 +628,7 @@ def test_items_that_the_list_lacks() -> None:
 
 
 def test_items_under_another_sku() -> None:
-    """A share of items is told under a Sku that the list does not have, through all changes; actions still add up."""
+    """A share of items has a Sku that the list does not have, through all changes; actions still add up."""
     world = World(days=60, per_day=10, rules=Rules(feed_renames_items=0.2))
     order(world)
     rows, items = feed(world), listed(world)
@@ -639,7 +639,7 @@ def test_items_under_another_sku() -> None:
 
 
 def test_rules_of_the_feed_leave_the_lists_alone() -> None:
-    """Whatever the feed says, actions and items are the same, and without these rules so is the feed."""
+    """Whatever the feed says, actions and items are the same; without these rules the feed is the same too."""
     world = World(days=30, per_day=10)
     order(world)
     before = feed(world), world.truth(), world.item_truth()

@@ -1,4 +1,4 @@
-"""Updates and reversals: what is refused at once, and what becomes of an action."""
+"""Updates and reversals: what is refused at once, and their effect on an action."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -40,7 +40,7 @@ def ruled(client: Client, **rules: Any) -> None:  # noqa: ANN401 - any rule
 
 @pytest.fixture
 def fresh(ask: Ask) -> Client:
-    """Give a client to a world whose rules and clock a test may set."""
+    """Return a client for a world whose rules and clock a test may set."""
     return ask(World(days=1, per_day=0))
 
 
@@ -72,7 +72,7 @@ ITEM = {"ActionId": "x", **UPDATE, "Sku": "A", "Quantity": "1"}
     ],
 )
 def test_update_is_refused(desk: Client, form: dict[str, str], field: str) -> None:
-    """An update that no action could take is refused with the field at fault, and nothing is queued."""
+    """An update that is invalid for any action is refused with the field at fault, and nothing is queued."""
     queued = len(desk.world.submissions)
     response = desk.put(**form)
     assert response.status_code == 400
@@ -93,14 +93,14 @@ def test_update_is_refused(desk: Client, form: dict[str, str], field: str) -> No
     ],
 )
 def test_reversal_is_refused(desk: Client, form: dict[str, str], field: str) -> None:
-    """So is a reversal, which needs a disposition code and takes no values."""
+    """The same holds for a reversal, which needs a disposition code and takes no values."""
     response = desk.delete(**form)
     assert response.status_code == 400
     assert [error["Field"] for error in response.json()["Errors"]] == [field]
 
 
 def test_content_type(desk: Client) -> None:
-    """A body that is not form-encoded is refused, an empty one for what it lacks."""
+    """A body that is not form-encoded is refused, an empty one for what is missing."""
     url = f"{desk.base}/Actions"
     refused = desk.http.put(url, json={"ActionId": "x", **UPDATE})
     assert (refused.status_code, refused.json()["Errors"][0]["Field"]) == (415, "Content-Type")
@@ -142,7 +142,7 @@ def test_budget(ask: Ask) -> None:
 
 
 def test_xml(desk: Client) -> None:
-    """Who does not accept JSON is told of the queue in XML."""
+    """A client that does not accept JSON gets the queue's answer in XML."""
     form = {"ActionId": "x", **UPDATE}
     response = desk.http.put(f"{desk.base}/Actions", data=form, headers={"Accept": "*/*"})
     assert "<Status>QUEUED</Status><QueuedUri>/Advertisers/" in response.text
@@ -161,7 +161,7 @@ def test_seen(fresh: Client) -> None:
 
 @pytest.mark.parametrize("reply", [Reply(cut_after=0, after=True), Reply(502, b"bad gateway", after=True)])
 def test_lost_answer(fresh: Client, reply: Reply) -> None:
-    """A write may take effect though its answer breaks off or is an error; it is counted all the same."""
+    """A write may take effect although its answer breaks off or is an error; it is counted anyway."""
     action_id = two_items(fresh)
     fresh.sandbox.on_request = lambda request: reply if request.method == "PUT" else None
     form = {"ActionId": action_id, **UPDATE, "Sku": "TEE", "ItemSubTotalDelta": "-4"}
@@ -187,7 +187,7 @@ def test_lost_request(fresh: Client) -> None:
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_reasons(desk: Client, reason: str) -> None:
-    """Every documented reason is accepted, and told with the items that changed."""
+    """Every documented reason is accepted, and shown on the items that changed."""
     action_id = desk.world.create()
     assert not desk.errors(desk.put(ActionId=action_id, Reason=reason, Amount="5"))
     assert desk.items(action_id)[0]["AdjustmentReason"] == reason
@@ -195,7 +195,7 @@ def test_reasons(desk: Client, reason: str) -> None:
 
 @pytest.mark.parametrize("code", DISPOSITION_CODES)
 def test_disposition_codes(desk: Client, code: str) -> None:
-    """Every documented disposition code reverses, and is told with the items."""
+    """Every documented disposition code reverses, and is shown on the items."""
     action_id = desk.world.create()
     assert not desk.errors(desk.delete(ActionId=action_id, DispositionCode=code))
     assert desk.action(action_id)["State"] == "REVERSED"
@@ -203,7 +203,7 @@ def test_disposition_codes(desk: Client, code: str) -> None:
 
 
 def test_custom_codes(fresh: Client) -> None:
-    """Codes that the account has configured are accepted beside the documented ones, in any place."""
+    """Codes that the account has configured are accepted in addition to the documented ones, in any place."""
     ruled(fresh, custom_codes=("LOST_PARCEL",))
     action_id = fresh.world.create()
     update = fresh.put(ActionId=action_id, Reason="LOST_PARCEL", DispositionCode="LOST_PARCEL", Amount="5")
@@ -212,7 +212,7 @@ def test_custom_codes(fresh: Client) -> None:
 
 
 def test_identifiers(desk: Client) -> None:
-    """An action is found by its Id or by event type and order; all that is sent must fit it."""
+    """An action is found by its Id or by event type and order; every identifier sent must match it."""
     action_id = desk.world.create(Oid="order/1", ActionTrackerId="2241")
     other = desk.world.create(Oid="order/1")
     pair = {"ActionTrackerId": "2241", "OrderId": "order/1"}
@@ -225,7 +225,7 @@ def test_identifiers(desk: Client) -> None:
 
 
 def test_identifiers_of_generated_actions(ask: Ask) -> None:
-    """Actions that the world made are found by event type and order as well."""
+    """Generated actions are found by event type and order as well."""
     client = ask()
     row = client.locking(State="PENDING")[0]
     pair = {"ActionTrackerId": row["ActionTrackerId"], "OrderId": row["Oid"]}
@@ -248,7 +248,7 @@ def test_amount(desk: Client) -> None:
 
 
 def test_amount_of_zero_reverses(desk: Client) -> None:
-    """An Amount of 0 reverses an action that had one, and leaves one that had none as it is."""
+    """An Amount of 0 reverses an action that had one, and leaves one without an amount as it is."""
     action_id, free = two_items(desk), desk.world.create(Amount="0.00", Payout="1.00")
     for key in (action_id, free):
         assert not desk.errors(desk.put(ActionId=key, Amount="0.00", CustomerStatus="EXISTING", **UPDATE))
@@ -260,7 +260,7 @@ def test_amount_of_zero_reverses(desk: Client) -> None:
 
 
 def test_customer_status(desk: Client) -> None:
-    """CustomerStatus is set; no amount moved, so the deltas are 0 and the items stay as they were."""
+    """CustomerStatus is set; no amount changed, so the deltas are 0 and the items stay as they were."""
     action_id = two_items(desk)
     items = desk.items(action_id)
     assert not desk.errors(desk.put(ActionId=action_id, CustomerStatus="EXISTING", **UPDATE))
@@ -270,7 +270,7 @@ def test_customer_status(desk: Client) -> None:
 
 
 def test_items(desk: Client) -> None:
-    """Several items are changed at once, each by its number; the action's amounts move with them."""
+    """Several items are changed at once, each by its number; the action's amounts change with them."""
     action_id = two_items(desk)
     first = {"Sku": "A/B 1", "Amount": "16", "Category": "Grips & more"}
     second = {"Sku2": "TEE", "Quantity2": "3", "ItemSubTotalDelta2": "-2.50"}
@@ -315,7 +315,7 @@ def test_quantity(fresh: Client, *, scales: bool, told: str) -> None:
 
 @pytest.mark.parametrize(("reading", "told"), [("removes", []), ("zeroes", [("TEE", "0", "0.00", "0.00")])])
 def test_zero_quantity(fresh: Client, reading: str, told: list[tuple[str, ...]]) -> None:
-    """An item whose quantity becomes 0 is listed no more, or with nothing, as ruled; the last one reverses."""
+    """An item whose quantity becomes 0 is no longer listed, or listed with 0, as ruled; the last one reverses."""
     ruled(fresh, zero_quantity=reading)
     action_id = two_items(fresh)
     assert not fresh.errors(fresh.put(ActionId=action_id, **UPDATE, Sku="TEE", Quantity="0"))
@@ -340,7 +340,7 @@ def test_amount_beside_sku(fresh: Client) -> None:
 
 
 def test_first_of_a_sku(desk: Client) -> None:
-    """Of a Sku that an action lists twice, the first item is changed."""
+    """If an action lists a Sku twice, the first item is changed."""
     action_id = desk.world.create(items=[{"Sku": "A", "SaleAmount": "5.00"}, {"Sku": "A", "SaleAmount": "6.00"}])
     assert not desk.errors(desk.put(ActionId=action_id, **UPDATE, Sku="A", Amount="1"))
     assert [line[2] for line in lines(desk, action_id)] == ["1.00", "6.00"]
@@ -360,7 +360,7 @@ def test_reset(desk: Client) -> None:
 
 
 def test_reset_what_the_world_changed(ask: Ask) -> None:
-    """RESET gives an action that the world modified what it was recorded with."""
+    """RESET restores what an action modified by the world was recorded with."""
     client = ask(World(days=40, per_day=12))
     changed = [row for row in client.locking(State="PENDING") if row["Amount"] != row["IntendedAmount"]]
     action_id = changed[0]["Id"]
@@ -384,7 +384,7 @@ def test_second_reversal(fresh: Client, reading: str, code: str) -> None:
 
 
 def test_update_of_a_reversed_action(fresh: Client) -> None:
-    """A reversed action takes no updates, unless ruled that an amount restores it at its intended rate."""
+    """A reversed action takes no updates, unless a rule says that an amount restores it at its intended rate."""
     action_id = two_items(fresh)
     fresh.complete(fresh.delete(ActionId=action_id, DispositionCode="OTHER"))
     assert fresh.errors(fresh.put(ActionId=action_id, **UPDATE, Amount="12")) == "SANDBOX_ACTION_REVERSED"
@@ -412,7 +412,7 @@ def test_unchanged(fresh: Client, *, touches: bool) -> None:
 
 @pytest.mark.parametrize("touches", [True, False])
 def test_reversal_touches(fresh: Client, *, touches: bool) -> None:
-    """Whether reversals and restorations by the API move the last-updated date is the rule for all of them."""
+    """One rule says whether reversals and restorations by the API move the last-updated date."""
     ruled(fresh, reversal_touches=touches)
     action_id = two_items(fresh)
     for write in ({"Amount": "0", **UPDATE}, {"Reason": "RESET"}):

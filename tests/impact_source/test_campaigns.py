@@ -1,4 +1,4 @@
-"""The list of campaigns comes back short, or empty: what the warehouse holds is read on, and verified."""
+"""The list of campaigns comes back incomplete, or empty: what the warehouse holds is still read and verified."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hide(one: Account, *unlisted: str, alone: Alone = "answers") -> None:
 
 
 def dissolve(one: Account) -> None:
-    """Refuse the actions of campaign 2000, as of one that there is not."""
+    """Refuse the actions of campaign 2000, as if it did not exist."""
     body = b'{"Status":"ERROR","Message":"No such campaign","Errors":[{"Field":"CampaignId","Message":"unknown"}]}'
 
     def refuse(request: Request) -> Reply | None:
@@ -57,7 +57,7 @@ _FIRST = ((BOTH, "answers"), (("2000",), "unknown"))
     [pytest.param(*said, marks=[] if said in _FIRST else [pytest.mark.long]) for said in _SAYING],
 )
 def test_campaigns_that_the_list_lacks_are_read_on(account: Make, unlisted: tuple[str, ...], alone: Alone) -> None:
-    """Whatever the API says of a campaign by itself, its actions are asked for; a note names it."""
+    """Whatever the API says of a campaign by id, its actions are requested; a note names it."""
     one = synced(account)
     hide(one, *unlisted, alone=alone)
     summary = one.sync()
@@ -81,7 +81,7 @@ def test_verify_compares_campaigns_that_the_list_lacks(account: Make) -> None:
 
 
 def test_a_campaign_that_is_gone_is_kept_and_named(account: Make) -> None:
-    """Where the API says that a campaign does not exist and refuses its actions, nothing fails and nothing is lost."""
+    """If the API says that a campaign does not exist and refuses its actions, nothing fails and nothing is lost."""
     one = synced(account)
     held = {id_ for id_, row in one.held().items() if row["campaign_id"] == "2000"}
     hide(one, "2000", alone="unknown")
@@ -100,7 +100,7 @@ def test_a_campaign_that_is_gone_is_kept_and_named(account: Make) -> None:
 
 
 def test_a_campaign_that_may_not_be_read_is_a_failure(account: Make) -> None:
-    """Where the API does not say that a campaign is gone, but refuses its actions, the run ends with exit code 4."""
+    """If the API does not say that a campaign is gone, but refuses its actions, the run ends with exit code 4."""
     one = synced(account)
     hide(one, "2000", alone="forbidden")
     dissolve(one)
@@ -117,7 +117,7 @@ def test_a_first_run_without_campaigns_says_what_may_be_wrong(account: Make) -> 
 
 
 def test_a_campaign_can_be_named_although_the_list_lacks_it(account: Make) -> None:
-    """`--campaign` asks for it by itself; one that there is not is still a usage error."""
+    """`--campaign` requests it by id; one that does not exist is still a usage error."""
     one = account(days=5, per_day=4)
     hide(one, *BOTH)
     one.sync(Ask(("2000",)), start_date=one.world.now - timedelta(days=40))

@@ -24,7 +24,7 @@ def other() -> Iterator[object]:
 
 
 def pipeline_of(one: Account) -> dlt.Pipeline:
-    """A pipeline as a user writes it; its database is not called after the dataset."""
+    """A pipeline as a user writes it; its database is not named after the dataset."""
     one.path = one.folder / "mine.duckdb"
     return dlt.pipeline("mine", destination=dlt.destinations.duckdb(str(one.path)), dataset_name="impact")
 
@@ -101,7 +101,7 @@ def test_another_accounts_warehouse_is_refused(account: Make) -> None:
     "refresh", ["drop_data", *(pytest.param(how, marks=pytest.mark.long) for how in ("drop_resources", "drop_sources"))]
 )
 def test_a_refresh_reads_everything_anew(account: Make, refresh: TRefreshMode) -> None:
-    """`refresh` of `pipeline.run` empties the tables, so that run reads all of the account, and later ones go on."""
+    """`refresh` of `pipeline.run` empties the tables, so that run reads the complete account; later ones continue."""
     one = account(days=60, per_day=5)
     pipeline_of(one).run(impact(one.settings()))
     one.world.advance(days=3)
@@ -113,7 +113,7 @@ def test_a_refresh_reads_everything_anew(account: Make, refresh: TRefreshMode) -
 
 
 def test_items_refuse_a_refresh(account: Make) -> None:
-    """Emptying what `impact()` has noted of items would lose it, so `impact_items` says how to refresh."""
+    """Emptying what `impact()` has recorded about items would lose it, so `impact_items` says how to refresh."""
     one = account(days=20, per_day=2)
     pipeline_of(one).run(impact(one.settings()))
     with pytest.raises(Exception, match="impact_items cannot be refreshed"):
@@ -124,7 +124,7 @@ def test_items_refuse_a_refresh(account: Make) -> None:
 
 
 def test_a_date_is_a_whole_day(account: Make) -> None:
-    """`since` and `until` as dates read from the first instant of the one to the last of the other."""
+    """`since` and `until` as dates mean the first instant of one to the last of the other."""
     one = account(days=20, per_day=5)
     day = (one.world.now - timedelta(days=4)).date()
     for since, until in ((day, day), (day.isoformat(), day.isoformat())):

@@ -1,4 +1,4 @@
-"""How a warehouse is asked: one dialect over bare names, whatever the warehouse speaks."""
+"""How a warehouse is queried: one dialect over bare names, whatever the warehouse uses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
     ],
 )
 def test_a_query_is_rendered_for_postgres(sql: str, sent: str) -> None:
-    """Bare names are named in full, but for those that the query defines; parameters stay."""
+    """Bare names get their full form, except those that the query defines; parameters stay."""
     capabilities = dlt.destinations.postgres().capabilities()
     client = Mock(capabilities=capabilities, make_qualified_table_name=lambda name: f'"impact"."{name}"')
     assert transpile(sql, client) == sent
@@ -53,7 +53,7 @@ def test_instants_are_read_in_utc() -> None:
 
 
 def test_names_texts_and_instants_are_quoted() -> None:
-    """Nothing in a value ends the text that it is part of."""
+    """Nothing in a value ends the text that contains it."""
     assert quote('a "b"') == '"a ""b"""'
     assert literal("it's") == "'it''s'"
     assert instant(_NOON) == "cast('2026-01-02T12:00:00+00:00' as timestamp with time zone)"

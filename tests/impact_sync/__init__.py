@@ -1,1 +1,1 @@
-"""The `impact` command and what stands behind each of its verbs."""
+"""The `impact` command and the code behind each of its verbs."""

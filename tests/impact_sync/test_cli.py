@@ -1,4 +1,4 @@
-"""The `impact` command as a user runs it: in a process of its own, with its exit codes and messages."""
+"""The `impact` command as a user runs it: in its own process, with its exit codes and messages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_check_says_that_all_is_well(account: Make) -> None:
     ],
 )
 def test_check_names_the_scope_that_is_missing(account: Make, scopes: set[str], lacks: str) -> None:
-    """A token that may not read something is told apart from a wrong one."""
+    """A token that may not read something is distinguished from a wrong one."""
     output = clean(impact("check", env=environment(account(scopes=scopes))), 2)
     assert re.search(rf"{lacks}.*failed.*scope", output)
 
@@ -67,12 +67,12 @@ def test_sync_and_status_tell_what_they_did(account: Make) -> None:
 
 
 def test_a_dry_run_reads_and_writes_nothing(account: Make) -> None:
-    """`--dry-run` shows the windows and their least cost for the list of campaigns alone, and leaves no file."""
+    """`--dry-run` shows the windows and their least cost for only the list of campaigns, and leaves no file."""
     one = account()
     one.start = None
     output = clean(impact("sync", "--dry-run", env=environment(one)), 0)
     assert "At least 51 requests" in output
-    assert len(one.sandbox.requests) == 1 + 2  # more answers tell the time, as this clock is not the sandbox's
+    assert len(one.sandbox.requests) == 1 + 2  # more answers give the time, as this clock is not the sandbox's
     assert not one.path.exists()
 
 
@@ -141,7 +141,7 @@ def test_what_the_user_can_mend_is_said_in_a_line(
 
 
 def test_unreadable_configuration_is_said_in_a_line(account: Make) -> None:
-    """A config file that is no TOML is named, without a traceback."""
+    """A config file that is not TOML is named, without a traceback."""
     one = account(days=1, per_day=0)
     (one.folder / ".dlt").mkdir()
     (one.folder / ".dlt" / "config.toml").write_text("[sources.impact\nbase_url = ")
@@ -149,13 +149,13 @@ def test_unreadable_configuration_is_said_in_a_line(account: Make) -> None:
 
 
 def test_since_over_three_years_back_reads_what_there_is_and_says_so(account: Make) -> None:
-    """The API's horizon is told, not hidden."""
+    """The API's horizon is reported, not hidden."""
     output = clean(impact("sync", "--since", "2015-01-01", env=environment(account())), 0)
     assert "goes back three years" in output
 
 
 def kill_amid_items(one: Account) -> None:
-    """Kill `impact items` when it has sent some requests."""
+    """Kill `impact items` once it has sent some requests."""
     with subprocess.Popen([IMPACT, "items"], env=environment(one), stderr=subprocess.DEVNULL) as run:
 
         def kill(request: Request) -> None:
@@ -205,7 +205,7 @@ def test_a_failed_run_leaves_its_row_and_moves_no_cursor(account: Make) -> None:
 
 @pytest.mark.parametrize(("how", "code"), KILLS)
 def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: signal.Signals, code: int) -> None:
-    """Killed amid a backfill and started again, it does not begin anew, and ends true."""
+    """Killed during a backfill and started again, it does not start over, and ends true."""
     one = account(days=60, per_day=100)
     one.start = None
     env = environment(one, SOURCES__IMPACT__PACKAGE_ROWS="1000")
@@ -213,7 +213,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(account: Make, how: sign
     started = threading.Event()
 
     def kill(_: Request) -> None:
-        """Strike once a package has landed and reading goes on."""
+        """Strike once a package has landed and reading continues."""
         started.wait()
         if len(one.sandbox.requests) == 45:
             state["run"].send_signal(how)
@@ -245,7 +245,7 @@ def test_help_is_instant_and_teaches() -> None:
 
 @pytest.mark.long
 def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path) -> None:
-    """`impact sandbox` prints a shell script: sync from it, move its clock, sync again although the hour was spent."""
+    """`impact sandbox` prints a shell script: sync from it, move its clock, sync again despite the hourly limit."""
     switches = ["--days", "10", "--per-day", "5", "--closed", "2000", "--odd-items", "1"]
     with subprocess.Popen(
         [IMPACT, "sandbox", "--port", "0", *switches],

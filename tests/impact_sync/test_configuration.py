@@ -1,4 +1,4 @@
-"""Configuration as people write it, and surroundings as they have them: it works, or one line says what to change."""
+"""Configuration and environments as people have them: they work, or one line says what to change."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def configure(one: Account, text: str, name: str = "config.toml") -> None:
 def test_a_key_that_nothing_reads_is_named_with_the_right_one(
     account: Make, text: str, variables: dict[str, str], says: str
 ) -> None:
-    """A misspelt key, section or variable ends with 2 before anything is asked of the API."""
+    """A misspelt key, section or variable ends with 2 before anything is requested from the API."""
     one = account(days=1, per_day=0)
     configure(one, text)
     assert says in clean(impact("sync", env=environment(one, **variables)), 2)
@@ -79,7 +79,7 @@ def test_other_sections_of_a_dlt_project_are_none_of_our_business(account: Make)
 
 
 def test_a_date_without_quotes_is_a_date(account: Make) -> None:
-    """TOML has dates of its own; they bound a sync like quoted ones."""
+    """TOML has its own dates; they bound a sync like quoted ones."""
     one = account(days=60, per_day=1)
     one.start = None
     configure(one, "[sources.impact]\nstart_date = 2026-01-10\n")
@@ -89,7 +89,7 @@ def test_a_date_without_quotes_is_a_date(account: Make) -> None:
 
 
 def test_our_defaults_rank_below_the_users_configuration(account: Make) -> None:
-    """What the user configures of dlt in a file holds, though we prefer something else."""
+    """What the user configures for dlt in a file applies, though we prefer something else."""
     one = account(days=1, per_day=1)
     configure(one, '[runtime]\nlog_level = "INFO"\n[load]\ndelete_completed_jobs = false\n')
     code = (
@@ -116,7 +116,7 @@ def test_a_load_id_in_every_row_does_not_make_every_row_a_changed_one(account: M
 
 
 def test_missing_credentials_say_where_they_were_looked_for(account: Make) -> None:
-    """The files are named, those that are not there too, and the one that has what is missing, or lies further up."""
+    """The files are named, including missing ones, and the one that has the setting, or lies further up."""
     one = account(days=1, per_day=0)
     env = {k: v for k, v in environment(one).items() if k != "SOURCES__IMPACT__ACCOUNT_SID"}
     said = clean(impact("check", env=env), 2)
@@ -134,7 +134,7 @@ def test_missing_credentials_say_where_they_were_looked_for(account: Make) -> No
 
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_a_file_that_is_no_toml_is_named(account: Make, start: str) -> None:
-    """A broken file is named with its line, and with what some editors put at its start."""
+    """A broken file is reported with its line, and with the byte order mark that some editors put at its start."""
     one = account(days=1, per_day=0)
     configure(one, f"{start}[sources.impact]\npage_size = 2000{'' if start else ' x'}\n")
     said = clean(impact("check", env=environment(one)), 2)
@@ -144,7 +144,7 @@ def test_a_file_that_is_no_toml_is_named(account: Make, start: str) -> None:
 
 
 def test_blanks_around_credentials_are_not_part_of_them(account: Make) -> None:
-    """A newline, a blank or a byte order mark around a value does not make it a wrong one."""
+    """A newline, a blank or a byte order mark around a value does not make it wrong."""
     one = account(days=1, per_day=0)
     sid, token, url = one.sandbox.account_sid, one.sandbox.auth_token, one.sandbox.url
     own = {
@@ -183,13 +183,13 @@ def test_ranges_of_addresses_in_no_proxy_do_no_harm(account: Make) -> None:
     one = account(days=1, per_day=0)
     variables = {"NO_PROXY": "10.0.0.0/8,::1,fd00::/8,.cluster.local", "HTTPS_PROXY": "127.0.0.1:1"}
     url = {"SOURCES__IMPACT__BASE_URL": "https://api.invalid", "SOURCES__IMPACT__MAX_WAIT": "0 seconds"}
-    ended = CliRunner().invoke(main, ["check"], env=environment(one, **url, **variables))  # repeats without waiting
+    ended = CliRunner().invoke(main, ["check"], env=environment(one, **url, **variables))  # retries without waiting
     assert (ended.exit_code, "ConnectError" in ended.output) == (4, True), ended.output
 
 
 @pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.long)])
 def test_names_that_an_output_cannot_show_are_shown_by_their_codes(account: Make, encoding: str) -> None:
-    """A campaign called `Café 日本` on a terminal of another time is no reason to fail once everything has landed."""
+    """A campaign called `Café 日本` on a terminal of another encoding is no reason to fail once all has landed."""
     one = account(days=2, per_day=2, campaigns=(Campaign(id="1000", name="Café 日本"),))
     env = environment(one, PYTHONIOENCODING=encoding)
     done = subprocess.run([IMPACT, "sync"], env=env, capture_output=True, check=False)

@@ -35,7 +35,7 @@ def test_what_agrees_is_said_to_agree(account: Make) -> None:
 
 
 def test_what_differs_is_marked(account: Make) -> None:
-    """A change at impact.com that was not synced yet shows in the column it is in, on both levels."""
+    """A change at impact.com that was not synced yet shows in its column, on both levels."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create(Amount="100.00")
     sku = world.world.item_truth(action).to_pylist()[0]["Sku"]
@@ -47,7 +47,7 @@ def test_what_differs_is_marked(account: Make) -> None:
 
 
 def test_one_item_is_asked_for_by_its_sku(account: Make) -> None:
-    """With --sku one item is asked for by itself, whatever signs its Sku is made of."""
+    """With --sku one item is requested by itself, whatever characters its Sku has."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create()
     world.world.set_item(action, "a/b c%20?", SaleAmount="1.00")
@@ -60,7 +60,7 @@ def test_one_item_is_asked_for_by_its_sku(account: Make) -> None:
 
 
 def test_what_only_one_side_knows_is_said(account: Make) -> None:
-    """Before any sync, after a removal at the source, and for an id that nobody knows, the reason is told."""
+    """Before any sync, after a removal at the source, and for an id that nobody knows, the reason is given."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS[:1])
     action = world.world.create()
     output = shown(world, 1, action)

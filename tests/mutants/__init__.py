@@ -1,1 +1,1 @@
-"""Mutation testing: whether a mistake in the modules that decide about truth and money is noticed."""
+"""Mutation testing: whether a mistake in the modules that decide about truth and money is detected."""

@@ -1,12 +1,12 @@
-"""Whether the tests notice mistakes: `python -m tests.mutants [--again] [part of a module's path ...]`.
+"""Whether the tests detect mistakes: `python -m tests.mutants [--again] [part of a module's path ...]`.
 
-mutmut makes one small mistake at a time in a module and runs the tests that reach it. Here it does so module by
-module, in a copy of the tree (`.mutants/`), with the tests that `modules.py` names. Fails where less than 90 % of a
-module's mutants are noticed, or where one survives that `survivors.toml` does not explain. `--again` tries only what
-survived the last time, with the tests as they are now.
+mutmut makes one small mistake at a time in a module and runs the tests that reach it. Here it does so module by module,
+in a copy of the tree (`.mutants/`), with the tests that `modules.py` names. Fails if less than 90 % of a module's
+mutants are detected, or if one survives that `survivors.toml` does not explain. `--again` tries only the survivors of
+the last time, with the current tests.
 
-mutmut leaves decorated functions (properties among them) and what is outside of functions as it is. A mistake in the
-words of a message is no mistake of this kind: such mutants are counted apart and need not be noticed.
+mutmut does not change decorated functions (including properties) or code outside of functions. A mistake in the words
+of a message does not count: such mutants are counted separately and need not be detected.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ process_isolation = "forkserver"
 """
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SENTENCE = 2
-"""Blanks in a text that is a sentence, and no value that the code compares with."""
+"""Blanks mark a text as a sentence, not a value that the code compares with."""
 _OF_MESSAGE = re.compile(r"msg = |_log\.")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake: in which function, the lines that it changed, and what became of them."""
+    """A mistake: its function, the lines that it changed, and the result."""
 
     function: str
     was: str
@@ -74,7 +74,7 @@ def _texts(code: str) -> list[str]:
 
 
 def _copy(module: str, folder: Path) -> None:
-    """Make a tree of the module's own, with mutmut's configuration; the tests in it are those of now."""
+    """Make a separate tree for the module, with mutmut's configuration and the current tests."""
     left_out = shutil.ignore_patterns("__pycache__", ".*")
     for name in (*_PACKAGES, "tests"):
         shutil.copytree(_ROOT / name, folder / Path(name).name, ignore=left_out, dirs_exist_ok=True)
@@ -83,12 +83,12 @@ def _copy(module: str, folder: Path) -> None:
 
 
 def _in_copy(module: str) -> str:
-    """Where a module is in the copy. mutmut takes paths for names, so that packages have to be at its root."""
+    """Where a module is in the copy. mutmut uses paths as names, so packages have to be at its root."""
     return str(Path(*Path(module).parts[1:]))
 
 
 def _codes(folder: Path, module: str) -> dict[str, int | None]:
-    """What became of each mutant, by mutmut's name for it."""
+    """The result of each mutant, by mutmut's name for it."""
     meta = json.loads((folder / "mutants" / f"{_in_copy(module)}.meta").read_text())
     return dict(meta["exit_code_by_key"])
 
@@ -132,7 +132,7 @@ def _explained() -> dict[str, set[Mutant]]:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Try the modules that are named, or all; 1 where a mutant is not accounted for."""
+    """Try the named modules, or all; 1 if a mutant is not accounted for."""
     wanted = [one for one in arguments if one != "--again"]
     modules = [module for module in MODULES if not wanted or any(part in module for part in wanted)]
     explained, failed, began = _explained(), False, time.monotonic()

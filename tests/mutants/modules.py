@@ -1,4 +1,4 @@
-"""The modules in which a mistake costs rows or money, each with the quickest tests that should notice it."""
+"""The modules in which a mistake costs rows or money, each with the quickest tests that should detect it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _SOURCE, _SYNC = "sources/impact_source", "pipelines/impact_sync"
 
 
 def _tested(module: str, *more: str, tests: str = "", slow: str = "") -> dict[str, tuple[str, ...]]:
-    """Tests lie where the module does: `test_<module>.py`, or what `tests` names, and `more` beside it.
+    """Tests are where the module is: `test_<module>.py`, or those that `tests` names, and `more` beside it.
 
-    `slow` is a test among them that takes seconds.
+    `slow` marks tests among them that take seconds.
     """
     path = Path("tests", *Path(module).parts[1:])
     files = [f"{path.parent}/{name}.py" for name in (tests or f"test_{path.name}", *more)]
@@ -18,9 +18,9 @@ def _tested(module: str, *more: str, tests: str = "", slow: str = "") -> dict[st
 
 
 MODULES: dict[str, tuple[str, ...]] = {
-    # Which instants are asked for: a gap loses rows.
+    # Which instants are requested: a gap loses rows.
     **_tested(f"{_SOURCE}/plan/windows"),
-    # How a window that is too full is cut: what no part holds is lost.
+    # How a window that is too full is cut: rows in no part are lost.
     **_tested(f"{_SOURCE}/plan/narrowing", "test_cuts"),
     **_tested(f"{_SOURCE}/plan/cuts", "test_narrowing"),
     **_tested(f"{_SOURCE}/plan/splitting"),
@@ -37,14 +37,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/api/headers", "test_protocol_answers", tests="test_protocol"),
     # Texts become amounts and dates. (`columns` declares their types and decides nothing.)
     **_tested(f"{_SOURCE}/rows/cells", "test_parse"),
-    # The hour's requests: too many, and the API refuses the account's other users.
+    # The hourly limit: beyond it, the API refuses the account's other users too.
     **_tested(f"{_SOURCE}/api/quota"),
     **_tested(f"{_SOURCE}/api/budget", tests="test_quota"),
-    # When an action that the API does not know is asked for again.
+    # When an action that the API does not know is requested again.
     **_tested(f"{_SOURCE}/plan/gone"),
-    # What could not be read: named, and asked for again by the next run.
+    # What could not be read: reported, and requested again by the next run.
     **_tested(f"{_SOURCE}/actions/unread"),
-    # What a run should have met and has not: asked for by itself.
+    # What a run should have met and has not: requested by itself.
     **_tested(f"{_SOURCE}/actions/watch"),
     # Pages are fetched ahead: each once, and in order.
     **_tested(f"{_SOURCE}/actions/prefetch"),
@@ -54,7 +54,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/impact_source/api/test_clock.py::test_a_clock_is_believed_as_far_as_answers_and_our_own_agree",
         "tests/impact_source/api/test_clock.py::test_a_later_answer_shows_how_far_the_clock_had_run_ahead",
     ),
-    # What is asked for in a file of corrections.
+    # What a file of corrections requests.
     **_tested(f"{_SYNC}/corrections/plan/request", slow="test_a_query_in_the_warehouse_asks"),
     # Answers that arrived before a run was killed: whose they are.
     **_tested(f"{_SOURCE}/items/spool"),
@@ -63,9 +63,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/verify/judge"),
     # How files land in a table: a key twice, or not at all.
     **_tested(f"{_SYNC}/warehouse/duckdb/merge", slow="test_a_load_that_needs_more_memory_gets_it"),
-    # What left, what may take effect yet, and who may send: money is moved once.
+    # What was sent, what may still take effect, and who may send: money is changed once.
     **_tested(f"{_SYNC}/corrections/journal/table", tests="test_journal"),
-    # Whether an action is still what was agreed to, and whether it shows what was asked.
+    # Whether an action is still what was agreed to, and whether it shows what was requested.
     **_tested(f"{_SYNC}/corrections/live"),
     # Every version that was seen, with the interval it held.
     **_tested(f"{_SYNC}/warehouse/history", tests="test_history_rules"),

@@ -1,4 +1,4 @@
-"""An account for programs that are started in environments of their own."""
+"""An account for programs that run in their own environments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Environment:
-    """An environment with the source's own requirements, and nothing of ours."""
+    """An environment with the source's own requirements and nothing of ours."""
     return Environment(tmp_path / "environment", requirements())
 
 

@@ -1,4 +1,4 @@
-"""Environments without a download: distributions of the running one, seen by an interpreter of a test's own."""
+"""Environments without a download: distributions of the running one, visible to a test's own interpreter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def requirements() -> list[str]:
 
 
 class Environment:
-    """An empty environment that has what the requirements name, and what that requires."""
+    """An empty environment that has what the requirements name, and their own requirements."""
 
     def __init__(self, folder: Path, needs: Iterable[str]) -> None:
         venv.create(folder, symlinks=True, with_pip=False)
@@ -46,12 +46,12 @@ class Environment:
                 link.symlink_to(Path(str(found.locate_file(top))))
 
     def install(self, wheel: Path) -> None:
-        """Install a wheel; what it requires is there."""
+        """Install a wheel; its requirements are there."""
         command = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install", "--quiet"]
         subprocess.run([*command, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
 
     def run(self, *command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of this environment in a folder, with nothing configured but `env`."""
+        """Run a program of this environment in a folder, configured only by `env`."""
         plain = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
         return subprocess.run(
             [str(self.bin / command[0]), *command[1:]],

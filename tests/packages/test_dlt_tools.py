@@ -20,7 +20,7 @@ DLT = str(Path(sys.executable).with_name("dlt"))
 def test_dlt_describes_the_last_run_in_the_folder_that_is_logged(account: Callable[..., Account]) -> None:
     """`dlt pipeline impact info` and `trace`, given the folder that `impact -v sync` logs, show state and loads.
 
-    `dlt.attach` finds the tables by what is configured.
+    `dlt.attach` finds the tables through the configuration.
     """
     world = account(days=2, per_day=2)
     said = clean(impact("-v", "sync", env=environment(world)), 0)
@@ -34,7 +34,7 @@ def test_dlt_describes_the_last_run_in_the_folder_that_is_logged(account: Callab
 
 
 def _dlt(*arguments: str) -> str:
-    """What dlt's own command says."""
+    """The output of dlt's own command."""
     env = os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false"}
     return clean(subprocess.run([DLT, *arguments], env=env, capture_output=True, text=True, check=False), 0)
 

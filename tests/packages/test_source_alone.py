@@ -1,4 +1,4 @@
-"""The folder `impact_source`, copied into a dlt project as `dlt init` copies one, needs nothing else of ours."""
+"""The folder `impact_source`, copied into a dlt project as `dlt init` does, needs nothing else of ours."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SOURCE = ROOT / "sources" / "impact_source"
 
 
 def test_its_requirements_are_those_of_the_project() -> None:
-    """Each line of its `requirements.txt` stands in pyproject, bounds and all."""
+    """Each line of its `requirements.txt` is in pyproject, including its bounds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(map(Requirement, requirements())) <= set(map(Requirement, project["dependencies"]))
 
 
 def test_its_requirements_name_all_that_it_imports() -> None:
-    """A library that a module imports has a line, so that an upgrade of dlt's own requirements takes none away."""
+    """A library that a module imports has a line, so that an upgrade of dlt's own requirements does not remove it."""
     imported = {
         name.partition(".")[0]
         for path in SOURCE.rglob("*.py")
@@ -34,7 +34,7 @@ def test_its_requirements_name_all_that_it_imports() -> None:
     } - set(sys.stdlib_module_names)
     known = packages_distributions()
     named = {Requirement(line).name for line in requirements()}
-    assert {known[name][0] for name in imported} == named - {"duckdb"}  # which the script that is copied along uses
+    assert {known[name][0] for name in imported} == named - {"duckdb"}  # used by the script that is copied along
 
 
 def _absolute(node: ast.AST) -> list[str]:

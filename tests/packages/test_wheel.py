@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_the_wheel_holds_our_packages_with_all_that_they_read_and_nothing_else(wheel: Path) -> None:
-    """Every file of the three packages is in the wheel, but for caches and pictures, and no other folder is."""
+    """Every file of the three packages is in the wheel, except caches and pictures, and no other folder is."""
     names = {name for name in ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
     folders = [ROOT / "sources" / "impact_sandbox", ROOT / "sources" / "impact_source", ROOT / "pipelines/impact_sync"]
     assert {folder.name for folder in folders} == PACKAGES
@@ -45,7 +45,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Environm
 def test_the_installed_commands_work_in_an_empty_folder(
     installed: Environment, sandbox: dict[str, str], tmp_path: Path
 ) -> None:
-    """Installed from the wheel, `impact` checks, syncs, reports and shows its demo where nothing of the tree is."""
+    """Installed from the wheel, `impact` checks, syncs, reports and shows its demo where nothing of the tree exists."""
     folder = tmp_path / "empty"
     folder.mkdir()
     for verb, left in (("check", None), ("sync", "impact_warehouse.duckdb"), ("report", "impact-report.html")):

@@ -63,7 +63,7 @@ def test_a_failure_is_one_line_and_the_exit_code(account: Make) -> None:
 
 
 def test_a_run_that_stops_early_is_no_failure_to_a_schedule(account: Make) -> None:
-    """Where the hour's requests are spent, the schedule says nothing and the next run goes on."""
+    """If the hourly limit is reached, the schedule says nothing and the next run continues."""
     world = account(days=5, per_day=3, requests_per_hour=5)
     own = environment(world, SOURCES__IMPACT__REQUESTS_PER_HOUR="5", SOURCES__IMPACT__MAX_WAIT="0 seconds")
     assert run([str(IMPACT), "sync"], own).returncode == 3
@@ -89,7 +89,7 @@ def test_a_program_that_keeps_the_file_open_is_heard_of(account: Make) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_systemd_takes_the_timer_and_the_service(tmp_path: Path) -> None:
-    """`systemd-analyze verify` finds nothing wrong with the units, but for the path of this machine's command."""
+    """`systemd-analyze verify` finds nothing wrong with the units, except the path of this machine's command."""
     for name in ("impact-sync.service", "impact-sync.timer"):
         unit = (SCHEDULES / name).read_text()
         unit = unit.replace("/opt/impact-sync/.venv/bin/impact", str(IMPACT)).replace("User=impact\n", "")
@@ -102,7 +102,7 @@ def test_systemd_takes_the_timer_and_the_service(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not IMPACT.with_name("hadolint").exists(), reason="hadolint is not shipped for this machine")
 def test_the_container_file_is_as_the_linter_wants_it() -> None:
-    """Hadolint has nothing to say of the container file, and what it copies is there."""
+    """Hadolint does not complain about the container file, and what it copies exists."""
     done = run([str(IMPACT.with_name("hadolint")), str(SCHEDULES / "Containerfile")], dict(os.environ))
     assert (done.returncode, done.stdout) == (0, "")
     root = SCHEDULES.parent.parent
@@ -112,7 +112,7 @@ def test_the_container_file_is_as_the_linter_wants_it() -> None:
 
 @pytest.mark.long
 def test_the_workflow_s_shell_runs(account: Make) -> None:
-    """The sync step of the GitHub Actions workflow, run by the shell, fills the warehouse; 3 is no failure there."""
+    """The sync step of the GitHub Actions workflow, run by the shell, fills the warehouse; 3 is not a failure there."""
     world = account(days=5, per_day=3)
     workflow = yaml.safe_load((SCHEDULES / "github-actions.yml").read_text())
     assert set(workflow["jobs"]["sync"]["env"]) >= {"SOURCES__IMPACT__ACCOUNT_SID", "SOURCES__IMPACT__AUTH_TOKEN"}
@@ -129,7 +129,7 @@ def test_the_workflow_s_shell_runs(account: Make) -> None:
 
 @pytest.mark.long
 def test_losing_the_working_folder_between_runs_does_not_matter(account: Make) -> None:
-    """A runner that keeps nothing but the warehouse goes on from where the last run got to."""
+    """A runner that keeps only the warehouse continues from where the last run got to."""
     world = account(days=10, per_day=4)
     for day in range(3):
         world.world.advance(days=day)
@@ -141,7 +141,7 @@ def test_losing_the_working_folder_between_runs_does_not_matter(account: Make) -
 
 
 def test_the_arithmetic_of_a_larger_machine_can_be_run_again() -> None:
-    """Twice the accounts take twice the processor; a page that is smaller takes more requests."""
+    """Twice as many accounts take twice the processor time; a smaller page takes more requests."""
     script = str(SCHEDULES / "capacity.py")
     hours = []
     for accounts in ("1000", "2000"):

@@ -1,1 +1,1 @@
-"""What tests share: accounts with a sandbox and a warehouse, commands in processes of their own, Postgres."""
+"""What tests share: accounts with a sandbox and a warehouse, commands in their own processes, Postgres."""

@@ -1,4 +1,4 @@
-"""A sandbox account, a warehouse of its own, and the comparison of the two."""
+"""A sandbox account, its warehouse, and the comparison of the two."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AS_WRITES_GO: dict[str, Any] = {
         "no_error",
     )
 }
-"""Rules that only writes and submissions go by."""
+"""Rules that concern only writes and submissions."""
 _MONEY = {
     "client_cost",
     "payout",
@@ -62,7 +62,7 @@ def snake(field: str) -> str:
 
 
 def typed(name: str, text: str | None) -> object:
-    """What a text of the API means in the column `name`, by rules written down independently of the source."""
+    """The value of an API text in the column `name`, by rules written independently of the source."""
     if text in (None, ""):
         return None
     if name in _MONEY:
@@ -79,7 +79,7 @@ def own_clock(world: World, off: timedelta = timedelta(0)) -> Callable[[], datet
 
 
 def refusal() -> Reply:
-    """The answer to a question that matches too much."""
+    """The answer to a query with too many matches."""
     return Reply(400, json.dumps({"Status": "ERROR", "Message": "Too many records"}).encode())
 
 
@@ -97,7 +97,7 @@ class Account:
     ) -> None:
         self.world, self.sandbox, self.folder, self._templates = world, sandbox, folder, templates
         self.attempts = 8
-        """How often a request is sent that may succeed yet."""
+        """How often a request that may still succeed is sent."""
         self.start = start
         """Where syncs begin; None for as far back as the API goes."""
         self.path = folder / "impact_warehouse.duckdb"
@@ -105,8 +105,7 @@ class Account:
     def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting
         """Settings for this account."""
         own: dict[str, Any] = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
-        # Items cost a request an action: only tests about them ask for any.
-        # Three years of windows without an action cost more than all else: only tests about them read so far back.
+        # Items cost a request per action: only tests about them request any.
         usual = {
             "base_url": self.sandbox.url,
             "page_size": 2_000,
@@ -122,9 +121,9 @@ class Account:
         return sync(self.settings(**changes), ask)
 
     def first_sync(self, **changes: Any) -> None:  # noqa: ANN401 - any setting
-        """Have the warehouse that a first sync of this account leaves: synced once, then copied.
+        """Provide the warehouse that a first sync of this account leaves: synced once, then copied.
 
-        For tests that begin after it: no request of it reaches the sandbox where it is a copy.
+        For tests that begin after it: with a copy, none of its requests reaches the sandbox.
         """
         assert not self.path.exists()
         template = self._templates / self._mark(self.settings(**changes)) if self._templates else None
@@ -132,7 +131,7 @@ class Account:
             shutil.copy(template, self.path)
             return
         self.sync(**changes)
-        if template and self.path.exists():  # elsewhere on Postgres
+        if template and self.path.exists():  # Postgres has no template
             copy = template.with_suffix(f".{os.getpid()}")
             shutil.copy(self.path, copy)
             copy.replace(template)  # in one step: other workers look for it
@@ -154,13 +153,13 @@ class Account:
         return items(self.settings(**changes), max_requests)
 
     def item_requests(self) -> list[str]:
-        """Ids of the actions whose items were asked for, in order, since the last call."""
+        """Ids of the actions whose items were requested, in order, since the last call."""
         sent = [request.path.split("/") for request in self.sandbox.requests]
         self.sandbox.requests.clear()
         return [unquote(parts[4]) for parts in sent if parts[3] == "Actions" and parts[5:6] == ["Items"]]
 
     def held_items(self) -> dict[tuple[str, str], dict[str, object]]:
-        """Every item of the warehouse by action and Sku, all columns but `synced_at` and dlt's own."""
+        """Every item of the warehouse by action and Sku, all columns except `synced_at` and dlt's own."""
         with self.opened() as connection:
             sql = "select * exclude (synced_at, removed) from impact.action_items"
             rows = connection.execute(sql).to_arrow_table().to_pylist()
@@ -199,7 +198,7 @@ class Account:
 
     @contextmanager
     def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse, to spoil something in it."""
+        """The warehouse, to damage something in it."""
         with duckdb.connect(str(self.path)) as connection:
             connection.execute("use impact_warehouse.impact")
             yield connection
@@ -210,13 +209,13 @@ class Account:
             return connection.execute(sql).fetchall()
 
     def held(self) -> dict[str, dict[str, object]]:
-        """Every action of the warehouse by id, all columns but `synced_at`."""
+        """Every action of the warehouse by id, all columns except `synced_at`."""
         with self.opened() as connection:
             rows = connection.execute("select * exclude (synced_at) from impact.actions").to_arrow_table().to_pylist()
         return {row["id"]: row for row in rows}
 
     def truth_but(self, *ids: str) -> dict[str, dict[str, object]]:
-        """The truth without some actions, which need not be such that they can be typed."""
+        """The truth without some actions, which may be impossible to type."""
         rows = [row for row in self.world.truth().to_pylist() if row["Id"] not in ids]
         return {row["Id"]: {snake(f): typed(snake(f), text) for f, text in row.items()} for row in rows}
 
@@ -241,7 +240,7 @@ class Account:
         self.assert_history_true("actions", "action_history", "id")
 
     def assert_history_true(self, table: str, history: str, *key: str) -> None:
-        """Open versions are the rows as they stand; the intervals of a row neither overlap nor are empty."""
+        """Open versions equal the rows; the intervals of a row neither overlap nor are empty."""
         with self.opened() as connection:
             if not connection.execute("from duckdb_tables() where table_name = ?", [history]).fetchall():
                 return
@@ -262,8 +261,8 @@ class Account:
 on_postgres_first = pytest.mark.parametrize(
     "warehouse", ["postgres", pytest.param("duckdb", marks=pytest.mark.long)], indirect=True
 )
-"""For what takes long, or what other tests say of DuckDB already."""
+"""For tests that take long, or whose behaviour other tests check on DuckDB already."""
 on_duckdb_first = pytest.mark.parametrize(
     "warehouse", ["duckdb", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
-"""For what takes long, and is written in SQL that both share."""
+"""For tests that take long and whose SQL both share."""

@@ -1,6 +1,7 @@
-"""The `impact` command, run to its end as a process of its own.
+"""The `impact` command, run to its end in its own process.
 
-It is forked from a process that has imported what every command imports: that takes longer than most commands do.
+The process is forked from one that has imported what every command imports: importing takes longer than most commands
+do.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from tests.support.account import Account
 
 IMPACT = str(Path(sys.executable).parent / "impact")
-"""The command as it is installed."""
+"""The command as installed."""
 HERE = Path(__file__).parents[2]
-"""The tree: where a process of its own finds the tests' modules."""
+"""The tree: where a separate process finds the tests' modules."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.preloaded"])
 
@@ -36,7 +37,7 @@ def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
             "SOURCES__IMPACT__AUTH_TOKEN": one.sandbox.auth_token,
             "SOURCES__IMPACT__PAGE_SIZE": "2000",
             "SOURCES__IMPACT__RETRY_WAIT": "0",
-            "SOURCES__IMPACT__ITEMS_MAX_REQUESTS": "0",  # only tests about items ask for any
+            "SOURCES__IMPACT__ITEMS_MAX_REQUESTS": "0",  # only tests about items request any
         }
         if one.start:
             own["SOURCES__IMPACT__START_DATE"] = one.start.isoformat()
@@ -46,7 +47,7 @@ def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
 def impact(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     with TemporaryDirectory() as folder:
-        outputs = [os.path.join(folder, name) for name in ("stdout", "stderr")]  # noqa: PTH118 - to be pickled
+        outputs = [os.path.join(folder, name) for name in ("stdout", "stderr")]  # noqa: PTH118 - must be picklable
         told = (arguments, dict(os.environ if env is None else env), str(Path.cwd()), outputs)
         process = _FORKS.Process(target=_command, args=told)
         process.start()
@@ -70,7 +71,7 @@ def clean(result: subprocess.CompletedProcess[str], code: int) -> str:
 
 
 def _command(arguments: Sequence[str], env: dict[str, str], folder: str, outputs: Sequence[str]) -> None:
-    """Be the command: with its folder, its environment and its streams."""
+    """Become the command: with its folder, its environment and its streams."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

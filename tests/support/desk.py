@@ -1,4 +1,4 @@
-"""Accounts whose actions are corrected, and the files that ask for it."""
+"""Accounts whose actions are corrected, and the files that request it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Desk:
         return self.account.settings(**({"poll_interval": timedelta(0), "actor": "Finance"} | changes))
 
     def plan(self, *lines: str, skip_invalid: bool = False, **changes: Any) -> Plan:  # noqa: ANN401 - any setting
-        """Plan these lines, a minute later: the sandbox's clock stands, and what came before took its time by ours."""
+        """Plan these lines, a minute later: the sandbox's clock stands, while what came before took time by ours."""
         self.world.advance(seconds=60)
         return plan(self.settings(**changes), Source(self.ask(*lines)), skip_invalid=skip_invalid)
 
@@ -68,7 +68,7 @@ class Desk:
         return {one.line: one.problem for one in self.plan(*lines, **changes).invalid}
 
     def apply(self, plan_id: str, *, limit_amount: Any = None, **changes: Any) -> Applied:  # noqa: ANN401 - any setting
-        """Apply a plan. That takes its time by our clock while the sandbox's stands: what is to be over needs more."""
+        """Apply a plan. That takes time by our clock while the sandbox's stands: what has to be over needs more."""
         return apply(self.settings(**changes), plan_id, limit_amount=limit_amount)
 
     def journal(self, columns: str = "status, outcome", where: str = "true") -> list[tuple[Any, ...]]:
@@ -81,7 +81,7 @@ class Desk:
 
     @property
     def writes(self) -> list[Request]:
-        """What the sandbox received of changes, whatever became of them."""
+        """The changes that the sandbox received, whatever became of them."""
         return self.sandbox.writes
 
     def shown(self, action_id: str) -> Row:

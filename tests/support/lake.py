@@ -11,7 +11,7 @@ from impact_sync.lake.place import Lake
 
 OURS = {"account", "row_hash"}
 OF_THE_WAREHOUSE = "schema_versions"  # says which release wrote it, and nothing of the account
-HIDDEN = {"removed", "resolved"}  # mark what is to be deleted; always NULL
+HIDDEN = {"removed", "resolved"}  # these mark what is to be deleted; always NULL
 
 
 def assert_published(warehouse: Path, lake: Lake) -> None:

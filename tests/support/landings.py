@@ -1,4 +1,4 @@
-"""Load packages that are given, landed without an API."""
+"""Given load packages, landed without an API."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ ACTION_1 = {
 
 
 def batch(*fields: dict[str, str], arrived: float = 1.0, reading: Reading = UPDATED) -> Batch:
-    """An answer that arrived so many seconds after noon, of actions that differ from the usual one in these fields."""
+    """An answer that arrived so many seconds after noon, with usual actions except for these fields."""
     read_at = NOW + arrived * SECOND
     records = Reader(ACTION).read(json.dumps([ACTION_1 | one for one in fields]).encode(), read_at)
     return Batch(reading, records, read_at, arrived)
 
 
 class Given:
-    """One load package that is given."""
+    """One given load package."""
 
     def __init__(self, *landings: Landing) -> None:
         self._landings = landings
 
     def package(self, state: State) -> Iterator[Landing]:
-        """It."""
+        """The package."""
         state["account"] = "an account"
         yield from self._landings
 

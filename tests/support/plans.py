@@ -1,4 +1,4 @@
-"""An instant that plans begin from, and where cursors and windows lie around it."""
+"""An instant that plans start from, and where cursors and windows lie around it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 SETTINGS = Settings("sid", "token")
 HORIZON = Window(NOW - 1000 * DAY, NOW)
 SIZE = 10
-"""Rows a page."""
+"""Rows per page."""
 FIT = SIZE * PAGES_MAX
 """Rows that one window may hold."""
 LOCKS = Reading("1000", Pass.LOCKING, Window(NOW, NOW + 40 * DAY))

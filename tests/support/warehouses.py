@@ -1,4 +1,4 @@
-"""The warehouse that is configured, whichever it is, and the comparison of it with an account."""
+"""The configured warehouse, whichever it is, and its comparison with an account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.account import Account
 
 
 def query(sql: str) -> list[tuple[Any, ...]]:
-    """Rows of whatever warehouse is configured; `{name}` is a table by its full name."""
+    """Rows of whatever warehouse is configured; `{name}` is a table's full name."""
     with open_pipeline(read_only=True) as pipeline, pipeline.sql_client() as client:
         names = {*texts(), *pipeline.default_schema.tables, "corrections"}
         text = sql.format_map({name: client.make_qualified_table_name(name) for name in names})
@@ -19,7 +19,7 @@ def query(sql: str) -> list[tuple[Any, ...]]:
 
 
 def held(table: str) -> list[dict[str, Any]]:
-    """Rows of a table, less what is not the API's."""
+    """Rows of a table, without our own columns."""
     with open_pipeline(read_only=True) as pipeline:
         columns = [c for c in pipeline.default_schema.get_table_columns(table) if not c.startswith("_dlt")]
     rows = query(f"select {', '.join(columns)} from {{{table}}}")

@@ -1,1 +1,1 @@
-"""Upgrades: a warehouse that each release has written is taken over by today's program, and nothing is lost."""
+"""Upgrades: today's program takes over a warehouse from each release, and nothing is lost."""

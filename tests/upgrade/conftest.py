@@ -1,4 +1,4 @@
-"""Warehouses as a release left them, beside the account that they were synced from."""
+"""Warehouses as a release left them, with the account that they were synced from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RELEASES = sorted(folder.name for folder in HERE.iterdir() if (folder / "names.j
 class Takeover:
     """A copy of what a release left, and the account, at the instant of the release's last command.
 
-    It is read as it lies there: opening it as the program does would migrate it.
+    It is read directly: opening it as the program does would migrate it.
     """
 
     def __init__(self, account: Account, cast: Cast, server: str | None) -> None:
@@ -55,7 +55,7 @@ class Takeover:
 
 
 def journal_file(folder: Path) -> Path:
-    """The file beside a database at a Postgres server, as the program looks for it."""
+    """The file for a database on a Postgres server, as the program looks for it."""
     destination = postgres.destination(RunLock("impact"))
     return beside(dlt.pipeline("impact", destination=destination, pipelines_dir=str(folder)))
 
@@ -68,7 +68,7 @@ def release(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def takeover(release: Path, warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Takeover]:
-    """What the release left in the warehouse that is configured."""
+    """What the release left in the configured warehouse."""
     path, server = tmp_path / "warehouse.duckdb", os.environ.get("DESTINATION__POSTGRES__CREDENTIALS")
     if server is None:
         monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(path))
@@ -91,7 +91,7 @@ def takeover(release: Path, warehouse: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def _send(sandbox: Sandbox, request: dict[str, Any]) -> None:
-    """A request of the release that changed the account, once more."""
+    """Repeat a request of the release that changed the account."""
     answer = httpx.request(
         request["method"],
         sandbox.url + request["path"],

@@ -1,7 +1,7 @@
-"""Have a release write the warehouses that later ones are tested with: `python -m tests.upgrade.make COMMIT VERSION`.
+"""Has a release write the warehouses for later tests: `python -m tests.upgrade.make COMMIT VERSION`.
 
-Checks the release out, makes its environment from its own lock, plays the story at its own sandbox with its own
-commands, into DuckDB and into Postgres, and keeps what it wrote in the folder of its version, beside this.
+Checks the release out, creates its environment from its own lock file, plays the story on its own sandbox with its own
+commands, into DuckDB and into Postgres, and stores the result in a folder named after its version, beside this file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def main(commit: str, version: str) -> None:
-    """Check a release out, make its environment, keep what it writes."""
+    """Check a release out, create its environment, store what it writes."""
     with TemporaryDirectory() as folder:
         tree, work = Path(folder, "tree"), Path(folder, "work")
         _run("git", "worktree", "add", "--detach", str(tree), commit)
@@ -35,7 +35,7 @@ def main(commit: str, version: str) -> None:
 
 
 def write_warehouses(tree: Path, work: Path, kept: Path) -> None:
-    """Have the release in `tree` write both warehouses in folders of `work`, and keep them."""
+    """Have the release in `tree` write both warehouses in folders of `work`, and store them."""
     kept.mkdir()
     with postgres.serving() as server:
         address = postgres.new_database(server)

@@ -1,4 +1,4 @@
-"""Play the story with the release whose environment runs this, and write down what changed the account: see `make`."""
+"""Plays the story with the release of the running environment, and records what changed the account: see `make`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 from tests.upgrade.story import PLAN, START_DATE, WORLD, Cast, live
 
-_SANDBOX = "impact_sandbox" if find_spec("impact_sandbox") else "sources.impact_sandbox"  # as the first release has it
+_SANDBOX = "impact_sandbox" if find_spec("impact_sandbox") else "sources.impact_sandbox"  # as in the first release
 _IMPACT = str(Path(sys.executable).parent / "impact")
 _CHANGES = ("PUT", "DELETE")
 
 
 def main(target: Path) -> None:
-    """Play all chapters in this folder; `target` gets the requests of each that an account changes by."""
+    """Play all chapters in this folder; `target` gets the requests of each that change the account."""
     sandbox_package = import_module(_SANDBOX)
     world = sandbox_package.World(**WORLD)
     told: list[list[dict[str, Any]]] = []

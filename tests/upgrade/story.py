@@ -1,4 +1,4 @@
-"""The life of one small account, told to each release when it is made and to today's program when it takes over.
+"""The life of one small account, played for each release when it is made and for today's program at the takeover.
 
 Imports nothing of ours: the sandbox that plays it may be a release's own. Releases have played what is written here:
 add at the end, and change nothing else.
@@ -23,7 +23,7 @@ _ITEMS = (
 
 @dataclass(frozen=True)
 class Chapter:
-    """What is run once the account has changed: commands with the exit codes they end with, files that they name."""
+    """What to run once the account has changed: commands with their exit codes, and the files that they name."""
 
     commands: tuple[tuple[int, tuple[str, ...]], ...]
     files: dict[str, str] = field(default_factory=dict)
@@ -42,13 +42,13 @@ class Cast:
     moved: str = ""
     """One whose amount and items change, twice."""
     gone: str = ""
-    """One that the API stops to know."""
+    """One that the API stops returning."""
     odd: str = ""
     """One with items that cannot be read."""
 
 
 def live(world: Any, cast: Cast) -> Iterator[Chapter]:  # noqa: ANN401 - a release's own
-    """Change the account chapter by chapter; each is yielded when its commands are to be run."""
+    """Change the account chapter by chapter; yields each chapter when its commands are to run."""
     sync = (0, ("sync",))
     cast.total, cast.items, cast.fraud, cast.later, cast.moved, cast.gone = (
         world.create(items=_ITEMS, Note=f"number {number}") for number in range(6)

@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 
 def add_former_name(tables: Tables) -> Iterable[str]:
-    """A step as one would be written: a new column gets what another one holds."""
+    """A step as it would be written: a new column gets the values of another."""
     if "campaigns" in tables.columns:
         name = tables.qualified("campaigns")
         yield f"alter table {name} add column if not exists former_name text"
@@ -53,12 +53,12 @@ def rows(sql: str, steps: Sequence[Step] = STEPS) -> list[tuple[Any, ...]]:
 
 
 def test_steps_follow_one_another() -> None:
-    """Numbers have no gap: which steps a warehouse needs is told by its version alone."""
+    """Numbers have no gap: the version alone decides which steps a warehouse needs."""
     assert [step.version for step in STEPS] == list(range(FIRST + 1, SCHEMA_VERSION + 1))
 
 
 def test_a_warehouse_is_migrated_when_it_is_opened(account: Make, warehouse: str) -> None:
-    """Steps change tables and cursors once, and say so; what they did is there for every later run."""
+    """Steps change tables and cursors once, and say so; their effect is there for every later run."""
     one = account(days=3, per_day=4)
     one.sync()
     names = rows("select name from impact.campaigns order by id")
@@ -76,7 +76,7 @@ def test_a_warehouse_is_migrated_when_it_is_opened(account: Make, warehouse: str
 
 
 def test_a_step_that_is_killed_has_not_begun(account: Make, warehouse: str) -> None:
-    """Killed in the middle of the second of two steps, the first stands; the next run takes the second again."""
+    """Killed in the middle of the second of two steps, the first stands; the next run repeats the second."""
     account(days=3, per_day=4).sync()
     with pytest.raises(Killed), open_pipeline(steps=[*LATER, Step(SCHEMA_VERSION + 2, break_off)]):
         pytest.fail("the step was not run")
@@ -87,7 +87,7 @@ def test_a_step_that_is_killed_has_not_begun(account: Make, warehouse: str) -> N
 
 
 def test_a_warehouse_of_a_later_release_is_refused(account: Make) -> None:
-    """Whoever would misread it neither reads nor writes it: exit 2, and what to install."""
+    """A program that would misread it neither reads nor writes it: exit 2, and what to install."""
     one = account(days=3, per_day=4)
     one.sync()
     with open_pipeline(steps=LATER):
@@ -107,7 +107,7 @@ def test_whoever_only_reads_does_not_migrate(account: Make) -> None:
 
 
 def test_a_new_warehouse_gets_the_version(account: Make, warehouse: str) -> None:
-    """From its first run on, also if that ends early; a run that lands nothing leaves nothing behind."""
+    """From its first run on, even if that ends early; a run that lands nothing leaves nothing."""
     with open_pipeline():
         pass
     with pytest.raises(ConfigurationError, match="there is no warehouse yet"):
@@ -125,5 +125,5 @@ def _land_and_stop(pipeline: dlt.Pipeline) -> None:
 
 
 def test_the_program_says_its_schema_version() -> None:
-    """`impact --version` shows what it writes, beside what it is."""
+    """`impact --version` shows the schema version that it writes, beside its own."""
     assert clean(impact("--version"), 0).endswith(f"(warehouse schema version {SCHEMA_VERSION})\n")

@@ -1,4 +1,4 @@
-"""Today's program goes on with what a release left, in DuckDB and in Postgres, as if it had been at work all along."""
+"""Today's program continues from what a release left, in DuckDB and in Postgres, as if it had always been running."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEPT = (
 
 
 def test_a_sync_goes_on_where_the_release_stopped(takeover: Takeover) -> None:
-    """Every row and every version is still there; only what is new, may be late or had failed is asked for."""
+    """Every row and every version is still there; only what is new, may be late or had failed is requested."""
     world, cast, account = takeover.world, takeover.cast, takeover.account
     held = {row[0]: row[1:] for row in takeover.rows("select id, state, amount, payout from impact.actions")}
     truth = {id_: (row["state"], row["amount"], row["payout"]) for id_, row in account.truth().items()}
@@ -83,7 +83,7 @@ def test_corrections_stand_as_the_release_left_them(takeover: Takeover) -> None:
 def test_the_journal_file_of_a_server_is_found(
     release: Path, warehouse: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The file that remembers what left has the name that the release gave it: it is not beside a database server."""
+    """The file that records what was sent has the release's name for it: it is not beside a database server."""
     assert warehouse == "postgres"
     names = json.loads((release / "names.json").read_text("utf-8"))
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", names["address"])

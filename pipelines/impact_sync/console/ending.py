@@ -1,8 +1,8 @@
-"""A command that gets a signal ends: by itself if it can, else hard, as `kill -9` does, which is safe at any instant.
+"""Ends a command on a signal: normally if it can, else hard, as `kill -9` does, which is safe at any instant.
 
-A signal may come anywhere. Raised amid an import it can be swallowed and leave the interpreter's import lock taken;
-then nothing that the main thread does helps. So a thread of its own hears each signal by way of a file descriptor,
-whoever handles it, imports nothing, and ends the process once its time is up.
+A signal may come anywhere. An exception raised during an import can be swallowed and leave the interpreter's import
+lock taken; then nothing that the main thread does helps. So a separate thread receives each signal through a file
+descriptor, whoever handles it, imports nothing, and ends the process once its time is up.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WITHIN = 20.0
-"""Seconds that a command has to end by itself: less than the 30 that an orchestrator gives it."""
+"""Seconds that a command has to end normally: less than the 30 that an orchestrator allows."""
 _AGAIN = 2.0
-"""Seconds that are left once a second signal comes."""
+"""Seconds left after a second signal."""
 _LINGERING = 10.0
-"""Seconds that threads have to end once the command has."""
+"""Seconds that threads have to end after the command."""
 _LOOK = 0.1
 _FAILED = 4
-_STOPPED = "interrupted; it did not end by itself in time and was stopped; what had landed stays, run again to go on"
+_STOPPED = "interrupted; it did not end by itself in time and was stopped; what had landed stays, run again to continue"
 _SHOW_CURSOR = b"\x1b[?25h"
-"""A progress bar hides it."""
+"""A progress bar hides the cursor."""
 
 
 @dataclass(frozen=True)
 class _Limit:
-    """When the process ends hard, with which code and which last line."""
+    """When the process is ended hard, with which exit code and last line."""
 
     at: float
     code: int
@@ -44,7 +44,7 @@ class _Limit:
 
 
 class _Watchdog:
-    """What is known of the end of this process; `stacks` are shown where it comes hard, if wanted."""
+    """What is known about the end of this process; with `stacks`, a hard end prints them."""
 
     def __init__(self) -> None:
         self.signal = 0
@@ -53,16 +53,16 @@ class _Watchdog:
         self._limit: _Limit | None = None
         self._ends_at: float | None = None
         self._raised = False
-        """Whether the main thread is on its way out, so that nothing is to be raised in it any more."""
+        """Whether the main thread is already exiting, so that nothing more may be raised in it."""
         self._again_at = 0.0
         self._ours = False
-        """Whether the next signal is one that the watchdog has sent."""
+        """Whether the next signal was sent by the watchdog."""
         self._pipe: tuple[int, int] | None = None
 
     def start(self) -> None:
-        """Take the signals, once, in the main thread."""
+        """Handle the signals from now on; call once, in the main thread."""
         for number in SIGNALS:
-            # A shell starts background jobs with SIGINT ignored; whoever sends one all the same means it.
+            # A shell starts background jobs with SIGINT ignored; whoever sends one anyway means it.
             signal.signal(number, self._interrupt)
         if sys.platform == "win32" or self._pipe:
             return
@@ -74,13 +74,13 @@ class _Watchdog:
         threading.Thread(target=self._watch, name="impact-watchdog", daemon=True).start()
 
     def limit(self, seconds: float | None, code: int = _FAILED, said: str = "") -> None:
-        """End the process hard after so many seconds, unless this is called again before; None lifts the limit."""
+        """End the process hard after so many seconds, unless called again before then; None lifts the limit."""
         self._limit = None if seconds is None else _Limit(time.monotonic() + seconds, code, said)
         if self._pipe:  # wakes the watchdog
             os.write(self._pipe[1], b"\0")
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Raise in the main thread where that is safe; else the watchdog sends the signal again in a moment."""
+        """Raise in the main thread if that is safe; otherwise the watchdog repeats the signal in a moment."""
         self.signal = self.signal or number
         if self._raised or _unwinding():
             self._raised = True
@@ -89,7 +89,7 @@ class _Watchdog:
             raise interruption(self.signal)
 
     def _swallowed(self, unraisable: Any) -> None:  # noqa: ANN401 - the interpreter's
-        """What is raised in a destructor goes nowhere: say an interrupt again rather than print it."""
+        """Exceptions in a destructor are swallowed: let an interrupt be raised again instead of printing it."""
         if self.signal and isinstance(unraisable.exc_value, KeyboardInterrupt):
             self._raised = False
         else:
@@ -114,7 +114,7 @@ class _Watchdog:
         now = time.monotonic()
         if self._ends_at is None:
             self._ends_at = now + self.within
-            # The kernel needs neither the interpreter nor a thread of it, which end before their process does.
+            # The kernel's timer needs neither the interpreter nor its threads, which end before their process does.
             signal.setitimer(signal.ITIMER_REAL, self.within + _LINGERING)
         else:
             self._ends_at = min(self._ends_at, now + _AGAIN)
@@ -142,22 +142,22 @@ watchdog = _Watchdog()
 
 
 def interruption(number: int) -> KeyboardInterrupt:
-    """What a signal is raised as; its number decides the exit code, as with those that dlt raises."""
+    """The exception for a signal; its number decides the exit code, as with those that dlt raises."""
     error = KeyboardInterrupt()
     error.signal_code = number  # type: ignore[attr-defined]
     return error
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this code. A thread that does not come back holds it up for some seconds at the most."""
-    watchdog.limit(_LINGERING, int(code), "a thread of this run never came back and was stopped")
+    """End the process with this code. A thread that does not return delays it by a few seconds at most."""
+    watchdog.limit(_LINGERING, int(code), "a thread of this run did not end and was stopped")
     sys.exit(code)
 
 
 @contextmanager
 def limited(seconds: float, what: str) -> Iterator[None]:
-    """Something that no exception could get the main thread out of: it ends the process where it takes longer."""
-    watchdog.limit(seconds, said=f"failed: {what} took longer than {seconds / 60:.0f} min; run again to go on")
+    """Within the block, code that no exception can interrupt: if it takes longer, the process is ended."""
+    watchdog.limit(seconds, said=f"failed: {what} took longer than {seconds / 60:.0f} min; run again to continue")
     try:
         yield
     finally:
@@ -165,7 +165,7 @@ def limited(seconds: float, what: str) -> Iterator[None]:
 
 
 def _unwinding() -> bool:
-    """Whether the code that a signal interrupts is on the way out already."""
+    """Whether the code that a signal interrupts is already unwinding."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
@@ -173,7 +173,7 @@ def _unwinding() -> bool:
 
 
 def _safe(frame: FrameType | None) -> bool:
-    """Whether an exception would be one of the code that runs, and leave no lock of the interpreter's taken."""
+    """Whether an exception here reaches our code and leaves no lock of the interpreter taken."""
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         if module == "logging" or module.startswith("importlib.") or frame.f_code.co_name == "__del__":

@@ -1,4 +1,4 @@
-"""Exit codes, which users script against, and what an error means in them."""
+"""Exit codes, which users script against, and which errors lead to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Exit(IntEnum):
 
     DONE = 0
     DRIFT = 1
-    """The warehouse differs, a correction was refused, or records were newly rejected: look at it."""
+    """The warehouse differs, a correction was refused, or records were newly rejected: check it."""
     USAGE = 2
     """The user has to fix something: arguments, configuration, credentials, a path."""
     EARLY = 3
@@ -33,13 +33,13 @@ class WarehouseBusy(ImpactError):
 
 
 class WarehouseLost(ImpactError):
-    """The warehouse was taken from a run that was at work on it."""
+    """The warehouse was taken from a run while it was working on it."""
 
 
 def exit_code(error: BaseException) -> Exit:
     """The exit code that an error stands for."""
     match error:
-        case KeyboardInterrupt():  # dlt hands on a SIGTERM it caught as one, with its number
+        case KeyboardInterrupt():  # dlt passes on a SIGTERM that it caught as one, with its number
             return Exit.TERMINATED if getattr(error, "signal_code", None) == signal.SIGTERM else Exit.INTERRUPTED
         case WarehouseBusy():
             return Exit.BUSY
@@ -65,9 +65,9 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The interrupt or the error of ours beneath the layers that dlt wraps around it, else what these were raised from.
+    """The interrupt or our own error inside the layers that dlt wraps around it, else the error that started the chain.
 
-    What was being handled when the first of them was raised is none of it: a generator that ended, a key not found.
+    Whatever was being handled when that one was raised does not count: a generator that ended, a missing key.
     """
     seen = chain(error)
     if own := next((one for one in seen if isinstance(one, ImpactError | KeyboardInterrupt)), None):
@@ -78,5 +78,5 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def outcome_of(error: BaseException) -> str:
-    """What `sync_runs` says of a run that an error ended."""
+    """The outcome in `sync_runs` of a run that an error ended."""
     return "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__

@@ -17,12 +17,12 @@ from .screen import console
 
 _SHOWN = 20
 _OPTIONS = {"`since`": "--since", "`until`": "--until"}
-"""Arguments of the source, as errors name them, and the options that they are on the command line."""
+"""Arguments of the source, as errors name them, and their options on the command line."""
 _log = logging.getLogger(__name__)
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """The exit code of a command, whatever it raises; the reason in one line on standard error."""
+    """The exit code of a command, whatever it raises; the reason goes to standard error in one line."""
     try:
         return command()
     except KeyboardInterrupt as error:
@@ -31,7 +31,7 @@ def guarded(command: Callable[[], int]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - the last place that can explain it
         cause = root_cause(error)
-        if watchdog.signal and not isinstance(cause, KeyboardInterrupt):  # what ending it causes is not a failure
+        if watchdog.signal and not isinstance(cause, KeyboardInterrupt):  # errors caused by ending it are not failures
             cause = interruption(watchdog.signal)
         if isinstance(cause, KeyboardInterrupt):
             return interrupted(cause)
@@ -46,7 +46,7 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def complain(error: ImpactError) -> Exit:
-    """Say an error of ours and return its exit code."""
+    """Print one of our errors and return its exit code."""
     text = str(error)
     for argument, option in _OPTIONS.items():
         text = text.replace(argument, option)
@@ -59,13 +59,13 @@ def show_unread(failures: Sequence[Failure], left_out: int) -> None:
     if not failures:
         return
     out = console()
-    out.print("Could not be read; the next run asks again:")
+    out.print("Could not be read; the next run will try again:")
     for failure in failures[:_SHOWN]:
         out.print(f"- {failure}")
     if (more := len(failures) - _SHOWN) > 0:
         out.print(f"and {more:,} more: select * from impact.sync_windows where outcome = 'failed'")
     if left_out:
-        out.print(f"{left_out:,} more windows or actions were not asked for, as so many before them failed.")
+        out.print(f"{left_out:,} more windows or actions were not requested, because too many before them failed.")
     click.echo(f"impact: {failures[0].error}", err=True)
 
 
@@ -74,13 +74,13 @@ def _say(text: str) -> None:
 
 
 def interrupted(error: BaseException) -> Exit:
-    """Say that the run was interrupted and return its exit code."""
-    click.echo("impact: interrupted; what had landed stays, run again to go on", err=True)
+    """Print that the run was interrupted and return its exit code."""
+    click.echo("impact: interrupted; what had landed stays, run again to continue", err=True)
     return exit_code(error)
 
 
 def _is_configuration(error: BaseException) -> bool:
-    """Whether dlt or the TOML reader could not make sense of the configuration files."""
+    """Whether dlt or the TOML reader could not read the configuration files."""
     from dlt.common.configuration.exceptions import ConfigurationException  # noqa: PLC0415 - rarely needed
 
     kinds = (ConfigurationException, TOMLDecodeError)

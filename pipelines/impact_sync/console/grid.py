@@ -1,4 +1,4 @@
-"""Tables for a screen of any width: side by side where there is room, else record below record. Nothing is cut."""
+"""Tables for a screen of any width: rows if there is room, else one record below the other. Nothing is cut."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 _WORD: Final = 24
-"""A longer word within a text may be broken."""
+"""The length above which a word in a text may be broken."""
 _FRAME, _GAP = 3, 2
-"""Columns of the screen between two of a table, with lines between them and without."""
+"""Screen columns between two table columns, with and without lines between them."""
 _INDENT: Final = 2
 _AND: Final = " · "
 
@@ -35,7 +35,7 @@ class Grid:
     _sections: set[int] = field(default_factory=set)
 
     def add_row(self, *cells: str | Text) -> None:
-        """Add a row; what steers a screen is shown by its code."""
+        """Add a row; control characters are shown by their codes."""
         self._rows.append(tuple(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in cells))
 
     def add_section(self) -> None:
@@ -63,7 +63,7 @@ class Grid:
             yield Text(self.caption, "italic")
 
     def _range(self, place: int) -> tuple[int, int]:
-        """The least and the most columns of the screen that a column can use."""
+        """The fewest and the most screen columns that a column can use."""
         name = self.columns[place]
         cells = [row[place] for row in self._rows if place < len(row)]
         most = max((cell.cell_len for cell in cells), default=0)
@@ -80,7 +80,7 @@ class Grid:
 
 
 def widths(ranges: Sequence[tuple[int, int]], room: int) -> list[int] | None:
-    """Each column's width between its least and its most, as wide as there is room; None where there is too little."""
+    """Each column's width between its least and its most, as wide as there is room; None if there is too little."""
     found = [least for least, _ in ranges]
     spare = room - sum(found)
     if spare < 0:
@@ -94,7 +94,7 @@ def widths(ranges: Sequence[tuple[int, int]], room: int) -> list[int] | None:
 
 
 def _record(columns: Sequence[str], row: Sequence[Text], room: int) -> Iterator[RenderableType]:
-    """A row as its first value and, indented below, the others by their names; a line ends between two of them."""
+    """A row as its first value and, indented below, the others with their names; lines break only between values."""
     pairs = [
         Text.assemble((f"{name} ", "dim") if name else "", cell)
         for name, cell in zip_longest(columns, row, fillvalue="")

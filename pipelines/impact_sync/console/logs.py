@@ -1,4 +1,4 @@
-"""Logging for the command: plain lines, or JSON for whoever collects them."""
+"""Logging for the command: plain lines, or JSON for log collectors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OURS = ("impact_source", "impact_sandbox", "impact_sync")
 
 
 def configure(verbosity: int, *, json: bool) -> None:
-    """Log our own packages to standard error: warnings, from `-v` on what is done, from `-vv` on every window.
+    """Log our own packages to standard error: warnings, with `-v` each step, with `-vv` every window.
 
     With `json`, progress is logged as well: each line is an object with time, level, logger, message and its fields.
     """
@@ -33,13 +33,13 @@ def configure(verbosity: int, *, json: bool) -> None:
         logger.handlers[:] = [handler]
         logger.setLevel(level)
         logger.propagate = False
-    # These write URLs, in which the AccountSID stands.
+    # These log URLs, which contain the AccountSID.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Plain(logging.Formatter):
-    """One line a message, whatever names stand in it; a traceback keeps its lines."""
+    """One line per message, whatever names it contains; a traceback keeps its lines."""
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:

@@ -1,8 +1,8 @@
-"""How the process asks the system for memory: in few places, and what is free is used again.
+"""How the process allocates memory: from few heaps, and reusing what is free.
 
-A page is megabytes of short-lived buffers in several threads. By default the C library gives each thread a heap of
-its own and returns large buffers at once, so that the same memory is zeroed by the kernel again and again (a fifth of
-a backfill's time) while what lies idle in other heaps adds up.
+A page is megabytes of short-lived buffers in several threads. By default the C library gives each thread its own heap
+and returns large buffers at once. Then the kernel zeroes the same memory again and again (a fifth of a backfill's time)
+while idle memory adds up in other heaps.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def tune() -> None:
-    """Once, before threads start. Does nothing where the C library is not glibc."""
+    """Call once, before threads start. Does nothing if the C library is not glibc."""
     if (mallopt := getattr(_LIBRARY, "mallopt", None)) is None:
         return
     mallopt(_ARENA_MAX, 1)
     mallopt(_TRIM_THRESHOLD, _KEPT)
     mallopt(_MMAP_THRESHOLD, _LARGEST_IN_HEAP)
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own allocator keeps a heap for each thread as well
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own allocator also keeps a heap for each thread
 
 
 def release() -> None:
-    """Give back what lies free between buffers that live on: without this a long run's memory creeps up."""
+    """Return free memory between live buffers to the system: without this a long run's memory creeps up."""
     if (trim := getattr(_LIBRARY, "malloc_trim", None)) is not None:
         trim(0)

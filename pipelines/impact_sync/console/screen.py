@@ -1,4 +1,4 @@
-"""What the user sees: tables, and progress as a bar on a terminal or as lines where there is none."""
+"""What the user sees: tables, and progress as a bar on a terminal or as lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .grid import Grid
 T = TypeVar("T")
 _WIDTH = 140
 _BAR, _AROUND = 12, 14
-"""Columns of the screen that the bar takes, and the time behind it with the blanks between all of them."""
+"""Screen columns of the bar, and of the time after it with all blanks between them."""
 _AND = " · "
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger("impact_sync.progress")
 
 
 class _Plain(Console):
-    """Shows what others wrote as text: a name moves no cursor and hides nothing."""
+    """Shows text from others literally: a name moves no cursor and hides nothing."""
 
     @override
     def render_str(self, text: str, **options: Any) -> Text:
@@ -37,7 +37,7 @@ class _Plain(Console):
 
 
 def console(*, error: bool = False) -> Console:
-    """A console that takes text as it is; where nobody looks at a screen it is as wide as COLUMNS says, or wide."""
+    """A console that shows text literally; if it is not a terminal, its width is COLUMNS, or wide."""
     stream = sys.stderr if error else sys.stdout
     columns = os.environ.get("COLUMNS", "")
     width = None if stream.isatty() else int(columns) if columns.isdigit() and int(columns) else _WIDTH
@@ -51,7 +51,7 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = (), texts: tuple
 
 @dataclass(frozen=True)
 class Step:
-    """Where a run stands: so many units `done` `of` all; what is `said` besides has parts divided by ` · `."""
+    """Where a run stands: `done` `of` all units; `said` is further text, in parts divided by ` · `."""
 
     what: str
     unit: str
@@ -62,7 +62,7 @@ class Step:
 
 @contextmanager
 def progress(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
-    """Something to call with each step of a run: a bar on a terminal, else a log line every few seconds."""
+    """A function to call with each step of a run: a bar on a terminal, else a log line every few seconds."""
     if not sys.stderr.isatty() or _logs_json():
         with _lines(in_words) as show_line:
             yield show_line
@@ -73,7 +73,7 @@ def progress(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
 
 @contextmanager
 def bar(out: Console, in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
-    """A bar on a terminal, with as much said beside it as its width has room for."""
+    """A bar on a terminal, with as much text beside it as fits its width."""
     with Progress(
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=_BAR),
@@ -94,7 +94,7 @@ def bar(out: Console, in_words: Callable[[T], Step]) -> Iterator[Callable[[T], N
 
 
 def fitted(said: str, room: int) -> str:
-    """The first parts of what is said, as many as there is room for; none is cut."""
+    """The first parts of a text, as many as fit; none is cut."""
     parts = said.split(_AND)
     while parts and len(_AND.join(parts)) > room:
         parts.pop()
@@ -115,7 +115,7 @@ def _logs_json() -> bool:
 
 @contextmanager
 def _lines(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
-    """A line for the first step, one every few seconds, and one for the last, which is known only in the end."""
+    """A line for the first step, one every few seconds, and one for the last, which is known only at the end."""
     printed_at, left = 0.0, list[T]()
 
     def print_line(step: T) -> None:

@@ -1,4 +1,4 @@
-"""Standard output and error that never end a run: whatever happens to those who read, what has landed has landed."""
+"""Standard output and error that never end a run: whatever happens to the reader, what has landed has landed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 _ERROR = 2
 _GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
-"""Nobody reads any more: the pipe was closed, the terminal is gone, there never was anything."""
+"""Nobody reads any more: the pipe was closed, the terminal is gone, or the descriptor never existed."""
 
 
 def guard() -> None:
-    """Once, before any other file is opened. Text that an output cannot take is shown by its codes.
+    """Call once, before any other file is opened. Text that an output cannot encode is shown by its codes.
 
-    A descriptor that was closed would be given to the next file that is opened, the warehouse perhaps, and then be
-    written to by whoever complains on standard error.
+    A closed descriptor would be reused for the next file that is opened, perhaps the warehouse, and any message on
+    standard error would then be written into it.
     """
     for number in range(3):
         try:
@@ -43,7 +43,7 @@ def _open(number: int, stream: TextIO | None) -> TextIO:
 
 
 class _Patient(io.FileIO):
-    """Takes what nobody reads, and what there is no room for; of that it is said once that it is missing."""
+    """Accepts writes that nobody reads or that do not fit; in the latter case it reports the loss once."""
 
     _said = False
 

@@ -30,7 +30,7 @@ class Group(click.Group):
 
     @override
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command, to which an output that fails is no reason to fail."""
+        """Run the command; failing output does not make it fail."""
         from .streams import guard  # noqa: PLC0415 - as the others
 
         guard()
@@ -38,7 +38,7 @@ class Group(click.Group):
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; an interrupt before it has begun ends it as one amid it does."""
+        """Run the verb; an interrupt before it has begun ends it like one during it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:

@@ -1,4 +1,4 @@
-"""The journal, opened for work: warehouse, file and API are found to agree before anything is done."""
+"""The journal, opened for work: warehouse, file and API must agree before anything is done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .reread import Rereader
 
 @dataclass(frozen=True)
 class Desk:
-    """What it takes to work on the journal: the warehouse and the API, opened and found to agree."""
+    """What work on the journal needs: the warehouse and the API, opened and in agreement."""
 
     load: Load
     client: Client
@@ -30,9 +30,9 @@ class Desk:
     """What the file knew when it was opened."""
 
     def check_home(self, plan_id: str) -> None:
-        """Raise `Disagreement` where the plan was made beside another file: then this database is a copy.
+        """Raise `Disagreement` if the plan was made beside another file: then this database is a copy.
 
-        What was sent from where it was copied nobody knows here. Databases that are no file have several hosts.
+        What the original sent is not known here. Databases that are not a file have several hosts.
         """
         if self.journal.alone and plan_id not in self.known.plans:
             msg = (
@@ -44,7 +44,7 @@ class Desk:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Desk]:
-    """Open the journal, for one account. Calls whose sender died are recorded as what the file knows of them."""
+    """Open the journal, for one account. Calls whose sender died are recorded as the file knows them."""
     with session(settings, "corrections", compare) as load, Rereader(load) as rereader:
         journal, file, known = compare(load)
         _record_forsaken(journal, known, load.client)
@@ -52,7 +52,7 @@ def opened(settings: Settings) -> Iterator[Desk]:
 
 
 def compare(load: Load) -> tuple[Journal, JournalFile, Known]:
-    """Journal and file, and what the file knows. Raises `Disagreement` where that is more than the journal has."""
+    """Journal and file, and what the file knows. Raises `Disagreement` if that is more than the journal has."""
     journal, file = Journal(load.pipeline), JournalFile(beside(load.pipeline))
     return journal, file, file.compare(journal.left())
 

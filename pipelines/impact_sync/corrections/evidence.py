@@ -1,6 +1,6 @@
-"""What the warehouse shows by now of calls that are not settled well: a row that came late may turn an outcome.
+"""What the warehouse shows by now of calls without a good outcome: a row that came late may change it.
 
-A sync asks this when it has landed. No request is sent.
+A sync checks this after it has landed. No request is sent.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .journal.table import Journal
 from .live import Live, not_as_asked, tells
 
 _RECENT = timedelta(days=30)
-"""So long after it left a call is looked at; what an action shows later than that has other causes."""
+"""How long after sending a call is checked; what an action shows later than that has other causes."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An action as the warehouse has it, and when its row and those of its items were read, by Sku."""
+    """An action as the warehouse has it, and when its row and, by Sku, those of its items were read."""
 
     live: Live
     read_at: datetime
@@ -36,7 +36,7 @@ class Seen:
 
 
 def weigh(pipeline: dlt.Pipeline, now: datetime) -> int:
-    """Confirm the calls that the warehouse shows by now; how many corrections that settled."""
+    """Confirm the calls that the warehouse shows by now; return how many corrections that settled."""
     journal = Journal(pipeline)
     calls = [call for call in journal.doubtful(now - _RECENT) if _may_turn(call)]
     if not calls:
@@ -59,9 +59,9 @@ def weigh(pipeline: dlt.Pipeline, now: datetime) -> int:
 
 
 def turned(call: Call, seen: Seen) -> list[Correction]:
-    """The rows of a call that the action shows as they were asked for, read after the call left.
+    """The rows of a call that the action shows as requested, read after the call left.
 
-    Lines of a call take effect together: only where the API was seen to have carried it out can one stand alone.
+    Lines of a call take effect together: one can stand alone only if the API was seen to have carried the call out.
     """
     waiting = [row for row in call.rows if row.status != Status.CONFIRMED]
     shown = [row for row in waiting if _read_since(row, seen) and not not_as_asked(call, row, seen.live)]
@@ -70,17 +70,17 @@ def turned(call: Call, seen: Seen) -> list[Correction]:
 
 
 def _may_turn(call: Call) -> bool:
-    """Whether a call's action can tell of it.
+    """Whether a call's action can prove it.
 
-    A sum that was moved is seen only where the API said that it carried that out, else another hand may have come to
-    the same sum.
+    A relative amount counts only if the API said that it carried out the change; otherwise somebody else may have
+    caused the same sum.
     """
     carried_out = any(row.status == Status.DIVERGED or row.processed_at is not None for row in call.rows)
     return carried_out or (tells(call) and not call.first.relative)
 
 
 def _read_since(row: Correction, seen: Seen) -> bool:
-    """Whether what tells of a row was read after its call left: before that it may have shown the same by chance."""
+    """Whether the evidence for a row was read after its call left: before that it may have been the same by chance."""
     read_at = seen.read_at
     if row.sku is not None and not row.reverses:
         read_at = seen.items_read_at.get(row.sku, seen.read_at)

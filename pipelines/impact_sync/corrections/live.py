@@ -1,4 +1,4 @@
-"""An action as the API tells it now: is it still what the plan saw, and does it show what was asked? No I/O."""
+"""An action as the API returns it now: is it still what the plan saw, and does it show what was requested? No I/O."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .journal.calls import Call
 from .journal.columns import Correction
 
 _CENT = Decimal("0.005")
-"""Amounts that are nearer than this are the same: the API rounds to cents."""
+"""Amounts closer than this are equal: the API rounds to cents."""
 _OPEN = ("PENDING", REVERSED, None)
 
 
 @dataclass(frozen=True)
 class Live:
-    """An action and its items by Sku, typed as the warehouse has them; None where they were not asked for."""
+    """An action and its items by Sku, typed as in the warehouse; items are None if they were not requested."""
 
     action: Mapping[str, Any]
     items: Mapping[str, Mapping[str, Any]] | None = None
@@ -34,7 +34,7 @@ def by_sku(items: pa.Table) -> dict[str, dict[str, Any]]:
 
 
 def changed_since(call: Call, live: Live, now: datetime) -> str | None:
-    """Why a call may not be sent any more: its action locked, or is not what the plan saw. None if it may."""
+    """Why a call may no longer be sent: its action locked, or is not what the plan saw. None if it may."""
     action, first = live.action, call.first
     lock = action["locking_date"]
     if action["state"] not in _OPEN or action["cleared_date"] is not None:
@@ -62,7 +62,7 @@ def changed_since(call: Call, live: Live, now: datetime) -> str | None:
 
 
 def not_as_asked(call: Call, row: Correction, live: Live) -> str | None:
-    """What the action shows in place of what a correction asked for; None if it shows that."""
+    """How the action differs from what a correction requested; None if it does not."""
     action = live.action
     reversed_ = action["state"] == REVERSED
     if row.reverses:
@@ -78,12 +78,12 @@ def not_as_asked(call: Call, row: Correction, live: Live) -> str | None:
 
 
 def shows(call: Call, live: Live | None) -> bool:
-    """Whether the action shows all that a call asked for."""
+    """Whether the action shows everything that a call requested."""
     return live is not None and not any(not_as_asked(call, row, live) for row in call.rows)
 
 
 def tells(call: Call) -> bool:
-    """Whether the action can tell of a call: what the plan saw must not pass for what each of its rows asked for."""
+    """Whether the action can prove a call: what the plan saw must differ from what each of its rows requested."""
     return all(_other(row) for row in call.rows)
 
 

@@ -1,4 +1,4 @@
-"""Actions and their items, read by their ids. What cannot be read stops nothing else."""
+"""Reads actions and their items by id. What cannot be read stops nothing else."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .journal.calls import Call
 from .live import Live, by_sku
 
 _DECIDING = frozenset({"amount", "payout", "locking_date", "cleared_date"})
-"""Columns without which nobody can say whether an action still is what a plan saw."""
+"""Columns that decide whether an action still is what a plan saw."""
 
 
 class ActionReader:
-    """Reads actions that corrections are about. Close it, or use it as a context; the client then sends no more.
+    """Reads the actions of corrections. Close it, or use it as a context; the client then sends no more.
 
-    An action that cannot be read stops no other one: it is in `unread` until it can. Raises where so many in a row have
-    no valid answer that the API must be down.
+    An action that cannot be read does not stop the others: it is in `unread` until it can be. Raises if so many in a
+    row have no valid answer that the API must be down.
     """
 
     def __init__(self, client: Client, warehouse: Warehouse) -> None:
@@ -47,14 +47,14 @@ class ActionReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Abandon what is not asked for yet."""
+        """Abandon pending requests."""
         self._lists.close()
         self._windows.close()
 
     def look(self, call: Call) -> Live | ReadingError:
-        """The action now, with its items where the call is about some; or why it cannot be read.
+        """The action now, with its items if the call is about some; or why it cannot be read.
 
-        `NotFound` may be the word of a replica that lags behind: `land` tells whether the action is gone.
+        `NotFound` may come from a lagging replica: `land` decides whether the action is gone.
         """
         try:
             live = self._look(call)
@@ -88,7 +88,9 @@ class ActionReader:
                 met.add(str(failure.action_id))
                 self.unread[str(failure.action_id)] = failure
             for id_ in set(some) - met:
-                self.fail(id_, campaign_id, InvalidAnswer("not asked for, as so many before it could not be read"))
+                self.fail(
+                    id_, campaign_id, InvalidAnswer("not requested, because too many before it could not be read")
+                )
 
     def list_items(self, actions: Mapping[str, str]) -> list[Listing]:
         """The items of actions, given by id with their campaigns."""
@@ -123,21 +125,21 @@ class ActionReader:
 
 
 def _untyped(records: Records) -> Iterator[tuple[Rejected, InvalidAnswer]]:
-    """Records that do not tell what decides about a correction."""
+    """Records that lack what decides about a correction."""
     for record in (*records.rejected, *records.misfits):
         if not record.null_columns or _DECIDING.intersection(record.null_columns):
             yield record, InvalidAnswer(f"it cannot be typed: {record.reason}")
 
 
 def not_listed(listing: Listing) -> InvalidAnswer:
-    """Why an action that the API knows is not judged by its items."""
+    """Why an action that the API knows cannot be judged by its items."""
     return InvalidAnswer(
         f"its items cannot be read: {listing.reason or 'the API says that it does not know the action'}"
     )
 
 
 def rows_of(listing: Listing) -> pa.Table:
-    """The items that a list names, one row a Sku."""
+    """The items in a list, one row per Sku."""
     reader = item_reader()
     pages = [reader.read(page, listing.read_at).table for page in listing.pages]
     return merge_lines(pa.concat_tables(pages, promote_options="default")) if pages else no_items()

@@ -1,4 +1,4 @@
-"""Actions and their items, read by their ids and loaded into the warehouse as a sync loads them."""
+"""Reads actions and their items by id and loads them into the warehouse as a sync does."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .reading import ActionReader, not_listed, rows_of
 
 @dataclass(frozen=True)
 class Landed:
-    """Actions as they have landed, by id; those that the API does not know; every other one could not be read."""
+    """Actions that have landed, by id; those that the API does not know; all others could not be read."""
 
     live: dict[str, Live] = field(default_factory=dict)
     gone: dict[str, Gone] = field(default_factory=dict)
 
 
 class Rereader(ActionReader):
-    """Reads actions and brings them into the warehouse."""
+    """Reads actions and loads them into the warehouse."""
 
     def __init__(self, load: Load) -> None:
         super().__init__(load.client, load.warehouse)
@@ -40,7 +40,7 @@ class Rereader(ActionReader):
         self._items = ItemLander(load.warehouse, load.run_id)
 
     def land(self, calls: Sequence[Call]) -> Landed:
-        """Bring the actions of some calls, with their items, into the warehouse."""
+        """Load the actions of some calls, with their items, into the warehouse."""
         self._actions.new_package()
         landings: list[Landing] = []
         found: dict[str, dict[str, Any]] = {}
@@ -66,7 +66,7 @@ class Rereader(ActionReader):
         return Landed(live, gone)
 
     def land_items(self, actions: Mapping[str, str]) -> None:
-        """Bring the items of actions into the warehouse; `actions` holds their campaigns by their ids."""
+        """Load the items of actions into the warehouse; `actions` holds their campaigns by id."""
         self._land_items(self.list_items(actions), [])
 
     def _land_items(self, listings: Sequence[Listing], before: Sequence[Landing]) -> None:
@@ -74,7 +74,7 @@ class Rereader(ActionReader):
             self._load(package)
 
     def _packages(self, listings: Sequence[Listing], before: Sequence[Landing]) -> Iterator[Package]:
-        """What was read; then, once that has landed, what vouches for it: each table commits on its own."""
+        """The rows that were read; once they have landed, those that vouch for them: each table commits on its own."""
         history, items = self._load.client.settings.history, self._items.land(listings)
         landings = [*before, Landing(items=items.items, rejected=items.rejected)]
         earliest = min((one.read_at for one in listings), default=None)
@@ -84,7 +84,7 @@ class Rereader(ActionReader):
             yield Package(impact(walk=_Landings([Landing(fetches=self._fingerprinted(items.fetches))])))
 
     def _fingerprinted(self, fetches: pa.Table) -> pa.Table:
-        """Rows of `item_fetches` with the fingerprint that their actions have now that they have landed."""
+        """Rows of `item_fetches` with the current fingerprint of their actions, which have landed by now."""
         self._warehouse.refresh()
         ids = fetches["action_id"].to_pylist()
         sql = f"select action_id, fingerprint from ({state_sql(self._warehouse)}) s where action_id in "

@@ -1,4 +1,4 @@
-"""Corrections as the user sees them: old and new side by side, the money they move, what became of them."""
+"""Corrections on the screen: old and new values side by side, the money they move, what became of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
 
 
 def show_plan(found: Plan) -> int:
-    """Print a plan, or what kept it from being one."""
+    """Print a plan, or why there is none."""
     out = console()
     if found.calls:
         out.print(changes("Would change", found.calls))
@@ -66,7 +66,7 @@ def show_plan(found: Plan) -> int:
 
 
 def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
-    """Ask, apply, show what became of it, return the exit code."""
+    """Confirm with the user, apply, show what became of it, return the exit code."""
     found = status(plan_id)
     if found.disagreement:
         raise ConfigurationError(found.disagreement)
@@ -120,7 +120,7 @@ def run_status(plan_id: str | None, *, as_json: bool) -> int:
 def run_resolve(  # noqa: PLR0913 - one for each option
     plan_id: str | None, lines: Collection[int], verdict: str | None, note: str, *, from_file: bool, yes: bool
 ) -> int:
-    """Look once more at what waits; with a verdict, take it."""
+    """Look once more at what waits; if there is a verdict, record it."""
     settings = Settings.resolve()
     if from_file:
         console().print(f"{resolving.from_file():,} corrections restored from the journal file.")
@@ -172,7 +172,7 @@ def _agreed_to_send_again() -> bool:
 def _agreed(question: str) -> bool:
     try:
         return click.confirm(question)
-    except click.Abort:  # click's word for Ctrl-C
+    except click.Abort:  # click's exception for Ctrl-C
         raise KeyboardInterrupt from None
 
 

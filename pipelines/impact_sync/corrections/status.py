@@ -22,7 +22,7 @@ from .journal.table import Journal
 
 @dataclass(frozen=True)
 class PlanStatus:
-    """A plan and where it stands: its corrections by status, and the commission that was to move, by currency."""
+    """The status of a plan: its corrections by status, and the commission that they should move, by currency."""
 
     plan_id: str
     planned_at: datetime
@@ -44,18 +44,18 @@ class Found:
 
     @property
     def exit(self) -> Exit:
-        """The exit code: that of one plan where one was asked for."""
+        """The exit code: that of the plan, if one was named."""
         return ended(self.calls) if self.calls else Exit.DONE
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, as JSON takes it."""
+        """All of it, ready for JSON."""
         plans = [vars(one) for one in self.plans]
         rows = [vars(row) for call in self.calls for row in call.rows]
         return {"plans": plans, "corrections": rows, "journal_file": str(self.file), "disagreement": self.disagreement}
 
 
 def status(plan_id: str | None = None) -> Found:
-    """What the journal says. Raises `ConfigurationError` where there is no such plan."""
+    """What the journal says. Raises `ConfigurationError` if there is no such plan."""
     with open_pipeline(read_only=True) as pipeline:
         journal = Journal(pipeline)
         calls = journal.plan(plan_id) if plan_id else journal.calls()
@@ -80,10 +80,10 @@ def _disagreement(file: JournalFile, journal: Journal) -> str | None:
 
 
 def _as_known(row: Correction) -> Correction:
-    """A correction that is being sent may never be heard of again."""
+    """A correction that is being sent may never be reported on again: show it as unknown."""
     if row.status != Status.SENDING:
         return row
-    return replace(row, status=str(Status.UNKNOWN), outcome="claimed by an apply that has not come back")
+    return replace(row, status=str(Status.UNKNOWN), outcome="claimed by an apply that has not reported an outcome")
 
 
 def _plan(rows: list[Correction]) -> PlanStatus:

@@ -13,7 +13,7 @@ from .journal.calls import Call
 from .journal.columns import Correction
 
 MOST = 50
-"""Lines that are shown of a longer list."""
+"""Lines shown of a longer list."""
 
 
 def changes(title: str, calls: list[Call]) -> Grid:

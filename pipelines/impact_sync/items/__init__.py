@@ -1,1 +1,1 @@
-"""`impact items`: the items of actions that wait for it."""
+"""`impact items`: reads the items of actions that wait for it."""

@@ -50,7 +50,7 @@ def show(summary: ItemSummary) -> None:
 
 
 def covered(coverage: Coverage, per_hour: float) -> dict[str, Any]:
-    """How far items are known, as in `impact status --json`; `per_hour` are the requests that items may spend."""
+    """How far items are known, as in `impact status --json`; `per_hour` is how many requests items may use."""
     return {
         "actions": coverage.actions,
         "current": coverage.current,

@@ -25,7 +25,7 @@ OnProgress = Callable[[ItemProgress], None]
 
 @dataclass(frozen=True)
 class ItemSummary:
-    """How reading items ended: what was read, how far items are known now, and what an hour allows for more."""
+    """How reading items ended: what was read, how far items are known now, and how many requests an hour allows."""
 
     tally: ItemTally
     coverage: Coverage
@@ -35,12 +35,12 @@ class ItemSummary:
 
     @property
     def ended(self) -> tuple[Exit, str]:
-        """The exit code that it stands for, and its name."""
+        """The exit code and the name of the outcome."""
         if self.error is not None and not isinstance(self.error, BudgetSpent):
             return exit_code(self.error), type(self.error).__name__
         if self.tally.rejected:
             return Exit.DRIFT, "rejected records"
-        # What was asked for and could not be typed does not wait: running again at once would not help.
+        # Items that could not be typed do not wait: running again at once would not help.
         if self.coverage.waiting > self.tally.again - self.tally.failed:
             return Exit.EARLY, "stopped early"
         return Exit.DONE, "done"
@@ -74,7 +74,7 @@ def drain(load: Load, ask: ItemAsk, spool: Spool, on_progress: OnProgress) -> It
 
 
 def _packages(walk: ItemWalk) -> Iterator[Package]:
-    """The packages of a walk. The history needs what `item_fetches` says of all of them, which lands with the last."""
+    """The packages of a walk. The history needs all its rows of `item_fetches`, which land with the last package."""
     while walk.waiting and not walk.finished:
         source = impact_items(walk=walk, history=walk.client.settings.history)
         yield Package(source, lambda: Written(items=walk.earliest if walk.finished else None))

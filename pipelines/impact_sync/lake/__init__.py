@@ -1,6 +1,6 @@
 """A lake: copies of many accounts' warehouses in shared Delta Lake tables, for readers on many machines.
 
-Each account's warehouse, a DuckDB file or a Postgres database, stays the only memory. Publishing compares each table
+Each account's warehouse, a DuckDB file or a Postgres database, holds the only state. Publishing compares each table
 with the account's rows in the lake, by key and by a hash that the lake keeps of each row, and writes the difference,
 deletions included, in one Delta commit.
 

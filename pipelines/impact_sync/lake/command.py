@@ -11,7 +11,7 @@ from ..console.exits import Exit
 from ..console.screen import console, table
 from ..extras import needed
 
-if TYPE_CHECKING:  # only whoever has a lake has what it needs
+if TYPE_CHECKING:  # only users of a lake have the libraries
     from .place import Lake
     from .publish import Written
 
@@ -21,7 +21,7 @@ _LIBRARY = "lake", "a lake"
 def run(url: str | None, account: str | None, *, whole: bool) -> int:
     """Publish, and show what was written to each table."""
     with needed(*_LIBRARY):
-        from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from .place import resolve  # noqa: PLC0415 - only users of a lake have the libraries
         from .publish import publish  # noqa: PLC0415
 
     lake = resolve(url, account)
@@ -38,7 +38,7 @@ def run(url: str | None, account: str | None, *, whole: bool) -> int:
 def run_views(url: str | None, account: str | None, dialect: str) -> int:
     """Print the statements that create the account's tables and views in an engine."""
     with needed(*_LIBRARY):
-        from .engine import views  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from .engine import views  # noqa: PLC0415 - only users of a lake have the libraries
         from .place import resolve  # noqa: PLC0415
 
     for statement in views(resolve(url, account), dialect):
@@ -51,7 +51,7 @@ def afterwards(code: Exit) -> Exit:
     if not dlt.config.get("impact.lake_url"):
         return code
     with needed(*_LIBRARY):
-        from .place import resolve  # noqa: PLC0415 - only whoever has a lake has what it needs
+        from .place import resolve  # noqa: PLC0415 - only users of a lake have the libraries
         from .publish import publish  # noqa: PLC0415
 
     lake = resolve()

@@ -26,9 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 def again(lake: Lake, work: Callable[[], Result]) -> Result:
-    """Do it again where another commit came in between; `work` looks at the table anew each time.
+    """Repeat `work` if another commit came in between; it must read the table again each time.
 
-    Raises `LakeFailed` where that does not help.
+    Raises `LakeFailed` if that does not help.
     """
     try:
         return tenacity.Retrying(

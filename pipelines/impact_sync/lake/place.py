@@ -29,7 +29,7 @@ class Lake:
     url: str
     account: str
     options: dict[str, str] = field(default_factory=dict, repr=False)
-    """Storage options beside the environment (for example AWS_ENDPOINT_URL); may hold credentials."""
+    """Storage options in addition to the environment (for example AWS_ENDPOINT_URL); may hold credentials."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a value is not valid."""
@@ -40,9 +40,7 @@ class Lake:
             raise ConfigurationError(msg)
         parts = urlsplit(self.url)
         if parts.username or parts.password or parts.query:
-            msg = (
-                "the lake's address must not hold credentials: put them in the environment or in [impact.lake_options]"
-            )
+            msg = "the lake's address must not contain credentials: put them in the environment or in [impact.lake_options]"
             raise ConfigurationError(msg)
 
     def table(self, name: str) -> str:

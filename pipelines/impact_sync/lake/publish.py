@@ -25,7 +25,7 @@ from .place import Lake
 from .rows import HASH, Difference, Shape
 
 _LAST = ("sync_windows", "sync_runs")
-"""What vouches for the rows of the other tables: `as_of` is derived from these."""
+"""The tables that vouch for rows of the others: `as_of` is derived from these."""
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +92,7 @@ def _publish_table(
 def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
     """Yield our tables, without dlt's own columns and without the column that marks removed rows.
 
-    A field of the API that an older release gave a name which the lake needs is left out too.
+    A field of the API whose name from an older release is one that the lake needs is left out too.
     """
     tables = pipeline.default_schema.data_tables(seen_data_only=True)
     for table in sorted(tables, key=lambda one: (one["name"] in _LAST, str(one["name"]))):

@@ -1,4 +1,4 @@
-"""Column descriptions in the database itself, where `describe` and every catalogue shows them."""
+"""Column descriptions in the database itself, where `describe` and every catalogue show them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def describe(pipeline: dlt.Pipeline) -> None:
     if sql is None:
         return
     tables, comments = Tables(pipeline), []
-    hints = pipeline.default_schema.tables  # each look at the schema costs milliseconds
+    hints = pipeline.default_schema.tables  # each access to the schema costs milliseconds
     for table, column in tables.execute(sql, pipeline.dataset_name):
         hint = hints.get(table, {}).get("columns", {}).get(column, {})
         if text := hint.get("description"):
             name = f"{tables.name(table)}.{tables.column(column)}"
             comments.append(f"comment on column {name} is {literal(text)}")
-    if comments:  # at once: one by one they take as long as a small load
+    if comments:  # all at once: one by one they take as long as a small load
         with tables.transaction() as client:
             client.execute_sql("; ".join(comments))

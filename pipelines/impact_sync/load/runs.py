@@ -53,15 +53,15 @@ class Run:
 
 @contextmanager
 def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) -> Iterator[None]:
-    """Record a run that fails, unless the warehouse is another account's or was never filled.
+    """Record a run that fails, unless the warehouse belongs to another account or was never filled.
 
-    An error of ours is raised without what dlt wraps around it.
+    One of our own errors is raised without the layers that dlt wraps around it.
     """
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
         cause = root_cause(error)
-        with suppress(Exception):  # what failed may be the warehouse
+        with suppress(Exception):  # the warehouse itself may have failed
             pipeline.abort_packages()
             if not isinstance(cause, ForeignWarehouse) and Warehouse(pipeline).holds("sync_runs"):
                 row = failed(cause)

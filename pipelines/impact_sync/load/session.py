@@ -41,17 +41,17 @@ _DONE = (Exit.DONE, "done")
 
 @dataclass(frozen=True)
 class Written:
-    """When the first answer arrived of which a package wrote rows of actions, and of items; None if it wrote none."""
+    """When the first answer arrived that a package wrote rows of, for actions and items; None if it wrote none."""
 
     actions: datetime | None = None
     items: datetime | None = None
     first_seen: Sequence[str] = ()
-    """Campaigns of which the warehouse held nothing when the run began."""
+    """Campaigns that the warehouse held nothing of when the run began."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """What is loaded at once. `written` is asked once it has landed."""
+    """What is loaded at once. `written` is called once it has landed."""
 
     source: DltSource
     written: Callable[[], Written] = Written
@@ -59,12 +59,12 @@ class Package:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a verb knows of its run's row in `sync_runs`; `ended` is None while it is at work."""
+    """What a verb knows of its run's row in `sync_runs`; `ended` is None while it is running."""
 
     rows: int = 0
     ended: tuple[Exit, str] | None = None
     started: datetime | None = None
-    """None for when the session began."""
+    """None means when the session began."""
     until: datetime | None = None
 
 
@@ -76,7 +76,7 @@ class Load:
         self.warehouse = Warehouse(pipeline)
         self.run_id = uuid.uuid4().hex
         self.standing: Callable[[], Standing] = Standing
-        """Asked with each package and at the end: set it."""
+        """Set by the verb; called with each package and at the end."""
         self.listed: Campaigns
         """The campaigns that the API lists."""
         self.reached: datetime | None = None
@@ -86,7 +86,7 @@ class Load:
 
     @cached_property
     def history(self) -> History:
-        """The history as it was when first asked for, which is before anything is loaded."""
+        """The history as it was when first accessed, before anything is loaded."""
         return History(self.pipeline, on=self.client.settings.history)
 
     @property
@@ -105,7 +105,7 @@ class Load:
 
     def __call__(self, package: Package) -> None:
         """Load a package with the run's row, and bring the history up to it."""
-        history = self.history  # as it is before
+        history = self.history  # as it was before the load
         self.pipeline.run([package.source, runs(self._written_row)])
         written = package.written()
         history.actions(written.actions, written.first_seen)
@@ -123,7 +123,7 @@ class Load:
         describe(self.pipeline)
 
     def row(self, otherwise: tuple[Exit, str] | None = None) -> Run:
-        """The row of `sync_runs` as things stand; a verb that does not say how its run ended ended it `otherwise`."""
+        """The current row of `sync_runs`; `otherwise` is its end if the verb does not say how its run ended."""
         standing = self.standing()
         ended = standing.ended or otherwise
         return Run(
@@ -152,14 +152,14 @@ class Load:
 
 
 def _ready(_: Load) -> None:
-    """Any warehouse will do."""
+    """Accept any warehouse."""
 
 
 @contextmanager
 def session(settings: Settings, verb: str, check: Callable[[Load], object] = _ready) -> Iterator[Load]:
     """Open the warehouse for a run of a verb.
 
-    `check` raises where the warehouse is not ready for the verb, before the API is asked for anything.
+    `check` raises if the warehouse is not ready for the verb, before anything is requested from the API.
     """
     with open_pipeline() as pipeline, Client(settings) as client:
         load = Load(pipeline, client, verb)

@@ -1,4 +1,4 @@
-"""Where reading actions and items stands, in the words that a screen shows."""
+"""The progress of reading actions and items, in words for the screen."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ class Chart:
     spec: Spec | None = None
     table: Table | None = field(default=None, repr=False)
     key: tuple[str, ...] = ()
-    """Names of the colours in it."""
+    """The names of its colours."""
 
 
 def draw(figures: Figures) -> list[Chart]:
-    """Draw all charts, those of money once for each of the currencies with the most conversions."""
+    """Draw all charts; those of money once for each of the currencies with the most conversions."""
     drawn = list(figures.balances)[:DRAWN_CURRENCIES]
     return list(_all(figures, drawn)) if drawn else []
 
@@ -299,5 +299,5 @@ def _part(actions: int, of: int) -> str:
 
 
 def _id(kind: str, currency: Currency) -> str:
-    """An id for the page: a currency is whatever the API sends."""
+    """An id for the page: a currency can be any text that the API sends."""
     return f"{kind}-{(currency or 'none').encode().hex()}"

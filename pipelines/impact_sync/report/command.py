@@ -1,4 +1,4 @@
-"""`impact report` as the user calls it: reads the warehouse, writes the file, prints where it is."""
+"""`impact report` as the user calls it: reads the warehouse, writes the file, prints its path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .scope import Books, Scope
 def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
     """Write the report; the exit code is 0 whatever it shows."""
     with needed("report", "a report"):
-        from .page import render  # noqa: PLC0415 - only whoever writes reports has what it needs
+        from .page import render  # noqa: PLC0415 - only users of reports have the libraries
 
     path = _target(output)
     with open_pipeline(read_only=True) as pipeline:

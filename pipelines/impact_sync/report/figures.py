@@ -1,4 +1,4 @@
-"""What a report says, as values."""
+"""The figures of a report, as values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 from .restated import Restated
 
 Currency = str | None
-"""A currency as the API names it, None where it names none. Amounts of two are never added."""
+"""A currency as the API names it; None if it names none. Amounts of two currencies are never added."""
 _FEW: Final = 0.01
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What the conversions of one currency come to. `accrued` is `at_risk`, `locked` and `paid` together."""
+    """The totals of one currency's conversions. `accrued` is `at_risk`, `locked` and `paid` together."""
 
     actions: int
     actions_reversed: int
@@ -27,7 +27,7 @@ class Balance:
     approved: Decimal
     """The part of `at_risk` that was approved before its lock."""
     locked: Decimal
-    """Locked and not paid."""
+    """Locked but not paid."""
     paid: Decimal
     reversed: Decimal
     """Commission that the reversed conversions would have earned."""
@@ -47,7 +47,7 @@ class Comparison:
     missing: str = ""
     """Why there are no balances; empty if there are."""
     unknown: tuple[str, ...] = ()
-    """Campaigns that were first read after the instant, so that all of theirs counts as a change."""
+    """Campaigns that were first read after the instant, so that everything in them would count as a change."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Daily:
     stage: str
     actions: int
     commission: Decimal
-    """The payout, of reversed ones what they would have earned."""
+    """The payout; for reversed conversions, what they would have earned."""
 
 
 @dataclass(frozen=True)
 class Month:
-    """Conversions of one month of the event and currency; None where the event's date is not known."""
+    """Conversions of one event month and currency; month None if the event's date is not known."""
 
     start: date | None
     currency: Currency
@@ -79,13 +79,13 @@ class Month:
 
     @property
     def settled(self) -> bool:
-        """Whether its reversal rate is final but for a few: an open conversion may stay so for long."""
+        """Whether its reversal rate is final but for a few conversions: some may stay open for long."""
         return self.actions_open <= self.actions * _FEW
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Commission at risk that locks in the week from `week`, a Monday; None where the LockingDate is not known."""
+    """Commission at risk that locks in the week from `week`, a Monday; None if the LockingDate is not known."""
 
     week: date | None
     currency: Currency
@@ -96,7 +96,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class Partner:
-    """One partner's conversions of one currency; money is of those that are not reversed."""
+    """One partner's conversions in one currency; money counts those that are not reversed."""
 
     id: str | None
     name: str | None
@@ -119,7 +119,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How far the items of a campaign's actions of one currency are known."""
+    """How complete the items are, for a campaign's actions in one currency."""
 
     campaign_id: str
     currency: Currency
@@ -134,7 +134,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Freshness:
-    """Up to when a campaign is known, and whether that was proven. `drift`: actions that differed and still do."""
+    """Up to when a campaign was read, and whether that was verified. `drift`: actions that differed and still do."""
 
     campaign_id: str
     name: str | None
@@ -147,7 +147,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that a report says."""
+    """Everything in a report."""
 
     campaigns: tuple[Freshness, ...]
     as_of: datetime | None

@@ -16,12 +16,12 @@ from .scope import Books
 TOP_PARTNERS: Final = 100
 _DAYS: Final = timedelta(days=180)
 _UNITS: Final = ((timedelta(days=186), "day"), (timedelta(days=1_100), "week"))
-"""Up to which span a bar is a day or a week; beyond, a month."""
+"""The longest span for which a bar is a day or a week; beyond these, a month."""
 _MONTHS: Final = 13
 
 
 def read(books: Books, compare_to: datetime | None = None) -> Figures:
-    """The figures of a report; `compare_to` is by default the last month end before what the data is as of."""
+    """The figures of a report; `compare_to` defaults to the last month end before the data's `as_of`."""
     campaigns = _freshness(books)
     as_of = max((one.as_of for one in campaigns if one.as_of), default=None)
     at = compare_to or (month_end(as_of) if as_of else None)
@@ -47,7 +47,7 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
 
 
 def month_end(moment: datetime) -> datetime:
-    """The first instant of the month that an instant lies in, of the month before if it is that instant itself."""
+    """The start of the month that an instant lies in; the month before, if the instant is itself a start."""
     return (moment - timedelta(microseconds=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -90,7 +90,7 @@ def _comparison(books: Books, at: datetime) -> Comparison:
 
 
 def _daily(books: Books, as_of: datetime | None) -> tuple[str, tuple[Daily, ...]]:
-    """Conversions up to the latest event that is not in the future, and the unit that their span is cut into."""
+    """Conversions up to the latest event that is not in the future, and the unit of the bars."""
     until = f"event_date <= {instant(as_of)}" if as_of else "1 = 1"
     ((first, last),) = books.rows(f"select min(event_date), max(event_date) from settlement where {until}")
     start, end = in_utc(first), in_utc(last)

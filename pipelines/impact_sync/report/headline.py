@@ -86,7 +86,7 @@ def _said(value: Decimal | int) -> str:
 
 
 def compared_with(figures: Figures) -> str:
-    """What changes are measured from, or why none are shown."""
+    """What changes are measured against, or why none are shown."""
     compared = figures.compared
     if compared is None:
         return ""
@@ -105,7 +105,7 @@ def compared_with(figures: Figures) -> str:
 
 
 def badges(figures: Figures) -> list[Badge]:
-    """Campaigns that lag, verification, items and rejected records in a few words each."""
+    """Lagging campaigns, verification, items and rejected records in a few words each."""
     found = [*_late(figures), _verified(figures)]
     actions = sum(one.actions - one.not_found for one in figures.coverage)
     if actions:
@@ -117,7 +117,7 @@ def badges(figures: Figures) -> list[Badge]:
 
 
 def _late(figures: Figures) -> Iterator[Badge]:
-    """Campaigns that lag behind what the page is as of."""
+    """Campaigns that are behind the page's `as_of`."""
     if figures.as_of is None:
         return
     for one in figures.campaigns:

@@ -1,4 +1,4 @@
-"""The tables below the charts: what is too long for a chart, and how reliable the rest is."""
+"""The tables below the charts: what is too long for a chart, and how reliable the data is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .gather import TOP_PARTNERS
 from .restated import Change
 from .tables import Cell, Table, amount, number, share, text, when
 
-_ITEMS: Final = "How far the line items of conversions are known."
+_ITEMS: Final = "How complete the line items of conversions are."
 _LATEST: Final = "The latest months: the figures above also count the conversions of earlier ones."
 _WHENEVER: Final = " Of all conversions, whenever they happened."
 
@@ -27,7 +27,7 @@ class Listing:
 
 
 def listings(figures: Figures) -> list[Listing]:
-    """The tables below the charts, those without a row left out."""
+    """The tables below the charts, without empty ones."""
     return [Listing(title, note, table) for title, note, table in _all(figures) if table.rows]
 
 

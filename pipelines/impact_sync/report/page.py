@@ -1,4 +1,4 @@
-"""The page: one HTML file without any request, with the chart library, styles and data inside."""
+"""The page: one HTML file that makes no requests, with the chart library, styles and data inside."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def style() -> str:
 
 @cache
 def script() -> str:
-    """The page's script with the chart library in it, escaped for a `script` element."""
+    """The page's script including the chart library, escaped for a `script` element."""
     own = files(__package__).joinpath("page.js").read_text("utf-8")
     bundle = str(vl_convert.javascript_bundle(own, vl_version=_VEGA_LITE))
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "")

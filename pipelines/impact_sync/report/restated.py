@@ -17,7 +17,7 @@ LARGEST: Final = 25
 
 @dataclass(frozen=True)
 class Moved:
-    """Changes of one kind to the conversions of one month and currency, and the commission that they moved."""
+    """Changes of one kind to the conversions of one month and currency, and their effect on the commission."""
 
     month: date
     currency: str | None
@@ -43,14 +43,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Restated:
-    """What moved, and in each currency the largest changes of conversions that were known before."""
+    """All changes, and in each currency the largest ones of conversions that were known before."""
 
     moved: tuple[Moved, ...]
     largest: tuple[Change, ...]
 
 
 def read_restated(books: Books, at: datetime, unknown: tuple[str, ...]) -> Restated:
-    """Changes seen after `at` to conversions up to it; of the campaigns `unknown` then, everything would be one."""
+    """Changes seen after `at` to conversions up to it; skips campaigns `unknown` then: all of theirs would be one."""
     listed = ", ".join(map(literal, unknown))
     where = f"changed_at > {instant(at)} and event_date <= {instant(at)} and {books.scope.within}"
     where += f" and campaign_id not in ({listed})" if unknown else ""

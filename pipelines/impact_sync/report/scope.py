@@ -1,7 +1,7 @@
-"""The part of the warehouse that a report is about, and the views' own SQL over it, as of now or of an instant.
+"""The part of the warehouse that a report covers, and the views' own SQL over it, as of now or of an instant.
 
-A view is asked for by its name, in plain SQL; its text and those of the views beneath it come along with the query. So
-a report needs no view to be there, and the same SQL that tells what is settled now tells it of what was known then.
+A query names a view in plain SQL; the SQL of that view and of those beneath it is added to the query. So a report needs
+no view to exist, and the same SQL shows what is settled now and what was known at an earlier instant.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _RUNS = "join sync_runs r"
 
 @dataclass(frozen=True)
 class Scope:
-    """Conversions of these campaigns (all if none is named) whose event is not before `since`."""
+    """Conversions of these campaigns (all if none is named) with an event not before `since`."""
 
     campaigns: tuple[str, ...] = ()
     since: datetime | None = None
 
     @property
     def within(self) -> str:
-        """The condition that a row with a `campaign_id` and an `event_date` is in it."""
+        """The condition that a row with a `campaign_id` and an `event_date` is in scope."""
         since = f" and event_date >= {instant(self.since)}" if self.since else ""
         return self.of_campaigns + since
 
     @property
     def of_campaigns(self) -> str:
-        """The condition that a row with a `campaign_id` is of its campaigns."""
+        """The condition that a row with a `campaign_id` belongs to its campaigns."""
         return f"campaign_id in ({', '.join(map(literal, self.campaigns))})" if self.campaigns else "1 = 1"
 
 
 class Books:
-    """Queries over the views, `settlement` and what is built on it cut to the scope."""
+    """Queries over the views; `settlement`, and what is built on it, is limited to the scope."""
 
     def __init__(self, pipeline: dlt.Pipeline, scope: Scope) -> None:
         self.scope = scope
@@ -49,7 +49,7 @@ class Books:
         self._warehouse = Warehouse(pipeline)
 
     def check(self) -> None:
-        """Raise `ConfigurationError` if a campaign was asked for that the warehouse does not have."""
+        """Raise `ConfigurationError` if a named campaign is not in the warehouse."""
         known = {row[0] for row in self.rows("select id from campaigns")} if self.holds("campaigns") else set()
         known |= self._warehouse.campaigns()
         if wrong := [one for one in self.scope.campaigns if one not in known]:
@@ -59,7 +59,7 @@ class Books:
             raise ConfigurationError(msg)
 
     def holds(self, name: str) -> bool:
-        """Whether the table is there, or those that the view is built on."""
+        """Whether the table exists, or those that the view is built on."""
         return name in self._views or self._warehouse.holds(name)
 
     def rows(self, query: str, at: datetime | None = None) -> list[tuple[Any, ...]]:
@@ -90,5 +90,5 @@ class Books:
 
 
 def known(at: datetime) -> str:
-    """The condition that a version was the one known at an instant."""
+    """The condition that a version was current at an instant."""
     return f"valid_from <= {instant(at)} and (valid_to is null or valid_to > {instant(at)})"

@@ -37,12 +37,12 @@ def conversions(figures: Figures) -> str:
 
 
 def shortened(figures: Figures) -> bool:
-    """Whether the months that are shown reach back less far than the conversions."""
+    """Whether the months shown reach back less far than the conversions."""
     return sum(one.actions for one in figures.months) < sum(one.actions for one in figures.balances.values())
 
 
 def commission(days: Sequence[Daily], code: str, accrued: Decimal) -> str:
-    """What stands of these days (out of all that is `accrued`), what of it is still open, and what was lost."""
+    """The standing commission of these days (out of all `accrued`), how much is still open, and what was lost."""
     stands = _sum(one.commission for one in days if one.stage != "reversed")
     still = _sum(one.commission for one in days if one.stage == "open")
     lost = _sum(one.commission for one in days if one.stage == "reversed")
@@ -73,7 +73,7 @@ def locks(found: Sequence[Lock], code: str, as_of: datetime | None) -> str:
 
 
 def cohorts(months: Sequence[Month]) -> list[Month]:
-    """The months with all currencies in one: these are numbers of conversions, not money."""
+    """The months with all currencies combined: these are numbers of conversions, not money."""
     found: dict[object, Month] = {}
     for one in months:
         if (other := found.get(one.start)) is not None:
@@ -89,7 +89,7 @@ def cohorts(months: Sequence[Month]) -> list[Month]:
 
 
 def reversals(months: Sequence[Month], *, whole: bool = True) -> str:
-    """The rate of the months that are settled, beside what the rest can still become; `whole` if all are shown."""
+    """The rate of the settled months, and what the others can still become; `whole` if all are shown."""
     if not months:
         return "There are no conversions."
     final = [one for one in months if one.settled]
@@ -107,7 +107,7 @@ def reversals(months: Sequence[Month], *, whole: bool = True) -> str:
 
 
 def partners(ranking: Ranking, code: str) -> str:
-    """Who leads, and how much hangs on a few."""
+    """Who leads, and how much depends on a few."""
     if not ranking.partners:
         return f"No partner has conversions in {code}."
     leader = ranking.partners[0]
@@ -121,7 +121,7 @@ def partners(ranking: Ranking, code: str) -> str:
 
 
 def restated(moved: Sequence[Moved], code: str, compared: Comparison | None) -> str:
-    """What moved since, by kind."""
+    """What changed since, by kind."""
     if compared is None or not moved:
         return f"No commission in {code} of conversions up to then has changed since."
     total = _sum(one.commission for one in moved)

@@ -23,7 +23,7 @@ COLOURS: Final = {
     "Restoration": "#7d5fb2",
     "Correction": "#6f6a5d",
 }
-"""Each has one meaning, and differs in lightness and hue, for every kind of colour vision.
+"""Each colour has one meaning. They differ in lightness and hue, for every kind of colour vision.
 Each, or its edge, has a contrast of 3:1 or more on white."""
 DARK: Final = {
     "Paid": "#6f9fd8",
@@ -110,7 +110,7 @@ def amount(field: str, title: str, fmt: str = "~s", *, both: bool = False) -> Sp
 
 
 def coloured(field: str, names: Sequence[str]) -> Spec:
-    """One colour per name. The page shows the key to them, where it can wrap."""
+    """One colour per name. The page shows the legend, where it can wrap."""
     return {
         "field": field,
         "type": "nominal",

@@ -13,7 +13,7 @@ _DASH: Final = "\N{EN DASH}"
 
 
 def money(value: Decimal | None) -> str:
-    """An amount with two places; a dash where there is none."""
+    """An amount with two decimals; a dash if there is none."""
     return _DASH if value is None else f"{value:,.2f}".replace("-", _MINUS)
 
 
@@ -38,17 +38,17 @@ def count(value: int | None) -> str:
 
 
 def counted(value: int, thing: str) -> str:
-    """A number of things with their name, in the plural where there are several."""
+    """A number of things with their name, plural unless it is one."""
     return f"{value:,} {thing}" + ("" if value == 1 else "s")
 
 
 def percent(share: float | None) -> str:
-    """A share with one place; a dash where there is none."""
+    """A share with one decimal; a dash if there is none."""
     return _DASH if share is None else f"{share:.1%}".replace("-", _MINUS)
 
 
 def ratio(part: Decimal | int, whole: Decimal | int) -> float | None:
-    """A share, None of nothing."""
+    """A share; None if the total is zero."""
     return float(part / whole) if whole else None
 
 
@@ -68,7 +68,7 @@ def moment(value: datetime | None) -> str:
 
 
 def closing(value: datetime) -> str:
-    """An instant that books were closed at: its day, if it is the last of it, and the day before, if a midnight."""
+    """An instant at which books were closed: its day if it is the end of one, or the day before if it is midnight."""
     at = value.astimezone(UTC)
     if at.time() == time.max:
         return f"the end of {day(at)}"
@@ -77,13 +77,13 @@ def closing(value: datetime) -> str:
 
 
 def cut(name: str, length: int = 40) -> str:
-    """A name that fits, on one line and in its order."""
+    """A name shortened to fit, on one line and in its own order."""
     name = visible(name)
     return name if len(name) <= length else name[: length - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def name(text: str) -> str:
-    """A name within a sentence: short, and apart from the direction of the text around it."""
+    """A name within a sentence: short, and isolated from the text direction around it."""
     return f"\N{FIRST STRONG ISOLATE}{cut(text)}\N{POP DIRECTIONAL ISOLATE}"
 
 

@@ -24,7 +24,7 @@ from .gaps import find_gaps
 from .unread import find_unread
 
 _SHOWN = 5
-"""Windows of a campaign that are listed."""
+"""The most windows of a campaign that are listed."""
 _RUNS = """
 select run_id, started, finished, until, outcome, exit_code, "rows", requests from sync_runs
 order by started desc limit 5
@@ -32,7 +32,7 @@ order by started desc limit 5
 
 
 def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
-    """Print the status; 0 whatever it says, but for campaigns that were read up to more than `max_age` ago."""
+    """Print the status; returns 0, unless campaigns were last read up to more than `max_age` ago."""
     with open_pipeline(read_only=True) as pipeline:
         found = read(pipeline)
     if as_json:
@@ -50,7 +50,7 @@ def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
 
 
 def out_of_date(campaigns: Sequence[Mapping[str, Any]], since: datetime) -> list[str]:
-    """A line for each campaign of which not everything up to `since` was read."""
+    """A line for each campaign that was not completely read up to `since`."""
     lines = [] if campaigns else ["no campaign was ever read: run `impact sync`"]
     for one in campaigns:
         marks = [one["cursors"].get(mark) for mark in (Mark.UPDATED, Mark.LOCKING)]
@@ -157,13 +157,13 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each of the first windows that the latest run could not read, and one for the others."""
+    """A line for each of the first windows that the latest run could not read, and one for the rest."""
     failed = [window for window in campaign["unread"] if window["outcome"] != Outcome.AHEAD]
     for window in failed[:_SHOWN]:
         start, end = _short(window["from"]), _short(window["to"])
         yield (
             f"Not read: campaign {campaign['id']}, {window['pass']}, {start} to {end}: {window['reason']}. "
-            "The next run asks again."
+            "The next run tries again."
         )
     more, ahead = len(failed) - _SHOWN, len(campaign["unread"]) - len(failed)
     if more > 0:
@@ -173,7 +173,7 @@ def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _history_ends(warehouse: Warehouse) -> datetime | None:
-    """Up to when versions were kept, where they no longer are; None where they are, or never were."""
+    """Up to when versions were kept, if they no longer are; None if they still are, or never were."""
     on: Any = dlt.config.get("sources.impact.history")
     if on is None or parse_flag(on) or not warehouse.holds("action_history"):
         return None

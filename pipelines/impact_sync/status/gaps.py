@@ -1,4 +1,4 @@
-"""Whether the windows of all runs adjoin, from the ledger alone: the proof that no range of time was left out."""
+"""Checks that the windows of all runs adjoin, from the ledger alone: the proof that no range of time was left out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from impact_source.plan.passes import Pass
 from impact_source.sql import Tables, in_utc
 
 _ADJOIN = timedelta(milliseconds=1)
-"""Windows that were cut beside a crowded instant end a millisecond before it, which is as fine as the API filters."""
-# A window vouches for what there was when it was read: no further than its run's beginning, and its until.
+"""A window that was cut beside a crowded instant ends a millisecond before it, the API's finest precision."""
+# A window vouches only for what existed when it was read: up to its run's start, and its until.
 _READ = """
 with read_whole as (
     select w.campaign_id, w.pass, w.window_start, r.started,
@@ -58,7 +58,7 @@ class Gap:
 
 
 def find_gaps(tables: Tables, state: Mapping[str, Any]) -> list[Gap]:
-    """Ranges that the cursors vouch for and no window in `sync_windows` held; none is as it should be."""
+    """Ranges that the cursors vouch for but no window in `sync_windows` held; there should be none."""
     holes = [(c, p, in_utc(start), in_utc(end)) for c, p, start, end in tables.rows(_HOLES)]
     found = []
     for campaign_id, pass_, first, last, began in tables.rows(_ENDS):
@@ -68,7 +68,7 @@ def find_gaps(tables: Tables, state: Mapping[str, Any]) -> list[Gap]:
         cursor = cursors.get(Mark.UPDATED if pass_ == Pass.UPDATED else Mark.LOCKING)
         if cursor is None:
             continue
-        # What locked before the first run was read by the updated pass; the reach-back to it leaves holes on purpose.
+        # The updated pass read what locked before the first run; the reach-back to it leaves holes on purpose.
         if pass_ == Pass.UPDATED:
             since = cursors.get(Mark.BEGUN) or in_utc(first)
         else:

@@ -1,4 +1,4 @@
-"""What the latest run over each campaign could not read, by the ledger."""
+"""What the latest run over each campaign could not read, according to the ledger."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ order by campaign_id, pass, window_start, window_end, reason
 class UnreadWindow:
     """A window of the latest sync, or the latest verify, that could not be read; `reason` says why.
 
-    `ahead` is the outcome of one that was read after such a one, and is read again: its cursor stays before both.
+    `ahead` marks one that was read after a failed one, and is read again: its cursor stays before both.
     """
 
     campaign_id: str
@@ -42,7 +42,7 @@ class UnreadWindow:
 
 
 def find_unread(tables: Tables) -> list[UnreadWindow]:
-    """The windows that the latest sync and the latest verify of each campaign did not read, or will read again."""
+    """Windows that the latest sync and the latest verify of each campaign did not read, or will read again."""
     outcomes = ", ".join(map(literal, (Outcome.FAILED, Outcome.LEFT_OUT, Outcome.AHEAD)))
     rows = tables.rows(_UNREAD.format(verify=Pass.VERIFY.value, outcomes=outcomes))
     return [UnreadWindow(c, p, in_utc(start), in_utc(end), outcome, why) for c, p, start, end, outcome, why in rows]

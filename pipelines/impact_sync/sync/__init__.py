@@ -1,1 +1,1 @@
-"""`impact sync`: what is new and what may have changed, campaign by campaign."""
+"""`impact sync`: reads what is new and what may have changed, campaign by campaign."""

@@ -39,7 +39,7 @@ def run_dry(
 
 
 def show(summary: Summary) -> None:
-    """Print what a run found, and what the user should know besides."""
+    """Print what a run found, and what else the user should know."""
     out = console()
     title = (
         f"Synced up to {_when(summary.run.until)}"
@@ -75,7 +75,7 @@ def show(summary: Summary) -> None:
 
 
 def show_dry(plan: DryRun) -> None:
-    """Print the windows that would be read, and what they cost at the least."""
+    """Print the windows that would be read, and the fewest requests they take."""
     out = console()
     rows = table("Would read", "campaign", "pass", "from", "to", "windows", numbers=("windows",), texts=("campaign",))
     for (campaign_id, pass_), group in groupby(plan.readings, key=lambda r: (r.campaign_id, r.pass_)):

@@ -28,7 +28,7 @@ from ..warehouse.open import open_pipeline, where
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended: its ledger row, a tally for each campaign, and what the user should know besides."""
+    """How a run ended: its ledger row, a tally for each campaign, and what else the user should know."""
 
     run: Run
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -39,9 +39,9 @@ class Summary:
     failures: tuple[Failure, ...] = ()
     """What could not be read although the run went on: the cursors of those passes stay."""
     left_out: int = 0
-    """Windows and actions that were not asked for, since so many before them could not be read."""
+    """Windows and actions that were not requested, because too many before them could not be read."""
     warehouse: str = ""
-    """Where it is."""
+    """The location of the warehouse."""
 
     @property
     def exit(self) -> Exit:
@@ -51,7 +51,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a run would read: its windows, and what is left of the hour."""
+    """What a run would read: its windows, and the requests left this hour."""
 
     readings: tuple[Reading, ...]
     names: dict[str, str]
@@ -69,12 +69,12 @@ def sync(
     items: bool | None = None,
     on_progress: Callable[[Progress | ItemProgress], None] = lambda _: None,
 ) -> Summary:
-    """Read what is new and what may have changed, merge it, move the cursors; then read items as the hour allows.
+    """Read what is new and what may have changed, merge it, move the cursors; then read items within the hourly limit.
 
     `items` reads them (or not) whatever the settings say.
 
-    Raises an `ImpactError` if nothing could be read; one that came later is in the summary, with everything read
-    before it landed.
+    Raises an `ImpactError` if nothing could be read; a later one is in the summary, with everything read before it
+    landed.
     """
     with (
         session(settings, "sync") as load,
@@ -133,13 +133,13 @@ def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT00
 
 
 def _standing(walk: Walk, items: ItemSummary | None = None) -> Standing:
-    """The ledger's row as things stand: with its outcome once the walk has ended."""
+    """The current row of the ledger: with its outcome once the walk has ended."""
     started = walk.bounds.now if walk.bounds else None
     return Standing(walk.rows, _ended(walk, items) if walk.finished else None, started, walk.until)
 
 
 def _ended(walk: Walk, items: ItemSummary | None) -> tuple[Exit, str]:
-    """The exit code and the outcome of the passes, or of the items where these end worse."""
+    """The exit code and the outcome of the passes, or of the items if these ended worse."""
     if walk.stopped is not None:
         code = exit_code(walk.stopped)
         return code, "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__

@@ -1,7 +1,7 @@
-"""One campaign against the API, along the EventDate.
+"""Compares one campaign with the API, along the EventDate.
 
-Its windows are read and compared. If anything differs, what was updated since the last sync is asked for once and
-set apart as newer; the rest is read a second time, and what no window returned is asked for by its id.
+Its windows are read and compared. If anything differs, what was updated since the last sync is requested once and set
+apart as newer. The rest is read a second time, and what no window returned is requested by id.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from .scope import Plan
 
 _DAY = timedelta(days=1)
 _PROBES = 2
-"""Actions that no window returned and that are asked for by id before more of them are."""
+"""Actions that no window returned and that are requested by id before any more of them."""
 _GROWS = 10
-"""By how much more than before."""
+"""The factor by which the next batch is larger."""
 Events = Iterable[Batch | WindowDone]
 
 
 @dataclass(frozen=True)
 class _Planned(Reading):
-    """A reading that still names the window it is of once it was split."""
+    """A reading that still knows its original window after a split."""
 
     planned: Window | None = None
 
 
 @dataclass
 class Check:
-    """What checking a campaign takes: where it reads, what it compares with, and where its findings go."""
+    """What checking a campaign needs: where it reads, what it compares with, and where its findings go."""
 
     plan: Plan
     client: Client
@@ -57,15 +57,15 @@ class Check:
     """Actions that the API did not know when last asked."""
     on_window: Callable[[WindowDone], None]
     unread: set[Window] = field(default_factory=set)
-    """Windows that could not be read: nothing is missing there that may be in them."""
+    """Windows that could not be read: actions that may be in them do not count as missing."""
 
     @property
     def id(self) -> str:
-        """The campaign."""
+        """The campaign's id."""
         return self.plan.campaign_id
 
     def batches(self, events: Events) -> Iterator[Batch]:
-        """What was received; windows are reported, and what is no row is recorded."""
+        """The batches received; reports windows, and records what did not become a row."""
         for event in events:
             if isinstance(event, Batch):
                 self.findings.receive(event, self.gone)
@@ -76,13 +76,13 @@ class Check:
                 self.unread.add(_planned(event))
 
     def compare(self, rows: pa.Table) -> Compared:
-        """Rows of the API against the warehouse; those that are the same are counted."""
+        """Compare rows of the API with the warehouse; equal ones are counted."""
         found = compare(rows, self.held.actions(rows["id"]))
         self.findings.add(self.id, found.same, "verified")
         return found
 
     def without_newer(self, found: Compared) -> judge.Judged:
-        """What differs without the rows that changed since the last sync, by their own dates; these are counted."""
+        """What differs, without the rows that changed since the last sync by their own dates; these are counted."""
         judged = judge.without_newer(found, self.plan.synced, self.client.clock.now())
         self.findings.add(self.id, judged.newer, "newer")
         return judged
@@ -95,9 +95,9 @@ class Doubts:
     differing: dict[str, Difference] = field(default_factory=dict)
     """By id."""
     unreturned: dict[str, datetime] = field(default_factory=dict)
-    """EventDate here of the actions that no window returned, by id."""
+    """Their EventDate in the warehouse, by id, for actions that no window returned."""
     newer: set[str] = field(default_factory=set)
-    """Actions that changed since the last sync, as far as they were in question."""
+    """Those of the actions in question that changed since the last sync."""
 
 
 def check_campaign(check: Check) -> None:
@@ -112,7 +112,7 @@ def check_campaign(check: Check) -> None:
 
 
 def _read_windows(check: Check) -> Doubts:
-    """Compare the rows of each window, and see which actions it should have returned."""
+    """Compare the rows of each window, and collect the actions that it should have returned."""
     doubts, before, plan = Doubts(), set[str](), check.plan
     readings = [_Planned(check.id, Pass.VERIFY, window, planned=window) for window in plan.windows]
     for window, events in groupby(check.reader.read(readings), key=_planned):
@@ -131,11 +131,11 @@ def _read_windows(check: Check) -> Doubts:
 
 
 def _compare_window(check: Check, doubts: Doubts, events: Events, before: set[str]) -> set[str]:
-    """Compare the rows of a window, each once; their ids. Those of the window `before` were compared with it."""
+    """Compare the rows of a window, each once; returns their ids. Those in the window `before` are done."""
     seen: set[str] = set()
     for batch in check.batches(events):
         table = batch.records.table
-        # What lies where two windows meet is in both, or in either: it depends on what the API makes of a range.
+        # A row where two windows meet is in both, or in either: that depends on how the API treats the ends of a range.
         known = seen | before
         new = pa.array([id_ not in known for id_ in table["id"].to_pylist()], pa.bool_())
         seen.update(batch.ids.to_pylist())
@@ -148,7 +148,7 @@ def _compare_window(check: Check, doubts: Doubts, events: Events, before: set[st
 
 
 def _ask_what_is_newer(check: Check, doubts: Doubts) -> None:
-    """Find what was updated since the last sync among what is in question, if anything is."""
+    """If anything is in question, find out which of it was updated since the last sync."""
     asked, synced = doubts.differing.keys() | doubts.unreturned.keys(), check.plan.synced
     if not asked or synced is None:
         return
@@ -186,7 +186,7 @@ def _read_again(check: Check, doubts: Doubts) -> None:
 
 
 def _ask_for_unreturned(check: Check, doubts: Doubts) -> None:
-    """Ask by id for what no window returned: a few first, since they may show that the windows are short."""
+    """Request by id what no window returned: a few first, since they may show that the windows are incomplete."""
     rest, number = sorted(doubts.unreturned), _PROBES
     while rest:
         some, rest, number = rest[:number], rest[number:], number * _GROWS
@@ -202,7 +202,7 @@ def _ask_for_unreturned(check: Check, doubts: Doubts) -> None:
 
 
 def _gone_still(check: Check, action_id: str, event: datetime) -> Difference:
-    """The finding for an action that was asked for by its id, and that the API does not know."""
+    """The finding for an action that was requested by id and that the API does not know."""
     acknowledged = judge.is_acknowledged(action_id, check.gone)
     if acknowledged:
         check.findings.asked_again.add(action_id)
@@ -210,12 +210,12 @@ def _gone_still(check: Check, action_id: str, event: datetime) -> Difference:
 
 
 def _prove_windows(check: Check, found: pa.Table) -> None:
-    """Raise `ShortAnswers` if an action that no window returned is there all the same, dated within one."""
+    """Raise `ShortAnswers` if an action that no window returned exists after all, dated within one."""
     windows = check.plan.windows
     if (found_there := judge.hidden(found, check.id, Window(windows[0].start, windows[-1].end))) is None:
         return
     id_, at = found_there
-    # Not a second of it: a server that compares to the day and leaves the end of a range out has nothing there.
+    # More than a second: a server that compares to the day and excludes the end of a range would return nothing.
     instant = Reading(check.id, Pass.VERIFY, Window(at - _DAY, at + _DAY))
     if any(id_ in batch.ids.to_pylist() for batch in list(check.batches(check.reader.read([instant])))):
         return  # it came back in the meantime

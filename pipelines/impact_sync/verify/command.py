@@ -29,7 +29,7 @@ def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | No
 
 
 def show(report: Report) -> None:
-    """Print what a verification found. Names and values come from elsewhere: they are shown as they are."""
+    """Print what a verification found. Names and values from elsewhere are shown literally."""
     out = console()
     rows = table("Verified by EventDate", "campaign", "month", *_COUNTS, numbers=_COUNTS, texts=("campaign",))
     total: Counter[str] = Counter()
@@ -91,7 +91,7 @@ def _verdict_of_actions(report: Report) -> str:
     if not number and report.failures:
         return "No drift in what could be read."
     if not number:
-        return "No drift: the warehouse is what the API says."
+        return "No drift: the warehouse matches the API."
     actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"
     gone = sum(one.kind is Kind.GONE for one in report.drift)
     if report.repaired:

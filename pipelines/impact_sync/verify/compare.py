@@ -1,4 +1,4 @@
-"""The API's rows against those of the warehouse: which differ, and in what. Pure."""
+"""Compares the API's rows with those of the warehouse: which differ, and in what. Pure."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Kind(StrEnum):
     STALE = "stale"
     """Both have it, with different values."""
     GONE = "gone"
-    """The warehouse has it, the API knows it no longer."""
+    """The warehouse has it, but the API no longer knows it."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value that differs, as text; None where there is none."""
+    """A value that differs, as text; None if there is none."""
 
     column: str
     here: str | None
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Difference:
-    """An action that differs, with its EventDate (the API's where that has one), a cell for each value if stale."""
+    """An action that differs, with its EventDate (the API's if it has one) and, if stale, a cell for each value."""
 
     campaign_id: str
     action_id: str
@@ -44,7 +44,7 @@ class Difference:
     event_date: datetime | None
     cells: tuple[Cell, ...] = ()
     acknowledged: bool = False
-    """Whether an earlier `--repair` has taken note that it is gone."""
+    """Whether an earlier `--repair` has acknowledged that it is gone."""
 
     @property
     def month(self) -> str | None:
@@ -54,7 +54,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows of the API by how the warehouse has them. `here` holds the rows of `stale` as they are in the warehouse."""
+    """Rows of the API by their state in the warehouse. `here` holds the warehouse's versions of the `stale` rows."""
 
     same: pa.Table
     missing: pa.Table
@@ -74,7 +74,7 @@ class Compared:
 
 
 def compare(there: pa.Table, here: pa.Table | None) -> Compared:
-    """Sort the rows of `there` by how `here` has them, all columns but `synced_at` compared.
+    """Sort the rows of `there` by how they compare with `here`, in all columns but `synced_at`.
 
     A row that `here` holds more than once is stale: every sum over it is wrong.
     """

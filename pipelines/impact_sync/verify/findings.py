@@ -19,7 +19,7 @@ Count = Counter[str]
 
 
 class Findings:
-    """Takes what is found, campaign by campaign."""
+    """Collects the findings, campaign by campaign."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str | None], Count] = {}
@@ -27,15 +27,15 @@ class Findings:
         self.differences: dict[str, Difference] = {}
         """By id."""
         self.repairs: list[pa.Table] = []
-        """The API's rows for what is missing or stale."""
+        """The API's rows for missing and stale actions."""
         self.rejected: set[str] = set()
         """Records that could not be typed, by id or as they came."""
         self.back: dict[str, str] = {}
-        """Actions that were gone and are there again, with their campaign."""
+        """Actions that were gone and are back, with their campaign."""
         self.asked_again: set[str] = set()
-        """Actions that are acknowledged to be gone, and were asked for once more."""
+        """Acknowledged gone actions that were requested once more."""
         self.misfits: dict[str, tuple[Rejected, Batch]] = {}
-        """Actions that are compared without a value that does not fit its column, by id."""
+        """Actions compared without a value that does not fit its column, by id."""
         self.unexpected = 0
         """Actions from before the configured start, which no sync would load."""
 
@@ -45,7 +45,7 @@ class Findings:
             self._count(campaign_id, month)[what] += number
 
     def receive(self, batch: Batch, gone: Collection[str]) -> None:
-        """Record what was received that is no row, and which of the actions that were `gone` are there again."""
+        """Record what did not become a row, and which of the `gone` actions are back."""
         self.rejected |= {record.id or record.raw for record in batch.records.rejected}
         met = set(gone).intersection(batch.ids.to_pylist()) if gone else ()
         self.back |= dict.fromkeys(met, batch.reading.campaign_id)
@@ -56,16 +56,16 @@ class Findings:
         self._count(one.campaign_id, one.month)["newer"] += 1
 
     def report(self, found: list[Difference], at_api: Compared | None = None) -> None:
-        """Record differences that are real; the rows that repair them are among those `at_api`."""
+        """Record real differences; the rows that repair them are among those `at_api`."""
         for one in found:
-            if one.action_id not in self.differences:  # else it was met under the campaign that it is of
+            if one.action_id not in self.differences:  # otherwise it was already met under its own campaign
                 self.differences[one.action_id] = one
                 self._count(one.campaign_id, one.month)[one.kind.value] += 1
         if at_api is not None and found:
             self.repairs.append(only(at_api.differing, [one.action_id for one in found]))
 
     def rows(self, run_id: str, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
-        """The rows of `verify_results`: one for each action, for a stale one as many as columns differ."""
+        """The rows of `verify_results`: one for each action; a stale one has a row for each column that differs."""
         for one in self.differences.values():
             if one.acknowledged and one.action_id not in self.asked_again:
                 continue

@@ -1,4 +1,4 @@
-"""What `impact verify` asks of the warehouse. Read only; created for each run, which looks up the tables once."""
+"""What `impact verify` reads from the warehouse. Read only; created for each run, which looks up the tables once."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Held:
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         self._warehouse = Warehouse(pipeline)
         self.any = self._warehouse.holds()
-        """Whether there was a table of actions at all."""
+        """Whether the table of actions existed."""
 
     def campaigns(self) -> set[str]:
-        """Ids of the campaigns that actions are held of."""
+        """Ids of the campaigns whose actions are held."""
         return self._warehouse.campaigns()
 
     def actions(self, ids: pa.ChunkedArray) -> pa.Table | None:
-        """The rows of those of `ids` that are held, None where there are none."""
+        """The rows held with these `ids`; None if there are none."""
         return self._warehouse.actions(ids) if self.any else None
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
-        """How many actions of a campaign lie at each instant of a date, within these windows of dates held here."""
+        """How many of a campaign's actions lie at each instant of a date, within these windows of dates held here."""
         return self._warehouse.counts(campaign_id, axis, windows)
 
     def between(
@@ -55,7 +55,7 @@ class Held:
     def unverifiable(self, campaigns: Collection[str], earliest: datetime, *, strays: bool) -> int:
         """How many actions of these campaigns happened before `earliest`, or at no known time.
 
-        With `strays` those of any other campaign are counted too.
+        With `strays`, those of any other campaign count too.
         """
         listed = ", ".join(["%s"] * len(campaigns)) or "null"
         old = "event_date is null or event_date < %s"

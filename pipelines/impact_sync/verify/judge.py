@@ -1,4 +1,4 @@
-"""What a comparison of the API with the warehouse means: drift, newer than the last sync, or gone. Pure."""
+"""Decides what a comparison of the API with the warehouse means: drift, newer than the last sync, or gone. Pure."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from ..console.exits import Exit, worst_exit
 from .compare import Compared, Difference, Kind
 
 _PASSING = {"state", "locking_date"} | {column.name for column in ACTION if column.kind is ColumnKind.MONEY}
-"""What changes with the state of an action."""
+"""The columns that change with the state of an action."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Rows of the API, compared and judged: what differs, less those that are newer than the last sync."""
+    """Rows of the API, compared and judged: what differs, without what is newer than the last sync."""
 
     found: Compared
     newer: pa.Table
     """Missing or stale rows that changed since the last sync."""
     updated: frozenset[str]
-    """Ids of the newer rows that the warehouse holds as they were."""
+    """Ids of the newer rows of which the warehouse holds an older version."""
 
 
 def without_unexpected(found: Compared, start: datetime | None) -> tuple[Compared, int]:
-    """Without the missing actions that no sync would load, since it begins at `start`; how many these are."""
+    """Without the missing actions that no sync would load, since it begins at `start`; and how many these are."""
     if start is None or not len(found.missing):
         return found, 0
     late = found.missing.filter(pc.greater_equal(found.missing["creation_date"], pa.scalar(start)))
@@ -58,25 +58,25 @@ def without_newer(found: Compared, synced: datetime | None, now: datetime) -> Ju
 
 
 def lasting(first: Difference, now: Difference) -> Difference | None:
-    """What differs as it did at the first reading; None where only other columns differ: it is changing right now."""
+    """What still differs as at the first reading; None if only other columns differ: it is changing right now."""
     columns = {cell.column for cell in first.cells}
     cells = tuple(cell for cell in now.cells if cell.column in columns)
     return None if now.kind is Kind.STALE and not cells else replace(now, cells=cells)
 
 
 def split(found: Sequence[Difference], newer: Collection[str]) -> tuple[list[Difference], list[Difference]]:
-    """Differences that are real, and those of actions that are known to be newer."""
+    """Real differences, and those of actions that are known to be newer."""
     real = [one for one in found if one.action_id not in newer]
     return real, [one for one in found if one.action_id in newer]
 
 
 def unreturned(held: Sequence[tuple[str, datetime]], known: Collection[str]) -> dict[str, datetime]:
-    """Actions that are held of a window, with their EventDate, and that it did not return."""
+    """Actions, with their EventDate, that the warehouse holds in a window which did not return them."""
     return {id_: event for id_, event in held if id_ not in known}
 
 
 def known_gone(unreturned: Collection[str], gone: Mapping[str, Gone], now: datetime) -> list[str]:
-    """Actions that no window returned and that need no request: acknowledged to be gone, and asked for lately."""
+    """Actions that no window returned and that need no request: acknowledged as gone, and requested recently."""
     return sorted(id_ for id_ in unreturned if is_acknowledged(id_, gone) and not gone[id_].is_news(now))
 
 
@@ -86,7 +86,7 @@ def is_acknowledged(action_id: str, gone: Mapping[str, Gone]) -> bool:
 
 
 def hidden(found: pa.Table, campaign_id: str, verified: Window) -> tuple[str, datetime] | None:
-    """An action that was found by its id, and that the windows should have returned, with its EventDate."""
+    """An action, with its EventDate, that was found by id although the windows should have returned it."""
     event = found["event_date"]
     dated = pc.and_(pc.greater_equal(event, pa.scalar(verified.start)), pc.less_equal(event, pa.scalar(verified.end)))
     inside = found.filter(pc.and_(dated, pc.equal(found["campaign_id"], campaign_id)))
@@ -94,7 +94,7 @@ def hidden(found: pa.Table, campaign_id: str, verified: Window) -> tuple[str, da
 
 
 def ended(failures: Sequence[Failure], *, drift: bool, repaired: bool) -> tuple[Exit, str]:
-    """The exit code of a verification and its name."""
+    """The exit code and the outcome of a verification."""
     if failures:
         return worst_exit(failures), type(failures[0].error).__name__
     if not drift:
@@ -105,9 +105,9 @@ def ended(failures: Sequence[Failure], *, drift: bool, repaired: bool) -> tuple[
 def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """Which of the missing and of the stale rows changed since the last sync reached `synced`, by their own dates.
 
-    Both may have been created since then. A stale one may also have locked; been cleared, and not be so here; or, if
-    it was open and there was time, have passed to another state, which leaves no date. A missing one that is older
-    was there to be read, whatever happened to it since.
+    Both may have been created since then. A stale one may also have locked; been cleared, but not here; or, if it was
+    open and there was time, have changed its state, which leaves no date. An older missing one could have been read,
+    whatever happened to it since.
     """
     reach = synced - LATE
     stale, mask = found.stale, _after(found.stale, "creation_date", reach)
@@ -121,9 +121,9 @@ def newer(found: Compared, synced: datetime, now: datetime) -> tuple[pa.ChunkedA
 
 
 def _passed(differs: dict[str, pa.ChunkedArray], here: pa.Table, synced: datetime) -> pa.ChunkedArray:
-    """Which rows differ as by a change of state, in actions that were open at the last sync.
+    """Which rows differ as if by a change of state, among actions that were open at the last sync.
 
-    The next sync re-reads every open action. One that locked before, and was not approved here, is no such case.
+    The next sync re-reads every open action. This excludes an action that locked before and was not approved here.
     """
     unlocked = pc.or_(pc.is_null(here["locking_date"]), _after(here, "locking_date", synced))
     mask = pc.and_(differs["state"], pc.and_(unlocked, pc.is_null(here["cleared_date"])))

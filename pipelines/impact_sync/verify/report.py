@@ -1,4 +1,4 @@
-"""What a verification found, as the command shows it."""
+"""The findings of a verification, as the command shows them."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Report:
     failures: tuple[Failure, ...] = ()
     """What could not be read, and so was not compared."""
     left_out: int = 0
-    """Windows and actions that were not asked for, since so many before them could not be read."""
+    """Windows and actions that were not requested, because too many before them could not be read."""
     history: tuple[Fault, ...] = ()
     """What was wrong with the versions of actions and items."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:
-        """The differences that count: all but those that were acknowledged before."""
+        """The differences that count: all except those acknowledged before."""
         return tuple(one for one in self.differences if not one.acknowledged)
 
     @property
     def ended(self) -> tuple[Exit, str]:
-        """The exit code of the command, and its name."""
+        """The exit code and the outcome."""
         return judge.ended(self.failures, drift=bool(self.drift or self.history), repaired=self.repaired)
 
     @property
@@ -58,7 +58,7 @@ class Report:
 
 
 def notes(scope: Scope, bounds: Bounds, findings: Findings, unread: Unread) -> Iterator[str]:
-    """What a user should know besides."""
+    """What else the user should know."""
     yield from explain(scope.campaigns, unread.refused)
     if left_out := [id_ for id_ in scope.names if id_ not in scope.begun]:
         yield f"not synced yet and left out: {', '.join(left_out)}"

@@ -1,7 +1,7 @@
-"""`impact verify`: an independent proof that the warehouse is true, and the repair of what is not.
+"""`impact verify`: an independent proof that the warehouse is correct, and the repair of what is not.
 
-A campaign is read once more along the EventDate, which no sync walks along, and every column is compared. What
-changed since the last sync is *newer* and no drift; any other difference is read a second time before it counts.
+A campaign is read once more along the EventDate, which no sync reads along, and every column is compared. What changed
+since the last sync is *newer*, not drift; any other difference is read a second time before it counts.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def verify(
     repair: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
-    """Compare the warehouse with the API, record what differs in `verify_results`, and with `repair` repair it.
+    """Compare the warehouse with the API, record differences in `verify_results`; with `repair`, repair them.
 
-    What cannot be read is in the report; everything else is compared. Raises an `ImpactError`, no finding written,
-    where nothing could be read.
+    What cannot be read is in the report; everything else is compared. Raises an `ImpactError`, without writing a
+    finding, if nothing could be read.
     """
     with (
         session(settings, "verify", _check_ready) as load,
@@ -84,7 +84,7 @@ class Verification:
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.faults: tuple[Fault, ...] = ()
-        """What was wrong with the versions beforehand."""
+        """What was wrong with the versions before this run."""
         self.rows = 0
         """Actions received."""
         self._load, self._client, self._warehouse = load, load.client, load.warehouse
@@ -124,7 +124,7 @@ class Verification:
         yield Package(impact(walk=self, history=self._client.settings.history), lambda: written)
 
     def package(self, state: State) -> Iterator[Landing]:
-        """What is written: the windows that were read, the findings, and the rows that repair them."""
+        """The rows to write: the windows read, the findings, and the rows that repair them."""
         claim_warehouse(state, self._client.settings)
         findings = list(self._findings.rows(self._load.run_id, self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
@@ -137,7 +137,7 @@ class Verification:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
 
     def standing(self) -> Standing:
-        """How it stands for `sync_runs`: repaired, if it was to be, as long as nothing says otherwise."""
+        """The state for `sync_runs`: repaired, if a repair was requested, as long as nothing contradicts it."""
         drift = bool(self.faults) or any(not one.acknowledged for one in self._findings.differences.values())
         return Standing(self.rows, judge.ended(self._reader.unread.failures, drift=drift, repaired=self._repair))
 

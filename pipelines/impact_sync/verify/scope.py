@@ -23,16 +23,16 @@ class Plan:
     windows: tuple[Window, ...]
     bounds: Bounds
     synced: datetime | None
-    """How far the last sync reached; None if there was none: then all that differs is newer."""
+    """How far the last sync reached; None if there was none: then everything that differs is newer."""
     open_ended: bool
-    """Whether what the warehouse dates after the last window should have been in it."""
+    """Whether actions that the warehouse dates after the last window should have been in it."""
     expected_from: datetime | None = None
     """Actions created before this need not be held."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Campaigns that were chosen, with their cursors, and those of them that can be verified."""
+    """The selected campaigns with their cursors, and those among them that can be verified."""
 
     ask: Ask
     campaigns: Campaigns
@@ -49,7 +49,7 @@ class Scope:
         """The windows of a campaign, whose sync begins at `configured`; the first action held is dated `held`."""
         bounds = self.bounds(now)
         since = bounds.since
-        if since is None and configured:  # what is held from before a configured start is verified too
+        if since is None and configured:  # actions held from before a configured start are verified too
             since = min(configured, held or configured)
         start = max(since or bounds.earliest, bounds.earliest)
         if start > bounds.until:
@@ -66,7 +66,7 @@ class Scope:
 
 
 def choose(campaigns: Campaigns, asked: Sequence[str], ask: Ask, state: State, held: Collection[str]) -> Scope:
-    """The campaigns to verify. Raises `UnknownCampaign` where one is asked for that does not exist."""
+    """The campaigns to verify. Raises `UnknownCampaign` if a requested one does not exist."""
     names = {id_: campaigns.names[id_] for id_ in campaigns.choose(asked)}
     cursors = {id_: Cursors(state, id_).get(Mark.UPDATED) for id_ in names}
     begun = [id_ for id_ in names if cursors[id_] or id_ in held]

@@ -1,4 +1,4 @@
-"""Views over the tables: one file of plain SQL each, created after every load in the warehouse's own dialect."""
+"""Views over the tables: each a file of plain SQL, created after every load in the warehouse's own dialect."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from impact_source.sql import Tables
 from .in_place import Views
 
 _BASE = "item_state"
-"""The view that others are built on; its SQL is what the queue of items is derived from."""
+"""The view that others are built on; the queue of items is derived from the same SQL."""
 _COMMENTS = {
     "duckdb": "select view_name, comment from duckdb_views() where schema_name = %s and not internal "
     "and database_name = current_database()",
     "postgres": "select relname, obj_description(oid, 'pg_class') from pg_class where relkind = 'v' "
     "and relnamespace = to_regnamespace(quote_ident(%s))",
 }
-"""Views and their comments, by dialect; elsewhere every run creates all of them again."""
+"""Views and their comments, by dialect; in other dialects every run creates all of them again."""
 _SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
 _OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
 
 @cache
 def texts() -> dict[str, str]:
-    """The SQL of every view by its name, in DuckDB's dialect, each after those that it is built on."""
+    """The SQL of every view by name, in DuckDB's dialect, each after those that it is built on."""
     folder = files(__package__)
     found = {path.name[:-4]: path.read_text() for path in folder.iterdir() if path.name.endswith(".sql")}
     found[_BASE] = STATE
@@ -44,7 +44,7 @@ def reads(text: str) -> set[str]:
 
 
 def available(pipeline: dlt.Pipeline) -> dict[str, str]:
-    """The SQL of the views whose tables are there, by name, each after those that it is built on."""
+    """The SQL of the views whose tables exist, by name, each after those that it is built on."""
     tables = Tables(pipeline)
     wanted: dict[str, str] = {}
     for name, text in texts().items():
@@ -54,7 +54,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
 
 
 def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views whose tables are there, again where they have changed with this version."""
+    """Create the views whose tables exist, and again if they have changed with this version."""
     wanted = {name: (text, _comment(text)) for name, text in available(pipeline).items()}
     tables = Tables(pipeline)
     known = _COMMENTS.get(tables.dialect)
@@ -72,12 +72,12 @@ def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
         for name, text in rendered.items():
             tables.execute(f"create view {names[name]} as {text}")
         return
-    # Together, they take a tenth of the time, and nobody finds half of them.
+    # Together they take a tenth of the time, and nobody finds only half of them.
     with tables.transaction() as client:
         done = set(rendered)
         if tables.dialect == "postgres":
             done = Views(client, names, reads).replace({name: text for name, (text, _) in wanted.items()}, rendered)
-        else:  # by their bare names, since full ones begin with that of the file, which may be attached under another
+        else:  # by their bare names: full ones begin with the file's, which may be attached under another
             views = (f"create or replace view {names[name]} as {text}" for name, text in rendered.items())
             client.execute_sql("; ".join(views))
         comments = [
@@ -90,6 +90,6 @@ def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
 
 
 def _comment(text: str) -> str:
-    """What a view says of itself, and a mark of its SQL."""
+    """The comment of a view: its header, and a mark of its SQL."""
     lines = (line.removeprefix("--").strip() for line in text.split("\n") if line.startswith("--"))
     return f"{' '.join(lines)} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"

@@ -1,9 +1,9 @@
--- What commission is owed for each month? One row for each campaign, currency, month of the event and month of the lock.
+-- What commission is owed for each month? One row for each campaign, currency, event month and locking month.
 --
--- Two calendars in one table: basis says which date the month is of, 'event' or 'locking' (month is NULL where the
--- LockingDate is not known). Ask for one of them. accrued: owed if nothing changes, the sum of the next three. pending:
--- neither approved nor locked. approved: approved or locked, and not paid. paid. reversed: commission that the reversed
--- actions would have earned.
+-- Two calendars in one table: basis says which date the month belongs to, 'event' or 'locking' (month is NULL if the
+-- LockingDate is not known). Select one of them. accrued: owed if nothing changes, the sum of the next three. pending:
+-- neither approved nor locked. approved: approved or locked, but not paid. paid: paid out. reversed: commission that
+-- the reversed actions would have earned.
 select
     basis, campaign_id, campaign_name, currency, month,
     sum(actions) as actions,

@@ -1,8 +1,8 @@
--- How fresh is the warehouse, and was it proven? One row for each campaign.
+-- How fresh is the warehouse, and has it been verified? One row for each campaign.
 --
 -- as_of: every change up to this instant is here. latest_event and latest_change: the newest conversion, and when a row
--- last changed here. verified_at: when impact verify last compared the campaign with the API and could read all that it
--- asked for; drift: actions that then differed and were not repaired.
+-- last changed here. verified_at: when impact verify last compared the campaign with the API and could read everything
+-- that it requested; drift: actions that differed then and were not repaired.
 select
     c.id as campaign_id, c.name as campaign_name, u.as_of, a.actions, a.latest_event, a.latest_change,
     v.verified_at,

@@ -1,7 +1,7 @@
-"""Views in Postgres, replaced in place: grants stay, and what others built on them goes on working.
+"""Replaces views in Postgres in place: grants stay, and views that others built on them keep working.
 
-Only a view whose columns have changed has to be dropped; its grants are given again. Where a view of somebody else is
-built on it, the old one stays, and a warning names what stands in the way. The data is not kept waiting for it.
+Only a view whose columns have changed has to be dropped; its grants are given again. If somebody else's view is built
+on it, the old one stays, and a warning names what is in the way. The data does not wait for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ order by 1
 
 
 class Views:
-    """Our views at one server; `names` are those of all of them in full."""
+    """Our views on one server; `names` are the full names of all of them."""
 
     def __init__(
         self, client: SqlClientBase[Any], names: dict[str, str], reads: Callable[[str], Collection[str]]
@@ -45,7 +45,7 @@ class Views:
         self._client, self._names, self._reads = client, names, reads
 
     def replace(self, wanted: dict[str, str], rendered: dict[str, str]) -> set[str]:
-        """Bring views up to date, each after those that it reads, in a transaction that is open; those that are now."""
+        """Bring views up to date in an open transaction, each after those that it reads; return those that now are."""
         done: set[str] = set()
         for name, sql in rendered.items():
             if name in done:
@@ -53,7 +53,7 @@ class Views:
             if self._tried(f"create or replace view {self._names[name]} as {sql}") is None:
                 done.add(name)
                 continue
-            # Its columns have changed: it, and those of ours that read it, are dropped and created again.
+            # Its columns have changed: it and our views that read it are dropped and created again.
             above = self._above(name, wanted)
             if (error := self._tried(*self._recreation(above, rendered))) is None:
                 done.update(above)
@@ -74,7 +74,7 @@ class Views:
         yield from grants
 
     def _above(self, name: str, wanted: dict[str, str]) -> list[str]:
-        """The view and those that read it, or read such a one, each after those that it reads."""
+        """The view and those that read it, directly or not, each after those that it reads."""
         found = [name]
         for other, text in wanted.items():
             if other != name and set(found) & set(self._reads(text)):
@@ -82,17 +82,17 @@ class Views:
         return found
 
     def _tried(self, *statements: str) -> Exception | None:
-        """Execute all or nothing of it; the error if nothing."""
+        """Execute all of the block or nothing; yields the error if nothing."""
         try:
             with self._savepoint():
                 for sql in statements:
                     self._execute(sql)
-        except Exception as error:  # noqa: BLE001 - whatever stands in the way of a view, the data has landed
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a view, the data has landed
             return error
         return None
 
     def _execute(self, sql: str, *params: str) -> list[tuple[Any, ...]]:
-        """Rows of a statement. dlt's own way ends the whole transaction where a statement fails."""
+        """Rows of a statement. dlt's own way ends the complete transaction if a statement fails."""
         with self._client.native_connection.cursor() as cursor:
             cursor.execute(sql, params or None)
             return cursor.fetchall() if cursor.description else []

@@ -1,6 +1,6 @@
--- How far are the items known? One row for each campaign and currency.
+-- How complete are the items? One row for each campaign and currency.
 --
--- share_of_actions and share_of_amount: of the actions that the API knows, those whose items are current.
+-- share_of_actions and share_of_amount: the share with current items, among the actions that the API knows.
 select
     campaign_id,
     currency,

@@ -1,8 +1,8 @@
 -- Which actions' items do not add up to the action? One row for each such action whose items are current, or were read
--- and hold a value that could not be (see rejected_records).
+-- with a value that could not be typed (see rejected_records).
 --
--- The differences are the action's value less the sum over its items. other_currency: an item is in another currency
--- than the action, so that the difference says nothing.
+-- The differences are the action's value minus the sum over its items. other_currency: an item is in another currency
+-- than the action, so the difference means nothing.
 select
     a.id as action_id,
     a.campaign_id,

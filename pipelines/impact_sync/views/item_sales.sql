@@ -1,6 +1,6 @@
 -- What was sold? One row for each campaign, currency, category and Sku, over the actions whose items were read.
 --
--- actions: with the Sku in them. units, amount and payout are of actions that are not reversed. average_price: amount by
+-- actions: those with the Sku. units, amount and payout count actions that are not reversed. average_price: amount per
 -- unit. item_coverage shows how much of the account this covers.
 select
     a.campaign_id, coalesce(i.sale_amount_currency, a.currency) as currency, i.category, i.sku,

@@ -1,6 +1,6 @@
 -- What locks in the coming weeks? One row for each campaign, currency and week of the LockingDate.
 --
--- Open actions only; locking_week is the Monday (UTC), NULL where the LockingDate is not known. at_risk: commission that
+-- Open actions only; locking_week is the Monday (UTC), NULL if the LockingDate is not known. at_risk: commission that
 -- becomes final in that week unless it is corrected before. first_lock and last_lock: within the week.
 select
     campaign_id, campaign_name, currency,

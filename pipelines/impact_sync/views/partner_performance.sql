@@ -1,7 +1,8 @@
--- How does each partner do? One row for each campaign, partner and currency.
+-- How is each partner doing? One row for each campaign, partner and currency.
 --
--- amount and payout are of actions that are not reversed. reversal_rate: share of the actions that are reversed.
--- commission_rate: payout by amount. at_risk: commission of open actions, which a reversal could still take away.
+-- amount and payout count actions that are not reversed. reversal_rate: share of the actions that are reversed.
+-- commission_rate: payout divided by amount. at_risk: commission of open actions, which a reversal could still take
+-- away.
 select
     campaign_id, max(campaign_name) as campaign_name, media_partner_id,
     max(media_partner_name) as media_partner_name, currency,

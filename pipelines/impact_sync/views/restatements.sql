@@ -1,9 +1,11 @@
--- What has changed since an instant, the month end say? One row for each change of an action's money, and each arrival.
+-- What has changed since an instant, such as the month end? One row for each change of an action's money, and each
+-- arrival.
 --
--- Ask with: where changed_at >= the instant and event_date < it, written with its offset. kind: arrival (the action was
--- seen for the first time: late, where its event is not), reversal, restoration, correction. changed_at: when the
--- change was seen here. The changes of an action since an instant add up to what it is now less what it was then. An
--- action whose currency changed leaves the one (its payout with a minus) and enters the other.
+-- Filter with: where changed_at >= the instant and event_date < it, written with its offset. kind: arrival (the action
+-- was seen for the first time, late if its event lies before the instant), reversal, restoration, correction.
+-- changed_at: when the change was seen here. The changes of an action since an instant add up to its present value
+-- minus its value then. An action whose currency changed leaves one currency (its payout is negative) and enters the
+-- other.
 select
     valid_from as changed_at,
     id as action_id, campaign_id, media_partner_id, media_partner_name, event_date,

@@ -1,9 +1,9 @@
 -- Is this commission settled, or can it still change? One row for each action.
 --
--- stage: reversed; paid (ClearedDate is set); locked (nothing about it can be modified any more); open. An action whose
--- LockingDate is not known, or lies after as_of, is open, approved or not, and so is one in a state that is not known.
--- can_change: open, or reversed and not locked yet, so that it can be restored. can_change_until: its LockingDate, NULL
--- where it cannot change or that is not known. at_risk: commission that a reversal could still take away.
+-- stage: reversed; paid (ClearedDate is set); locked (it can no longer be modified); open. An action is open, approved
+-- or not, if its LockingDate is not known or lies after as_of; so is one in an unknown state. can_change: open, or
+-- reversed but not locked yet, so it can still be restored. can_change_until: its LockingDate, NULL if it cannot change
+-- or the date is not known. at_risk: commission that a reversal could still take away.
 select
     action_id, campaign_id, campaign_name, media_partner_id, media_partner_name, state, currency, amount, payout,
     intended_payout, event_date, locking_date, cleared_date, as_of, stage, can_change,

@@ -1,7 +1,8 @@
--- Up to when are the changes of a campaign here? One row for each campaign that was read.
+-- Up to when have the changes of a campaign been read? One row for each campaign that was read.
 --
 -- as_of: every change up to this instant has been read (the end of the last complete window of the updated pass, and no
--- later than the run began). The other views show what can still change as of it, not as of the moment of the query.
+-- later than the start of the run). The other views show what can still change as of it, not as of the time of the
+-- query.
 select w.campaign_id, max(least(w.window_end, r.until, r.started)) as as_of
 from sync_windows w
 join sync_runs r on r.run_id = w.run_id

@@ -1,1 +1,1 @@
-"""The warehouse: opened by one run at a time, rows merged into it. Only here are internals of dlt overridden."""
+"""The warehouse: opened by one run at a time, rows merged into it. Internals of dlt are overridden only here."""

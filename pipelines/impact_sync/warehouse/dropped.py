@@ -1,4 +1,4 @@
-"""Tables and columns that somebody has dropped by hand: created again, and what was in them read again."""
+"""Tables and columns that somebody dropped by hand: created again, and their contents read again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _THERE = {
     "and database_name = current_database()",
     "postgres": "select table_name, column_name from information_schema.columns where table_schema = %s",
 }
-"""The columns that are there, by destination; of other ones nothing is known."""
+"""The existing columns, by destination; for other destinations nothing is known."""
 _HISTORIES = {"action_history", "action_item_history"}
 
 
 def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
-    """Columns that were loaded and are not there any more, by table; of a table that is gone all of them."""
+    """Columns that were loaded and no longer exist, by table; all of them if the table is gone."""
     sql = _THERE.get(pipeline.destination.destination_name)
     if sql is None or not pipeline.default_schema_name:
         return {}
@@ -35,23 +35,23 @@ def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
 
 
 def refuse_dropped(pipeline: dlt.Pipeline) -> None:
-    """Raise `ConfigurationError` where something is gone: who only reads cannot create it again."""
+    """Raise `ConfigurationError` if something is gone: a command that only reads cannot create it again."""
     if dropped := find_dropped(pipeline):
         msg = f"{_described(pipeline, dropped)} dropped from the warehouse: run `impact sync`, which reads it again"
         raise ConfigurationError(msg)
 
 
 def recreate_dropped(pipeline: dlt.Pipeline) -> None:
-    """Create what is gone and have the next runs read it again: whatever vouched for its rows is forgotten first.
+    """Recreate what is gone and have the next runs read it again: first forget whatever vouches for its rows.
 
-    Raises `ConfigurationError` where a column is gone without which no row can be told from another.
+    Raises `ConfigurationError` if a column is gone without which rows cannot be told apart.
     """
     dropped = find_dropped(pipeline)
     if not dropped:
         return
     what = _described(pipeline, dropped)
     _refuse_keys(pipeline, dropped)
-    _log.warning("%s dropped from the warehouse: created again and read again", what)
+    _log.warning("%s dropped from the warehouse: recreated, and its rows are read again", what)
     if "actions" in dropped:
         with pipeline.managed_state(extract_state=True) as state:
             state.get("sources", {}).get("impact", {}).pop("campaigns", None)

@@ -1,9 +1,9 @@
 """`action_history` and `action_item_history`: every version that was seen, with the interval it held.
 
-A load package brings the versions of actions that replace others; first ones, and items, are copied here from the
-tables that hold them now. What a version is, is found by comparing with the open row of the history itself, in SQL
-and in one transaction, so that a run that broke off between two tables loses none: the next one goes on from what it
-finds. An answer that says the same as the one before it adds no version.
+A load package contains the versions of actions that replace others; first versions, and items, are copied here from the
+tables that hold them now. New versions are found by comparing with the open row of the history itself, in SQL and in
+one transaction, so a run that broke off between two tables loses none: the next one continues from what it finds. An
+answer equal to the one before adds no version.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .history_check import Fault, find_faults
 from .versioned import Versioned
 
 _ROW_IDS = {"duckdb": "rowid", "postgres": "ctid"}
-"""What tells two rows apart that are the same in every column, by dialect."""
+"""The column that tells apart two rows that are equal in every column, by dialect."""
 _STATEMENTS = read_statements(__package__, "history.sql")
 _KEYS = {"actions": ("action_history", ("id",)), "action_items": ("action_item_history", ("action_id", "sku"))}
 
 
 class History:
-    """The versions of one warehouse, from when it was opened on. Does nothing where the history is turned off."""
+    """The versions of one warehouse since it was opened. Does nothing if the history is turned off."""
 
     def __init__(self, pipeline: dlt.Pipeline, *, on: bool = True) -> None:
         self._pipeline, self._on, self._tables = pipeline, on, Tables(pipeline)
@@ -37,21 +37,21 @@ class History:
     def actions(self, since: datetime | None, first_seen: Sequence[str] = ()) -> None:
         """Bring `action_history` up to `actions`, to which rows were written from `since` on; None if none were.
 
-        What no package brought is a first version: of a campaign `first_seen` in this run the updated pass saw it; of
-        another campaign a run broke off before it said what had.
+        Rows without a version in a package get a first version: the updated pass saw them if their campaign is
+        `first_seen` in this run; for another campaign, a run broke off before it recorded which pass did.
         """
         if sql := self._sql("actions", since):
             self._execute([sql.copy_first(first_seen), *sql.settle()])
             self._complete["actions"] = True
 
     def items(self, since: datetime | None) -> None:
-        """Bring `action_item_history` up to `action_items`, which were asked for from `since` on; None if none were."""
+        """Bring `action_item_history` up to `action_items`, which were requested from `since` on; None if none were."""
         if sql := self._sql("action_items", since):
             self._execute([sql.copy(), *sql.settle(), sql.fill("close_vanished")])
             self._complete["action_items"] = True
 
     def faults(self, before: datetime | None = None) -> list[Fault]:
-        """What is wrong with the versions; of rows written after `before` only what no run leaves behind."""
+        """What is wrong with the versions; for rows written after `before`, only what no run leaves behind."""
         return [
             fault
             for table in _KEYS
@@ -60,7 +60,7 @@ class History:
         ]
 
     def repair(self, now: datetime) -> None:
-        """Make the versions fit together and agree with the rows; those whose row is not there end `now`."""
+        """Make the versions adjoin and agree with the rows; versions without a row end at `now`."""
         for table in _KEYS:
             if versioned := self._versioned(table):
                 sql = _Statements(self._tables, versioned, None)
@@ -70,14 +70,14 @@ class History:
                 self._complete[table] = True
 
     def _sql(self, table: str, since: datetime | None) -> _Statements | None:
-        """The statements; None where there is nothing to do. All rows are looked at if a run before had broken off."""
+        """The statements; None if there is nothing to do. If an earlier run broke off, they cover all rows."""
         if since is None and self._complete[table]:
             return None
         versioned = self._versioned(table)
         return _Statements(self._tables, versioned, since if self._complete[table] else None) if versioned else None
 
     def _matching(self) -> dict[str, bool]:
-        """Of which tables the open versions are the rows: as many of them, written at the same instants."""
+        """Whether each table's rows match its open versions: equally many, written at the same instants."""
         written = "count(*) as number, sum(cast(extract(epoch from synced_at) * 1000000 as bigint)) as written"
         asked = [
             f"select '{table}' as name, {written} from {table} union all "
@@ -112,7 +112,7 @@ class History:
 
 
 class _Statements:
-    """The statements for one table and its history, over what was written from `since` on."""
+    """The statements for one table and its history, over rows written from `since` on."""
 
     def __init__(self, tables: Tables, versioned: Versioned, since: datetime | None) -> None:
         self._tables, self._versioned = tables, versioned
@@ -124,26 +124,26 @@ class _Statements:
         return self._versioned.fill(_STATEMENTS[name], self._tables, since=self._since, **more)
 
     def copy(self, more_columns: str = "", more_values: str = "") -> str:
-        """Rows become versions where no open version was written with them."""
+        """Insert rows as versions if no open version was written with them."""
         return self.fill("copy", more_columns=more_columns, more_values=more_values)
 
     def copy_first(self, first_seen: Sequence[str]) -> str:
-        """The same of actions; the updated pass saw those of the campaigns `first_seen`."""
+        """The same for actions; the updated pass saw those of the campaigns `first_seen`."""
         known = ", ".join(map(self._tables.literal, first_seen)) or "null"
         value = f", case when a.campaign_id in ({known}) then 'updated' end"
         return self.copy(f", {self._tables.column('pass')}", value)
 
     def settle(self) -> list[str]:
-        """Of several open versions of a row those that say nothing new go, and all but the last are closed."""
+        """Of several open versions of a row, drop those that say nothing new and close all but the last."""
         several = self.fill("several")
         changes = [self.fill(name, among=several) for name in ("drop_unchanged", "close", "name_changes", "touch")]
         return [*self.keep_one(several), *changes]
 
     def keep_one(self, among: str = "true") -> list[str]:
-        """Where the warehouse cannot tell versions from one another that are the same, all stay: never none."""
+        """If the warehouse cannot tell equal versions apart, keep all of them: better than none."""
         return [self.fill("keep_one", among=among, row_id=self._row_id)] if self._row_id else []
 
     def adjoin(self, now: datetime) -> str:
-        """Each version ends where the next begins."""
+        """End each version where the next begins."""
         of_items = self.fill("wanted_of_items", now=instant(now))
         return self.fill("adjoin", wanted=of_items if self._versioned.of_items else "n.following")

@@ -1,8 +1,8 @@
--- What keeps the versions of a table's rows. `a` is a row of $table, `h` a version in $history, `p` the one before it.
--- $since is a condition on an instant: what is older was settled by an earlier run.
+-- Maintains the versions of a table's rows. `a` is a row of $table, `h` a version in $history, `p` the one before it.
+-- $since is a condition on an instant: an earlier run has settled everything older.
 
 -- name: copy
--- Rows of the table that no open version was written with, or after.
+-- Insert the rows of the table that no open version was written with, or after.
 insert into $history ($columns, synced_at, valid_from $more_columns)
 select $a_columns, a.synced_at, a.synced_at $more_values
 from $table a
@@ -12,7 +12,7 @@ where a.synced_at $since and not exists (
 )
 
 -- name: several
--- Open versions of rows that have more than one.
+-- Select the open versions of rows that have more than one.
 valid_to is null and ($key) in (
     select $key from $history
     where valid_to is null and ($key) in (select $key from $history where valid_to is null and synced_at $since)
@@ -20,7 +20,7 @@ valid_to is null and ($key) in (
 )
 
 -- name: keep_one
--- Of versions that began at one instant, as when a load was repeated or two runs were at work, one stays.
+-- Keep one of several versions that began at the same instant, because a load was repeated or two runs worked at once.
 delete from $history where $row_id in (
     select row_id from (
         select $row_id as row_id, row_number() over (
@@ -33,7 +33,7 @@ delete from $history where $row_id in (
 )
 
 -- name: drop_unchanged
--- Of several open versions those that say the same as the one before go.
+-- Of several open versions, drop those equal to the one before.
 delete from $history where ($key, valid_from) in (
     select $key, valid_from from (
         select
@@ -45,7 +45,7 @@ delete from $history where ($key, valid_from) in (
 )
 
 -- name: close
--- Of several open versions all but the last end where the next begins.
+-- Of several open versions, end all but the last where the next begins.
 update $history h set valid_to = n.following
 from (
     select $key, valid_from, lead(valid_from) over (partition by $key order by valid_from) as following
@@ -54,7 +54,7 @@ from (
 where $same_hn and h.valid_from = n.valid_from and n.following is not null
 
 -- name: name_changes
--- Each version names the columns in which it differs from the one before.
+-- List in each version the columns in which it differs from the one before.
 update $history h set changed = c.changed
 from (
     select $h_key, h.valid_from, concat_ws(', ', $changed) as changed
@@ -64,14 +64,14 @@ from (
 where $same_hc and h.valid_from = c.valid_from
 
 -- name: touch
--- Open versions take the instant of their row: else a row that was written again unchanged would be compared by every
--- later run.
+-- Give open versions the instant of their row: otherwise every later run would compare a row that was written again
+-- unchanged.
 update $history h set synced_at = a.synced_at
 from $table a
 where $same_ha and h.valid_to is null and h.synced_at < a.synced_at and a.synced_at $since
 
 -- name: adjoin
--- Each version holds until the next began; the last one is open, of an item as long as its row is there.
+-- End each version where the next began; the last one is open, for an item as long as its row exists.
 update $history h set valid_to = $wanted
 from (
     select $key, valid_from, lead(valid_from) over (partition by $key order by valid_from) as following
@@ -86,13 +86,13 @@ case
 end
 
 -- name: rewrite
--- Open versions that were written with their row, and do not say what it says, do.
+-- Rewrite open versions that were written with their row but differ from it.
 update $history h set $a_values
 from $table a
 where $same_ha and h.valid_to is null and h.synced_at >= a.synced_at and ($differs_ha)
 
 -- name: close_vanished
--- Versions of items that a later list did not name any more end with it.
+-- End versions of items that are missing from a later list.
 update $history h set valid_to = f.fetched_at
 from $fetches f
 where f.action_id = h.action_id and h.valid_to is null and f.fetched_at > h.valid_from and f.fetched_at $since

@@ -1,4 +1,4 @@
-"""What must hold of versions: one open for each row, equal to it, and intervals that adjoin. Read only."""
+"""What must hold for versions: one open for each row, equal to it, and intervals that adjoin. Read only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .versioned import Versioned
 
 _STATEMENTS = read_statements(__package__, "history_check.sql")
 _SHOWN = 5
-"""Keys that a fault names."""
+"""The most keys that a fault names."""
 
 
 class Wrong(StrEnum):
@@ -31,7 +31,7 @@ class Wrong(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a history: how many rows it concerns, and the keys of a few."""
+    """One fault of a history: how many rows it concerns, and the keys of a few."""
 
     history: str
     wrong: Wrong
@@ -48,14 +48,14 @@ class Fault:
 def find_faults(tables: Tables, versioned: Versioned, before: datetime | None) -> Iterator[Fault]:
     """What is wrong with one history.
 
-    A run that broke off leaves versions that are not settled yet, of rows that it wrote after the run before had ended
-    (`before`): they are no fault, the next run settles them.
+    A run that broke off leaves unsettled versions of rows that it wrote after the previous run ended (`before`): these
+    are not faults, the next run settles them.
     """
     settled = f"<= {instant(before)}" if before else "is not null"
     key = " || ' ' || ".join(versioned.key)
     for wrong in Wrong:
         if wrong is Wrong.STRAY and not versioned.of_items:
-            continue  # an action whose row is gone is missing, which verify sees for itself
+            continue  # an action whose row is gone is missing, which verify finds by itself
         apart = ">" if versioned.of_items else "<>"
         sql = versioned.fill(_STATEMENTS[wrong.name.lower()], tables, settled=settled, apart=apart)
         ((count,),) = tables.execute(f"select count(*) from ({sql}) found")

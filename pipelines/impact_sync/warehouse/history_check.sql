@@ -1,5 +1,5 @@
--- What can be wrong with the versions of a table's rows: the keys of which it is. `a` is a row of $table, `h` a version
--- in $history. $settled is a condition on an instant: what is younger is settled by the next run.
+-- What can be wrong with the versions of a table's rows: each query returns the keys concerned. `a` is a row of $table,
+-- `h` a version in $history. $settled is a condition on an instant: the next run settles everything younger.
 
 -- name: repeated
 select $key from $history group by $key, valid_from having count(*) > 1

@@ -1,4 +1,4 @@
-"""Opening the warehouse: one run at a time, a working folder that is empty, state from the destination."""
+"""Opens the warehouse: one run at a time, an empty working folder, state from the destination."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .migrations.migrate import versioned
 from .migrations.steps import STEPS, Step
 from .preload import preload
 
-if TYPE_CHECKING:  # only whoever uses Postgres has its drivers
+if TYPE_CHECKING:  # only users of Postgres have its drivers
     from .postgres.lock import RunLock
 
 _FILES = (
@@ -49,7 +49,7 @@ _NEVER_LANDED = (
 
 
 class _Patience(NullCollector):
-    """Ends a load of which no file lands any more: dlt waits for its threads without a limit."""
+    """Ends a load once no more files land: dlt waits for its threads without a limit."""
 
     @override
     def _start(self, step: str) -> None:
@@ -62,7 +62,7 @@ class _Patience(NullCollector):
 
     @override
     def update(self, *_: Any, **__: Any) -> None:
-        """Count what was done, from when on there is as much time again."""
+        """Restart the time limit, because something was done."""
         if self.step.startswith("Load"):
             self._start(self.step)
 
@@ -72,8 +72,8 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
     """The pipeline on the configured warehouse, its state restored from there.
 
     Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
-    (30 seconds), `ConfigurationError` where the warehouse cannot be opened, or is of another schema version than the
-    `steps` lead to and cannot be migrated.
+    (30 seconds), `ConfigurationError` if it cannot be opened, or has another schema version than the `steps` lead to
+    and cannot be migrated.
     """
     wait = _seconds("impact.warehouse_wait", 30.0)
     watchdog.within = _seconds("impact.shutdown_wait", WITHIN)
@@ -82,7 +82,7 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
         lock = _postgres_lock() if kind() == "postgres" else None
         other = None if path else _other_destination(kind(), lock)
         folder = _working_folder(f"{kind()}:{path or _address(other)}")
-        if read_only:  # a folder of its own: a run may be at work in the other
+        if read_only:  # a folder of its own: a run may be using the other
             folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
         else:
             stack.enter_context(_run_lock(folder.with_suffix(".lock"), wait))
@@ -119,9 +119,9 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
 
 
 def _postgres_lock() -> RunLock:
-    """The lock of a run in Postgres, not taken yet. Raises `ConfigurationError` where the drivers are not installed."""
+    """The lock of a run in Postgres, not taken yet. Raises `ConfigurationError` if the drivers are not installed."""
     try:
-        from .postgres import destination as postgres  # noqa: F401, PLC0415 - only whoever uses it has its drivers
+        from .postgres import destination as postgres  # noqa: F401, PLC0415 - only its users have the drivers
         from .postgres.lock import RunLock  # noqa: PLC0415 - the same
     except ImportError as error:
         msg = f"Postgres needs drivers that are not installed ({error.name}): pip install 'impact-sync[postgres]'"
@@ -130,10 +130,10 @@ def _postgres_lock() -> RunLock:
 
 
 def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any] | None:
-    if kind == "filesystem":  # dlt's merges to files only upsert, and runs look things up in SQL all the time
+    if kind == "filesystem":  # dlt's merges to files only upsert, and runs query in SQL all the time
         raise ConfigurationError(_FILES)
     if lock is not None:
-        from .postgres import destination as postgres  # noqa: PLC0415 - only whoever uses it has its drivers
+        from .postgres import destination as postgres  # noqa: PLC0415 - only its users have the drivers
 
         return postgres.destination(lock)
     try:
@@ -144,7 +144,7 @@ def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any]
 
 
 def _address(destination: Destination[Any, Any] | None) -> str:
-    """What tells this warehouse from others of its kind; it holds credentials and is not to be shown."""
+    """Identifies this warehouse among others of its kind; it contains credentials and must not be shown."""
     try:
         found = configuration(destination) if destination else None
     except ConfigFieldMissingException as error:
@@ -158,7 +158,7 @@ def _address(destination: Destination[Any, Any] | None) -> str:
 
 
 def _try(pipeline: dlt.Pipeline) -> None:
-    """Raise a line that helps where the server cannot be reached, or refuses."""
+    """Raise an error with a helpful message if the server cannot be reached, or refuses."""
     try:
         with pipeline.destination_client():
             pass
@@ -169,7 +169,7 @@ def _try(pipeline: dlt.Pipeline) -> None:
 
 
 def _check_encoding(pipeline: dlt.Pipeline) -> None:
-    """Raise `ConfigurationError` where a database at Postgres cannot hold every text."""
+    """Raise `ConfigurationError` if a Postgres database cannot hold every text."""
     sql = "select current_setting('server_encoding'), current_database()"
     ((encoding, name),) = Tables(pipeline).execute(sql)
     if encoding not in ("UTF8", "SQL_ASCII"):  # SQL_ASCII keeps the bytes as they are
@@ -189,7 +189,7 @@ def where(pipeline: dlt.Pipeline) -> str:
 
 
 def beside(pipeline: dlt.Pipeline) -> Path:
-    """The file that remembers which corrections left: beside a DuckDB file, else in dlt's data folder."""
+    """The file that records which corrections were sent: beside a DuckDB file, else in dlt's data folder."""
     if pipeline.destination.destination_name == "duckdb":
         path = duckdb_path()
         return path.with_name(f"{path.name}.corrections.jsonl")
@@ -197,7 +197,7 @@ def beside(pipeline: dlt.Pipeline) -> Path:
 
 
 def _seconds(key: str, usual: float) -> float:
-    """A duration of the configuration."""
+    """A duration from the configuration."""
     try:
         return parse_duration(dlt.config.get(key) or timedelta(seconds=usual)).total_seconds()
     except ValueError as error:
@@ -206,7 +206,7 @@ def _seconds(key: str, usual: float) -> float:
 
 
 def _working_folder(warehouse: str) -> Path:
-    """Dlt's working folder for one warehouse: disposable, since the warehouse is the only memory."""
+    """Dlt's working folder for one warehouse: disposable, since all state is in the warehouse."""
     mark = hashlib.sha256(warehouse.encode()).hexdigest()[:12]
     folder = Path(dlt.current.run_context().data_dir) / "pipelines" / f"{DATASET}-{mark}"
     try:
@@ -222,7 +222,7 @@ def _run_lock(path: Path, wait: float) -> Iterator[None]:
     lock = FileLock(path, timeout=wait)
     try:
         lock.acquire()
-    except Timeout:  # is an OSError itself
+    except Timeout:  # a subclass of OSError
         msg = f"another run holds the warehouse (lock file {path}): wait for it to end, then run again"
         raise WarehouseBusy(msg) from None
     except OSError as error:

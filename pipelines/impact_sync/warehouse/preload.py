@@ -1,4 +1,4 @@
-"""What a load would import in its middle, where a signal or a second thread may find an import half done."""
+"""Imports in advance what a load would import midway, where a signal or a second thread may find it half done."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _NEEDED = {
 
 
 def preload(kind: str) -> None:
-    """Import it before; `kind` is the destination."""
+    """Import what a load into this kind of destination needs."""
     for name in _NEEDED.get(kind, _ARROW):
         import_module(name)

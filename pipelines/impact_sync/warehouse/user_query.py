@@ -1,4 +1,4 @@
-"""A query that a user hands in: exactly one statement, which only reads, in a transaction that can do nothing else."""
+"""Runs a user's query: exactly one statement, which only reads, in a transaction that can do nothing else."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ..console.exits import root_cause
 _ONE = "it must be one select, which only reads"
 _WRITES = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command)
 _PLAIN_STRINGS = "set local standard_conforming_strings = on"
-"""Where a backslash could end a text elsewhere than we think, another statement could hide in it."""
+"""If a backslash could end a text elsewhere than we think, another statement could hide in it."""
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it does not know is refused, which says enough
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # unknown statements are refused, which says enough
 
 
 class _NotOneSelect(ValueError):
@@ -35,8 +35,7 @@ def run_query(pipeline: dlt.Pipeline, sql: str) -> pa.Table:
     """The rows of a user's query in the warehouse.
 
     It may read whatever the user who runs us may read, files included; it can write nothing, neither to the warehouse
-    nor to a file. Raises `ConfigurationError` for what is not one select, and where the warehouse is none that can
-    promise this.
+    nor to a file. Raises `ConfigurationError` if it is not one select, or if the warehouse cannot guarantee this.
     """
     with pipeline.sql_client() as client:
         try:
@@ -45,7 +44,7 @@ def run_query(pipeline: dlt.Pipeline, sql: str) -> pa.Table:
             msg = f"the query cannot be used: {root_cause(error)}"
             raise ConfigurationError(msg) from None
         finally:
-            with suppress(DatabaseException):  # a query that failed has ended its transaction
+            with suppress(DatabaseException):  # a failed query has ended its transaction
                 client.execute_sql("rollback")
 
 
@@ -65,14 +64,14 @@ def _read(client: SqlClientBase[Any], sql: str) -> pa.Table:
 
 
 def _duckdb_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """The text, found to be one select by DuckDB itself, which would execute all that it holds."""
+    """The text, confirmed to be one select by DuckDB itself, which would execute everything in it."""
     if [one.type for one in connection.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
         raise _NotOneSelect(_ONE)
     return sql
 
 
 def _postgres_select(sql: str) -> str:
-    """The select that the text was read as, written again: what we did not see in it is not sent either."""
+    """The select as parsed, rendered again: anything that we did not see in it is not sent either."""
     parsed = sqlglot.parse(sql, dialect="postgres")
     statements = [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query) or statements[0].find(*_WRITES):

@@ -1,4 +1,4 @@
-"""A table whose rows have versions, as the statements over it and its history name it."""
+"""A table whose rows have versions, with the names for statements over it and its history."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Versioned:
 
     @property
     def of_items(self) -> bool:
-        """Whether its rows are items: those can be gone for a while; an action is not."""
+        """Whether its rows are items: an item can be gone for a while, an action cannot."""
         return "action_id" in self.key
 
     def fill(self, statement: Template, tables: Tables, **more: str) -> str:
-        """A statement with the names in full, what it says of the key and of each column, and `more`."""
+        """A statement with full names, the parts about the key and the columns, and `more`."""
         names = {"table": self.table, "history": self.history, "fetches": "item_fetches"}
         in_full = {part: tables.name(name) for part, name in names.items()}
         return statement.substitute(in_full, **dict(self._keys()), **dict(self._columns(tables)), **more)

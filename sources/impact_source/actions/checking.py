@@ -1,4 +1,4 @@
-"""One window as it is asked for: its rows, checked to be all of them, and where they are not, why."""
+"""Reads one window as requested and checks that all its rows came; if not, says why."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .fetching import Fetched, Fetcher
 from .prefetch import PageList
 
 _NAMED = 3
-"""Actions that a message names."""
+"""The most actions that a message names."""
 _TRIES = 3
 """How often a page that contradicts its own total is read."""
 Tries: TypeAlias = Generator[Batch | WindowDone, None, tuple[list[pa.Array], Case | None]]
-"""Events; at the end the ids that were received, and why they are not all of the window."""
+"""Events; at the end, the ids received and why they are not the complete window."""
 
 
 class WindowChecker:
@@ -34,10 +34,10 @@ class WindowChecker:
         self.horizon: Window | None = None
         self._fetcher = fetcher
         self._of_many: set[str] = set()
-        """Sentences, without numbers, by which the API refuses too many rows."""
+        """Sentences, without numbers, in which the API refuses too many rows."""
 
     def read(self, window: PageList[Reading, Fetched], tries: int = 1) -> Tries:
-        """Read a window. Raises `ReadingError` where narrowing it cannot help."""
+        """Read a window. Raises `ReadingError` if narrowing it cannot help."""
         reading = window.wanted
         try:
             fetched = window.first()
@@ -72,16 +72,16 @@ class WindowChecker:
         raise WindowIncomplete(msg)
 
     def _too_many(self, reading: Reading, error: RequestRefused) -> Case:
-        """A refusal as the number of rows that it is about. Raises it where it is about anything else.
+        """The case of a refusal of too many rows. Raises the refusal if it is about anything else.
 
-        To find out, asks a question that is the same but for holding next to nothing (`plan_probes`), once for each
-        sentence of the API, its numbers left out.
+        To find out, sends the same query over windows that hold next to nothing (`plan_probes`), once for each sentence
+        of the API, ignoring its numbers.
         """
         total = error.total if isinstance(error, WindowTooFull) else None
         sentence = re.sub(r"\d+", "", error.said)
         if plausible_total(total, self._fetcher.page_size(reading)) is None and sentence not in self._of_many:
             if not isinstance(error, WindowTooFull) and error.fields:
-                raise error  # it names what could not make the rows fewer
+                raise error  # it names something that fewer rows would not change
             try:
                 error.requests += self._ask_little(reading, Why.TOO_MANY, self._fetcher.asked_size(reading))
             except RequestRefused:
@@ -92,8 +92,8 @@ class WindowChecker:
         return Case(reading, Why.TOO_MANY, str(error), size, plausible_total(total, size))
 
     def _too_slow(self, reading: Reading, error: TooSlow) -> Case:
-        """A time-out as a window that is too large. Raises it where the API does not answer a small question either."""
-        if not self._fetcher.is_silent:  # where it did not answer the last time, it is down until it answers anything
+        """The case of a window that timed out. Raises `Unavailable` if the API does not answer a small query either."""
+        if not self._fetcher.is_silent:  # if it did not answer the last time, it is down until it answers anything
             try:
                 self._ask_little(reading, Why.TOO_SLOW, PAGE_SIZE_MIN)
             except ReadingError:
@@ -103,7 +103,7 @@ class WindowChecker:
         return Case(reading, Why.TOO_SLOW, str(error), self._fetcher.page_size(reading))
 
     def _ask_little(self, reading: Reading, why: Why, size: int) -> int:
-        """Ask what holds next to nothing; the requests that it takes. Raises where none of it is answered."""
+        """Query windows that hold next to nothing; returns the requests that took. Raises if none is answered."""
         first, *others = plan_probes(reading, self.horizon or reading.window, why)
         try:
             return self._fetcher.ask(reading, first, size).requests
@@ -114,7 +114,7 @@ class WindowChecker:
 
 
 def count_distinct(ids: list[pa.Array]) -> int:
-    """How many different ids there are."""
+    """The number of different ids."""
     return int(pc.count_distinct(pa.concat_arrays(ids)).as_py()) if ids else 0
 
 

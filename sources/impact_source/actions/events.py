@@ -18,29 +18,29 @@ from ..rows.parse import Records
 
 
 class Outcome(StrEnum):
-    """How reading a window ended, as `sync_windows` has it."""
+    """How reading a window ended, as recorded in `sync_windows`."""
 
     COMPLETE = "whole"
     SPLIT = "parted"
     """Received completely, in parts."""
     ONE_BY_ONE = "one by one"
-    """Actions that were asked for by their ids."""
+    """Actions requested by their ids."""
     AHEAD = "ahead"
-    """Received completely after a window that could not be read: its cursor stays before both."""
+    """Received completely, but after a window that could not be read: the cursor stays before both."""
     TOO_FULL = "too full"
     TOO_SLOW = "too slow"
     MOVED = "moved"
     FAILED = "failed"
     """A window, or an action, that could not be read."""
     LEFT_OUT = "left out"
-    """Not asked for, since those before it could not be read."""
+    """Not requested, because too many before it could not be read."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """The rows of one page, or of some actions read one by one; `gone` are ids that the API no longer knows.
 
-    `arrived` counts seconds: of two batches, the one with the larger was read later.
+    `arrived` is in seconds: of two batches, the one with the larger value was read later.
     """
 
     reading: Reading
@@ -56,14 +56,14 @@ class Batch:
         return pa.concat_arrays([*self.records.table["id"].chunks, pa.array(rejected, pa.string())])
 
     def origin(self, run_id: str) -> Origin:
-        """Where its records were read, as `rejected_records` has it."""
+        """Where its records were read, as recorded in `rejected_records`."""
         reading, window = self.reading, self.reading.window
         return Origin(run_id, reading.campaign_id, reading.pass_.value, self.read_at, window.start, window.end)
 
 
 @dataclass(frozen=True)
 class WindowDone:
-    """One window was read, or not: what `sync_windows` says of it; `reason` is why it could not be read."""
+    """The end of one window, read or not, for `sync_windows`; `reason` is why it could not be read."""
 
     reading: Reading
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Pages of actions: asked for ahead of need in threads, and parsed into typed rows there."""
+"""Pages of actions: threads fetch them ahead of need and parse them into typed rows."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from .prefetch import PageList, Prefetcher
 IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
 _ROWS_AHEAD = 100_000
-"""Rows read while a package loads, as far as pages of full size go: memory is what bounds them."""
+"""Rows read ahead while a package loads, with pages of full size: this bounds memory."""
 _AHEAD_MAX = 16
 _FEW = 2
-"""Attempts at a request that narrows a window, each of which counts."""
+"""Attempts at a request that narrows a window; each of them counts."""
 Single: TypeAlias = Answer[bytes] | ReadingError | None
-"""What the API says of one id: the action, None if it knows no such action, or why it could not be asked."""
+"""What the API says of one id: the action, None if it knows no such action, or why it could not be requested."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A page without its bytes, the rows in it, and what it took."""
+    """A page without its bytes: the rows in it, and what it took."""
 
     page: Page
     batch: Batch
@@ -46,17 +46,17 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches pages of windows in order, the next ones meanwhile. Close it, or its threads linger."""
+    """Fetches pages of windows in order and reads ahead. Close it, or its threads linger."""
 
     def __init__(self, client: Client, page_size: int) -> None:
         self.parser = Reader(ACTION)
         self.pages_may_grow = page_size < PAGE_SIZE_MAX
         self.is_silent = False
-        """Whether the API answered neither a window nor a small question since it last answered anything."""
+        """Whether the API has answered neither a window nor a small query since its last answer."""
         self._client, self._page_size = client, page_size
         self._most_a_page = max(PAGE_SIZE_MAX, page_size)
         self._most_ahead = max(IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
-        # One core is for the thread that writes, which all others wait for in the end.
+        # One core is for the thread that writes: in the end all others wait for it.
         self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
         self._pool = Pool(IN_FLIGHT, "impact-read", "a page of actions", client.longest)
 
@@ -72,7 +72,7 @@ class Fetcher:
         *,
         narrow: bool = False,
     ) -> Iterator[PageList[Reading, Fetched]]:
-        """The pages of each window. What narrows a window is tried a few times only, and not far ahead."""
+        """The pages of each window. With `narrow`, tries a request only a few times and reads less far ahead."""
         first = partial(self._fetch_first, attempts=_FEW if narrow else None)
         most = IN_FLIGHT if narrow else self._most_ahead
         ahead = Prefetcher(self._pool, most, IN_FLIGHT, first, _length, self._fetch_following, skipped)
@@ -94,7 +94,7 @@ class Fetcher:
         return answer
 
     def submit_single(self, action_id: str) -> Future[Single]:
-        """Ask for one action by its id; `wait` for the answer."""
+        """Request one action by its id; `wait` returns the answer."""
         return self._pool.submit(self._fetch_single, action_id)
 
     def wait(self, future: Future[Single]) -> Single:
@@ -102,11 +102,11 @@ class Fetcher:
         return self._pool.result(future)
 
     def asked_size(self, reading: Reading) -> int:
-        """Rows a page as they are asked for."""
+        """The page size that is requested."""
         return reading.page_size or self._page_size
 
     def page_size(self, reading: Reading) -> int:
-        """Rows a page: as many as are asked for, or the fewer that the API sends."""
+        """Rows on a page: as many as requested, or fewer if the API sends fewer."""
         return min(self.asked_size(reading), self._most_a_page)
 
     def _fetch_first(self, reading: Reading, attempts: int | None) -> Fetched:

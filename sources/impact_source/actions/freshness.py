@@ -1,4 +1,4 @@
-"""Which answer about an action is the latest: pages arrive in another order than they land in."""
+"""Which answer about an action is the latest: pages do not land in the order in which they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..settings import PAGES_MAX
 from .events import Batch
 
 _REMEMBERED = 32
-"""Batches whose rows are not replaced by such as arrived before: more than are ever in flight together."""
+"""Batches remembered, so that older rows do not replace theirs: more than are ever in flight together."""
 
 
 class Freshness:
@@ -22,7 +22,7 @@ class Freshness:
         self._recent: deque[tuple[float, pa.Array]] = deque(maxlen=_REMEMBERED)
 
     def drop_outdated(self, batch: Batch) -> pa.Table:
-        """The batch's rows without those of which a batch that landed before was read later."""
+        """The batch's rows, without those of actions that have landed from a batch read later."""
         table = batch.records.table
         ids = table["id"].combine_chunks()
         later = [rows for arrived, rows in self._recent if arrived > batch.arrived]
@@ -42,11 +42,11 @@ class Carried:
         self._rows: list[pa.Table] = []
 
     def next_package(self) -> None:
-        """Forget what the last package carried but for its end: neighbouring windows share their boundary."""
+        """Forget all that the last package carried except its end: neighbouring windows share their boundary."""
         del self._rows[:-PAGES_MAX]
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows that the package carries from now on."""
+        """Add rows that the package now carries."""
         self._rows.append(rows.select(CARRIED).combine_chunks())
 
     def find(self, ids: pa.ChunkedArray) -> pa.Table | None:

@@ -1,4 +1,4 @@
-"""Which windows of which campaign a run reads, in which order: from cursors, settings and what the warehouse holds."""
+"""Plans which windows of which campaign a run reads, and in which order."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .watch import Watch, windows_of
 
 _log = logging.getLogger(__name__)
 _AHEAD = timedelta(days=1)
-"""Cursors further ahead of the server's clock than this are not believed."""
+"""A cursor further ahead of the server's clock than this is not believed."""
 
 
 class Itinerary:
-    """Plans one run within its bounds. `state` is that of the load package at hand, where the cursors stand."""
+    """Plans one run within its bounds. `state`, which holds the cursors, is that of the current load package."""
 
     def __init__(self, warehouse: Warehouse, settings: Settings, bounds: Bounds, state: State) -> None:
         self.bounds, self.state = bounds, state
         self.reaching_back: dict[str, datetime] = {}
-        """From where on campaigns are read that were begun later, as `start_date` says so now."""
+        """Campaigns read from a later start than `start_date` says now, with the instant they are now read from."""
         self._warehouse, self._settings = warehouse, settings
 
     def cursors(self, campaign_id: str) -> Cursors:
@@ -38,7 +38,7 @@ class Itinerary:
         return Cursors(self.state, campaign_id)
 
     def check_clock(self, campaigns: Iterable[str]) -> None:
-        """Raise where a cursor lies ahead of the server's clock: what it vouches for has not happened yet."""
+        """Raise if a cursor lies ahead of the server's clock: it vouches for what has not happened yet."""
         bounds = self.bounds
         for campaign_id in campaigns:
             cursors = self.cursors(campaign_id)
@@ -53,7 +53,7 @@ class Itinerary:
                 cursors.pull_back(bounds.now)
 
     def check_rows(self, campaigns: Iterable[str]) -> None:
-        """Forget marks that vouch for rows which are gone; add what states of an older release lack."""
+        """Forget marks that vouch for rows which are gone; add what the state of an older release lacks."""
         held = self._warehouse.campaigns()
         for campaign_id in campaigns:
             cursors = self.cursors(campaign_id)
@@ -69,7 +69,7 @@ class Itinerary:
                 self.reaching_back[campaign_id] = earlier[-1].window.start
 
     def group(self, campaigns: Iterable[str]) -> list[list[str]]:
-        """Campaigns that are kept up to date before those whose backfill may use up the hourly limit."""
+        """Campaigns that are kept up to date first, then those whose backfill may use up the hourly limit."""
         begun, new = list[str](), list[str]()
         for campaign_id in campaigns:
             (begun if self.cursors(campaign_id).get(Mark.UPDATED) else new).append(campaign_id)
@@ -80,7 +80,7 @@ class Itinerary:
         return passes.is_first(self.cursors(campaign_id), self.bounds, self._settings)
 
     def plan_updated(self, campaign_id: str, spent: timedelta = timedelta(0)) -> list[Reading]:
-        """Windows of the updated pass, once the run has gone on for some time."""
+        """Windows of the updated pass; `spent` is how long the run has been going on."""
         cursors, bounds = self.cursors(campaign_id), replace(self.bounds, spent=spent)
         apart = self._warehouse.any("item_fetches")
         return [
@@ -91,7 +91,7 @@ class Itinerary:
     def plan_in_turn(self, campaigns: Iterable[str], clock: Callable[[], datetime]) -> Iterator[Reading]:
         """Windows of the updated pass, planned campaign by campaign as reading gets there.
 
-        A long run moves the API's horizon: windows planned at its beginning would be refused as too old.
+        A long run moves the API's horizon: windows planned at its start would be refused as too old.
         """
         for campaign_id in campaigns:
             yield from self.plan_updated(campaign_id, clock().replace(microsecond=0) - self.bounds.now)
@@ -111,7 +111,7 @@ class Itinerary:
         )
 
     def plan_watch(self, campaign_id: str) -> Watch:
-        """What the run should meet: open actions where it leaves nothing out but a first reading, else none of them."""
+        """What the run should meet; no open actions if the run leaves something out or is the campaign's first."""
         cursors, bounds, opened = self.cursors(campaign_id), self.bounds, {}
         if passes.vouches(cursors, bounds, self._settings) and not self.is_first(campaign_id):
             lookback = passes.lookback_start(cursors, bounds, self._settings)

@@ -1,4 +1,4 @@
-"""Batches become rows to write: those that changed, a tally, and what the run must still ask for again.
+"""Batches become rows to write: those that changed, a tally, and what the run still has to request.
 
 Each batch is compared with what the warehouse holds and with what this load package already carries, so that rows
 which did not change are not written again.
@@ -38,25 +38,25 @@ class Lander:
     ) -> None:
         self.run_id = run_id
         self.earliest: datetime | None = None
-        """When the first answer arrived of which this load package carries a row."""
+        """When the first answer arrived that this load package carries a row of."""
         self.tallies: dict[str, Tally] = defaultdict(Tally)
         self.furthest: dict[str, datetime] = {}
         """The latest LockingDate seen, by campaign."""
         self.watches: dict[str, Watch] = defaultdict(Watch)
         self.blank: set[str] = set()
-        """Campaigns of which the warehouse holds nothing: no need to ask it."""
+        """Campaigns that the warehouse holds nothing of: no need to look them up."""
         self.received = 0
         self._warehouse, self._history, self._on_updated = warehouse, history, on_updated
         self._freshness, self._carried = Freshness(), Carried()
 
     def new_package(self) -> None:
-        """Begin a load package. The warehouse holds the last one now, but is not asked of campaigns that were blank."""
+        """Start a load package. The warehouse holds the last one now; blank campaigns are still not looked up in it."""
         self._carried.next_package()
         self.earliest = None
         self._warehouse.refresh()
 
     def land(self, batch: Batch) -> Landing:
-        """What of the batch has to be written."""
+        """The part of the batch that has to be written."""
         campaign_id, table = batch.reading.campaign_id, self._freshness.drop_outdated(batch)
         if not self._warehouse.takes_nul:
             table = without_nul(table)
@@ -82,7 +82,7 @@ class Lander:
         )
 
     def _reject(self, batch: Batch, table: pa.Table, watch: Watch, tally: Tally) -> list[Row]:
-        """Rows of `rejected_records` for what could not be typed and what can be again; crosses off what was met."""
+        """Rows of `rejected_records`: what could not be typed, and what now can; crosses off what was met."""
         misfits = _still_landing(batch.records.misfits, table)
         resolved = [] if watch.is_idle else watch.meet(table["id"].to_pylist(), {record.id for record in misfits})
         origin = batch.origin(self.run_id)
@@ -91,7 +91,7 @@ class Lander:
         return rows + [resolved_row(key, batch.read_at) for key in resolved]
 
     def _find_gone(self, batch: Batch, watch: Watch) -> list[Row]:
-        """Findings for actions that the API does not know, and for those that were gone and are met."""
+        """Findings for actions that the API does not know, and for gone actions that are back."""
         what = self.run_id, batch.reading.campaign_id
         at = batch.read_at
         gone = [finding(*what, id_, "gone", at) for id_ in watch.newly_gone(batch.gone, at)]
@@ -99,14 +99,14 @@ class Lander:
         return gone + [back(*what, id_, at) for id_ in met]
 
     def _outdate_items(self, batch: Batch) -> pa.Table | None:
-        """Rows of `item_fetches` for the batch's actions whose items are out of date now.
+        """Rows of `item_fetches` for the batch's actions whose items are now out of date.
 
-        They were updated since the last run, or so shortly before it that they may have shown up after it, or in the
-        overlap where their items were read before all of it: items may have changed although none of their action's own
-        fields did.
+        These were updated since the last run, or so shortly before it that they may have shown up after it, or in the
+        overlap, if their items were read before all of it. Their items may have changed although none of the action's
+        own fields did.
         """
         self._on_updated(batch.ids)
-        if not self._warehouse.any("item_fetches"):  # asking for every id of a page costs as much as reading it
+        if not self._warehouse.any("item_fetches"):  # querying every id of a page costs as much as reading the table
             return None
         held = self._warehouse.lookup("item_fetches", "action_id", pa.chunked_array([batch.ids]))
         if held is not None and not batch.reading.fresh:
@@ -117,8 +117,8 @@ class Lander:
     def _versions(self, batch: Batch, rows: pa.Table, carried: pa.Table | None) -> pa.Table | None:
         """The rows as versions.
 
-        Leaves out the first ones of a campaign of which nothing was held: all of it would be written twice, and the
-        warehouse can copy its own.
+        Leaves out the first rows of a campaign that the warehouse held nothing of: they would all be written twice, and
+        the warehouse can copy its own.
         """
         if batch.reading.campaign_id in self.blank:
             if carried is None:
@@ -128,7 +128,7 @@ class Lander:
 
 
 def _still_landing(misfits: tuple[Rejected, ...], table: pa.Table) -> list[Rejected]:
-    """Those of the records whose rows are in the table: of the others a later answer has landed."""
+    """The records whose rows are in the table; for the others a later answer has landed."""
     if not misfits:
         return []
     ids = pa.array([record.id for record in misfits], pa.string())

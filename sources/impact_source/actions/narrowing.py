@@ -1,4 +1,4 @@
-"""A window that cannot be read as it is asked for is read in parts, as `plan.cuts` and `plan.narrowing` decide."""
+"""Reads a window that is too large in parts, as `plan.cuts` and `plan.narrowing` decide."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Reads: TypeAlias = Generator[Batch | WindowDone, None, list[pa.Array]]
 
 
 class Counting(Protocol):
-    """What is known of where actions lie; used to cut well, never to decide what is complete."""
+    """Where actions are known to lie; used to cut well, never to decide what is complete."""
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:
         """How many actions of a campaign lie at each instant of a date, within these windows."""
 
 
 class Narrower:
-    """Reads windows in parts that together hold all of them; a part that cannot be read either is narrowed further."""
+    """Reads windows in parts that together hold all of them; narrows a part further if it cannot be read either."""
 
     def __init__(self, fetcher: Fetcher, checker: WindowChecker, known: Counting) -> None:
         self._fetcher, self._checker, self._known = fetcher, checker, known
 
     def read(self, case: Case) -> Reads:
-        """All of a window. Raises `ReadingError` where that takes more requests than `plan.narrowing` allows."""
+        """Read a complete window. Raises `ReadingError` if that takes more requests than `plan.narrowing` allows."""
         return self._narrow(case, _Spent(case))
 
     def _narrow(self, case: Case, spent: _Spent) -> Reads:
@@ -55,7 +55,7 @@ class Narrower:
             ids, now = (yield from self._read_parts(case, cuts, spent)), case
             if not narrowing.adds_up(case, cuts.way, count_distinct(ids)):
                 again, still = yield from self._counted(self._read_one(case.reading), spent)
-                if still is None:  # it became smaller in the meantime
+                if still is None:  # it has become smaller in the meantime
                     return again
                 now = still
                 if not narrowing.adds_up(case, cuts.way, count_distinct(ids), now):
@@ -69,7 +69,7 @@ class Narrower:
         raise _unreadable(case)
 
     def _read_parts(self, case: Case, cuts: Cuts, spent: _Spent) -> Reads:
-        """The parts of a window. Stops as soon as they hold all of it, where its total is known."""
+        """The parts of a window. Stops as soon as they hold all of it, if its total is known."""
         ids: list[pa.Array] = []
         cases: list[Case] = []
         windows = chain.from_iterable(self._fetcher.fetch(batch, narrow=True) for batch in cuts.batches)
@@ -77,7 +77,7 @@ class Narrower:
             found, part = yield from self._counted(self._checker.read(window), spent)
             ids += found
             if part is not None and cuts.way is Way.EVENT:
-                # At once: where the rows are is tried first, and they tell how many requests may be sent.
+                # At once: the parts known to hold rows come first, and they decide how many requests may be sent.
                 child = narrowing.child(case, cuts.way, part, count_distinct(ids))
                 ids += yield from self._narrow(child, spent)
             elif part is not None:
@@ -90,7 +90,7 @@ class Narrower:
         return ids
 
     def _read_larger(self, case: Case, cuts: Cuts, spent: _Spent) -> Tries:
-        """The window on larger pages, where the API takes them; else what to narrow instead."""
+        """The window on larger pages, if the API takes them; otherwise what to narrow instead."""
         (reading,) = cuts.readings
         try:
             ids, part = yield from self._counted(self._read_one(reading, narrow=True), spent)
@@ -105,7 +105,7 @@ class Narrower:
         return self._checker.read(next(self._fetcher.fetch([reading], narrow=narrow)))
 
     def _counted(self, reads: Tries, spent: _Spent) -> Tries:
-        """What is read within the requests that narrowing may take. Raises `WindowIncomplete` beyond that."""
+        """What is read, within the requests that narrowing may take. Raises `WindowIncomplete` beyond that."""
         spent.check()
         try:
             while True:
@@ -129,7 +129,7 @@ class _Spent:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self.requests = 2  # the window itself, and the question whether it was too much
+        self.requests = 2  # the window itself, and the probe whether it was too large
         self._ids: list[pa.Array] = []
 
     def count(self, event: Batch | WindowDone) -> None:
@@ -140,7 +140,7 @@ class _Spent:
             self.requests += event.requests
 
     def check(self) -> None:
-        """Raise `WindowIncomplete` where the requests that may be sent are spent, those in flight included."""
+        """Raise `WindowIncomplete` if the requests allowed are used up, including those in flight."""
         case, sent = self._case, self.requests + IN_FLIGHT
         if sent > narrowing.allowed(case.least, case.size):
             self._ids = [pc.unique(pa.concat_arrays(self._ids))] if self._ids else []

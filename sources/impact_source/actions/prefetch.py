@@ -1,7 +1,7 @@
-"""Pages are fetched ahead of need: in threads, in the order they are wanted in, as many as may wait for it.
+"""Fetches pages ahead of need: in threads, in the order they are wanted, up to a limit.
 
-The first page says how many pages a list has, so that page 2 of one list competes with page 1 of the next; the one
-that is wanted sooner goes first.
+The first page says how many pages a list has, so page 2 of one list competes with page 1 of the next; whichever is
+wanted sooner goes first.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Generic, TypeVar
 from ..waiting import Pool
 
 _NO_MORE = sys.maxsize
-"""The next page of a list of which no more are wanted."""
+"""The next page of a list whose other pages are not wanted."""
 A = TypeVar("A")
 T = TypeVar("T")
 
 
 class PageList(Generic[A, T]):
-    """One list of pages. What is not there yet is waited for; what fetching it raised is raised."""
+    """The pages of one list. Taking one waits until it has arrived, and raises what fetching it raised."""
 
     def __init__(self, ahead: Prefetcher[A, T], wanted: A, head: Future[T]) -> None:
         self.wanted = wanted
@@ -40,7 +40,7 @@ class PageList(Generic[A, T]):
         return self.head.result()
 
     def drop(self) -> None:
-        """Take no more pages of this list; those on their way make room for others."""
+        """Take no more pages of this list; those in flight make room for others."""
         self._ahead.drop(self)
 
     def following(self, last: int) -> Iterator[T]:
@@ -50,16 +50,16 @@ class PageList(Generic[A, T]):
 
     @property
     def length(self) -> int:
-        """Pages as far as is known: none beyond the first while that is on its way, or failed."""
+        """Pages, as far as is known: none beyond the first while that is in flight, or if it failed."""
         return self._ahead.length(self.head.result()) if self.head.done() and not self.head.exception() else 1
 
 
 class Prefetcher(Generic[A, T]):
     """Fetches lists: `first(wanted)`, `length(first page)`, `following(wanted, first page, number)`.
 
-    At most `waiting` pages are fetched, or being fetched, and not taken; at most `unknown` of them are first pages on
-    their way. `wanted` is drawn from by the thread that takes pages, never by those that fetch. What is `skipped` when
-    its turn comes is not fetched and not listed.
+    At most `waiting` pages are in flight or fetched but not taken; at most `unknown` of them are first pages in flight.
+    Only the thread that takes pages draws from `wanted`, never those that fetch. Lists that are `skipped` when their
+    turn comes are neither fetched nor listed.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know
@@ -82,7 +82,7 @@ class Prefetcher(Generic[A, T]):
         self._opened: deque[PageList[A, T]] = deque()
 
     def lists(self, wanted: Iterable[A]) -> Iterator[PageList[A, T]]:
-        """Each of `wanted` in order, once. Take all pages of one before the next is asked for."""
+        """Each list of `wanted` in order, once. Take all pages of one before requesting the next."""
         self._wanted = iter(wanted)
         while True:
             self._draw()
@@ -106,7 +106,7 @@ class Prefetcher(Generic[A, T]):
                 self._out -= 1
 
     def drop(self, listed: PageList[A, T]) -> None:
-        """Give up the pages of a list that were sent for and not taken."""
+        """Give up the pages of a list that were requested and not taken."""
         with self._lock:
             for page in listed.coming:
                 page.cancel()
@@ -120,19 +120,19 @@ class Prefetcher(Generic[A, T]):
             with self._lock:
                 self._drawn.extend(drawn)
                 self._fill()
-                if self._opened or not drawn:  # else all that was drawn is skipped
+                if self._opened or not drawn:  # otherwise all that was drawn is skipped
                     return
 
     def _arrived(self, page: Future[T]) -> None:
-        """A first page says how many follow; called by the thread that fetched it, or by the end of all of them."""
+        """Request what follows a first page; called by the thread that fetched it, or when all threads end."""
         if not page.cancelled():
-            with self._lock, suppress(RuntimeError, CancelledError):  # the pool takes no more
+            with self._lock, suppress(RuntimeError, CancelledError):  # the pool accepts no more
                 self._fill()
 
     def _fill(self) -> None:
-        """Send for what is wanted next, as far as there is room.
+        """Request what is wanted next, as far as there is room.
 
-        Beyond a list that failed nothing is: whoever takes it decides whether any more are wanted.
+        Requests nothing beyond a list that failed: whoever takes it decides whether any more are wanted.
         """
         for listed in self._opened:
             if listed.head.done() and listed.head.exception():

@@ -1,8 +1,8 @@
-"""Proof that a query by LockingDate alone sees all of history.
+"""Proves that a query by LockingDate alone sees all of history.
 
-The API lists the past seven days where no StartDate is given. Whether that default also applies to queries by
-LockingDate alone is not documented; if it does, every locking window is a valid, short answer, and a sync that
-trusts it would be silently wrong. One request about an action that locked long ago shows it.
+Without a StartDate, the API lists the past seven days. Whether that default also applies to queries by LockingDate
+alone is not documented; if it does, every locking window is a valid, short answer, and a sync that trusts it would be
+silently wrong. One request about an action that locked long ago shows it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ def prove_locking(
 ) -> list[Failure]:
     """Raise `ShortAnswers` if a query by LockingDate hides actions that were not updated lately.
 
-    Nothing is asked where a proof is recent or the warehouse holds no action that locked long ago: then nothing can
-    have been hidden yet. Returns what could not be read where no campaign could prove it: these are not to be read by
-    LockingDate.
+    Sends nothing if a proof is recent or the warehouse holds no action that locked long ago: then nothing can have been
+    hidden yet. Returns the failures if no campaign could prove it: these campaigns are not to be read by LockingDate.
     """
     proven = state.get(_PROVEN)
     if proven and bounds.now - datetime.fromisoformat(proven) < _VALID:
@@ -68,9 +67,9 @@ def prove_locking(
 
 
 def _is_listed(client: Client, campaign_id: str, action_id: str, lock: datetime) -> bool:
-    """Whether a list of what locks then holds the action, or more than a page can show.
+    """Whether a list of what locks at `lock` holds the action, or more than one page can show.
 
-    A server that compares to the minute or the day and leaves the end of a range out lists nothing for a second.
+    A server that compares to the minute or the day and excludes the end of a range lists nothing for a single second.
     """
     day = lock.replace(hour=0, minute=0, second=0, microsecond=0)
     for window in (second(lock), Window(day, day + timedelta(days=1))):
@@ -85,7 +84,7 @@ def _is_listed(client: Client, campaign_id: str, action_id: str, lock: datetime)
 
 
 def _still_locks(client: Client, action_id: str, lock: datetime) -> bool:
-    """Whether the action is still there and locks when the warehouse says."""
+    """Whether the action still exists and locks when the warehouse says."""
     try:
         found = msgspec.json.decode(client.action(action_id).value, type=dict[str, Any])
         return datetime.fromisoformat(str(found.get("LockingDate"))) == lock

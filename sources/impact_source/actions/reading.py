@@ -1,4 +1,4 @@
-"""Windows become batches of typed rows: fetched ahead, checked to be complete, narrowed where they are not."""
+"""Turns windows into batches of typed rows: fetches ahead, checks completeness, narrows where needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .unread import Failure, Unread
 
 
 class WindowReader:
-    """Reads windows in order, the next ones fetched and parsed meanwhile. Close it, or its threads linger."""
+    """Reads windows in order, fetching and parsing the next ones meanwhile. Close it, or its threads linger."""
 
     def __init__(self, client: Client, page_size: int, known: Counting) -> None:
         self.unread = Unread()
@@ -31,7 +31,7 @@ class WindowReader:
 
     @property
     def horizon(self) -> Window | None:
-        """What holds every EventDate that an action can have."""
+        """A window that holds every EventDate that an action can have."""
         return self._checker.horizon
 
     @horizon.setter
@@ -43,7 +43,7 @@ class WindowReader:
         self._fetcher.close()
 
     def read(self, readings: Iterable[Reading]) -> Events:
-        """Batches of each window in order; `WindowDone` ends each window, and each part that it had to be split into.
+        """Batches of each window in order; `WindowDone` ends each window and each part of a split one.
 
         A window that cannot be read ends as `failed`, and the next one is read. Raises what ends a run.
         """
@@ -70,12 +70,12 @@ class WindowReader:
         yield from self._singles.read(Reading(campaign_id, Pass.UNSEEN, Window(now, now)), ids, now)
 
     def _read(self, window: PageList[Reading, Fetched]) -> Reads:
-        """One window as it is, or where it cannot be read like that, narrowed. Raises `ReadingError`."""
+        """One window as requested, or narrowed if it cannot be read like that. Raises `ReadingError`."""
         ids, case = yield from self._checker.read(window)
         return ids if case is None else (yield from self._narrower.read(case))
 
     def _skip(self, reading: Reading) -> bool:
-        """Whether a window is not worth asking for, since so many of its pass could not be read."""
+        """Whether to skip a window because too many of its pass could not be read."""
         skip = self.unread.gave_up(reading)
         if skip:
             self.unread.left_out.append(reading)

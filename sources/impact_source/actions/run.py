@@ -1,7 +1,7 @@
 """One run over an account, cut into load packages that are checkpoints.
 
-A walk outlives its packages: what is fetched ahead for the next one is kept while this one loads. Cursors move in
-the state of the package that carries the rows they vouch for.
+A walk outlives its packages: it keeps what is fetched ahead for the next one while this one loads. Cursors move in the
+state of the package that carries the rows they vouch for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .runner import PassRunner, Progress
 from .unread import Unread
 
 _GATHERED = 40_000
-"""Actions that are handed to dlt at once."""
+"""Actions handed to dlt at once."""
 
 
 class Packages(Protocol):
@@ -42,10 +42,10 @@ class Walk:
     """Reads an account once, in as many packages as it takes. Close it, or use it as a context.
 
     After the last package `stopped` is None, or the error that ended the walk early with everything read before it
-    landed. What could not be read although the walk went on is in `unread`: the cursors of those passes stay.
+    landed. `unread` lists what could not be read although the walk went on; the cursors of those passes stay.
     """
 
-    def __init__(  # noqa: PLR0913 - what a run is made of
+    def __init__(  # noqa: PLR0913 - the parts of a run
         self,
         client: Client,
         warehouse: Warehouse,
@@ -60,11 +60,11 @@ class Walk:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
         self.names: dict[str, str] = {}
         self.campaigns: Campaigns | None = None
-        """The account's campaigns, once they were listed."""
+        """The account's campaigns, once listed."""
         self.stopped: ImpactError | None = None
         self.finished = False
         self.first_seen: list[str] = []
-        """Campaigns of which the warehouse held nothing when the run began."""
+        """Campaigns that the warehouse held nothing of when the run began."""
         self._warehouse, self._listed, self._on_progress = warehouse, listed, on_progress
         self._package_rows = package_rows or client.settings.package_rows
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
@@ -91,22 +91,22 @@ class Walk:
 
     @property
     def tallies(self) -> dict[str, Tally]:
-        """What was found, by campaign."""
+        """The tally of each campaign."""
         return self._lander.tallies
 
     @property
     def earliest(self) -> datetime | None:
-        """When the first answer arrived of which the load package carries a row; None where it carries none."""
+        """When the first answer arrived that the load package carries a row of; None if it carries none."""
         return self._lander.earliest
 
     @property
     def bounds(self) -> Bounds | None:
-        """What limits the run; None before it has listed the campaigns."""
+        """The limits of the run; None before it has listed the campaigns."""
         return self._itinerary.bounds if self._itinerary else None
 
     @property
     def reaching_back(self) -> dict[str, datetime]:
-        """From where on campaigns are read that were begun later, as `start_date` says so now."""
+        """Campaigns read from a later start than `start_date` says now, with the instant they are now read from."""
         return self._itinerary.reaching_back if self._itinerary else {}
 
     @property
@@ -122,7 +122,7 @@ class Walk:
         return sum(tally.read for tally in self.tallies.values())
 
     def package(self, state: State) -> Iterator[Landing]:
-        """Rows of the next load package; moves the cursors in `state`, which must be landed with them."""
+        """Rows of the next load package; moves the cursors in `state`, which must land with them."""
         claim_warehouse(state, self.settings)
         if self._itinerary:
             self._itinerary.state = state
@@ -133,7 +133,7 @@ class Walk:
         yield from gather(self._until(enough, self._steps), _GATHERED)
 
     def plan(self, state: State) -> list[Reading]:
-        """The windows that a run would read as things stand, without reading them."""
+        """The windows that a run would read now, without reading them."""
         claim_warehouse(state, self.settings)
         _, chosen = self._choose()
         itinerary = self._begin(state)
@@ -147,7 +147,7 @@ class Walk:
         ]
 
     def _until(self, enough: int, steps: Iterator[Landing]) -> Iterator[Landing]:
-        """What is read next, until so many actions were received; where there is no more, the walk is finished."""
+        """Read until so many actions were received; if there is nothing more, the walk is finished."""
         try:
             for landing in steps:
                 yield landing
@@ -181,7 +181,7 @@ class Walk:
 
     def _begin(self, state: State) -> Itinerary:
         now = self.client.clock.server_now.replace(microsecond=0)
-        self.client.clock.not_before(self._warehouse.latest_run())  # for stamps; windows end at the server's now
+        self.client.clock.not_before(self._warehouse.latest_run())  # for timestamps; windows end at the server's now
         bounds = self.ask.bounds(now)
         self._itinerary = Itinerary(self._warehouse, self.settings, bounds, state)
         self._reader.horizon = Window(bounds.earliest, max(now, bounds.until))

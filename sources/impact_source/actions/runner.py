@@ -1,4 +1,4 @@
-"""The passes of a run, one after the other: windows are read and landed, and cursors move behind them."""
+"""Runs the passes one after the other: reads and lands windows, and moves cursors behind them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands, for whoever shows it: after each window."""
+    """Where a run stands after each window, for whoever shows it."""
 
     campaign_id: str
     pass_: str
@@ -35,7 +35,7 @@ class Progress:
 class PassRunner:
     """Reads the campaigns of an itinerary."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a run
         self,
         client: Client,
         warehouse: Warehouse,
@@ -56,7 +56,7 @@ class PassRunner:
             for campaign_id in group:
                 self._lander.watches[campaign_id] = self._itinerary.plan_watch(campaign_id)
             yield from self._run_updated(group)
-            # What a first run has just read from end to end need not be read again by another date.
+            # A first run has just read everything from end to end: no need to read it again by another date.
             yield from self._run_locking([campaign_id for campaign_id in group if campaign_id not in first])
             for campaign_id in group:
                 yield from self._run_unseen(campaign_id)
@@ -83,7 +83,7 @@ class PassRunner:
         missing = watch.missing
         readings, singles = self._itinerary.plan_unseen(campaign_id, watch)
         yield from self._read(readings, len(readings))
-        # An action that its window did not return has another date now, or is gone: only its id can tell.
+        # An action that its window did not return has another date now, or is gone: only a request by id can tell.
         unread = [reading.window for reading in self._unread.windows(campaign_id, Pass.UNSEEN)]
         singles += sorted(watch.unmet(unread, self._itinerary.bounds.now) - set(singles))
         yield from self._land_all(self._reader.read_singly(campaign_id, singles))
@@ -106,7 +106,7 @@ class PassRunner:
             self._report(done)
 
     def _move_cursors(self, done: WindowDone) -> WindowDone:
-        """Move what a window vouches for; not after one of the same pass that could not be read."""
+        """Move the cursor that a window vouches for, unless an earlier window of the pass could not be read."""
         reading = done.reading
         if not done.complete or reading.pass_ is Pass.UNSEEN:
             return done

@@ -1,4 +1,4 @@
-"""Actions that are asked for by their ids, one request each, several in flight."""
+"""Requests actions by their ids, one request each, several in flight."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .fetching import IN_FLIGHT, Fetcher, Single
 from .unread import Failure, Unread
 
 _A_BATCH = 200
-"""Actions that make a batch."""
+"""Actions in a batch."""
 
 
 class SingleReader:
-    """Reads actions by their ids until so many in a row failed that the rest is not asked for."""
+    """Reads actions by their ids; gives up on the rest after so many failures in a row."""
 
     def __init__(self, fetcher: Fetcher, unread: Unread) -> None:
         self._fetcher, self._unread = fetcher, unread
 
     def read(self, reading: Reading, ids: Sequence[str], now: datetime) -> Events:
-        """Batches of these actions. Ids that the API does not know are in `gone`; what fails ends as `failed`."""
+        """Batches of these actions. Ids that the API does not know are in `gone`; failures end as `failed`."""
         answers = self._answers(reading, ids)
         while some := list(islice(answers, _A_BATCH)):
             found = [answer for _, answer in some if isinstance(answer, Answer)]

@@ -1,4 +1,4 @@
-"""What of a run could not be read: recorded with its reason, and when to stop asking. Pure."""
+"""Records what a run could not read and why, and decides when to stop trying. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..errors import NotFound, ReadingError, RequestRefused, ScopeError, Transie
 from ..plan.passes import Pass, Reading
 
 _WINDOWS_IN_A_ROW = 3
-"""Windows of one pass of a campaign that fail, none read between them: then the rest of that pass is not asked for."""
+"""Consecutive windows of one campaign's pass that may fail before the rest of that pass is given up."""
 _ACTIONS_IN_A_ROW = 6
 """The same for actions that are read one by one."""
 _DOWN = 9
-"""Readings of any kind without a valid answer, none answered between them: then the API is down and the run ends."""
+"""Consecutive readings of any kind without a valid answer after which the API counts as down and the run ends."""
 _REFUSALS = (RequestRefused, ScopeError, NotFound, WindowTooFull)
 _Lane: TypeAlias = tuple[str, Pass, bool]
 """Campaign, pass, and whether actions are read one by one."""
@@ -25,7 +25,7 @@ _Lane: TypeAlias = tuple[str, Pass, bool]
 
 @dataclass(frozen=True)
 class Failure:
-    """A window that could not be read and why; or one action, where `action_id` is given."""
+    """A window that could not be read and why; or one action, if `action_id` is given."""
 
     reading: Reading
     error: ReadingError
@@ -41,24 +41,24 @@ class Failure:
 
 
 class Unread:
-    """Takes how each reading of a run ended, in order."""
+    """Records how each reading of a run ended, in order."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
         self.left_out: list[Reading] = []
-        """Windows that were not asked for, since so many before them could not be read."""
+        """Windows that were not requested, because too many before them could not be read."""
         self.actions_left_out: Counter[str] = Counter()
-        """By campaign, how many actions were not asked for one by one, for the same reason."""
+        """By campaign, how many actions were not requested one by one, for the same reason."""
         self.lost: Collection[str] = ()
-        """Campaigns that do not exist any more, as the API says."""
+        """Campaigns that no longer exist, as the API says."""
         self.refused: dict[str, Failure] = {}
-        """Of those the ones whose actions are refused too, as is to be expected: these are no failures."""
+        """Those among them whose actions are refused too, as expected: these are not failures."""
         self.any_read = False
         self._in_a_row: Counter[_Lane] = Counter()
         self._down = 0
 
     def fail(self, failure: Failure) -> None:
-        """Record what could not be read. Raises its error where that shows that the API is down."""
+        """Record what could not be read. Raises its error if that shows that the API is down."""
         campaign_id = failure.reading.campaign_id
         if campaign_id in self.lost and isinstance(failure.error, _REFUSALS):
             self.refused.setdefault(campaign_id, failure)
@@ -73,13 +73,13 @@ class Unread:
             raise failure.error
 
     def succeed(self, reading: Reading, *, one_by_one: bool = False) -> None:
-        """Note that a window, or an action, was read."""
+        """Record that a window, or an action, was read."""
         self.any_read = True
         self._down = 0
         self._in_a_row[_lane(reading, one_by_one)] = 0
 
     def gave_up(self, reading: Reading, *, one_by_one: bool = False) -> bool:
-        """Whether so much of this pass could not be read that the rest of it is not asked for."""
+        """Whether the rest of this pass is given up because so much of it could not be read."""
         if reading.campaign_id in self.refused:
             return True
         most = _ACTIONS_IN_A_ROW if one_by_one else _WINDOWS_IN_A_ROW
@@ -98,7 +98,7 @@ class Unread:
 
     @property
     def unanswered(self) -> ReadingError | None:
-        """The first error, where nothing at all was read and no answer said why."""
+        """The first error, if nothing at all was read and no answer said why."""
         silent = (TransientError, ScopeError)
         if self.any_read or not all(isinstance(failure.error, silent) for failure in self.failures):
             return None

@@ -1,4 +1,4 @@
-"""What a run should meet again of a campaign: what it has not met in the end is asked for by itself. Pure."""
+"""What a run should meet again of a campaign; what it has not met at the end is requested by id. Pure."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Watch:
     gone: dict[str, Gone] = field(default_factory=dict)
 
     def meet(self, ids: Iterable[str], misfits: Collection[str | None]) -> list[str]:
-        """Cross off actions that were read; those that were rejected before and can all be read now.
+        """Cross off the actions read; returns the records that were rejected before and can all be read now.
 
-        `misfits` are those of them that still lack a value.
+        `misfits` are those that still lack a value.
         """
         ids = list(ids)
         for id_ in ids:
@@ -39,7 +39,7 @@ class Watch:
         return resolved
 
     def reject(self, key: str, action_id: str | None) -> bool:
-        """Record that a record could not be typed; whether that is news."""
+        """Record that a record could not be typed; returns whether that is news."""
         if action_id:
             self.open.pop(action_id, None)
         news = not self._is_rejected(key)
@@ -47,17 +47,17 @@ class Watch:
         return news
 
     def resolve(self, keys: Iterable[str]) -> None:
-        """Forget records that are rejected no longer."""
+        """Forget records that are no longer rejected."""
         for key in keys:
             self.rejected.pop(key, None)
             self.rejected_now.discard(key)
 
     def meet_gone(self, ids: Iterable[str]) -> list[str]:
-        """Those of the actions that were read which were gone before."""
+        """The actions among these that were gone before; crosses them off."""
         return [id_ for id_ in ids if self.gone.pop(id_, None)] if self.gone else []
 
     def newly_gone(self, ids: Iterable[str], at: datetime) -> list[str]:
-        """Those of the actions that the API does not know of which that is to be recorded."""
+        """The actions that the API does not know and whose absence is to be recorded."""
         return [id_ for id_ in ids if id_ not in self.gone or self.gone[id_].is_news(at)]
 
     @property
@@ -67,7 +67,7 @@ class Watch:
 
     @property
     def missing(self) -> dict[str, Refused]:
-        """Rejected records to ask for again that no window of this run returned."""
+        """Rejected records to request again because no window of this run returned them."""
         return {key: r for key, r in self.rejected.items() if r.again and key not in self.rejected_now}
 
     @property
@@ -76,9 +76,9 @@ class Watch:
         return self.open | {r.action_id: None for r in self.missing.values() if r.action_id}
 
     def unmet(self, unread: Sequence[Window], now: datetime) -> set[str]:
-        """Open actions to ask for by id, as their windows were read and did not return them.
+        """Open actions to request by id, as their windows were read and did not return them.
 
-        Of one that was gone before, its window says enough most of the time: there may be many.
+        For one that was already gone, its window mostly says enough: there may be many.
         """
         known = {id_ for id_, gone in self.gone.items() if not gone.is_news(now)}
         return {
@@ -86,7 +86,7 @@ class Watch:
         } - known
 
     def met(self, missing: Iterable[str]) -> list[str]:
-        """Those of the records that were `missing` which were asked for again and not rejected."""
+        """The records among the `missing` that were requested again and not rejected."""
         return [key for key in missing if key in self.rejected and key not in self.rejected_now]
 
     def _is_rejected(self, key: str) -> bool:
@@ -94,6 +94,6 @@ class Watch:
 
 
 def windows_of(campaign_id: str, missing: Iterable[Refused]) -> list[Reading]:
-    """The windows that held rejected records without an id: there is no other way to ask for them."""
+    """The windows that held rejected records without an id: there is no other way to request those."""
     held = {(r.pass_, Window(r.start, r.end)) for r in missing if not r.action_id and r.start and r.end}
     return [Reading(campaign_id, Pass(pass_), window) for pass_, window in sorted(held)]

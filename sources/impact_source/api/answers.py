@@ -1,4 +1,4 @@
-"""What an answer holds: a page of a list, or one object. No I/O: (status, headers, body) in, data or an error out."""
+"""Reads an answer: a page of a list, or one object. No I/O: (status, headers, body) in, data or an error out."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Page:
     pages: int
     next: str | None
     size: int | None = None
-    """Records a page, as the answer says; it may be less than was asked for."""
+    """Records per page, as the answer says; it may be less than requested."""
 
 
 def read_page(status: int, headers: Mapping[str, str], body: Body, *keys: str) -> Page:
-    """The page that an answer holds under the first of `keys` that it has.
+    """The page in an answer, under the first of `keys` that it has.
 
-    Raises what `raise_for_status` does, and `InvalidAnswer` where a 200 is not a list: that is never "no rows".
+    Raises what `raise_for_status` does, and `InvalidAnswer` if a 200 is not a list: that never means "no rows".
     """
     answer = _decode(status, headers, body)
     key = next((name for name in keys if name in answer), None)
@@ -65,7 +65,7 @@ def count_records(page: Page) -> int:
 
 
 def build_page_link(first: Page, number: int) -> str:
-    """The link to page `number` of the list that `first` begins, made from its link to page 2."""
+    """The link to page `number` of the list that `first` begins, built from its link to page 2."""
     if first.next is None:
         msg = f"the answer says {first.pages} pages and links to none"
         raise InvalidAnswer(msg)
@@ -75,7 +75,7 @@ def build_page_link(first: Page, number: int) -> str:
 
 
 def read_object(status: int, headers: Mapping[str, str], body: Body, **wanted: str) -> bytes:
-    """The one object that an answer holds, as JSON; it must have these fields. Raises as `read_page` does."""
+    """The one object in an answer, as JSON; it must have these fields. Raises as `read_page` does."""
     answer = _decode(status, headers, body, depth=1)
     for key, value in wanted.items():
         if (found := _text(answer, key)) != value:
@@ -85,7 +85,7 @@ def read_object(status: int, headers: Mapping[str, str], body: Body, **wanted: s
 
 
 def _decode(status: int, headers: Mapping[str, str], body: Body, depth: int = _LIST) -> dict[str, msgspec.Raw]:
-    """The answer's fields as they came; where they are nested too deeply to be read, those below `depth` are text."""
+    """The answer's fields as they came; if they are nested too deeply to be read, those below `depth` are text."""
     raise_for_status(status, headers, body)
     if not _is_utf8(body):
         body = body.decode(errors="replace").encode()  # one bad byte costs a character, not the page
@@ -100,7 +100,7 @@ def _decode(status: int, headers: Mapping[str, str], body: Body, depth: int = _L
 
 
 def _is_utf8(body: Body) -> bool:
-    """Whether all of it is text; Arrow sees that without making the text, which takes up to four times the page."""
+    """Whether all of it is text; Arrow checks that without decoding, which would take up to four times the page."""
     ends = pa.array([0, len(body)], pa.int64()).buffers()[1]
     try:
         pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(body)]).validate(full=True)

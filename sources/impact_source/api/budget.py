@@ -1,4 +1,4 @@
-"""Holds every request to the hourly limit, and waits where that is allowed. Safe between threads."""
+"""Holds every request to the hourly limit, and waits if that is allowed. Safe between threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Budget:
-    """Lets a request go when the quota has one left, waits if that takes at most `max_wait` seconds."""
+    """Lets a request go if the quota has one left; otherwise waits, if that takes at most `max_wait` seconds."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Budget:
         self._last: int | None = None
         self._lock = threading.Lock()
         self.spent = 0
-        """Requests sent by this budget since it was made."""
+        """Requests that this budget has let go."""
 
     @property
     def remaining(self) -> int:
@@ -50,16 +50,16 @@ class Budget:
 
     @property
     def allowed(self) -> int:
-        """How many requests `take` would let go now: less than `remaining` where some are spared."""
+        """How many requests `take` would let go now: fewer than `remaining` if some are spared."""
         with self._lock:
             left = self._quota.left(self._clock()) - self._spared
             return max(0, left if self._last is None else min(left, self._last - self.spent))
 
     @contextmanager
     def sparing(self, share: float, *, most: int | None = None, wait: bool = True) -> Iterator[None]:
-        """Leave a share of the hourly limit to others meanwhile, send `most` requests or fewer, `wait` for more or not.
+        """Within the block, leave a share of the hourly limit to others and send at most `most` requests.
 
-        `take` then raises `BudgetSpent` that much earlier.
+        `take` raises `BudgetSpent` that much earlier; without `wait` it never waits for the limit to reset.
         """
         before = self._max_wait
         with self._lock:
@@ -73,15 +73,15 @@ class Budget:
                 self._spared, self._last, self._max_wait = 0, None, before
 
     def take(self) -> None:
-        """Count one request. Raises `BudgetSpent` where the wait for it would be longer than allowed."""
+        """Count one request. Raises `BudgetSpent` if it would have to wait longer than allowed."""
         while (wait := self._try_take()) > 0:
             self.pause(wait)
 
     def _try_take(self) -> float:
-        """Count a request if there is one; seconds to wait if not."""
+        """Count a request if one is left; otherwise return the seconds to wait."""
         with self._lock:
             if self._last is not None and self.spent >= self._last:
-                msg = "as many requests were sent as were allowed: run again for the rest"
+                msg = "all allowed requests were sent: run again for the rest"
                 raise BudgetSpent(msg)
             now = self._clock()
             if not (wait := self._quota.wait(now, self._spared)):
@@ -90,7 +90,7 @@ class Budget:
             return wait
 
     def hear(self, limits: Limits = _NOTHING, *, refused: bool = False) -> None:
-        """Count an answer and what it says, which is nothing if none came; `refused` if it was a 429."""
+        """Count an answer and its limits, none if no answer came; `refused` if it was a 429."""
         with self._lock:
             self._quota.hear(limits, self._clock(), refused=refused)
 
@@ -101,7 +101,7 @@ class Budget:
             msg = f"the hourly request limit is reached; more in {seconds / 60:.0f} min{allowed}: run again then"
             raise BudgetSpent(msg)
         until = self._clock() + seconds
-        if until - self._waiting_until > quota.MARGIN:  # others may wait for the same
+        if until - self._waiting_until > quota.MARGIN:  # others may be waiting for the same reset
             self._waiting_until = until
             _log.warning("the hourly request limit is reached: waiting %.0f s", seconds)
         self._wait(seconds)

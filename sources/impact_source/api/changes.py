@@ -1,7 +1,7 @@
-"""What may be written to an action: updates and reversals, and the form they are sent as. No I/O.
+"""What may be written to an action, updates and reversals, and the form they are sent as. No I/O.
 
-The API has no idempotency key. `Amount`, `Quantity`, `Category` and `CustomerStatus` set values, so that the same
-update twice does no more than once; `ItemSubTotalDelta` is relative, and moves the money twice.
+The API has no idempotency key. `Amount`, `Quantity`, `Category` and `CustomerStatus` set values, so the same update
+twice does no more than once; `ItemSubTotalDelta` is relative, and twice moves the money twice.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ REASONS: Final = (  # reference: the default reason codes of an update
     *("CREDITED_DIFFERENT_MP", "OTHER"),
 )
 RESET: Final = "RESET"  # observed: the reason that undoes earlier changes, a reversal included
-DISPOSITION_CODES: Final = (  # reference: what a reversal may be explained with
+DISPOSITION_CODES: Final = (  # reference: the reasons of a reversal
     *("REJECTED", "CONS_INFO_INVALID", "CONS_ERROR", "CONS_FRAUD", "ITEM_RETURNED", "ITEM_OUT_OF_STOCK"),
     *("ORDER_ERROR", "PUB_ACT_DISPUTE", "NOT_COMPLIANCE_TERMS", "MP_RETURNED", "OTHER", "CREDITED_DIFFERENT_MP"),
     *("ADV_ACT_DISPUTE", "TEST_ACTION"),
 )
-MODIFICATIONS_MAX: Final = 1_000  # reference: an action takes no more
+MODIFICATIONS_MAX: Final = 1_000  # reference: the most modifications of an action
 CATEGORY_MAX: Final = 255  # reference: characters
 
 FORM: Final = "application/x-www-form-urlencoded"
-"""What the body of a change is."""
+"""The body of a change."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The action that is meant: by its id, or by event type and order id, which must name one action alone."""
+    """The action to change: by its id, or by event type and order id, which must match one action alone."""
 
     action_id: str = ""
     action_tracker_id: str = ""
     order_id: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what names no action: better here than by a request that counts."""
+        """Refuse what identifies no action: better here than by a request that counts against the limit."""
         if not self.action_id and not (self.action_tracker_id and self.order_id):
             msg = "a change needs an action_id, or an action_tracker_id and an order_id"
             raise ValueError(msg)
@@ -54,7 +54,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ItemChange:
-    """What is set of one item; None leaves it. `amount` is absolute, `delta` is added: not both."""
+    """What to set on one item; None leaves a value. `amount` is absolute, `delta` is added: not both."""
 
     sku: str
     quantity: int | None = None
@@ -63,13 +63,13 @@ class ItemChange:
     delta: Decimal | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what the API has no answer for."""
+        """Refuse what the API does not define."""
         if self.amount is not None and self.delta is not None:
             msg = f"item {self.sku}: amount sets, delta adds; give one of them"
             raise ValueError(msg)
 
     def form(self, number: int) -> Iterator[tuple[str, str]]:
-        """Its parameters, as those of item `number` (from 1) of an update."""
+        """Its parameters, for item `number` (from 1) of an update."""
         suffix = "" if number == 1 else str(number)
         yield f"Sku{suffix}", self.sku
         if self.quantity is not None:
@@ -96,7 +96,7 @@ class Update:
     method: ClassVar = "PUT"
 
     def __post_init__(self) -> None:
-        """Refuse an `Amount` that could be the order's or the first item's."""
+        """Refuse an `Amount` that could mean the order's or the first item's."""
         if self.amount is not None and self.items:
             msg = "an update sets the amount of the order or of its items, not of both"
             raise ValueError(msg)
@@ -134,7 +134,7 @@ Write: TypeAlias = Update | Reversal
 
 @dataclass(frozen=True)
 class Request:
-    """A change exactly as it leaves: its method, and the form that is its body. As text, `PUT ActionId=…&Reason=…`."""
+    """A change exactly as sent: its method, and the form that is its body. As text, `PUT ActionId=…&Reason=…`."""
 
     method: str
     form: str
@@ -146,7 +146,7 @@ class Request:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The request that a text stands for."""
+        """Read a request from its text."""
         method, _, form = text.partition(" ")
         return cls(method, form)
 
@@ -157,6 +157,6 @@ class Request:
 
 
 def format_number(number: Decimal) -> str:
-    """A number without exponent and trailing zeros: `12.5`, `-3`, `100`."""
+    """A number without exponent or trailing zeros: `12.5`, `-3`, `100`."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,4 +1,4 @@
-"""The endpoints that are read: which path, which parameters, and what an answer means."""
+"""The endpoints that are read: their paths, their parameters, and what an answer means."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from .submissions import Submission, read_submission
 from .wire import Answer, Patience, Reader, Wire
 
 _CLOCKS = 6
-"""Requests that are sent at most to learn the time where the first answer and our own clock differ."""
+"""Requests sent at most to learn the time if the first answer and our own clock differ."""
 _SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
-"""Keys of the list of submissions: the first is published, the others are what one would expect."""
+"""Keys of the list of submissions: the first is the published one, the others are what one would expect."""
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Client:
 
     @property
     def longest(self) -> float:
-        """Seconds after which a request has ended, repeated and refused as often as may be, with some to spare."""
+        """Seconds within which any request has ended, with the most retries, refusals and waits, and some to spare."""
         return self._retries.longest(self.settings.max_wait.total_seconds(), self._patience.total)
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class Client:
         self._wire.end()
 
     def settle_clock(self, reached: datetime | None = None) -> None:
-        """Set the clock by the answers so far; ask for more where in doubt, given what was `reached` before."""
+        """Set the clock by the answers so far; if in doubt, given what was `reached` before, request more."""
         for _ in range(_CLOCKS):
             if not self.clock.in_doubt(reached):
                 break
@@ -110,7 +110,7 @@ class Client:
         *,
         attempts: int | None = None,
     ) -> Answer[Page]:
-        """First page of a campaign's actions in these windows. Raises `WindowTooFull` where they may hold too many."""
+        """First page of a campaign's actions in these windows. Raises `WindowTooFull` if they may hold too many."""
         params = protocol.build_actions_query(campaign_id, windows, page_size, state)
         return self._get(self._path("Actions"), lists.read_first_actions, params, attempts)
 
@@ -131,7 +131,7 @@ class Client:
         return self._get(self._path("Actions", action_id, "Items", sku), answers.read_object)
 
     def submission(self, batch_id: str) -> Answer[Submission]:
-        """What has become of a change that was accepted. Raises `NotFound`."""
+        """What has become of an accepted change. Raises `NotFound`."""
         masked = self.settings.masked
 
         def read(status: int, headers: Mapping[str, str], body: Body) -> Submission:
@@ -159,7 +159,7 @@ class Client:
     def _get(
         self, link: str, read: Reader[T], params: Mapping[str, str] | None = None, attempts: int | None = None
     ) -> Answer[T]:
-        """One request, sent again while that can help; an error shows no credentials."""
+        """One request, repeated while that can help; an error shows no credentials."""
         send = partial(self._wire.get, self._wire.resolve(link), params, read)
         return self._retries.repeat(send, attempts)
 
@@ -167,7 +167,7 @@ class Client:
 def encode_segment(text: str) -> str:
     """A text as one segment of a path. Raises `UnsafeId` for one that clients or gateways would resolve.
 
-    A dot stays a dot however it is encoded, so `..` leads a level up, also next to a slash that a gateway decodes.
+    A dot stays a dot however it is encoded: `..` goes up a level, also next to a slash that a gateway decodes.
     """
     if not text or not {".", ".."}.isdisjoint(re.split(r"[/\\]", text)):
         msg = f"the id {text[:80]!r} would change the path of the request: it cannot be requested by itself"

@@ -1,8 +1,7 @@
-"""The run's clock: ours, or the servers' where they agree that ours is off.
+"""The run's clock: our own, or the servers' if they agree that ours is off.
 
-A `Date` is a witness and may be wrong: one node of many can be hours ahead. So is our own clock. What most of them
-agree on is believed; where no side has the majority, the earliest side is, as a cursor that stays behind costs a
-second read, and one that runs ahead loses rows.
+A `Date` header can be wrong: one node of many can be hours ahead. So can our own clock. The majority is believed.
+Without one, the earliest side is: a cursor that stays behind costs a second read, one that runs ahead loses rows.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from ..settings import CLOCK_TOLERANCE
 _ROUNDING = timedelta(seconds=10)
 _NONE = timedelta(0)
 _QUORUM = 3
-"""Answers that have to agree before our own clock is overruled."""
+"""Answers that have to agree to overrule our own clock."""
 _HEARD = 99
-"""Answers that are remembered: the latest ones."""
+"""The number of latest answers that are remembered."""
 
 
 def local() -> datetime:
@@ -32,9 +31,9 @@ def local() -> datetime:
 def estimate_skew(skews: Iterable[timedelta]) -> tuple[timedelta, bool]:
     """How far the servers are ahead of us, given what each answer says, and whether that is certain.
 
-    Our own clock is one witness more: it says zero, which is what counts where an answer agrees with it. Certain is
-    what most witnesses say, if they are our clock and an answer, or three answers. Else the earliest side is taken of
-    those that no other outnumbers by more than one.
+    Our own clock is one more witness: it says zero, and counts if an answer agrees with it. Certain is what most
+    witnesses say, if these are our clock and an answer, or three answers. Otherwise, of the sides that no other
+    outnumbers by more than one, the earliest is taken.
     """
     votes = sorted([_NONE, *skews])
     sides = {
@@ -53,8 +52,8 @@ def estimate_skew(skews: Iterable[timedelta]) -> tuple[timedelta, bool]:
 class Clock:
     """The instant by the servers' clock. `hear` their answers, then `settle`.
 
-    Once settled, it never jumps: of two answers, the later one has the later instant. What contradicts it afterwards
-    shows in `excess`.
+    Once settled, it never jumps: of two answers, the later one has the later instant. Later answers that contradict it
+    show in `excess`.
     """
 
     def __init__(self, own: Callable[[], datetime] | None = None) -> None:
@@ -70,15 +69,15 @@ class Clock:
 
     @property
     def settled(self) -> bool:
-        """Whether it is set."""
+        """Whether the clock is set."""
         return self._skew is not None
 
     def in_doubt(self, reached: datetime | None = None) -> bool:
         """Whether more answers are needed before the clock is set.
 
-        They are where no majority says who is wrong and a wrong clock would do harm: answers that run ahead of our
-        own, or lie behind what an earlier run has reached. Where there was none, any difference counts: the API goes
-        back three years from its own now. An answer that is merely behind our clock costs a second read at the worst.
+        They are if no majority says who is wrong and a wrong clock would do harm: if answers run ahead of our own
+        clock, or lie behind what an earlier run has reached. On the first run any difference counts: the API goes back
+        three years from its own now. An answer that is merely behind our clock costs a second read at worst.
         """
         skew, certain = estimate_skew(self._heard)
         if self.settled or certain or not self._heard:
@@ -87,7 +86,7 @@ class Clock:
 
     @property
     def excess(self) -> timedelta:
-        """How far `now` runs ahead of what all answers so far make credible; zero where it does not."""
+        """How far `now` runs ahead of what all answers so far make credible; zero if it does not."""
         ahead = self.skew - estimate_skew(self._heard)[0]
         return ahead if ahead > CLOCK_TOLERANCE else _NONE
 
@@ -103,14 +102,14 @@ class Clock:
             self._heard.append(server - self._local())
 
     def settle(self) -> None:
-        """Keep to what is believed now."""
+        """Keep what is believed now."""
         if self._skew is None:
             self._skew = self.skew
 
     def not_before(self, moment: datetime | None) -> None:
-        """Go on from `moment`, which an earlier run reached, if it lies just ahead: a `Date` is rounded to seconds.
+        """Continue from `moment`, which an earlier run reached, if it lies just ahead: a `Date` is rounded to seconds.
 
-        What is read later must not look older. A moment further ahead came from a clock that was wrong.
+        Later reads must not look older. A moment further ahead came from a wrong clock.
         """
         behind = moment - self.now() if moment else _NONE
         if _NONE < behind < _ROUNDING:
@@ -122,7 +121,7 @@ class Clock:
         return f"this machine's clock is {_words(self.skew)} {side} the server's"
 
     def describe_odd(self) -> str:
-        """The answers that are not believed, in words; nothing where there are none."""
+        """The answers that are not believed, in words; empty if there are none."""
         if not (odd := self.odd):
             return ""
         worst = max(odd, key=abs)
@@ -133,11 +132,11 @@ class Clock:
 
     @property
     def server_now(self) -> datetime:
-        """The instant as the servers tell it, whatever an earlier run has reached."""
+        """The servers' time now, whatever an earlier run has reached."""
         return self._local() + self.skew
 
     def now(self) -> datetime:
-        """The instant, UTC."""
+        """The time now, UTC."""
         return self.server_now + self._rounded
 
 

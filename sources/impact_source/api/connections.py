@@ -1,8 +1,8 @@
-"""How long a client listens to whom it reached.
+"""Bounds how long a client listens to its peer.
 
 A time-out of httpx counts from one piece of an answer to the next: a peer that sends a byte now and then is listened to
-for ever, be it within the head of an answer, in front of it, behind it, or at the proxy. Here each request has one
-deadline, from the connection to the last byte, and every read and write is held to it.
+for ever, whether within the headers, before or after them, or at the proxy. Here each request has one deadline, from
+the connection to the last byte, and every read and write is held to it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing_extensions import override
 
 
 class Connections(httpcore.NetworkBackend):
-    """Opens connections, holds those who use them to their deadline, and can end them all.
+    """Opens connections, holds their users to a deadline, and can end them all.
 
-    Closing a client ends no read that is under way; `end` does. Safe between threads.
+    Closing a client does not end a read that is under way; `end` does. Safe between threads.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Connections(httpcore.NetworkBackend):
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """All that this thread does with connections meanwhile takes no more than so many seconds."""
+        """Within the block, all that this thread does with connections takes no more than so many seconds."""
         self._request.until, self._request.seconds = time.monotonic() + seconds, seconds
         try:
             yield
@@ -44,7 +44,7 @@ class Connections(httpcore.NetworkBackend):
             del self._request.until
 
     def left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
-        """A time-out that does not outlast the deadline. Raises `late` when that has passed."""
+        """A time-out that does not outlast the deadline. Raises `late` if that has passed."""
         until: float | None = getattr(self._request, "until", None)
         if until is None:
             return timeout
@@ -67,7 +67,7 @@ class Connections(httpcore.NetworkBackend):
         return self.keep(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def keep(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
-        """Hold a connection that was opened to the deadlines."""
+        """Hold an opened connection to the deadlines."""
         with self._lock:
             self._sockets.add(stream.get_extra_info("socket"))
         if self._ended:
@@ -75,7 +75,7 @@ class Connections(httpcore.NetworkBackend):
         return _Held(stream, self)
 
     def end(self) -> None:
-        """Shut down every connection, now and later: whoever reads from one gets an error at once."""
+        """Shut down every connection, now and later: any read from one fails at once."""
         self._ended = True
         with self._lock:
             for opened in list(self._sockets):
@@ -83,7 +83,7 @@ class Connections(httpcore.NetworkBackend):
 
 
 class _Held(httpcore.NetworkStream):
-    """A connection whose reads and writes end with the deadline of whoever uses it."""
+    """A connection whose reads and writes end at the deadline of its user."""
 
     def __init__(self, stream: httpcore.NetworkStream, connections: Connections) -> None:
         self._stream, self._connections = stream, connections
@@ -93,7 +93,7 @@ class _Held(httpcore.NetworkStream):
         try:
             return self._stream.read(max_bytes, self._connections.left(timeout, httpcore.ReadTimeout))
         except httpcore.ReadTimeout:
-            self._connections.left(timeout, httpcore.ReadTimeout)  # says so if it is the deadline that has passed
+            self._connections.left(timeout, httpcore.ReadTimeout)  # raises its own message if the deadline has passed
             raise
 
     @override
@@ -112,7 +112,7 @@ class _Held(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         timeout = self._connections.left(timeout, httpcore.ConnectTimeout)
-        # Python bounds a handshake as a whole, but httpcore's own, of TLS within TLS, by each piece of it.
+        # Python bounds the complete handshake; httpcore, for TLS within TLS, only each piece of it.
         watchdog = threading.Timer(timeout or 0, _shut, [self._stream.get_extra_info("socket")])
         watchdog.daemon = True
         if timeout is not None:
@@ -128,11 +128,11 @@ class _Held(httpcore.NetworkStream):
 
 
 def _shut(opened: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # closed meanwhile, or handed over to TLS
+    with contextlib.suppress(OSError):  # already closed, or handed over to TLS
         opened.shutdown(socket.SHUT_RDWR)
 
 
 def drop(response: httpx.Response) -> None:
-    """Have the connection of an answer not used again: what comes on it next may be the rest of this one."""
+    """Keep the connection of an answer from being reused: what comes next on it may be the rest of this answer."""
     with contextlib.suppress(OSError):
         response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)

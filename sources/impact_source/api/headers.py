@@ -1,4 +1,4 @@
-"""What the headers of an answer say of the request limit and of the server's clock. No I/O."""
+"""Reads the request limit and the server's clock from the headers of an answer. No I/O."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _EPOCH_FROM = 1_000_000_000
-"""A reset above this is an epoch second; below it is a number of seconds to wait. Both are in use."""
+"""A reset above this is an epoch second; below it, seconds to wait. Both are in use."""
 _EPOCH_UNTIL = 100_000_000_000
-"""An epoch above this counts milliseconds, or less: as seconds it would be the year 5138."""
+"""An epoch above this counts milliseconds, or smaller units: as seconds it would be the year 5138."""
 _HOUR = 3_600.0
 _WAIT_MAX = 24 * _HOUR
-"""Seconds: a longer wait is not meant where requests are counted by the hour, unless in milliseconds."""
+"""Seconds: no API that counts by the hour means a longer wait, unless the number is in milliseconds."""
 _RESETS = ("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-hour")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an answer says of the request budget; `reset` is the seconds until all of it is left again."""
+    """What an answer says of the request budget; `reset` is the seconds until all of it is available again."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -28,7 +28,7 @@ class Limits:
 
 
 def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limits:
-    """The request budget from whichever of its known headers an answer carries (names in any case)."""
+    """The request budget from whichever known headers an answer carries (names in any case)."""
     lower = {name.lower(): value for name, value in headers.items()}
 
     def number(*names: str) -> float | None:
@@ -42,7 +42,7 @@ def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limi
         return None
 
     now = now or read_date(headers) or datetime.now(UTC)
-    until = _instant(lower.get("retry-after"))  # HTTP allows a date there
+    until = _instant(lower.get("retry-after"))  # HTTP also allows a date
     waits = [until.timestamp() - now.timestamp()] if until else [_wait(number(name), now) for name in _RESETS]
     reset = next((max(0.0, wait) for wait in waits if wait is not None and wait <= _WAIT_MAX), None)
     limit = number("x-ratelimit-limit", "x-ratelimit-limit-hour", "ratelimit-limit")
@@ -55,12 +55,12 @@ def read_limits(headers: Mapping[str, str], now: datetime | None = None) -> Limi
 
 
 def _wait(number: float | None, now: datetime) -> float | None:
-    """The seconds to wait that a number in any unit means; None for one that cannot be meant."""
+    """The seconds to wait that a number in any unit means; None if it cannot mean a wait."""
     if number is None or number < 0:
         return None
     if number < _EPOCH_FROM:
         return number / 1000 if _WAIT_MAX < number <= 1000 * _HOUR else number
-    in_seconds = (number / unit for unit in (1, 10**3, 10**6, 10**9))  # as it stands, milliseconds, or less
+    in_seconds = (number / unit for unit in (1, 10**3, 10**6, 10**9))  # seconds, milliseconds, or smaller units
     epoch = next((seconds for seconds in in_seconds if seconds < _EPOCH_UNTIL), None)
     return None if epoch is None else max(0.0, epoch - now.timestamp())
 

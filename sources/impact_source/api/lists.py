@@ -1,4 +1,4 @@
-"""Lists in pages, each checked against those before it: no list goes on for ever. No I/O."""
+"""Reads paged lists and checks each page against those before it: no list goes on for ever. No I/O."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from .answers import Page
 from .protocol import Body
 
 _PAGES_MAX = 1_000
-"""Pages that a list without a total may have: it must end some time."""
+"""Pages that a list without a total may have, so that it ends some time."""
 
 
 class Pages:
-    """A list that is read by its links, under the first of `keys` that its pages have."""
+    """A list that is read by following its links; records are under the first of `keys` that its pages have."""
 
     def __init__(self, link: str, *keys: str) -> None:
         self.next: str | None = link
-        """Where it goes on; None at its end."""
+        """The link to the next page; None at the end."""
         self._keys = keys
         self._links = {link}
         self._rows = 0
 
     def read(self, status: int, headers: Mapping[str, str], body: Body) -> Page:
-        """A page. Raises `InvalidAnswer` where it contradicts those before it, so that the list would never end."""
+        """Read a page. Raises `InvalidAnswer` if it contradicts those before it, so that the list would never end."""
         page = answers.read_page(status, headers, body, *self._keys)
         if flaw := self._flaw(page):
             raise InvalidAnswer(flaw)
         return page
 
     def follow(self, page: Page) -> None:
-        """Go on behind this page."""
+        """Continue after this page."""
         self.next = page.next
         if page.next is not None:
             self._links.add(page.next)
@@ -61,7 +61,7 @@ def read_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
 
 
 def read_first_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
-    """The first page of actions; it must not say that there are more pages than they fill."""
+    """Read the first page of actions; it must not claim more pages than its total fills."""
     page = read_actions(status, headers, body)
     if page.pages > 1 and (page.pages - 1) * min(page.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN) >= (page.total or 0):
         msg = f"the answer says that {page.total} actions fill {page.pages} pages"

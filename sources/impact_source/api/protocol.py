@@ -1,4 +1,4 @@
-"""How a list of actions is asked for, and what the API means by refusing. No I/O."""
+"""Builds the query for a list of actions, and reads what a refusal means. No I/O."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ HTTP_OK = 200
 Body: TypeAlias = bytes | bytearray
 
 _SLOW = frozenset({408, 502, 503, 504})
-"""What a gateway answers when the API takes too long."""
+"""What a gateway answers if the API takes too long."""
 _MANY = re.compile(
     r"too (many|large|much|big)|exceed|more than|match|reduce|narrow|page ?size|date range", re.IGNORECASE
 )
-"""Words of a refusal that may mean too many rows. A smaller question shows whether they do (`narrowing.probes`)."""
+"""Words of a refusal that may mean too many rows. A smaller query shows whether they do (`narrowing.plan_probes`)."""
 _ROWS = re.compile(
     r"(\d[\d,.]*)\s*(?:matching\s+)?(?:records?|rows?|results?|actions?|matches|entries|conversions?)\b"
     r"|\b(?:total|found|match(?:es|ed)?|count)\b\D{0,12}?(\d[\d,.]*)",
     re.IGNORECASE,
 )
 _ROWS_MAX = 1_000_000_000
-"""A larger number does not count rows."""
+"""A larger number is not a row count."""
 
 
 _OF_MANY = frozenset({"pagesize", *(name.lower() for axis in Axis for name in axis.value)})
-"""Fields that a refusal of too many rows may name, in lower case: those that could make it fewer."""
+"""Fields that a refusal of too many rows may name, in lower case: changing them could make it fewer."""
 
 
 def build_actions_query(
     campaign_id: str, windows: Mapping[Axis, Window], page_size: int, state: str | None = None
 ) -> dict[str, str]:
-    """Query parameters that list a campaign's actions which lie in a window of each of these dates."""
+    """Query parameters that list a campaign's actions lying in a window of each of these dates."""
     params = {"CampaignId": campaign_id}
     for axis, window in windows.items():
         start, end = axis.value
@@ -71,12 +71,12 @@ def raise_for_status(status: int, headers: Mapping[str, str], body: Body) -> Non
 
 
 def read_refusal(status: int, body: Body) -> RequestRefused:
-    """The refusal that a body holds, whatever the status says."""
+    """The refusal in a body, whatever the status says."""
     return _refusal(status, *_read_error(body))
 
 
 def _read_error(body: Body) -> tuple[str, dict[str, str]]:
-    """The message of an error and its fields with what is wrong with each, as far as the body says."""
+    """The message of an error and what is wrong with each of its fields, as far as the body says."""
     try:
         answer = msgspec.json.decode(body)
         message = str(answer.get("Message") or "")
@@ -124,6 +124,6 @@ def _refusal(status: int, message: str, fields: dict[str, str]) -> RequestRefuse
 
 
 def _total_in(message: str) -> int | None:
-    """The largest number of rows in a refusal: where it names the limit and the total, the total is the larger."""
+    """The largest number in a refusal: if it names both the limit and the total, the total is the larger."""
     numbers = [int(re.sub(r"\D", "", found[1] or found[2])) for found in _ROWS.finditer(message)]
     return max((number for number in numbers if number < _ROWS_MAX), default=None)

@@ -9,16 +9,16 @@ from .headers import Limits
 
 HOUR = 3600.0
 MARGIN = 1.0
-"""Seconds waited beyond the announced reset: the headers round."""
+"""Seconds waited after the announced reset: the headers round."""
 _IN_FLIGHT = 16
-"""No more answers than this can be late: a larger rise of what remains is a reset."""
+"""No more answers than this can be late: if the remaining count rises by more, the limit has reset."""
 
 
 @dataclass
 class Quota:
     """Two counts: our own of the past hour against `allowed`, and what the API says remains until its reset.
 
-    Each request that is taken is ended by `hear`. Instants are seconds of any one clock.
+    Call `hear` after each request that was taken. Instants are seconds of any one clock.
     """
 
     allowed: int
@@ -42,7 +42,7 @@ class Quota:
             self._remaining -= 1
 
     def hear(self, limits: Limits, now: float, *, refused: bool = False) -> None:
-        """Count an answer and what it says, which is nothing if none came; `refused` if it was a 429."""
+        """Count an answer and its limits, none if no answer came; `refused` if it was a 429."""
         self._in_flight = max(0, self._in_flight - 1)
         self._limit = limits.limit or self._limit
         remaining = 0 if refused else limits.remaining
@@ -59,7 +59,7 @@ class Quota:
             self._resets_at = now + (HOUR if limits.reset is None else limits.reset) + MARGIN
 
     def left(self, now: float) -> int:
-        """How many requests may be sent now; below zero where more are under way than the API says remain."""
+        """How many requests may be sent now; below zero if more are in flight than the API says remain."""
         while self._sent and self._sent[0] <= now - HOUR:
             self._sent.popleft()
         left = self.allowed - len(self._sent)
@@ -71,13 +71,13 @@ class Quota:
         return left
 
     def wait(self, now: float, spared: int = 0) -> float:
-        """Seconds until more than `spared` requests are left; zero where they are now."""
+        """Seconds until more than `spared` requests are left; zero if they are now."""
         if self.left(now) > spared:
             return 0.0
         waits = []
         if self._remaining is not None and self._remaining <= spared:
             waits.append(self._resets_at - now)
-        # So many of those we sent must be an hour old before one more may go.
+        # This many of our requests must be an hour old before one more may go.
         number = spared + 1 - (self.allowed - len(self._sent))
         if number > 0:
             waits.append(self._sent[min(number, len(self._sent)) - 1] + HOUR - now if self._sent else HOUR)

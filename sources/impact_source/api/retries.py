@@ -1,4 +1,4 @@
-"""How a request is repeated: after a while where that can help, and again each time the hourly limit resets."""
+"""Repeats a request: after a wait if that can help, and again each time the hourly limit resets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 300.0
 _REFUSALS = 5
 """How often one request waits for the hourly limit to reset before it gives up."""
 _LONGEST = 20
-"""How much longer than at first a wait becomes."""
+"""How many times longer than the first a wait can become."""
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -25,17 +25,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Retries:
-    """Sends a request up to `attempts` times while it may succeed, and waits between: about `wait` seconds at first."""
+    """Sends a request up to `attempts` times while it may succeed, waiting about `wait` seconds at first."""
 
     attempts: int
     wait: float
     rest: Callable[[float], None]
 
     def repeat(self, send: Callable[[], Answer[T]], attempts: int | None = None) -> Answer[T]:
-        """What a request is answered with in the end.
+        """The final answer to a request.
 
-        One that is refused with 429 is sent again: `send` waits for the hourly limit to reset. Raises `BudgetSpent`
-        where that does not help.
+        After a 429 it is sent again: `send` waits for the hourly limit to reset. Raises `BudgetSpent` if that does not
+        help.
         """
         most = min(attempts or self.attempts, self.attempts)
         retrying = tenacity.Retrying(
@@ -67,7 +67,7 @@ class Retries:
         raise BudgetSpent(msg)
 
     def longest(self, max_wait: float, one: float) -> float:
-        """Seconds by which a request has ended that takes `one` and waits `max_wait` each time, with some to spare."""
+        """Seconds within which a request ends if an answer takes `one` and each reset `max_wait`; some to spare."""
         return _REFUSALS * max_wait + _LONGEST * self.wait + 2 * (_PATIENCE + one)
 
 

@@ -1,4 +1,4 @@
-"""What the API answers to a change, and what became of it later: its submission. No I/O."""
+"""What the API answers to a change, and its submission: what became of the change later. No I/O."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from .protocol import HTTP_OK, Body, raise_for_status
 
 _LIST: Final = "APISubmissions"
 _NO_ERROR: Final = frozenset({"", "none", "null"})
-"""How an API says that there was no error, other than by saying nothing."""
+"""How an API says that there was no error, other than by an empty value."""
 _SUCCESS = range(200, 300)
 _ERRORS_FROM = 400
 
 
 @dataclass(frozen=True)
 class Queued:
-    """A change that was accepted for processing: `batch_id` is what its submission is asked for by."""
+    """A change that was accepted for processing; `batch_id` identifies its submission."""
 
     batch_id: str
     status: int = HTTP_OK
-    """Of the answer."""
+    """The status of the answer."""
 
 
 class Submission(msgspec.Struct, frozen=True, rename="pascal"):
-    """What the API says of a change that was accepted; every value as sent, `''` where there is none."""
+    """What the API says of an accepted change; every value as sent, `''` if there is none."""
 
     batch_id: str
     status: str = ""
@@ -58,14 +58,14 @@ class Submission(msgspec.Struct, frozen=True, rename="pascal"):
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """The codes of what kept it from taking effect; none if nothing did, which some say with the word NONE."""
+        """The codes of what kept it from taking effect; empty if nothing did, which some APIs report as NONE."""
         codes = tuple(word for word in self.error_reason.split() if word.lower() not in _NO_ERROR)
         kind = self.error_type.strip()
         return codes or (() if kind.lower() in _NO_ERROR else (kind,))
 
     @property
     def submitted(self) -> datetime | None:
-        """When it was accepted, UTC; None where that cannot be read."""
+        """When it was accepted, UTC; None if that cannot be read."""
         try:
             return parse_start(self.submission_date)
         except ValueError:
@@ -73,10 +73,10 @@ class Submission(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def read_queued(status: int, headers: Mapping[str, str], body: Body) -> Queued:
-    """What a change was answered with.
+    """The answer to a change.
 
-    Raises `OutcomeUnknown` where it may have been accepted all the same: a 5xx, a redirect, an unusable 200.
-    All else says that it was not: `RequestRefused`, `NotFound`, `CredentialsError`, `ScopeError`, `RateLimited`.
+    Raises `OutcomeUnknown` if it may have been accepted after all: a 5xx, a redirect, an unusable 200. Any other error
+    says that it was not accepted: `RequestRefused`, `NotFound`, `CredentialsError`, `ScopeError`, `RateLimited`.
     """
     if status in _SUCCESS:
         try:
@@ -101,14 +101,14 @@ def read_queued(status: int, headers: Mapping[str, str], body: Body) -> Queued:
     except ScopeError as error:
         msg = str(error).replace("may not read this", "may not change actions")
         raise ScopeError(msg) from None
-    except WindowTooFull as error:  # what a 400 without fields means to a list
+    except WindowTooFull as error:  # what a 400 without fields means for a list
         raise RequestRefused(str(error).replace("the window", "the change")) from None
     msg = f"the API answers the change with {status}"
     raise OutcomeUnknown(msg, status)
 
 
 def _batch_id(uri: str) -> str:
-    """The submission that a link leads to, whatever the link is written like; empty if it leads to none."""
+    """The submission that a link leads to, however the link is written; empty if it leads to none."""
     try:
         path = urlsplit(uri.strip()).path
     except ValueError:

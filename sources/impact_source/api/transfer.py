@@ -1,4 +1,4 @@
-"""One answer, listened to until its deadline and unpacked up to a size, whatever the peer does."""
+"""Fetches one answer, with a deadline and a limit on its unpacked size, whatever the peer does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .connections import Connections
 def fetch(
     http: httpx.Client, request: httpx.Request, connections: Connections, *, seconds: float, most: int
 ) -> tuple[httpx.Response, bytearray]:
-    """An answer and its body, which came within so many seconds and unpacked to no more than `most` bytes.
+    """An answer and its body, received within so many seconds and unpacked to at most `most` bytes.
 
-    Raises `InvalidAnswer` where it is larger, `httpx.ReadTimeout` where it takes longer, `httpx.DecodingError`.
+    Raises `InvalidAnswer` if it is larger, `httpx.ReadTimeout` if it takes longer, `httpx.DecodingError`.
     """
     with connections.within(seconds):
         response = http.send(request, stream=True)
@@ -26,10 +26,10 @@ def fetch(
 
 
 def _unpack(response: httpx.Response, most: int) -> bytearray:
-    """The body. httpx would unpack each piece at once, whatever its size, and as often as the answer says."""
+    """The body. httpx would unpack each piece at once, whatever its size, and as many times as the answer says."""
     packed = _is_packed(response.headers)
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    body = bytearray()  # grows in place: a list of parts, joined, would take a page's memory twice
+    body = bytearray()  # grows in place: a joined list of parts would take a page's memory twice
     for part in response.iter_raw():
         try:
             body += unpacker.decompress(part, most + 1 - len(body)) if packed else part
@@ -42,7 +42,7 @@ def _unpack(response: httpx.Response, most: int) -> bytearray:
 
 
 def _is_packed(headers: httpx.Headers) -> bool:
-    """Whether a body is gzip. Raises where it is something else that was not asked for, gzip within gzip included."""
+    """Whether a body is gzip. Raises if it has an encoding that was not requested, gzip within gzip included."""
     given = [name.lower() for name in headers.get_list("content-encoding", split_commas=True)]
     given = [name for name in given if name not in {"", "identity"}]
     if given not in ([], ["gzip"], ["x-gzip"]):

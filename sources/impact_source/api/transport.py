@@ -1,4 +1,4 @@
-"""How a client connects: through which proxy, and trusting whom."""
+"""How a client connects: through which proxy, and with which certificates."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .connections import Connections
 def build_http_client(
     settings: Settings, timeout: httpx.Timeout, connections: Connections, *, keepalive: int = IN_FLIGHT_MAX
 ) -> httpx.Client:
-    """What speaks HTTP to the account's API, follows nothing, and keeps so many idle connections.
+    """An HTTP client for the account's API that follows no redirects and keeps so many idle connections.
 
-    Raises `ConfigurationError` that names the variable of the environment which cannot be used.
+    Raises `ConfigurationError` that names the environment variable that cannot be used.
     """
     base = httpx.URL(settings.base_url)
-    loopback = base.scheme == "http"  # settings allow plain http for loopback alone
+    loopback = base.scheme == "http"  # settings allow plain http for loopback only
     limits = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=keepalive)
-    # A proxy has no business with credentials meant for this machine.
+    # Credentials meant for this machine must not go through a proxy.
     transport = _transport(None if loopback else _proxy(base), limits, trust_env=not loopback)
-    transport._pool._network_backend = connections  # noqa: SLF001 - httpcore takes it, httpx hands on none; test_insides.py
+    transport._pool._network_backend = connections  # noqa: SLF001 - httpx cannot pass one to httpcore; test_insides.py
     return httpx.Client(
         base_url=settings.base_url,
         auth=httpx.BasicAuth(settings.account_sid, settings.auth_token),
@@ -60,7 +60,7 @@ def _transport(proxy: httpx.Proxy | None, limits: httpx.Limits, *, trust_env: bo
 
 
 def _check_certificates() -> None:
-    """Raise where the environment names certificates that are not there: OpenSSL says nothing, and trusts no server."""
+    """Raise if the environment names certificates that are not there: OpenSSL reports nothing, and trusts no server."""
     for name, there in (("SSL_CERT_FILE", Path.is_file), ("SSL_CERT_DIR", Path.is_dir)):
         if (path := os.environ.get(name)) and not there(Path(path)):
             msg = f"{name} is {path!r}, which does not exist: correct it, or unset it"
@@ -68,7 +68,7 @@ def _check_certificates() -> None:
 
 
 def _proxy(base: httpx.URL) -> httpx.Proxy | None:
-    """The proxy that the environment names for our one origin; httpx would stumble over an IPv6 range in NO_PROXY."""
+    """The proxy that the environment names for our one origin; httpx fails on an IPv6 range in NO_PROXY."""
     found = getproxies()
     name = next((name for name in (base.scheme, "all") if found.get(name)), None)
     if name is None or proxy_bypass(base.host):

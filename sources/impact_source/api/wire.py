@@ -1,4 +1,4 @@
-"""One request on the wire: where it may go, how long it may take, and what its answer says of time and limits."""
+"""Sends one request: where it may go, how long it may take, and what its answer says of time and limits."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from .transfer import fetch
 from .transport import build_http_client
 
 _BODY_MAX = 1 << 30
-"""Bytes that an answer may unpack to: the largest page that is ever asked for needs less than half of it."""
+"""Bytes that an answer may unpack to: the largest page ever requested needs less than half of it."""
 _REDIRECTS = 3
 _SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
-"""The time-outs of an API that was reached."""
+"""The time-outs after the API was reached."""
 _log = logging.getLogger(__name__)
-for _name in ("httpx", "httpcore"):  # their lines carry URLs, and in these stands the AccountSID
+for _name in ("httpx", "httpcore"):  # they log URLs, which contain the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[int, Mapping[str, str], Body], T]
-"""What an answer means: from its status, headers and body."""
+"""Reads an answer from its status, headers and body."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds to wait for a connection, for the next bytes of an answer, for room to send, and for all of an answer."""
+    """Seconds to wait: for a connection, for the next bytes of an answer, for room to send, for the complete answer."""
 
     connect: float = 10.0
     read: float = 60.0
@@ -47,13 +47,13 @@ class Patience:
 
     @property
     def timeout(self) -> httpx.Timeout:
-        """All of them but the last, as httpx takes them."""
+        """All but the last, as httpx takes them."""
         return httpx.Timeout(self.read, connect=self.connect, write=self.write, pool=None)
 
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """What an answer held, when it arrived by the server's clock and by a counter of seconds, and what it took."""
+    """What an answer held, when it arrived (the server's clock, and a counter of seconds), and what it took."""
 
     value: T
     read_at: datetime
@@ -64,7 +64,7 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer as it came, not read yet."""
+    """An answer as it came, not parsed yet."""
 
     response: httpx.Response
     body: Body
@@ -73,7 +73,7 @@ class Heard:
     seconds: float
 
     def read(self, read: Reader[T]) -> Answer[T]:
-        """The answer as `read` understands it. Its connection is not used again where that is `InvalidAnswer`."""
+        """The answer as parsed by `read`. After `InvalidAnswer` its connection is not reused."""
         try:
             value = read(self.response.status_code, self.response.headers, self.body)
         except InvalidAnswer:
@@ -83,7 +83,7 @@ class Heard:
 
 
 class Wire:
-    """Sends requests of one account; clock and budget hear what the answers say. Safe between threads."""
+    """Sends requests of one account; clock and budget learn from the answers. Safe between threads."""
 
     def __init__(
         self,
@@ -103,15 +103,15 @@ class Wire:
         self.http = build_http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the idle connections."""
         self.http.close()
 
     def end(self) -> None:
-        """End every connection, now and later: whoever waits for an answer gets an error."""
+        """End every connection, now and later: any read of an answer fails."""
         self._connections.end()
 
     def resolve(self, link: str) -> httpx.URL:
-        """The absolute URL of a link. Raises where it leaves our origin: credentials go nowhere else."""
+        """The absolute URL of a link. Raises if it leaves our origin: credentials go nowhere else."""
         with self._masked.errors():
             try:
                 url = self._origin.join(link)
@@ -124,40 +124,40 @@ class Wire:
             return url
 
     def get(self, url: httpx.URL, params: Mapping[str, str] | None, read: Reader[T]) -> Answer[T]:
-        """What a request within the budget is answered with, redirects followed. An error shows no credentials."""
-        # Behind a connection there may be one machine, and its clock the one that is wrong.
+        """The answer to a request within the budget, redirects followed. An error shows no credentials."""
+        # One connection may always reach the same machine, whose clock may be the wrong one.
         headers = None if self.clock.settled else {"Connection": "close"}
         request = self.http.build_request("GET", url, params=params, headers=headers)
         with self._masked.errors():
             for _ in range(_REDIRECTS):
-                self.budget.rest(0)  # nothing leaves once the run is abandoned
+                self.budget.rest(0)  # send nothing once the run is abandoned
                 self.budget.take()
                 heard = self._fetch(request)
                 if heard.response.next_request is None:
                     return heard.read(read)
                 request = heard.response.next_request
                 self.resolve(str(request.url))
-            msg = "the API redirects in a circle: check base_url"
+            msg = "the API redirects in a loop: check base_url"
             raise ConfigurationError(msg)
 
     def _fetch(self, request: httpx.Request) -> Heard:
-        """The answer to a request; an error of ours where none came, which says whether one may come another time."""
+        """The answer to a request. Raises our own error if none came; it says whether a retry may help."""
         try:
             return self.exchange(request, _BODY_MAX)
         except (httpx.TransportError, httpx.DecodingError) as error:
-            self.budget.rest(0)  # shut by ourselves, for good
+            self.budget.rest(0)  # raises if we shut the connection ourselves
             _log.info("no answer: %s", type(error).__name__)
             raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(self.describe_failure(error)) from None
 
     def exchange(self, request: httpx.Request, most: int) -> Heard:
-        """Send a request that the budget let go; its answer of no more than `most` bytes. Raises as `fetch` does."""
+        """Send a request that the budget let go; its answer of at most `most` bytes. Raises as `fetch` does."""
         limits, refused = Limits(), False
         try:
             response, body = fetch(self.http, request, self._connections, seconds=self._patience.total, most=most)
             limits, refused = read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
         finally:
             self.budget.hear(limits, refused=refused)
-        if response.status_code == HTTP_OK:  # an error may come from a gateway with a clock of its own
+        if response.status_code == HTTP_OK:  # an error may come from a gateway with its own clock
             self.clock.hear(read_date(response.headers))
         self.seconds = response.elapsed.total_seconds()
         return Heard(response, body, self.clock.now(), time.monotonic(), self.seconds)

@@ -1,4 +1,4 @@
-"""Changes leave once: one request, one attempt, and an error that says whether it can have taken effect."""
+"""Sends each change once: one request, one attempt, and an error that says whether it can have taken effect."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .submissions import Queued, read_queued
 from .wire import Answer, Heard, Patience, Wire
 
 _BODY_MAX = 1 << 20
-"""Bytes: an answer to a change is a few lines."""
+"""Bytes: the answer to a change is a few lines."""
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""The errors that cannot come after a byte of a change was sent. Whatever else goes wrong, it may have left."""
+"""The errors that cannot occur after a byte of a change was sent. After any other, it may have left."""
 
 
 class Writer:
     """Sends changes within the budget of `client`, which reads everything else. Close it, or use it as a context.
 
-    Each change goes over a connection of its own: one that was kept may be dead, and then nobody knows
-    whether a change was lost with it.
+    Each change has its own connection: one that was kept may be dead, and then nobody knows whether a change was lost
+    with it.
     """
 
     def __init__(self, client: Client, *, patience: Patience | None = None) -> None:
@@ -44,10 +44,10 @@ class Writer:
         self._wire.close()
 
     def send(self, change: Request, *, before: Callable[[], None] = lambda: None) -> Answer[Queued]:
-        """Send a change, once. `before` is called when nothing is left to do but to send it: what it raises stops that.
+        """Send a change, once. `before` is called right before the request is sent; if it raises, nothing is sent.
 
-        Raises `BudgetSpent` before `before`; `NotSent` if it never left this machine; `OutcomeUnknown` if it may
-        have taken effect; and what says that it was turned away: see `read_queued`.
+        Raises `BudgetSpent` before `before`; `NotSent` if it never left this machine; `OutcomeUnknown` if it may have
+        taken effect; and the errors of a refusal: see `read_queued`.
         """
         with self._masked.errors():
             self._budget.take()
@@ -59,7 +59,7 @@ class Writer:
             return self._exchange(change).read(read_queued)
 
     def _exchange(self, change: Request) -> Heard:
-        """The answer to a change. Raises `NotSent`, or `OutcomeUnknown` for all that is not certain."""
+        """The answer to a change. Raises `NotSent`, or `OutcomeUnknown` if anything is uncertain."""
         content, headers = change.form.encode(), {"Content-Type": FORM}
         request = self._wire.http.build_request(change.method, self._path, content=content, headers=headers)
         try:

@@ -1,4 +1,4 @@
-"""Lists of items become rows to write: typed, one a Sku, of the actions whose items changed."""
+"""Turns lists of items into rows to write: typed, one per Sku, for the actions whose items changed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .queue import Listing, Status
 
 @dataclass
 class ItemTally:
-    """What a run read: actions asked for, items received; actions not found, with newly rejected items, failed.
+    """What a run read: actions requested, items received; actions not found, with newly rejected items, failed.
 
-    `again` are those that the next run asks for again: failed, or with rejected items, new or not.
+    `again` counts those that the next run requests again: failed, or with rejected items, new or not.
     """
 
     actions: int = 0
@@ -45,7 +45,7 @@ class ItemLander:
         self._reader = item_reader()
 
     def land(self, listings: Sequence[Listing]) -> Landing:
-        """What of the lists has to be written. All items of an action are written, or none if none changed."""
+        """The part of the lists that has to be written: all items of an action, or none if none changed."""
         tables, fetches, rejected, received = [], [], [], []
         for listing in listings:
             queued = listing.queued
@@ -67,7 +67,7 @@ class ItemLander:
         self.tally.rejected += len({row["action_id"] for row in rejected if row["id"] not in known})
         still = {row["id"] for row in rejected}
         rejected += [resolved_row(id_, at) for id_, at in known.items() if id_ not in still]
-        # Even an action that was never read may have items here: those of a run that was killed.
+        # Even an action that was never read may have items here, from a run that was killed.
         held = self._warehouse.lookup("action_items", ACTION_ID.name, asked)
         items = pa.concat_tables(tables, promote_options="default") if tables else None
         return Landing(
@@ -77,7 +77,7 @@ class ItemLander:
         )
 
     def _items_of(self, listing: Listing) -> tuple[pa.Table, tuple[Rejected, ...]]:
-        """An action's items, one row a Sku, and those that could not be typed, or not all of them."""
+        """An action's items, one row per Sku, and those that could not be typed, or not completely."""
         pages = [self._reader.read(page, listing.read_at) for page in listing.pages]
         table = pa.concat_tables([page.table for page in pages], promote_options="default")
         if not self._warehouse.takes_nul:
@@ -91,7 +91,7 @@ class ItemLander:
         return of_action(listing.queued.action_id, table), rejected
 
     def _known_rejected(self, asked: pa.ChunkedArray, received: set[str]) -> dict[str, datetime]:
-        """Items of the actions that were received, rejected before: by the key of the record, when that was."""
+        """Items of the received actions that were rejected before: by record key, the time of that."""
         rows = self._warehouse.lookup("rejected_records", ACTION_ID.name, asked)
         if rows is None:
             return {}

@@ -1,7 +1,7 @@
-"""Which actions' items are to be asked for, in which order: derived from the warehouse, remembered nowhere else.
+"""Which actions' items to request, in which order: derived from the warehouse, stored nowhere else.
 
-An action waits if its items were never read, or if what decides about items has changed since: its amounts (a mere
-change of state leaves them), or an update that moved none of its fields, which the sync records in `item_fetches`.
+An action waits if its items were never read, or if what affects items has changed since: its amounts (a mere change of
+state does not), or an update that changed none of its fields, which the sync records in `item_fetches`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ..warehouse import Warehouse
 
 
 class Status(StrEnum):
-    """How asking for an action's items ended."""
+    """How requesting an action's items ended."""
 
     LISTED = "listed"
     NOT_FOUND = "not found"
-    """The API knows no such action, or a replica that lags behind said so: asked for again by every run for some days
-    after the action changed, then rarely."""
+    """The API knows no such action, or a lagging replica said so: requested again by every run for some days after
+    the action changed, then rarely."""
     REJECTED = "rejected"
-    """An item could not be typed: asked for again by the next run."""
+    """An item could not be typed: the next run requests it again."""
     FAILED = "failed"
-    """No valid answer came: asked for again by the next run."""
+    """No valid answer came: the next run requests it again."""
 
 
 _AMOUNTS = ("amount", "delta_amount", "payout", "delta_payout")
@@ -49,7 +49,7 @@ _NOT_FOUND_DUE = f"""
     )
 ))
 """
-# Wrong items before none at all, what can still change before what cannot: that is what people look at and act on.
+# Wrong items before missing ones, actions that can still change before final ones: people look at and act on those.
 _RANK = f"""
 case
     when items = '{Status.NOT_FOUND}' then 6
@@ -74,7 +74,7 @@ select currency, items, count(*), sum(amount) from ({state}) s where 1 = 1 {camp
 
 @dataclass(frozen=True)
 class Queued:
-    """An action that waits: its fingerprint now, and what `item_fetches` said of it (`was`, empty if nothing)."""
+    """An action that waits: its current fingerprint, and its last row in `item_fetches` (`was`, empty if none)."""
 
     action_id: str
     campaign_id: str
@@ -85,7 +85,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the API said of a queued action's items: `pages` are JSON lists, as they came; `reason` is why none did."""
+    """The answer for a queued action's items: `pages` are JSON lists, as they came; `reason` is why there are none."""
 
     queued: Queued
     status: str
@@ -96,7 +96,7 @@ class Listing:
 
 @dataclass
 class Coverage:
-    """How far items are known: numbers of actions, and of each currency the amount in all and where items are known."""
+    """How far items are known: numbers of actions; by currency, the total amount and the amount with current items."""
 
     current: int = 0
     outdated: int = 0
@@ -111,23 +111,23 @@ class Coverage:
 
     @property
     def waiting(self) -> int:
-        """Actions whose items are to be read yet."""
+        """Actions whose items are still to be read."""
         return self.outdated + self.missing
 
     @property
     def share(self) -> float:
-        """Share of the actions whose items are current, of those that the API knows."""
+        """Share of actions with current items, among those that the API knows."""
         known = self.current + self.waiting
         return self.current / known if known else 1.0
 
     @property
     def amount_shares(self) -> dict[str, float]:
-        """Share of the amount whose items are current, by currency."""
+        """Share of the amount with current items, by currency."""
         return {currency: float(known / all_) for currency, (all_, known) in sorted(self.amounts.items()) if all_}
 
 
 class ItemQueue:
-    """The actions whose items wait, of some campaigns or (none given) of all."""
+    """The actions whose items wait: of some campaigns, or of all if none are given."""
 
     def __init__(self, warehouse: Warehouse, campaigns: Iterable[str] = ()) -> None:
         self._warehouse = warehouse
@@ -139,10 +139,10 @@ class ItemQueue:
         return self._warehouse.holds() and self._warehouse.holds("item_fetches")
 
     def take(self, limit: int, now: datetime) -> list[Queued]:
-        """The first `limit` actions, most worth asking for first.
+        """The first `limit` actions, most valuable first.
 
-        Changed and still open; never read and still open; changed and locked; never read and locked; what could not be
-        read before; last what the API did not know. Among these the largest amount first, then the latest event.
+        Changed and still open; never read and still open; changed and locked; never read and locked; failed before;
+        last those that the API did not know. Within each the largest amount first, then the latest event.
         """
         if not self.ready or limit < 1:
             return []
@@ -156,7 +156,7 @@ class ItemQueue:
         ]
 
     def length(self, now: datetime) -> int:
-        """How many actions are to be asked for."""
+        """How many actions wait."""
         if not self.ready:
             return 0
         sql, params = self._fill(_COUNT)
@@ -184,5 +184,5 @@ class ItemQueue:
 
 
 def state_sql(tables: Tables) -> str:
-    """`STATE` for a warehouse that version 0.1.0 may have filled: its `item_fetches` has no column `failure`."""
+    """`STATE`, also for a warehouse filled by version 0.1.0, whose `item_fetches` has no column `failure`."""
     return STATE if tables.holds("item_fetches", "failure") else STATE.replace("f.failure", "cast(null as varchar)")

@@ -1,4 +1,4 @@
-"""The items of queued actions, asked for with several requests in flight, until the queue or the budget ends."""
+"""Requests the items of queued actions, several in flight, until the queue or the budget ends."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 
 
 class ItemReader:
-    """Asks for items. Close it, or its threads linger.
+    """Requests items. Close it, or its threads linger.
 
-    After reading, `stopped` is None or the error that ended it before the queue's end.
+    After reading, `stopped` is None or the error that ended it before the end of the queue.
     """
 
     def __init__(self, client: Client, spool: Spool | None = None) -> None:
@@ -35,14 +35,14 @@ class ItemReader:
         self._pool = Pool(self._flight, "impact-items", "the items of an action", client.longest)
 
     def close(self) -> None:
-        """Abandon what is not asked for yet and end the threads; the client then sends no more requests."""
+        """Abandon pending requests and end the threads; the client then sends no more requests."""
         self._client.stop()
         self._pool.end()
 
     def read(self, queue: Iterable[Queued]) -> Iterator[Listing]:
         """What the API says of each action, in order.
 
-        One action without a valid answer is no reason to stop, as many in a row as are in flight are.
+        One action without a valid answer does not stop it; as many in a row as are in flight do.
         """
         waiting: deque[tuple[Queued, Future[Listing]]] = deque()
         coming = iter(queue)
@@ -73,9 +73,9 @@ class ItemReader:
                 yield listing
 
     def _room(self, waiting: Collection[tuple[Queued, Future[Listing]]]) -> bool:
-        """Whether one more may be asked for.
+        """Whether one more may be requested.
 
-        Never more than there are requests for: of those in flight, the least valuable could take the last one.
+        Never more than there are requests left: of those in flight, the least valuable could take the last one.
         """
         if len(waiting) >= self._flight * _AHEAD:
             return False
@@ -83,7 +83,7 @@ class ItemReader:
         return unsent < max(1, self._client.budget.allowed)
 
     def _stop(self, error: ImpactError, waiting: Iterable[tuple[Queued, Future[Listing]]]) -> None:
-        """Ask for nothing more; what is in flight is still received."""
+        """Request nothing more; answers to requests in flight are still received."""
         if self.stopped is None or isinstance(self.stopped, BudgetSpent):
             self.stopped = error
         for _, future in waiting:
@@ -101,7 +101,7 @@ class ItemReader:
         return listing
 
     def _ask(self, queued: Queued) -> Listing:
-        """All pages of an action's items, as many items as the API says there are."""
+        """All pages of an action's items, with as many items as the API says there are."""
         for _ in range(_TRIES):
             answers = list(self._client.items(queued.action_id))
             if _is_complete(answers):

@@ -30,12 +30,12 @@ from .spool import Spool
 _PACKAGE = 500
 """Actions whose items make a load package."""
 _QUEUED = 20_000
-"""Actions that are taken off the queue at once."""
+"""Actions taken off the queue at once."""
 
 
 @dataclass(frozen=True)
 class ItemProgress:
-    """Where a drain stands: actions `done`, `of` those that the requests allow, out of all that were `waiting`."""
+    """Where a drain stands: `done` actions, `of` those that the requests allow; all that were `waiting`."""
 
     done: int
     of: int
@@ -46,7 +46,7 @@ class ItemProgress:
 
 @dataclass(frozen=True)
 class ItemAsk:
-    """What is asked of a drain: of which campaigns, at most how many requests, whether to wait for the hourly limit."""
+    """What a drain should read: which campaigns, at most how many requests, whether to wait for the hourly limit."""
 
     campaigns: tuple[str, ...] = ()
     max_requests: int | None = None
@@ -63,11 +63,11 @@ class ItemPackages(Protocol):
 class ItemWalk:
     """Drains the queue once, in as many packages as it takes. Close it, or use it as a context.
 
-    It leaves a tenth of the hourly limit to others. After the last package `stopped` is None, or the error that
-    ended it with everything read before it landed; it is a `BudgetSpent` where only the requests ran out.
+    It leaves a tenth of the hourly limit to others. After the last package `stopped` is None, or the error that ended
+    it with everything read before it landed; it is a `BudgetSpent` if only the requests ran out.
     """
 
-    def __init__(  # noqa: PLR0913 - what a drain is made of
+    def __init__(  # noqa: PLR0913 - the parts of a drain
         self,
         client: Client,
         warehouse: Warehouse,
@@ -94,13 +94,13 @@ class ItemWalk:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """The walk itself; from here on its share of the hourly limit counts."""
+        """The walk itself; its share of the hourly limit applies from now on."""
         most, wait = self.ask.max_requests, self.ask.wait
         self._stack.enter_context(self.client.budget.sparing(SPARED, most=most, wait=wait))
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Abandon what is not asked for yet."""
+        """Abandon pending requests."""
         self._reader.close()
         self._stack.close()
 
@@ -111,19 +111,19 @@ class ItemWalk:
 
     @property
     def earliest(self) -> datetime | None:
-        """When the first list arrived that was landed; None where none was."""
+        """When the first list that landed arrived; None if none did."""
         return self._lander.earliest
 
     @cached_property
     def waiting(self) -> int:
-        """Actions that waited when the walk began; none where it may not ask for any."""
+        """Actions that waited when the walk began; none if it may not request any."""
         return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
 
     def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package.
 
-        What `item_fetches` vouches for lands one package before it does: each table commits on its own, and a run
-        that is killed between the two must not leave an action that looks read and whose items are not there.
+        Items land one package before the rows of `item_fetches` that vouch for them: each table commits on its own, and
+        a run that is killed between the two must not leave an action that looks read but lacks its items.
         """
         claim_warehouse(state, self.client.settings)
         self._warehouse.refresh()
@@ -143,7 +143,7 @@ class ItemWalk:
             self.stopped = self._reader.stopped
 
     def landed(self) -> None:
-        """Say that the last package has landed."""
+        """Record that the last package has landed."""
         if self._spool and self._left:
             self._spool.forget(self._left)
             self._left = []
@@ -157,9 +157,9 @@ class ItemWalk:
         return self._listings
 
     def _take(self) -> Iterator[Queued]:
-        """The queue, taken again whenever what was taken is used up: it ends where nothing new is in it."""
+        """The queue, taken again whenever it is used up; it ends when nothing new is in it."""
         while True:
-            still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # asked for, and in the queue all the same
+            still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # requested, but still in the queue
             queue = self._queue.take(_QUEUED + still, self.client.clock.now())
             new = [queued for queued in queue if queued.action_id not in self._asked]
             if not new:

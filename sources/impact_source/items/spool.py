@@ -1,7 +1,7 @@
-"""Answers that have arrived and not yet landed, kept in a file: a killed run asks for none of them again.
+"""Keeps answers that have arrived but not landed in a file: after a kill, none of them is requested again.
 
-A cache, no memory: an answer is used only while the warehouse says of its action what it said when it was asked for.
-Losing the file costs requests and no truth.
+A cache only: an answer is used only while the warehouse says of its action what it said at the request. Losing the file
+costs requests, never correctness.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ create table if not exists answers (
 )
 """
 _SID = "\x1aAccountSID\x1a"
-"""Stands for the AccountSID in the file; no JSON has such characters as they are."""
+"""Stands for the AccountSID in the file; valid JSON never contains these characters unescaped."""
 
 
 class Spool:
     """The file of one warehouse. Safe between threads; close it.
 
-    A file that cannot be read is recreated; one that cannot be written is not used. The AccountSID, which stands
-    in items' paths, is not written into it.
+    A file that cannot be read is recreated; one that cannot be written is not used. The AccountSID, which occurs in
+    items' paths, is not written to it.
     """
 
     def __init__(self, path: Path, settings: Settings) -> None:
@@ -48,7 +48,7 @@ class Spool:
                 break
 
     def close(self) -> None:
-        """Close the file, and remove it where nothing is kept."""
+        """Close the file, and remove it if it is empty."""
         kept = self._run("select 1 from answers limit 1")
         if self._file is not None:
             self._file.close()
@@ -63,7 +63,7 @@ class Spool:
         self._run("insert or replace into answers values (?, ?, ?, ?, ?, ?, ?)", [row])
 
     def get(self, queued: Queued) -> Listing | None:
-        """The answer to this very question, if it arrived before."""
+        """The answer to exactly this request, if it arrived before."""
         sql = (
             "select status, read_at, pages from answers where account = ? and action_id = ? and fingerprint = ? "
             "and was = ?"
@@ -111,7 +111,7 @@ class Spool:
 
 def _open(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, check_same_thread=False)
-    # A killed process loses nothing; after a power cut the file may be recreated, which costs requests only.
+    # A kill loses nothing; after a power cut the file may be recreated, which costs requests only.
     file.execute("pragma synchronous = off")
     file.execute(_TABLE)
     file.commit()

@@ -1,10 +1,11 @@
 -- Are the items of an action current? One row for each action.
 --
 -- items: missing (never read), outdated (changed since they were read, or not read completely), not found (the API
--- knows no such action), current. fingerprint: what decides about items; a mere change of state leaves it.
--- failure: why they are to be asked for again, where the amounts do not show it.
+-- knows no such action), current.
+-- fingerprint: what affects items; a mere change of state does not.
+-- failure: why to request them again although the amounts have not changed.
 -- open_until: when the action locks, '9999-12-31' if that is not known, NULL once it is paid.
--- Making texts of amounts is what this costs: where only `items` is asked for, just of those written since they were read.
+-- The main cost is converting amounts to text: if only `items` is selected, only for rows written since items were read.
 select
     action_id, campaign_id, currency, amount, event_date, open_until,
     coalesce(known, $fingerprint) as fingerprint,

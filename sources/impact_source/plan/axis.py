@@ -1,4 +1,4 @@
-"""The dates that actions can be asked for by."""
+"""The dates that actions can be filtered by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far each campaign was read: the instants that dlt's state keeps, and how they may move. Pure."""
+"""How far each campaign was read: the instants kept in dlt's state, and how they may move. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 
 class Mark(StrEnum):
-    """The instants that a campaign's state keeps."""
+    """The instants kept in a campaign's state."""
 
     UPDATED = "updated"
     """Cursor of the updated pass."""
     LOCKING = "locking"
     """Cursor of the locking pass."""
     RECHECKED = "rechecked"
-    """When the locks to come were last re-read."""
+    """When future locks were last re-read."""
     BEGUN = "begun"
-    """From where on the updated pass has read everything. It moves back where `start_date` does."""
+    """The instant since which the updated pass has read everything. It moves back if `start_date` does."""
     FOLLOWED = "followed"
     """Since when the locking pass follows locks; the first backfill read what had locked before."""
 
@@ -30,12 +30,12 @@ class Cursors:
         self._marks: dict[str, str] = state.setdefault("campaigns", {}).setdefault(campaign_id, {})
 
     def get(self, mark: Mark) -> datetime | None:
-        """Where the mark stands, None before its first move."""
+        """The instant of the mark; None before its first move."""
         text = self._marks.get(mark.value)
         return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
     def move(self, mark: Mark, to: datetime) -> None:
-        """Move a mark forward, `begun` back; `followed` stays."""
+        """Move a mark forward; `begun` moves back, `followed` stays."""
         stands = self.get(mark)
         if stands is None or (to < stands if mark is Mark.BEGUN else to > stands and mark is not Mark.FOLLOWED):
             self._marks[mark.value] = to.isoformat()
@@ -45,7 +45,7 @@ class Cursors:
         self._marks.clear()
 
     def pull_back(self, now: datetime) -> None:
-        """Bring marks that lie ahead of the server's clock back to it."""
+        """Move marks that lie ahead of the server's clock back to it."""
         for mark in Mark:
             if (stands := self.get(mark)) and stands > now:
                 self._marks[mark.value] = now.isoformat()

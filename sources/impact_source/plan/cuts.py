@@ -1,8 +1,8 @@
-"""What to read instead of a window that cannot be read as it was asked for. Pure.
+"""What to read instead of a window that cannot be read as requested. Pure.
 
-A window is cut along its own date, put on larger pages, or cut by EventDate or by State. A cut that does not shrink
-what comes back is given up at once for the next way, because a server may compare dates to the minute or the day, and
-an instant may hold more than can be paged through.
+A window is cut along its own date, put on larger pages, or cut by EventDate or by State. A cut that does not shrink the
+answer is abandoned at once for the next way, because a server may compare dates to the minute or the day, and an
+instant may hold more than can be paged through.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Cuts:
-    """What to read instead of a window, and the way that it was narrowed."""
+    """What to read instead of a window, and how it was narrowed."""
 
     way: Way
     readings: tuple[Reading, ...]
 
     @property
     def batches(self) -> list[list[Reading]]:
-        """The readings in groups, each asked for at once.
+        """The readings in groups, each group requested at once.
 
         By EventDate one after the other: each may be narrowed in turn, or be the last that is needed.
         """
@@ -50,7 +50,7 @@ class Known:
 
 
 def cut(case: Case, known: Known) -> Cuts | None:
-    """What to read next instead of a window; None where there is no further way to narrow it."""
+    """What to read next instead of a window; None if there is no further way to narrow it."""
     stalls = list(case.stalls)
     if Way.TIME not in case.shut and _is_crowded(case, known.counts(case.reading, case.reading.pass_.axis)):
         stalls[Way.TIME] += 1
@@ -61,7 +61,7 @@ def cut(case: Case, known: Known) -> Cuts | None:
 
 
 def _is_crowded(case: Case, counts: Counts) -> bool:
-    """Whether nearly all rows that are known of a window lie at one instant: to cut it by time takes nothing off."""
+    """Whether nearly all known rows of a window lie at one instant: cutting it by time does not help."""
     known = sum(count for _, count in counts)
     return known > case.fit and max(count for _, count in counts) > known * (1 - SHARE)
 
@@ -73,7 +73,7 @@ def _by_time(case: Case, known: Known) -> list[Reading]:
 
 
 def _on_larger_pages(case: Case, known: Known) -> list[Reading]:
-    """On pages so large that the window fits."""
+    """On pages large enough for the window to fit."""
     if case.why is not Why.TOO_MANY or not known.pages_may_grow:
         return []
     counted = sum(count for _, count in known.counts(case.reading, case.reading.pass_.axis))
@@ -84,7 +84,7 @@ def _on_larger_pages(case: Case, known: Known) -> list[Reading]:
 
 
 def _by_event(case: Case, known: Known) -> list[Reading]:
-    """By EventDate: where rows are known to be first, then from the nearest on. Actions lock after they happen."""
+    """By EventDate: windows with known rows first, then from the nearest on. Actions lock after they happen."""
     reading, axis = case.reading, Axis.EVENT
     if reading.pass_.axis is axis:
         return []
@@ -92,7 +92,7 @@ def _by_event(case: Case, known: Known) -> list[Reading]:
     if reading.event:
         windows = split(reading.event, case.fit, case.total, counts)
     else:
-        # The end of a range may not count, and today may be the finest that the API knows.
+        # The end of a range may be excluded, and the API may compare to the day.
         horizon = Window(known.horizon.start, known.horizon.end + _DAY)
         inside = [(at, count) for at, count in counts if horizon.start <= at <= horizon.end]
         wide = split(horizon, case.fit, case.total, inside) if inside else [horizon]
@@ -106,7 +106,7 @@ def _by_event(case: Case, known: Known) -> list[Reading]:
 
 
 def _by_state(case: Case, known: Known) -> Sequence[Reading]:  # noqa: ARG001 - one signature for all ways
-    """By State, where the total is known: states that nobody documented would not be missed otherwise."""
+    """By State, if the total is known: otherwise undocumented states would be missed without notice."""
     if case.reading.state is not None or case.why is not Why.TOO_MANY or case.total is None:
         return []
     return [replace(case.reading, state=state, marks=()) for state in STATES]

@@ -1,9 +1,9 @@
 """From cursors to windows: what each pass reads of a campaign, and where its cursor stands afterwards. Pure.
 
 *updated* follows the last-updated date from its cursor to `until`. *locking* follows the LockingDate from its cursor,
-past `until`, to the furthest one known, because approvals do not move last-updated and open actions change silently;
-it reaches back to locked actions that were not cleared yet. *unseen* re-reads what can still change and was in none of
-those windows: its LockingDate is empty, or moved without a word.
+past `until`, to the furthest one known, because approvals do not move last-updated and open actions change silently; it
+also reaches back to locked actions that are not cleared yet. *unseen* re-reads what can still change and was in none of
+those windows: its LockingDate is empty, or has moved silently.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .cursors import Cursors, Mark
 from .windows import SECOND, Window, cover, cut
 
 _BESIDE = timedelta(seconds=1)
-"""Neighbouring windows may be so far apart: the API filters no finer."""
+"""The largest gap between neighbouring windows: the API filters no finer."""
 
 
 class Pass(StrEnum):
-    """The ways in which a campaign is read."""
+    """The ways to read a campaign."""
 
     UPDATED = "updated"
     LOCKING = "locking"
@@ -40,7 +40,7 @@ class Pass(StrEnum):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What limits a run: its `until`, the server's `now`, and `since` if the user gave one."""
+    """The limits of a run: its `until`, the server's `now`, and `since` if the user gave one."""
 
     now: datetime
     until: datetime
@@ -50,16 +50,16 @@ class Bounds:
 
     @property
     def earliest(self) -> datetime:
-        """The furthest back that the API answers for."""
+        """The earliest instant that the API still answers for."""
         return self.now + self.spent - HISTORY_MAX
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One window to read; once it and all before it have landed, `marks` are moved to their instants.
+    """One window to read; once it and all before it have landed, `marks` move to their instants.
 
-    `event`, `state` and `page_size` narrow or enlarge it where its own date can cut it no further. `fresh` says that
-    the run before may not have seen what it returns.
+    `event`, `state` and `page_size` narrow or enlarge it if its own date cannot cut it further. `fresh` says that the
+    previous run may not have seen what it returns.
     """
 
     campaign_id: str
@@ -73,13 +73,13 @@ class Reading:
 
     @override
     def __str__(self) -> str:
-        """Campaign, pass and window, as messages name them."""
+        """Campaign, pass and window, as shown in messages."""
         narrowed = f", events of {self.event}" if self.event else ""
         return f"campaign {self.campaign_id}, {self.pass_} {self.window}{narrowed}"
 
     @property
     def windows(self) -> dict[Axis, Window]:
-        """The window of each date that is asked for."""
+        """The requested window of each date."""
         return {self.pass_.axis: self.window} | ({Axis.EVENT: self.event} if self.event else {})
 
 
@@ -92,11 +92,11 @@ def is_first(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
 def plan_updated(
     campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings, *, apart: bool = False
 ) -> list[Reading]:
-    """Windows of the updated pass. The first of all sets the cursor of the locking pass to the run's now.
+    """Windows of the updated pass. The very first one sets the cursor of the locking pass to the run's now.
 
-    `apart` reads what the run before cannot have seen apart from the rest of the overlap: the answer does not tell when
-    an action was updated, and only what is new makes its items out of date. What was updated shortly before the cursor
-    may have shown up after it.
+    `apart` separates what the previous run cannot have seen from the rest of the overlap: the answer does not say when
+    an action was updated, and only new updates make its items out of date. Updates shortly before the cursor may have
+    shown up after it.
     """
     start = _updated_start(cursors, bounds, settings)
     if start > bounds.until:
@@ -112,7 +112,7 @@ def plan_updated(
         return to if cursors.get(Mark.LOCKING) else (*to, (Mark.LOCKING, bounds.now), (Mark.FOLLOWED, bounds.now))
 
     cursor = cursors.get(Mark.UPDATED)
-    # Without a cursor everything is news.
+    # Without a cursor everything is new.
     seam = min(max(cursor - LATE if cursor else start, start), bounds.until) if apart else bounds.until
     before = [Reading(campaign_id, Pass.UPDATED, w, marks(w)) for w in cut(start, seam)] if seam > start else []
     if seam == bounds.until and before:
@@ -121,13 +121,13 @@ def plan_updated(
 
 
 def plan_earlier(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings) -> list[Reading]:
-    """Windows of the updated pass before those that were read, where `start_date` was moved to an earlier instant.
+    """Windows of the updated pass before those already read, if `start_date` was moved to an earlier instant.
 
-    The latest come first, so that what was read has no hole in it wherever the run ends.
+    The latest come first, so that what was read has no gap wherever the run ends.
     """
     begun = cursors.get(Mark.BEGUN)
     start = max(settings.start_date or bounds.earliest, bounds.earliest)
-    margin = _BESIDE if start == settings.start_date else CLOCK_TOLERANCE  # by clocks alone the horizon does not move
+    margin = _BESIDE if start == settings.start_date else CLOCK_TOLERANCE  # clock noise alone must not move the horizon
     if begun is None or bounds.since or start > begun - margin or bounds.until < begun:
         return []
     return [
@@ -137,7 +137,7 @@ def plan_earlier(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: S
 
 
 def adjoining(windows: Iterable[Window], cursor: datetime) -> datetime:
-    """From where on these windows hold everything up to the cursor."""
+    """The instant from which these windows hold everything up to the cursor."""
     reached = cursor
     for window in sorted(windows, key=lambda one: one.end, reverse=True):
         if window.end < reached - _BESIDE:
@@ -162,8 +162,8 @@ def plan_locking(  # noqa: PLR0913 - one fact each
     usual = bounds.now if cursor is None else cursor - settings.overlap
     start = max(usual if bounds.since is None else bounds.since, bounds.earliest)
     rechecks = _recheck_is_due(cursors, bounds, settings)
-    # A lock further ahead than the API allows is a way to say never: such actions are re-read as unseen ones.
-    # The end of a range may not count: the furthest lock lies before it.
+    # A lock further ahead than the API allows means never: such actions are re-read as unseen ones. The end of a range
+    # may be excluded: the furthest lock lies before it.
     ahead = min(furthest, bounds.now + LOCK_MAX - SECOND) + SECOND if furthest else bounds.until
     end = max(bounds.until, ahead) if rechecks else bounds.until
     if start > end:
@@ -182,7 +182,7 @@ def plan_locking(  # noqa: PLR0913 - one fact each
 
 
 def vouches(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
-    """Whether a run leaves nothing out: it adjoins what was read before, and re-reads the locks to come."""
+    """Whether a run leaves nothing out: it adjoins what was read before, and re-reads future locks."""
     cursor = cursors.get(Mark.LOCKING)
     adjoins = bounds.since is None or (cursor is not None and bounds.since <= cursor)
     return adjoins and _moves(cursors, bounds, settings) and _recheck_is_due(cursors, bounds, settings)
@@ -191,7 +191,7 @@ def vouches(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
 def lookback_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
     """The earliest LockingDate for which an uncleared action is still re-read.
 
-    It counts from the last run: what was looked after then must not fall out of sight in a long pause.
+    It counts from the last run, so that actions followed then do not drop out after a long pause.
     """
     last = min(cursors.get(Mark.LOCKING) or bounds.until, bounds.until)
     return max(last - settings.clearing_lookback, bounds.earliest)
@@ -209,7 +209,7 @@ def _usual_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> dateti
 
 
 def _moves(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
-    """Whether the updated pass adjoins what was read before: else its cursor must stay."""
+    """Whether the updated pass adjoins what was read before: otherwise its cursor must stay."""
     reached = max(cursors.get(Mark.UPDATED) or _usual_start(cursors, bounds, settings), bounds.earliest)
     return _updated_start(cursors, bounds, settings) <= reached
 

@@ -1,7 +1,7 @@
-"""Where a window that holds too much is split: by what is known of it, else evenly. Pure.
+"""Splits a window that holds too much: by its known rows, otherwise evenly. Pure.
 
 Parts begin and end at whole seconds and share their boundaries. A server may compare to the second, the minute or the
-day, and may leave the end of a range out: parts that adjoin lose nothing under any of these readings, parts with a gap
+day, and may exclude the end of a range: adjoining parts lose nothing under any of these readings; parts with a gap
 between them, or shorter than a second, do.
 """
 
@@ -16,7 +16,7 @@ from .windows import SECOND, Counts, Window, round_second
 _MARGIN = 0.9
 """Known counts are a little old: parts are filled to this share only."""
 _PARTS_MAX = 100
-"""However many rows a refusal names: parts that are still too full are split again."""
+"""The most parts, however many rows a refusal names: parts that are still too full are split again."""
 _OFF_THE_HOUR = timedelta(hours=2)
 
 
@@ -37,9 +37,9 @@ def split(window: Window, fit: int, total: int | None, known: Counts) -> list[Wi
 
 
 def _between(window: Window, fit: int, known: Counter[datetime]) -> list[datetime]:
-    """Edges amid the gaps between known instants: each part holds at most `fit`, or a single fuller instant.
+    """Edges in the middle of gaps between known instants: each part holds at most `fit`, or a single fuller instant.
 
-    An edge far from both neighbours separates them whatever the precision of the server.
+    An edge far from both neighbours separates them whatever the server's precision.
     """
     edges: list[datetime] = []
     held, last = 0, window.start
@@ -54,11 +54,11 @@ def _between(window: Window, fit: int, known: Counter[datetime]) -> list[datetim
 
 
 def _evenly(window: Window, number: int) -> list[datetime]:
-    """Edges of parts of equal length. Long ones are kept off the hour.
+    """Edges of parts of equal length. Edges of long parts avoid the full hour.
 
-    Actions lock and are imported at whole hours, and what lies at an edge is in both parts.
+    Actions lock and are imported at full hours, and rows at an edge are in both parts.
     """
-    number = min(number, window.span // SECOND)  # so that no two edges fall into one second
+    number = min(number, window.span // SECOND)  # so that no two edges fall into the same second
     edges = [round_second(window.start + window.span * step / number) for step in range(1, number)]
     if window.span / number > _OFF_THE_HOUR:
         return [edge.replace(minute=17, second=0) for edge in edges]

@@ -1,4 +1,4 @@
-"""How actions that no window of a run returned are read again, at the least cost. Pure."""
+"""Plans how to re-read actions that no window of a run returned, at the least cost. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def plan_unseen(
 ) -> tuple[list[Reading], list[str]]:
     """Windows of the EventDate, and ids to read one by one, that re-read `unseen` (id -> EventDate) at the least cost.
 
-    `count` returns how many actions are known to lie in a window: its pages are what it costs. Each dated action is in
+    `count` returns how many actions are known to lie in a window: reading it costs their pages. Each dated action is in
     exactly one window: those of `gather` end after their last point, so an event at an end belongs to the next one.
     """
     dated = [event for event in unseen.values() if event and event >= bounds.earliest]

@@ -11,9 +11,9 @@ from typing_extensions import override
 from ..settings import WINDOW_MAX
 
 SECOND = timedelta(seconds=1)
-"""The least unit: the API's documents know no finer one, and it may compare no finer."""
+"""The smallest unit: the API documents nothing finer, and may compare no finer."""
 Counts = Sequence[tuple[datetime, int]]
-"""Instants in order, with the number of actions that are known to lie at each."""
+"""Instants in order, with the number of actions known at each."""
 
 
 @dataclass(frozen=True, order=True)
@@ -46,13 +46,13 @@ class Window:
 
 
 def round_second(moment: datetime, *, up: bool = False) -> datetime:
-    """An instant in whole seconds, cut off or with `up` rounded up."""
+    """An instant in whole seconds: cut off, or with `up` rounded up."""
     cut_off = moment.replace(microsecond=0)
     return cut_off + SECOND if up and cut_off < moment else cut_off
 
 
 def second(moment: datetime) -> Window:
-    """The shortest window that holds an instant, whether or not its end counts."""
+    """The shortest window that holds an instant, even if its end is excluded."""
     return Window(round_second(moment), round_second(moment) + SECOND)
 
 
@@ -73,8 +73,8 @@ def cut(start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list
 def cover(points: Iterable[datetime], start: datetime, end: datetime, longest: timedelta = WINDOW_MAX) -> list[Window]:
     """The fewest windows that hold every one of `points` before `start`, and all of `start` to `end`.
 
-    Stretches between points are left out where that saves nothing but rows: each window begins at a point
-    (or at `start`) that no earlier window holds.
+    Gaps between points are left out if that takes no extra window: each window begins at a point (or at `start`) that
+    no earlier window holds.
     """
     start = round_second(start)
     windows = gather((point for point in points if point < start), longest)
@@ -95,9 +95,9 @@ def gather(points: Iterable[datetime], longest: timedelta = WINDOW_MAX) -> list[
 
 
 def instant(moment: datetime) -> str:
-    """The API's way to write an instant: ISO 8601 in UTC with `Z`, milliseconds only where there are any.
+    """An instant as the API writes it: ISO 8601 in UTC with `Z`, milliseconds only if there are any.
 
-    What is finer than a millisecond is cut off.
+    Anything finer than a millisecond is cut off.
     """
     text = moment.replace(microsecond=0, tzinfo=None).isoformat()
     millis = moment.microsecond // 1000

@@ -1,4 +1,4 @@
-"""Texts become values of their column's type: all at once where they fit, the odd ones one by one and exactly."""
+"""Casts texts to their column's type: all at once where they fit, the odd ones one by one and exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .columns import MONEY, TIME, Kind
 
 _ARROW_DIGITS = 38
 _FEW = 1_000
-"""Cells that are looked at one by one rather than halved further."""
+"""The number of cells looked at one by one instead of halved further."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _DIGITS = MONEY.precision - MONEY.scale
 _SMALLEST = Decimal(1).scaleb(-MONEY.scale)
@@ -27,7 +27,7 @@ _FIRST, _LAST = (pa.scalar(end, TIME) for end in _CALENDAR)
 
 @dataclass(frozen=True)
 class Misfit:
-    """A cell that its column cannot hold: why, and whether it may be otherwise once it is asked for again."""
+    """A cell that does not fit its column: why, and whether another request may return it differently."""
 
     reason: str
     ask_again: bool
@@ -42,7 +42,7 @@ class Cells:
 
 
 class _Unfit(ValueError):
-    """What a text is that is not a value of the type."""
+    """Raised for a text that is not a value of the type."""
 
     def __init__(self, reason: str, *, ask_again: bool = False) -> None:
         self.misfit = Misfit(reason, ask_again)
@@ -68,7 +68,7 @@ def cast(texts: pa.Array, kind: Kind) -> Cells:
 
 
 def _unsafe(texts: pa.Array) -> list[int]:
-    """Rows that Arrow must not see: it reads more than 38 digits as some other number, and crashes on `1e-9999999`."""
+    """Rows that Arrow must not see: it misreads more than 38 digits, and crashes on `1e-9999999`."""
     mask = pc.or_(pc.match_substring(texts, "e"), pc.match_substring(texts, "E"))
     mask = pc.or_(mask, pc.greater(pc.binary_length(texts), _ARROW_DIGITS))
     rows: list[int] = pc.indices_nonzero(mask).to_pylist()
@@ -84,7 +84,7 @@ def _mask(length: int, rows: list[int]) -> pa.Array:
 
 
 def _exactly(text: str | None, kind: Kind, row: int, misfits: dict[int, Misfit]) -> Any:  # noqa: ANN401 - of any type
-    """The value of one text; None where it is none, which is then among the `misfits`."""
+    """The value of one text; None if it is not a value, which is then among the `misfits`."""
     if text is None:
         return None
     try:
@@ -95,7 +95,7 @@ def _exactly(text: str | None, kind: Kind, row: int, misfits: dict[int, Misfit])
 
 
 def _suspects(texts: pa.Array, kind: Kind, offset: int = 0) -> Iterator[int]:
-    """Rows among which are all that cannot be cast, found by halving."""
+    """Rows that include all that cannot be cast, found by halving."""
     try:
         pc.cast(texts, kind.arrow)
     except pa.ArrowInvalid:
@@ -155,7 +155,7 @@ def _time(text: str) -> datetime:
 
 
 def _within_calendar(values: pa.Array) -> pa.Array:
-    """The instants, those before the year 1 or after 9999 in UTC moved to its first or last: few programs know more."""
+    """The instants, those outside the years 1 to 9999 (UTC) moved to its first or last: few programs go further."""
     ends = pc.min_max(values)
     if not ends["min"].is_valid or (ends["min"].value >= _FIRST.value and ends["max"].value <= _LAST.value):
         return values

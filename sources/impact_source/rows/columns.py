@@ -39,7 +39,7 @@ class Column:
     kind: Kind
     description: str
     needed: bool = False
-    """Whether a record with a value here that cannot be read is of no use."""
+    """Whether a record is useless if its value here cannot be read."""
 
 
 def _text(field: str, name: str, description: str) -> Column:
@@ -65,7 +65,7 @@ ACTION: tuple[Column, ...] = (
     _text("ActionTrackerId", "action_tracker_id", "The event type that recorded the action"),
     _text("ActionTrackerName", "action_tracker_name", "The event type's name"),
     _text("EventCode", "event_code", "The event type's code, where one is configured (legacy)"),
-    _text("MediaPartnerId", "media_partner_id", "The partner who is credited"),
+    _text("MediaPartnerId", "media_partner_id", "The partner credited with the action"),
     _text("MediaPartnerName", "media_partner_name", "The partner's name"),
     _text("State", "state", "PENDING until it locks or is approved by hand, APPROVED, or REVERSED; others as sent"),
     _text("AdId", "ad_id", "The ad behind the winning click"),
@@ -80,7 +80,7 @@ ACTION: tuple[Column, ...] = (
     _time("ReferringDate", "referring_date", "When the winning click happened"),
     _time("EventDate", "event_date", "When the conversion happened", needed=True),
     _time("CreationDate", "creation_date", "When impact.com recorded the action"),
-    _time("LockingDate", "locking_date", "When the action locks: from then on nothing about it can be modified"),
+    _time("LockingDate", "locking_date", "When the action locks: it cannot be modified from then on"),
     _time("ClearedDate", "cleared_date", "When the commission was paid out of the account; NULL until then"),
     _text("ReferringType", "referring_type", "Kind of referral that won the credit, CLICK_COOKIE for example"),
     _text("ReferringDomain", "referring_domain", "Domain of the page with the winning click"),
@@ -90,13 +90,13 @@ ACTION: tuple[Column, ...] = (
     _text("CustomerId", "customer_id", "The brand's id of the customer"),
     _text("CustomerPostCode", "customer_post_code", "The customer's postal code, leading zeros kept"),
     _text("CustomerStatus", "customer_status", "The brand's label for the customer, NEW for example"),
-    _text("Note", "note", "Free text at the action"),
+    _text("Note", "note", "Free-text note on the action"),
     _text("CallerId", "caller_id", "The customer's caller id, for conversions by phone"),
     _text("CustomerArea", "customer_area", "The customer's market area"),
     _text("CustomerCity", "customer_city", "The customer's city"),
     _text("CustomerRegion", "customer_region", "The customer's region or state"),
     _text("CustomerCountry", "customer_country", "The customer's country, ISO 3166 alpha-2"),
-    _text("SharedId", "shared_id", "The value that the partner's tracking link passed along"),
+    _text("SharedId", "shared_id", "The value passed along by the partner's tracking link"),
     _text("Uri", "uri", "The action's path in the API"),
 )
 
@@ -121,13 +121,16 @@ ITEM: tuple[Column, ...] = (
     _text("AdjustmentReason", "adjustment_reason", "Reason code of the latest modification"),
     _text("Uri", "uri", "The item's path in the API"),
 )
-ACTION_ID = Column("", "action_id", Kind.TEXT, "The action that the item is of; joins actions.id")
+ACTION_ID = Column("", "action_id", Kind.TEXT, "The action that the item belongs to; joins actions.id")
 LINE_COUNT = Column(
-    "", "line_count", Kind.COUNT, "Lines of the action with this Sku; of several, the sums and the first one's fields"
+    "",
+    "line_count",
+    Kind.COUNT,
+    "Lines of the action with this Sku; several are summed, with the first line's other fields",
 )
 
 SYNCED_AT = Column(
-    "", "synced_at", Kind.TIME, "When the answer arrived that last changed this row here (the server's clock)"
+    "", "synced_at", Kind.TIME, "When the answer that last changed this row here arrived (the server's clock)"
 )
 
 

@@ -1,4 +1,4 @@
-"""What a page changes against what is known: the rows to write, and a tally of what happened. Pure."""
+"""Compares a page with what is known: the rows to write, and a tally of what happened. Pure."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Tally:
 
 
 CARRIED = ("id", "state", "currency", "payout")
-"""What a tally needs to know of a row."""
+"""The columns that a tally needs."""
 
 
 def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None = None) -> tuple[pa.Table, Tally]:
-    """The rows of `new` that differ from the row of the same id in `old`, or have none there, with their tally.
+    """The rows of `new` that differ from the row with the same id in `old`, or have none there, with their tally.
 
-    Rows of ids that the load package carries already (`carried`, of which only the columns `CARRIED` are known, the
-    latest first) are always written again: it was an older answer. They count as changed where they differ in these.
+    Rows whose ids the load package already carries (`carried`: only the columns `CARRIED`, the latest first) are always
+    written again, because the carried answer is older. They count as changed if they differ in these columns.
     """
     if old is None or not len(old):
         rows, before = new, None
@@ -66,11 +66,11 @@ def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None =
 
 
 def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> Tally:
-    """The tally where some rows follow upon what the package carries, and not upon what the warehouse holds."""
+    """The tally if some rows replace what the package carries, not what the warehouse holds."""
     known = carried
     if before is not None:
         held = before.filter(pc.is_valid(before["id"]))
-        known = pa.concat_tables([carried, held], promote_options="default")  # ids may be NULL in one of them alone
+        known = pa.concat_tables([carried, held], promote_options="default")  # ids may be NULL in only one of them
     place = pc.index_in(rows["id"], value_set=known["id"].combine_chunks())
     was = known.take(place)
     again = pc.is_in(rows["id"], value_set=carried["id"].combine_chunks())
@@ -117,7 +117,7 @@ def _tally(after: pa.Table, before: pa.Table | None) -> Tally:
         all_ = known
         for condition in conditions:
             all_ = pc.and_(all_, condition)
-        return pc.sum(all_).as_py() or 0  # what is NULL is not counted
+        return pc.sum(all_).as_py() or 0  # NULL is not counted
 
     return Tally(
         new=len(after) - count(),

@@ -1,4 +1,4 @@
-"""Items of an action as rows: one a Sku, and which of them changed. Pure."""
+"""Items of an action as rows: one per Sku, and which of them changed. Pure."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def no_items() -> pa.Table:
 
 
 def of_action(action_id: str, items: pa.Table) -> pa.Table:
-    """The items with the id of their action."""
+    """The items, with the id of their action."""
     return items.add_column(0, _ACTION_ID, pa.array([action_id] * len(items), pa.string()))
 
 
 def merge_lines(table: pa.Table) -> pa.Table:
-    """The lines of an action as one row a Sku: sums, the number of lines, and the first line's other fields.
+    """The lines of an action as one row per Sku: sums, the number of lines, and the first line's other fields.
 
-    A Sku that is not there is ''. Raises `pa.ArrowInvalid` where a sum does not fit its column.
+    A missing Sku becomes ''. Raises `pa.ArrowInvalid` if a sum does not fit its column.
     """
     table = table.set_column(0, _SKU, pc.fill_null(table["sku"], ""))
     lines = pa.field(LINE_COUNT.name, pa.int64())
@@ -54,7 +54,7 @@ def merge_lines(table: pa.Table) -> pa.Table:
 
 
 def merge_what_fits(table: pa.Table, pages: Iterable[bytes]) -> tuple[pa.Table, tuple[Rejected, ...]]:
-    """The same where some sums do not fit their column: the lines of those Skus are rejected."""
+    """The same if some sums do not fit their column: the lines of those Skus are rejected."""
     tables, reasons = [merge_lines(table.slice(0, 0))], {}
     for sku in pc.unique(table["sku"]).to_pylist():
         mine = pc.is_null(table["sku"]) if sku is None else pc.fill_null(pc.equal(table["sku"], sku), fill_value=False)
@@ -73,9 +73,9 @@ def merge_what_fits(table: pa.Table, pages: Iterable[bytes]) -> tuple[pa.Table, 
 
 
 def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None) -> pa.Table | None:
-    """All items of the actions of which any differs from what is `held`, and tombstones for actions left with none.
+    """All items of the actions with any item different from `held`, and tombstones for actions left with none.
 
-    `new` holds the items of the actions in `received`. An item that did not change keeps its `synced_at`.
+    `new` holds the items of the actions in `received`. An unchanged item keeps its `synced_at`.
     """
     if held is None:
         return new if len(new) else None
@@ -97,7 +97,7 @@ def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None)
 
 
 def _tombstones(action_ids: pa.Array) -> pa.Table:
-    """Rows that remove all items of these actions when they are merged."""
+    """Rows that remove all items of these actions when merged."""
     number = len(action_ids)
     columns = [action_ids, pa.array([""] * number, pa.string()), pa.array([True] * number, pa.bool_())]
     return pa.table(columns, schema=pa.schema([_ACTION_ID, _SKU, (REMOVED, pa.bool_())]))
@@ -108,7 +108,7 @@ def _keys(items: pa.Table) -> pa.Array:
 
 
 def outdate(held: pa.Table, read_at: datetime) -> pa.Table:
-    """Rows of `item_fetches` with a failure, so that these items are asked for again."""
+    """Rows of `item_fetches` with a failure, so that these items are requested again."""
     failures = pa.array([f"updated before {read_at.isoformat()}"] * len(held), pa.string())
     known = held.drop_columns([name for name in ("failure",) if name in held.column_names])
     return known.append_column("failure", failures).select(FETCH_TABLE.names).cast(FETCH_TABLE)

@@ -1,4 +1,4 @@
-"""What is handed to dlt at once: rows by table. Pure."""
+"""The rows handed to dlt at once, by table. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .parse import empty
 
 @dataclass(frozen=True)
 class Landing:
-    """Rows for the warehouse, by table. Those with types of the API's are tables, the others plain rows."""
+    """Rows for the warehouse, by table. Those with the API's types are Arrow tables, the others plain rows."""
 
     actions: pa.Table | None = None
     campaigns: pa.Table | None = None
@@ -24,9 +24,9 @@ class Landing:
     windows: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
     items: pa.Table | None = None
-    """All items of the actions in it."""
+    """Always all items of an action."""
     fetches: pa.Table | None = None
-    """Rows of `item_fetches`: actions whose items were read, or are out of date now."""
+    """Rows of `item_fetches`: actions whose items were read, or are now out of date."""
     declared: bool = False
     """Whether to create the tables that have no rows yet."""
     versions: pa.Table | None = None
@@ -37,7 +37,7 @@ def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
     """The same rows in fewer landings, of about `most` actions: each costs dlt as much as thousands of rows."""
     held: list[Landing] = []
     for landing in landings:
-        if landing.campaigns is not None or landing.declared:  # come first
+        if landing.campaigns is not None or landing.declared:  # these come first
             yield landing
             continue
         held.append(landing)
@@ -49,7 +49,7 @@ def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
 
 
 def declare_tables(holds: Callable[[str], bool], *, history: bool) -> Iterator[Landing]:
-    """Landings that create the tables which should be there from the first run on; history may be turned on later."""
+    """Landings that create the tables that must exist from the first run on; history may be turned on later."""
     if not (holds("verify_results") and holds("rejected_records")):
         yield Landing(declared=True)
     if not holds("action_items"):

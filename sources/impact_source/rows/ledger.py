@@ -1,4 +1,4 @@
-"""Rows of the ledgers: records that could not be typed, and what differs from the API or is gone there. Pure."""
+"""Rows of the ledgers: records that could not be typed, and actions that differ from the API or are gone. Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _rejected_row(record: Rejected, origin: Origin, action_id: str | None, key: 
 
 
 def resolved_row(key: str, rejected_at: datetime) -> Row:
-    """The row that removes a record from `rejected_records`: it can be read now."""
+    """The row that removes a record from `rejected_records`, because it can be read now."""
     return {"id": key, "rejected_at": rejected_at, "resolved": True}
 
 
@@ -70,7 +70,7 @@ def finding(  # noqa: PLR0913 - the columns of a row
     there: str | None = None,
     repaired: bool = False,
 ) -> Row:
-    """A row of `verify_results`: one action that differs; a stale one has a row for each column."""
+    """A row of `verify_results`: one action that differs; a stale action has a row for each column."""
     return {
         "run_id": run_id,
         "campaign_id": campaign_id,

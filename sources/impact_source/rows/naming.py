@@ -1,4 +1,4 @@
-"""Which column a field of the API gets that nobody declared: the one place where columns are named."""
+"""Names the column of an undeclared field of the API: the one place where columns are named."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Final
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 _LONGEST: Final = 63
-"""What Postgres takes; dlt puts a hash into the middle of a longer name, in every warehouse the same."""
+"""The limit of Postgres; dlt puts a hash into the middle of a longer name, the same in every warehouse."""
 LAKE: Final = frozenset({"account", "row_hash", "_gone"})
-"""Columns that every table has in a lake beside its own."""
+"""Columns that every table in a lake has in addition to its own."""
 HISTORY: Final = frozenset({"valid_from", "valid_to", "pass", "changed"})
-"""Columns that versions have beside those of the row."""
+"""Columns that versions have in addition to those of the row."""
 _OURS: Final = LAKE | HISTORY | {"synced_at", "action_id", "line_count", "known_by", "removed"}
 _DLT: Final = "_dlt"
-"""How the names begin that dlt keeps for itself."""
+"""How the names begin that dlt reserves for itself."""
 _SUFFIX: Final = "_x"
 _FOREIGN_DIGIT: Final = re.compile(r"[^\D0-9]")
-"""dlt keeps the digits of every script, which not every warehouse takes in a name."""
+"""dlt keeps the digits of every script, which not every warehouse allows in a name."""
 _naming = NamingConvention(_LONGEST)
 
 
 def column_name(field: str, taken: Collection[str]) -> str:
-    """The column of a field: in snake_case, at most 63 characters, none of ours, of dlt's or of those `taken`.
+    """The column of a field: in snake_case, at most 63 characters; not one of ours, of dlt's or of those `taken`.
 
     A name that is not free gets a suffix.
     """

@@ -1,4 +1,4 @@
-"""JSON that is nested deeper than any parser follows: such values become text, which is how they would land anyway."""
+"""Flattens JSON nested deeper than any parser follows: such values become text, as they would on landing anyway."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def flatten(text: bytes, depth: int) -> bytes:
-    """The JSON `text` with every object and list that lies within more than `depth` others as a string of its JSON."""
+    """The JSON `text`, with every object and list that lies within more than `depth` others as a string of its JSON."""
     pieces: list[bytes] = []
     level = begun = copied = 0
     for token in _TOKEN.finditer(text):

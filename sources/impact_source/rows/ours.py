@@ -1,4 +1,4 @@
-"""Columns of the tables that are ours and not the API's, as hints for dlt."""
+"""Columns of our own tables, not the API's, as hints for dlt."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ WINDOW: Any = {
     "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
 }
 WINDOW_RESULT: Any = {
-    "event_start": {"data_type": "timestamp", "description": "First EventDate, where the window was split by it"},
-    "event_end": {"data_type": "timestamp", "description": "Last EventDate, where the window was split by it"},
+    "event_start": {"data_type": "timestamp", "description": "First EventDate, if the window was split by it"},
+    "event_end": {"data_type": "timestamp", "description": "Last EventDate, if the window was split by it"},
     "total": {"data_type": "bigint", "description": "Actions in the window, as the API counts them (@total)"},
     "rows": {"data_type": "bigint", "description": "Actions received"},
     "pages": {"data_type": "bigint", "description": "Pages of the window"},
-    "requests": {"data_type": "bigint", "description": "Requests sent for it, repeated ones included"},
-    "seconds": {"data_type": "double", "description": "Time its requests took, added up"},
+    "requests": {"data_type": "bigint", "description": "Requests sent for it, including repeats"},
+    "seconds": {"data_type": "double", "description": "Total time of its requests"},
     "outcome": {
         "data_type": "text",
-        "description": "whole (received completely), parted (completely, in parts that were read one by one), one by "
-        "one (actions by their ids); ahead (completely, but after a window that failed, so the cursor stays); or why "
+        "description": "whole (received completely), parted (completely, split into parts read one by one), one by one "
+        "(actions by their ids), ahead (completely, but after a window that failed, so the cursor stays); or why "
         "not: too full, too slow, moved, failed, left out (after several that failed)",
     },
-    "reason": {"data_type": "text", "description": "Why it failed, in the API's words; NULL where it did not"},
+    "reason": {"data_type": "text", "description": "Why it failed, in the API's words; NULL if it did not"},
 }
 _READ_IN: Any = {name: hint | {"nullable": True} for name, hint in WINDOW.items()}
 _READ_IN["pass"] = _READ_IN["pass"] | {"description": "The pass that read it, or items"}
 REJECTED: Any = {
-    "id": {"data_type": "text", "nullable": False, "description": "The action's id, else a hash of the record"},
+    "id": {"data_type": "text", "nullable": False, "description": "The action's id, or else a hash of the record"},
     "raw": {"data_type": "text", "description": "The record as JSON, as it came"},
-    "reason": {"data_type": "text", "description": "Why it, or which value of it, could not be typed"},
+    "reason": {"data_type": "text", "description": "Why the record, or which value in it, could not be typed"},
     "null_columns": {
         "data_type": "text",
-        "description": "Columns that are NULL in its row, separated by commas; NULL where it has no row",
+        "description": "Columns that are NULL in its row, separated by commas; NULL if it has no row",
     },
     "ask_again": {
         "data_type": "bool",
-        "description": "Whether the next run asks for it again; not where the value is clear and no column holds it",
+        "description": "Whether the next run requests it again; false if a clear value does not fit its column",
     },
-    "action_id": {"data_type": "text", "description": "The action's id, NULL where the record has none"},
+    "action_id": {"data_type": "text", "description": "The action's id; NULL if the record has none"},
     "rejected_at": {
         "data_type": "timestamp",
         "dedup_sort": "desc",
-        "description": "When the answer that holds it arrived",
+        "description": "When the answer that contained it arrived",
     },
     "resolved": {"data_type": "bool", "hard_delete": True, "description": "True removes the row; never seen here"},
     **_READ_IN,
@@ -68,7 +68,7 @@ FINDINGS: Any = {
     "month": {"data_type": "text", "description": "Month of its EventDate, as YYYY-MM"},
     "finding": {
         "data_type": "text",
-        "description": "missing here, stale here, gone at the source, or back (met after it was gone)",
+        "description": "missing here, stale here, gone at the source, or back (seen again after it was gone)",
     },
     "column_name": {"data_type": "text", "nullable": False, "description": "The column that differs, if stale"},
     "here": {"data_type": "text", "description": "The value in the warehouse"},
@@ -85,7 +85,7 @@ ITEMS: Any = {
         (ACTION_ID, *ITEM, LINE_COUNT, SYNCED_AT),
         action_id=KEY | {"merge_key": True},
         sku=KEY,
-        synced_at={"description": "When the answer arrived that last changed this item here (the server's clock)"},
+        synced_at={"description": "When the answer that last changed this item here arrived (the server's clock)"},
     ),
     REMOVED: {
         "data_type": "bool",
@@ -101,11 +101,11 @@ _INTERVAL: Any = {
     "valid_from": {
         "data_type": "timestamp",
         "nullable": False,
-        "description": "When the answer arrived that first showed this version (the server's clock)",
+        "description": "When the answer that first showed this version arrived (the server's clock)",
     },
     "valid_to": {
         "data_type": "timestamp",
-        "description": "When an answer showed the next version, or that the item is gone; NULL while it is current",
+        "description": "When an answer showed the next version, or that the item is gone; NULL while current",
     },
 }
 _CHANGED: Any = {
@@ -114,13 +114,13 @@ _CHANGED: Any = {
         "description": "Columns that differ from the version before, separated by commas; NULL for the first version",
     },
 }
-_CONFIRMED: Any = {"synced_at": {"description": "When the answer arrived that last wrote this version"}}
+_CONFIRMED: Any = {"synced_at": {"description": "When the answer that last wrote this version arrived"}}
 HISTORY: Any = {
     **hints((*ACTION, SYNCED_AT), id=KEY, **_CONFIRMED),
     **_INTERVAL,
     "pass": {
         "data_type": "text",
-        "description": "What first saw it: updated, locking, unseen or verify; NULL where a run broke off",
+        "description": "The pass that first saw it: updated, locking, unseen or verify; NULL if a run broke off",
     },
     **_CHANGED,
 }
@@ -133,15 +133,15 @@ ITEM_HISTORY: Any = {
 """Columns of `action_item_history`; its key is `action_id`, `sku` and `valid_from`."""
 
 FETCHES: Any = {
-    "action_id": {"data_type": "text", "nullable": False, "description": "The action whose items were asked for"},
+    "action_id": {"data_type": "text", "nullable": False, "description": "The action whose items were requested"},
     "fetched_at": {"data_type": "timestamp", "description": "When the answer arrived (the server's clock)"},
     "fingerprint": {
         "data_type": "text",
-        "description": "What decides whether items are current: the action's amounts when they were asked for",
+        "description": "What decides whether items are current: the action's amounts when they were requested",
     },
     "failure": {
         "data_type": "text",
-        "description": "Why the items are asked for again although the amounts are as they were: updated before an "
+        "description": "Why the items are requested again although the amounts have not changed: updated before an "
         "instant, rejected, or failed with its reason; NULL if they are not",
     },
     "status": {
@@ -149,7 +149,10 @@ FETCHES: Any = {
         "description": "listed, not found (the API knows no such action), rejected (an item could not be typed) or "
         "failed (no valid answer)",
     },
-    "item_count": {"data_type": "bigint", "description": "Rows in action_items by this answer; NULL if it listed none"},
+    "item_count": {
+        "data_type": "bigint",
+        "description": "Rows in action_items from this answer; NULL if it listed none",
+    },
 }
 """Columns of `item_fetches`; its key is `action_id`."""
 FETCH_TABLE = pa.schema(

@@ -1,10 +1,10 @@
-"""The records of a page become a typed Arrow table; what cannot be typed is set aside, never dropped.
+"""Parses the records of a page into a typed Arrow table; what cannot be typed is set aside, never dropped.
 
-The fast way reads all records at once with an explicit schema of strings and casts column by column. Whatever it
-does not fit (numbers instead of strings, fields not yet known, records that are no objects) goes the exact way:
-record by record, number by number as written, which also teaches the reader the new fields.
+The fast path reads all records at once with an explicit schema of strings and casts column by column. Records that do
+not fit it (numbers instead of strings, unknown fields, records that are not objects) take the exact path: record by
+record, numbers as written, which also teaches the reader the new fields.
 
-A value that does not fit its column costs that cell alone: it is NULL, and the record is also kept as it came. Only
+A value that does not fit its column costs only that cell: it is NULL, and the record is also kept as it came. Only
 records without a usable key, or whose needed date cannot be read, do not become rows.
 """
 
@@ -32,15 +32,15 @@ from .texts import Record, is_text, parse_exactly, parse_strings, read_texts
 _VALUES = 2
 """Levels down to the values of a record: the list, the record."""
 _Misfits = dict[str, Misfit]
-"""By the field's name."""
+"""By field name."""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that could not be typed, or not all of it: its id if it has one, its JSON as it came, and why.
+    """A record that could not be typed, or not completely: its id if it has one, its JSON as it came, and why.
 
-    `null_columns` are those that are NULL in the row that it became all the same; none where it became no row.
-    `ask_again` is false where the value is clear and its column cannot hold it: the next answer would be no other.
+    `null_columns` are those that are NULL in the row that it became anyway; empty if it became no row. `ask_again` is
+    false if the value is clear and its column cannot hold it: the next answer would be the same.
     """
 
     id: str | None
@@ -52,9 +52,9 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Records:
-    """What the records of one page became: `table` and `rejected` together hold every one of them.
+    """The result of parsing one page: `table` and `rejected` together hold every record.
 
-    `misfits` are those of the rows in `table` that lack a value which did not fit.
+    `misfits` are the rows in `table` that lack a value because it did not fit.
     """
 
     table: pa.Table
@@ -63,9 +63,9 @@ class Records:
 
 
 class Reader:
-    """Turns JSON lists of one kind of object into tables; remembers fields that the declaration lacks.
+    """Turns JSON lists of one kind of object into tables; remembers fields that are not declared.
 
-    `columns` are those declared, the first of them the key, which no record may lack unless `keyed` is false. Safe to
+    `columns` are the declared ones; the first is the key, which every record must have unless `keyed` is false. Safe to
     share between threads.
     """
 
@@ -78,9 +78,9 @@ class Reader:
         self._spaces: list[bytearray] = []
 
     def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
-        """Table of the JSON list `records`, `read_at` in its `synced_at`; the rest in `rejected`.
+        """Table of the JSON list `records`, with `read_at` as its `synced_at`; the rest is in `rejected`.
 
-        Text columns hold text, `""` and `null` are NULL. Raises `ValueError` if `records` is not a JSON list.
+        Text columns hold text; `""` and `null` are NULL. Raises `ValueError` if `records` is not a JSON list.
         """
         try:
             return self._read(records, read_at)
@@ -120,7 +120,7 @@ class Reader:
 
     @contextmanager
     def _copied(self, *parts: bytes | memoryview) -> Iterator[pa.Buffer]:
-        """These bytes behind each other, in memory that is used again: new memory for each page costs as the copy."""
+        """These bytes joined, in reused memory: allocating it for each page costs as much as the copy."""
         try:
             space = self._spaces.pop()
         except IndexError:
@@ -147,7 +147,7 @@ class Reader:
             return self._columns
 
     def _finish(self, typed: list[pa.Array], columns: tuple[Column, ...], read_at: datetime) -> pa.Table:
-        """The table, its key not nullable (merging relies on it), `synced_at` behind the columns."""
+        """The table, with a key that is not nullable (merging relies on it) and `synced_at` as the last column."""
         rows = len(typed[0])
         stamp = pa.array([read_at], SYNCED_AT.kind.arrow).take(pa.array([0] * rows, pa.int8()))
         key = self._key if self._keyed else None
@@ -163,7 +163,7 @@ def empty(columns: tuple[Column, ...]) -> pa.Table:
 
 
 def without_nul(table: pa.Table) -> pa.Table:
-    """The table with the symbol for NUL in place of each NUL: not every warehouse can hold one in a text."""
+    """The table with the symbol for NUL instead of each NUL: not every warehouse can hold one in a text."""
     for place, field in enumerate(table.schema):
         column = table.column(place)
         if pa.types.is_string(field.type) and pc.any(pc.match_substring(column, "\x00")).as_py():
@@ -187,7 +187,7 @@ def _cast(texts: dict[str, pa.Array], columns: tuple[Column, ...]) -> tuple[list
 def _rejected(
     id_: str | None, raw: msgspec.Raw, broken: str | None, misfits: _Misfits, columns: tuple[Column, ...]
 ) -> Rejected:
-    """A record that is `broken` as a whole, or in some cells; it becomes a row unless one of these is needed."""
+    """A record that is `broken` altogether or in some cells; it becomes a row unless one of these is needed."""
     text = bytes(raw).decode(errors="replace")
     reason = broken or "; ".join(misfit.reason for misfit in misfits.values())
     if broken or any(column.needed and column.name in misfits for column in columns):

@@ -1,4 +1,4 @@
-"""JSON records become texts, column by column: all at once where they are strings, else record by record. Pure."""
+"""Turns JSON records into texts, column by column: all at once if they are strings, else record by record. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Record: TypeAlias = dict[str, msgspec.Raw]
 
 
 def parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa.Array] | None:
-    """Each column's texts if every record in `rows` is an object of known fields with strings in them, else None."""
+    """Each column's texts, if every record in `rows` is an object with only known fields and strings, else None."""
     fields = pa.struct([(column.field, pa.string()) for column in columns])
     try:
         rows = pj.read_json(
@@ -40,7 +40,7 @@ def parse_strings(body: pa.Buffer, columns: tuple[Column, ...]) -> dict[str, pa.
 
 
 def parse_exactly(raws: list[msgspec.Raw]) -> tuple[list[Record], dict[int, str]]:
-    """Every record as field -> raw JSON value, an empty one where it is not an object, with the reason by row."""
+    """Every record as field -> raw JSON value; one that is not an object is empty, with the reason by row."""
     rows: list[Record] = []
     rejected: dict[int, str] = {}
     for number, raw in enumerate(raws):
@@ -68,7 +68,7 @@ def _text(raw: msgspec.Raw | None) -> str | None:
         return None
     if value.startswith(b'"'):
         text: str = msgspec.json.decode(value, type=str)
-        # A lone surrogate is legal JSON and no text that a warehouse could hold.
+        # A lone surrogate is valid JSON, but not a text that a warehouse can hold.
         return text.encode("utf-8", "replace").decode()
     return value.decode(errors="replace")
 

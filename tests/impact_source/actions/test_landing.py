@@ -1,4 +1,4 @@
-"""What of a batch is written, in which order whatever arrives, into a real warehouse without an API."""
+"""What of a batch is written, whatever the order of arrival, into a real warehouse without an API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.plans import DAY, NOW, SECOND
 
 
 def lander(pipeline: dlt.Pipeline, *blank: str, history: bool = False) -> Lander:
-    """The lander of a run; of the campaigns that are `blank` the warehouse is known to hold nothing."""
+    """The lander of a run; the warehouse is known to hold nothing of the `blank` campaigns."""
     made = Lander(Warehouse(pipeline), "a run", history=history)
     made.blank = set(blank)
     return made
@@ -36,7 +36,7 @@ def payouts(landing: Landing) -> list[Decimal]:
 
 
 def test_an_older_answer_that_lands_after_a_newer_one_is_dropped(pipeline: dlt.Pipeline) -> None:
-    """Requests in flight overtake each other: else a correction would be undone by the page that was read before it."""
+    """Requests in flight overtake each other: otherwise a page that was read earlier would undo a correction."""
     land = lander(pipeline, "1000").land
     assert payouts(land(batch({"Payout": "2.00"}, arrived=2.0))) == [2]
     assert payouts(land(batch({"Payout": "1.00"}, {"Id": "2"}, arrived=1.0))) == [1], "of action 2 alone"
@@ -87,7 +87,7 @@ def test_a_change_within_one_package_is_counted_against_the_answer_before_it(pip
 
 
 def test_a_run_that_was_killed_after_an_update_alone_leaves_both_versions(pipeline: dlt.Pipeline) -> None:
-    """`actions` landed and `action_history` did not: the next run finds the version that is missing, by no new row."""
+    """`actions` landed but `action_history` did not: the next run finds the missing version without a new row."""
     no_versions = versions(empty(ACTION), "")
     load(pipeline, Landing(actions=batch({}).records.table, versions=no_versions), history=True)
     History(pipeline).actions(NOW, ["1000"])
@@ -113,7 +113,7 @@ def test_a_run_that_was_killed_after_an_update_alone_leaves_both_versions(pipeli
 def test_an_update_puts_items_out_of_date_that_were_read_before_it(
     pipeline: dlt.Pipeline, reading: Reading, outdated: list[str] | None
 ) -> None:
-    """A change of an item alone moves no field of its action: the update alone says that it changed."""
+    """A change of an item alone changes no field of its action: only the update shows that it changed."""
     read = {"before it all": NOW - 2 * DAY, "amid": NOW - DAY / 2}
     rows = [
         {"action_id": id_, "fetched_at": at, "fingerprint": "1|2", "status": "listed", "item_count": 1}
@@ -130,7 +130,7 @@ def test_an_update_puts_items_out_of_date_that_were_read_before_it(
 
 
 def test_what_lands_is_no_longer_awaited(pipeline: dlt.Pipeline) -> None:
-    """An open action that no window returned is asked for by its id; one that was met, readable or not, is not."""
+    """An open action that no window returned is requested by id; one that was met, readable or not, is not."""
     run = lander(pipeline, "1000")
     run.watches["1000"] = watch = Watch(dict.fromkeys(("1", "2", "3")))
     run.land(batch({"Id": "1"}, {"Id": "2", "EventDate": "yesterday"}))
@@ -138,7 +138,7 @@ def test_what_lands_is_no_longer_awaited(pipeline: dlt.Pipeline) -> None:
 
 
 def test_the_furthest_lock_is_that_of_any_answer(pipeline: dlt.Pipeline) -> None:
-    """The locking pass reads up to it: an earlier one would leave locks to come unread."""
+    """The locking pass reads up to it: an earlier one would leave future locks unread."""
     run = lander(pipeline, "1000")
     for number, month in enumerate((5, 6, 4)):
         run.land(batch({"Id": f"{number}", "LockingDate": f"2026-0{month}-01T00:00:00Z"}, arrived=number))

@@ -1,4 +1,4 @@
-"""A window that is too much is narrowed until all of it is read, within a bounded number of requests."""
+"""A window that holds too much is narrowed until all of it is read, within a limited number of requests."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.account import Account
 Make = Callable[..., Account]
 ONE = (Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=1.0),)
 SIZE = 10
-"""Actions a page: a hundred can be paged through."""
+"""Actions per page: a hundred can be paged through."""
 DAY = timedelta(days=1)
 
 
 class Nothing:
-    """Knows of no actions."""
+    """Knows no actions."""
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:  # noqa: ARG002
         """No counts."""
@@ -39,7 +39,7 @@ class Read:
 
     def __init__(self, one: Account, pass_: Pass = Pass.LOCKING, known: Any = Nothing()) -> None:  # noqa: ANN401, B008
         now = one.world.now
-        # The end of a day may be the finest that the API knows, and not count: the window ends the day after.
+        # The API may compare to the day and exclude the end: the window ends the day after.
         window = Window(now, now + 45 * DAY) if pass_ is Pass.LOCKING else Window(now - 44 * DAY, now + DAY)
         self.ids: set[str] = set()
         self.done: list[WindowDone] = []
@@ -63,7 +63,7 @@ class Read:
         }
 
     def assert_whole(self, size: int = SIZE) -> None:
-        """All of it was read, and within the bound."""
+        """All of it was read, within the limit of requests."""
         assert not self.errors
         assert self.ids >= self.truth
         assert self.done[-1].complete
@@ -89,7 +89,7 @@ def test_too_many_is_understood_in_every_form(account: Make, refusal: str, *, na
 def test_bounds_of_any_precision_are_narrowed_within_the_bound(
     account: Make, precision: str, *, ends: bool, names_total: bool
 ) -> None:
-    """A cut that does not narrow is given up at once, whatever unit the API compares to, and nothing is lost."""
+    """A cut that does not narrow is abandoned at once, whatever unit the API compares to, and nothing is lost."""
     rules = {"precision": precision, "exclusive_ends": ends, "refusal_names_total": names_total}
     size = 40 if precision == "day" else SIZE  # three days must fit: two neighbours share one
     Read(crowded(account, most_a_page=size, **rules)).assert_whole(size)
@@ -103,7 +103,7 @@ def test_other_dates_are_narrowed_likewise(account: Make, pass_: Pass) -> None:
 
 @pytest.mark.long
 def test_a_bulk_edit_at_one_instant_is_read(account: Make) -> None:
-    """Two hundred actions that were changed in one second cannot be parted by that date, and are read all the same."""
+    """Two hundred actions that changed in one second cannot be split by that date, but are all read."""
     one = crowded(account, precision="day")
     for id_ in sorted(one.truth())[:200]:
         one.world.modify(id_, Amount="1.00")
@@ -111,7 +111,7 @@ def test_a_bulk_edit_at_one_instant_is_read(account: Make) -> None:
 
 
 def test_pages_that_may_grow_are_enlarged(account: Make) -> None:
-    """An instant that cannot be parted costs two requests beyond its pages where larger pages are accepted."""
+    """An instant that cannot be split costs two requests beyond its pages if larger pages are accepted."""
     one = account(days=13, per_day=1_600, rules=Rules(shared_locking_day=28), campaigns=ONE)
     read = Read(one)
     assert not read.errors
@@ -132,7 +132,7 @@ def test_a_month_that_locks_at_one_instant_costs_a_bounded_number_of_requests(ac
     ["Campaign 1000 is suspended", "StartDate must be not before 2023-11-26", "Reference 17640877920004711", ""],
 )
 def test_a_refusal_for_another_reason_reaches_the_user_after_three_requests(account: Make, words: str) -> None:
-    """No number in the API's words is taken for a number of rows; they end the window at once."""
+    """No number in the API's words counts as a number of rows; they end the window at once."""
     one = crowded(account)
     one.sandbox.on_request = lambda _: Reply(400, b'{"Status":"ERROR","Message":"%s"}' % words.encode())
     read = Read(one)
@@ -144,7 +144,7 @@ def test_a_refusal_for_another_reason_reaches_the_user_after_three_requests(acco
 
 @pytest.mark.parametrize("axis", ["locking", "updated"])
 def test_what_is_too_slow_is_narrowed(account: Make, axis: str) -> None:
-    """A window that is not answered in time is read in parts, an instant that is not by EventDate."""
+    """A window that is not answered in time is read in parts; an instant is read by EventDate."""
     one = crowded(account, slow=(axis, 200), most_a_page=20)
     read = Read(one, Pass.LOCKING if axis == "locking" else Pass.UPDATED)
     assert not read.errors
@@ -152,7 +152,7 @@ def test_what_is_too_slow_is_narrowed(account: Make, axis: str) -> None:
 
 
 def test_an_api_that_is_down_is_not_asked_for_narrower_windows(account: Make) -> None:
-    """Where a small question is not answered either, the window ends with the API's error."""
+    """If a small query is not answered either, the window ends with the API's error."""
     one = crowded(account)
     one.sandbox.on_request = lambda _: Reply(504)
     read = Read(one)
@@ -161,7 +161,7 @@ def test_an_api_that_is_down_is_not_asked_for_narrower_windows(account: Make) ->
 
 
 def test_narrowing_that_leads_nowhere_ends_with_the_words_of_the_api(account: Make) -> None:
-    """When all but a tiny question is refused, the run stops after some thirty requests and says what the API said."""
+    """When all but a tiny query is refused, the run stops after some thirty requests and reports what the API said."""
     one = crowded(account)
 
     def refuse(request: Request) -> Reply | None:
@@ -186,7 +186,7 @@ def few(account: Make) -> Account:
 
 @pytest.mark.parametrize("pass_", [Pass.UPDATED, Pass.LOCKING])
 def test_the_total_of_the_last_page_is_compared_with_that_of_the_first(account: Make, pass_: Pass) -> None:
-    """An action that enters the window between two pages is on neither: it would be missing though the count is met."""
+    """An action that enters the window between two pages is on neither: it would be missing with a matching count."""
     one = few(account)
 
     def enter(request: Request) -> None:
@@ -201,7 +201,7 @@ def test_the_total_of_the_last_page_is_compared_with_that_of_the_first(account: 
 
 
 def test_parts_below_the_total_raise(account: Make) -> None:
-    """A server that says 20,001 and sends 12, however it is asked, is not believed to have sent all of them."""
+    """A server that says 20,001 and sends 12 for every query is not believed to have sent all of them."""
     one = few(account)
     span = 40 * DAY
 
@@ -219,7 +219,7 @@ def test_parts_below_the_total_raise(account: Make) -> None:
 
 
 def test_a_total_that_is_too_high_names_the_window(account: Make) -> None:
-    """A page that holds one row less than the API says is not vouched for; other pages of the window are."""
+    """A page that holds one row less than the API says is not complete; the window's other pages are."""
     one = crowded(account)
     one.world.rules = Rules(shared_locking_day=28, total_too_high=(min(one.truth()),))
     (error,) = Read(one).errors
@@ -228,7 +228,7 @@ def test_a_total_that_is_too_high_names_the_window(account: Make) -> None:
 
 
 def test_an_action_listed_twice_is_read_once(account: Make) -> None:
-    """Where a page names an action twice and the total counts it once, nothing is missing."""
+    """If a page lists an action twice and the total counts it once, nothing is missing."""
     one = crowded(account)
     one.world.rules = Rules(shared_locking_day=28, listed_twice=(min(one.truth()),))
     read = Read(one)

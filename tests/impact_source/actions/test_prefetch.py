@@ -14,11 +14,11 @@ from impact_source.waiting import Pool
 
 WAITING, UNKNOWN = 5, 2
 Page = tuple[int, int, int]
-"""Of which list, which page, of how many."""
+"""List, page, and number of pages."""
 
 
 class Source:
-    """Lists of so many pages each; tells which were fetched, and fails on the lists in `broken`."""
+    """Lists with this many pages each; records which were fetched, and fails on the lists in `broken`."""
 
     def __init__(self, lengths: list[int], broken: frozenset[int] = frozenset()) -> None:
         self.lengths, self.broken = lengths, broken
@@ -70,7 +70,7 @@ def test_pages_come_in_order_and_few_wait(lengths: list[int]) -> None:
 
 
 def test_later_pages_are_fetched_without_being_asked_for() -> None:
-    """While nobody takes a page, the room there is fills with the next ones, later pages of a list included."""
+    """While nobody takes a page, the next ones fill the room, including later pages of a list."""
     source = Source([3, 3, 3])
     with source.lists() as lists:
         listed = next(lists)
@@ -101,7 +101,7 @@ def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_fetched(skipped:
 
 
 def test_a_list_that_is_dropped_makes_room_for_the_next() -> None:
-    """Pages that nobody takes any more do not keep others from being fetched, and no more of them are."""
+    """Pages that are no longer taken do not keep others from being fetched, and no more of them are fetched."""
     source = Source([100, *[1] * 30])
     with source.lists() as lists:
         dropped = next(lists)
@@ -117,7 +117,7 @@ def test_a_list_that_is_dropped_makes_room_for_the_next() -> None:
 
 
 def test_few_lists_are_begun_whose_length_is_not_known() -> None:
-    """While first pages are on their way no more than two are sent for, so that later pages find room."""
+    """No more than two first pages are in flight, so that later pages find room."""
     under_way, most, gate = 0, 0, threading.Condition()
     released = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Where a run's cursors stand and what it reads first, package by package, into a warehouse that is not loaded."""
+"""Where a run's cursors stand and what it reads first, package by package, with a warehouse that is not loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 
 
 class Run:
-    """A run to its end, its rows as they would land and the state as it would be kept; nothing is loaded."""
+    """A complete run, its rows as they would land and the state as it would be kept; nothing is loaded."""
 
     def __init__(self, one: Account, state: State, held: Landing | None = None, **settings: Any) -> None:  # noqa: ANN401 - any setting
         self.state, self.packages = state, list[list[Landing]]()
@@ -51,7 +51,7 @@ class Run:
 
 
 def test_where_rows_moved_and_the_hour_is_spent_the_cursor_stays(account: Make) -> None:
-    """A window whose pages contradict each other was not read: what it hid is asked for by the next run."""
+    """A window whose pages contradict each other does not count as read: the next run requests what it hid."""
     one = account(days=1, per_day=0, rules=Rules(most_a_page=10), campaigns=ONE)
     for _ in range(12):
         one.world.create()
@@ -85,13 +85,13 @@ def test_an_action_at_a_windows_boundary_is_one_action(account: Make) -> None:
 
 
 def test_a_campaign_that_is_kept_up_to_date_comes_before_a_backfill(account: Make) -> None:
-    """With requests for one campaign alone, figures that people look at do not wait for three years of another."""
+    """With requests for only one campaign, figures that people look at do not wait for three years of another."""
     one = account(days=1, per_day=0, campaigns=(CAMPAIGNS[0], Campaign("2000", "Acme Outlet")))
     one.start = None
     then = (one.world.now - DAY).isoformat()
     state: State = {"campaigns": {"2000": dict.fromkeys(Mark, then) | {Mark.BEGUN: "2020-01-01T00:00:00Z"}}}
     held = Landing(actions=batch({"CampaignId": "2000"}).records.table)
-    one.sandbox.budget.limit = 20  # enough for some windows of the other one as well, whatever is under way at the end
+    one.sandbox.budget.limit = 20  # enough for some windows of the other one as well, whatever is in flight at the end
     run = Run(one, state, held, max_wait=timedelta(0))
     assert isinstance(run.stopped, BudgetSpent)
     assert run.read[:2] == [("2000", "updated"), ("2000", "locking")]
@@ -103,7 +103,7 @@ def test_a_campaign_that_is_kept_up_to_date_comes_before_a_backfill(account: Mak
 
 
 def test_a_window_after_one_that_could_not_be_read_moves_no_cursor(account: Make) -> None:
-    """What is read beyond a gap lands, and the gap is asked for again: a cursor behind it would hide it for good."""
+    """What is read beyond a gap lands, and the gap is requested again: a cursor behind it would hide it for good."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.world.create()
     start = one.world.now - 100 * DAY

@@ -1,4 +1,4 @@
-"""When a run stops asking for what cannot be read, and what it says of it, without a server."""
+"""When a run stops requesting what cannot be read, and what it says of it, without a server."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def reading(campaign: str = "1", pass_: Pass = Pass.UPDATED, day: int = 0) -> Re
 
 
 def failure(campaign: str = "1", error: ReadingError = REFUSED, *, day: int = 0, action: str | None = None) -> Failure:
-    """One that could not be read."""
+    """A failed reading."""
     return Failure(reading(campaign, day=day), error, action)
 
 
 def test_after_three_windows_that_fail_the_rest_of_their_pass_is_not_asked_for() -> None:
-    """Other campaigns and passes, and actions that are read one by one, are asked for all the same."""
+    """Other campaigns and passes, and actions that are read one by one, are still requested."""
     unread = Unread()
     for day in range(3):
         assert not unread.gave_up(reading())
@@ -38,7 +38,7 @@ def test_after_three_windows_that_fail_the_rest_of_their_pass_is_not_asked_for()
 
 
 def test_after_six_actions_that_fail_no_more_are_read_one_by_one() -> None:
-    """A campaign's windows are asked for all the same."""
+    """A campaign's windows are still requested."""
     unread = Unread()
     for number in range(6):
         assert not unread.gave_up(reading(), one_by_one=True)
@@ -50,9 +50,9 @@ def test_after_six_actions_that_fail_no_more_are_read_one_by_one() -> None:
 @pytest.mark.parametrize(("read", "gave_up"), [({}, False), ({"one_by_one": True}, True)])
 def test_what_was_read_in_between_begins_the_count_anew(
     read: dict[str, bool],
-    gave_up: bool,  # noqa: FBT001 - what is expected
+    gave_up: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """Three in a row are three with no window between them that was read; an action is no window."""
+    """Three in a row means no window between them was read; an action does not count as a window."""
     unread = Unread()
     for _ in range(2):
         unread.fail(failure())
@@ -63,7 +63,7 @@ def test_what_was_read_in_between_begins_the_count_anew(
 
 
 def test_a_run_that_leaves_nothing_out_says_so() -> None:
-    """What is counted by campaign begins with none: the summary says of no campaign that actions were left out."""
+    """Counts by campaign start without entries: the summary says of no campaign that actions were left out."""
     unread = Unread()
     unread.succeed(reading())
     unread.fail(failure())
@@ -73,7 +73,7 @@ def test_a_run_that_leaves_nothing_out_says_so() -> None:
 
 @pytest.mark.parametrize("error", [Unavailable("502"), InvalidAnswer("no JSON"), ScopeError("403")])
 def test_nine_readings_without_a_valid_answer_end_the_run(error: ReadingError) -> None:
-    """Whatever they are of, and with nothing answered in between, the API is down: the ninth error is raised."""
+    """Whatever they concern, if nothing is answered in between, the API is down: the ninth error is raised."""
     unread = Unread()
     for number in range(8):
         unread.fail(failure(str(number), error))
@@ -85,7 +85,7 @@ def test_nine_readings_without_a_valid_answer_end_the_run(error: ReadingError) -
 
 @pytest.mark.parametrize("answered", ["a refusal", "a window"])
 def test_an_answer_shows_that_the_api_is_up(answered: str) -> None:
-    """One that was read, or was refused in words, begins the count anew."""
+    """One that was read, or was refused in words, restarts the count."""
     unread, error = Unread(), Unavailable("502")
     for number in range(8):
         unread.fail(failure(str(number), error))
@@ -100,7 +100,7 @@ def test_an_answer_shows_that_the_api_is_up(answered: str) -> None:
 
 
 def test_refusals_of_a_campaign_that_is_gone_are_no_failures() -> None:
-    """Its windows are kept as not read, and no more of it is asked for; what has no answer fails as ever."""
+    """Its windows are recorded as not read, and no more of it is requested; missing answers fail as always."""
     unread = Unread()
     unread.lost = ("1",)
     first, then = failure(error=NotFound("404")), failure(day=1)
@@ -120,7 +120,7 @@ def test_refusals_of_a_campaign_that_is_gone_are_no_failures() -> None:
 
 
 def test_windows_that_were_not_read_are_those_that_failed_and_those_left_out() -> None:
-    """Of one campaign's pass; an action that was read by itself is no window."""
+    """Only those of one campaign's pass; an action that was read by itself is not a window."""
     unread = Unread()
     unread.fail(failure(day=1))
     unread.fail(failure(day=2, action="7"))
@@ -135,7 +135,7 @@ def test_windows_that_were_not_read_are_those_that_failed_and_those_left_out() -
 
 
 def test_where_nothing_was_read_and_no_answer_says_why_the_first_error_is_the_runs() -> None:
-    """A single refusal in words, or anything that was read, makes it a run with gaps and not a failed one."""
+    """A single refusal in words, or anything that was read, makes it a run with gaps, not a failed one."""
     unread = Unread()
     assert unread.unanswered is None
     first = Unavailable("502")
@@ -151,7 +151,7 @@ def test_where_nothing_was_read_and_no_answer_says_why_the_first_error_is_the_ru
 
 
 def test_what_could_not_be_read_is_named_once() -> None:
-    """Campaign and window stand before the reason, unless it names the campaign itself."""
+    """Campaign and window come before the reason, unless it names the campaign itself."""
     window = str(reading())
     assert str(failure()) == f"{window}: no such parameter"
     assert str(failure(action="7")) == "campaign 1, action 7: no such parameter"

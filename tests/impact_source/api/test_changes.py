@@ -43,7 +43,7 @@ Make = Callable[..., Account]
 
 
 def test_an_update_is_the_form_of_the_reference() -> None:
-    """Values of the action stand alone, those of items are numbered, an identifier by order names both its parts."""
+    """Values of the action have no number, those of items do; an identifier by order has both its parts."""
     update = Update(Target(action_tracker_id="2240", order_id="9/1"), "OTHER", Decimal("15.00"), "NEW")
     assert update.form() == {
         "ActionTrackerId": "2240",
@@ -78,7 +78,7 @@ def test_an_update_is_the_form_of_the_reference() -> None:
     ],
 )
 def test_a_change_that_could_mean_two_things_is_none(made: Callable[[], object]) -> None:
-    """What names no action, sets and moves at once, or has an amount of two owners, cannot be made."""
+    """A change that names no action, sets and adds at once, or has an ambiguous amount cannot be created."""
     with pytest.raises(ValueError, match=r"change|amount"):
         made()
 
@@ -111,7 +111,7 @@ def test_numbers_are_written_plainly(number: Decimal) -> None:
     ],
 )
 def test_what_an_answer_says_of_a_change(status: int, body: bytes, error: type[ImpactError]) -> None:
-    """A refusal is known to have had no effect; whatever could have had one is unknown."""
+    """A refusal is known to have had no effect; anything that could have had one is unknown."""
     with pytest.raises(error) as raised:
         read_queued(status, {}, body)
     assert type(raised.value) is error
@@ -119,7 +119,7 @@ def test_what_an_answer_says_of_a_change(status: int, body: bytes, error: type[I
 
 @pytest.mark.parametrize("end", ["", "/", ".json", ".json/", "?x=1", ".json?x=/y", "/?x#y"])
 def test_a_queued_change_names_its_submission(end: str) -> None:
-    """The last part of the link's path is the batch id, however the link ends and however successful the status."""
+    """The last part of the link's path is the batch id, however the link ends and whichever success status it has."""
     for link in ("/Advertisers/IR/APISubmissions/A-46", "https://api.impact.com/Advertisers/IR/APISubmissions/A%2D46"):
         body = json.dumps({"Status": "QUEUED", "QueuedUri": link + end}).encode()
         assert [read_queued(status, {}, body).batch_id for status in (200, 201, 202)] == ["A-46"] * 3
@@ -140,7 +140,7 @@ def test_a_queued_change_names_its_submission(end: str) -> None:
     ],
 )
 def test_a_submission_tells_where_it_stands(fields: dict[str, Any], complete: bool, errors: tuple[str, ...]) -> None:  # noqa: FBT001
-    """Its codes are told apart; an error without a code is one all the same."""
+    """Its codes are separated; an error without a code is still one."""
     told = read_submission("A-1", 200, {}, json.dumps({"BatchId": "A-1"} | fields).encode())
     assert (told.complete, told.errors) == (complete, errors)
 
@@ -175,7 +175,7 @@ def test_a_change_is_never_sent_twice(account: Make) -> None:
 
 
 def test_what_stops_a_change_before_it_leaves_is_told_apart(account: Make) -> None:
-    """Without a connection nothing left; whoever is asked last may stop it too."""
+    """Without a connection nothing left; `before` may also stop it."""
     one = account(days=1, per_day=0)
     asked = []
 
@@ -199,7 +199,7 @@ def test_what_stops_a_change_before_it_leaves_is_told_apart(account: Make) -> No
 def test_only_a_connection_that_was_never_made_means_that_nothing_left(
     account: Make, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
-    """Of all that can go wrong, three errors say that no byte was sent; after any other a change may count."""
+    """Three errors say that no byte was sent; after any other a change counts as possibly sent."""
     one, went_wrong = account(days=1, per_day=0), "it went wrong"
 
     def fail(*_: object) -> httpx.Response:
@@ -212,7 +212,7 @@ def test_only_a_connection_that_was_never_made_means_that_nothing_left(
 
 
 def test_a_connection_that_cannot_be_encrypted_carries_no_change(account: Make) -> None:
-    """Where the other side speaks no TLS the change did not leave."""
+    """If the other side speaks no TLS, the change did not leave."""
     one = account(days=1, per_day=0)
     url = one.sandbox.url.replace("http:", "https:")
     with Client(one.settings(base_url=url)) as client, Writer(client) as writer, pytest.raises(NotSent):
@@ -221,7 +221,7 @@ def test_a_connection_that_cannot_be_encrypted_carries_no_change(account: Make) 
 
 
 def test_two_changes_never_share_a_connection(account: Make) -> None:
-    """A connection that was kept may be dead, and a change could be lost with it: each has one of its own."""
+    """A kept connection may be dead, and a change could be lost with it: each change has its own."""
     one = account(days=1, per_day=0)
     peers = []
     one.sandbox.on_request = lambda request: peers.append(request.peer)
@@ -233,7 +233,7 @@ def test_two_changes_never_share_a_connection(account: Make) -> None:
 
 @pytest.mark.parametrize("key", ["APISubmission", "APISubmissions"])
 def test_the_list_of_submissions_is_read_by_either_key(account: Make, key: Any) -> None:  # noqa: ANN401 - a rule
-    """The published key and the one that is like the path's name the same list."""
+    """The published key and the one named like the path both give the same list."""
     one = account(days=1, per_day=0, rules=Rules(submissions_key=key))
     with Client(one.settings()) as client, Writer(client) as writer:
         writer.send(REVERSAL)

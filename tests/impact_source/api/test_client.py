@@ -59,7 +59,7 @@ def client(one: Account) -> Iterator[Client]:
 
 
 def answers(one: Account, *replies: Reply | None) -> None:
-    """Have the sandbox give these answers first, `None` being its own, and its own from then on."""
+    """Have the sandbox give these answers first (`None` is its own), and its own from then on."""
     waiting = list(replies)
     one.sandbox.on_request = lambda _: waiting.pop(0) if waiting else None
 
@@ -115,7 +115,7 @@ def test_what_may_pass_is_asked_for_again(one: Account, client: Client, reply: R
 
 
 def test_what_stays_broken_is_an_error_after_a_few_tries(one: Account, client: Client) -> None:
-    """Retries are bounded; the error then says what came back."""
+    """Retries are limited; the error then says what came back."""
     one.sandbox.on_request = lambda _: Reply(503)
     with pytest.raises(Unavailable, match="503"):
         ids(client)
@@ -138,7 +138,7 @@ def test_what_stays_broken_is_an_error_after_a_few_tries(one: Account, client: C
 def test_what_a_retry_cannot_mend_is_asked_once(
     one: Account, client: Client, reply: Reply, error: type[Exception]
 ) -> None:
-    """Refusals are final: asking again would only spend requests."""
+    """Refusals are final: a retry would only spend requests."""
     one.sandbox.on_request = lambda _: reply
     with pytest.raises(error):
         ids(client)
@@ -154,7 +154,7 @@ def test_a_spent_hour_stops_where_waiting_is_not_allowed(one: Account, client: C
 
 
 def test_a_short_wait_for_the_hour_to_turn_is_waited(one: Account) -> None:
-    """A 429 that asks for no wait at all is followed by the request once more, and it succeeds."""
+    """A 429 that demands no wait at all is followed by the request once more, and it succeeds."""
     answers(one, Reply(429, headers={"Retry-After": "0"}))
     with Client(one.settings(max_wait=timedelta(seconds=5))) as client:
         assert ids(client) == ["1000", "2000"]
@@ -216,7 +216,7 @@ def test_a_redirect_elsewhere_is_not_followed(one: Account, client: Client, link
 
 
 def test_a_next_page_that_points_to_itself_ends_in_an_error(one: Account, client: Client) -> None:
-    """A list that never ends is noticed at its first repetition."""
+    """A list that never ends is detected at its first repetition."""
     one.sandbox.on_request = lambda _: listing("/Advertisers/x/Campaigns?Page=2")
     with pytest.raises(InvalidAnswer, match="read before"):
         ids(client)
@@ -224,7 +224,7 @@ def test_a_next_page_that_points_to_itself_ends_in_an_error(one: Account, client
 
 
 def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
-    """Pages of one window together hold exactly the actions of the window, each once."""
+    """Pages of one window together hold exactly the window's actions, each once."""
     one = account(days=10, per_day=3, rules=Rules(most_a_page=10))
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
@@ -235,7 +235,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
 
 
 def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
-    """A server that repeats page 1 for every number is found out."""
+    """A server that repeats page 1 for every number is detected."""
     one = account(days=10, per_day=3, rules=Rules(most_a_page=10))
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
@@ -246,7 +246,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
 
 
 def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the AuthToken nor the AccountSID appears in what a failing request says or logs, at any level."""
+    """Neither the AuthToken nor the AccountSID appears in what a failing request reports or logs, at any level."""
     caplog.set_level(logging.DEBUG, logger="impact_source")
     one.sandbox.on_request = lambda _: Reply(503, b"busy")
     with pytest.raises(Unavailable) as caught:
@@ -258,7 +258,7 @@ def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: py
 
 @pytest.mark.parametrize("variable", ["PYTHONHTTPSVERIFY=0", "CURL_CA_BUNDLE=", "REQUESTS_CA_BUNDLE=", "SSL_VERIFY=0"])
 def test_a_server_that_is_not_who_it_says_gets_no_credentials(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate that nobody vouches for ends the connection before anything is sent, whatever the environment."""
+    """An untrusted certificate ends the connection before anything is sent, whatever the environment."""
     name, _, value = variable.partition("=")
     monkeypatch.setenv(name, value)
     received: list[bytes] = []
@@ -301,7 +301,7 @@ def test_a_server_that_is_not_who_it_says_gets_no_credentials(variable: str, mon
     ],
 )
 def test_a_base_url_that_could_leak_credentials_is_refused(url: str) -> None:
-    """Only https, or plain http to this very machine, and no credentials in the URL."""
+    """Only https, or plain http to this machine itself, and no credentials in the URL."""
     with pytest.raises(ConfigurationError, match="base_url") as caught:
         Settings("sid", "token", base_url=url)
     assert "u:p" not in str(caught.value)
@@ -315,7 +315,7 @@ def test_the_servers_clock_is_used_where_ours_is_off(one: Account) -> None:
 
 
 def test_every_request_says_what_it_wants(one: Account, client: Client) -> None:
-    """The API answers JSON of the version we know because each request asks for it; the sandbox refuses others."""
+    """The API answers in the JSON version we know because each request names it; the sandbox refuses others."""
     assert ids(client) == ["1000", "2000"]
     assert [request.status for request in one.sandbox.requests] == [200]
     assert isinstance(one.sandbox.requests[0], Request)
@@ -353,7 +353,7 @@ def test_what_a_server_echoes_of_our_credentials_is_hidden(
 
 
 def test_a_mask_hides_what_was_cut() -> None:
-    """A secret that a text breaks off amid is hidden as far as it goes, and other words are left alone."""
+    """A secret that is cut off in a text is hidden as far as it goes, and other words are left alone."""
     mask = Mask("IRabcdefghijklmnop", "token/with+signs", "IRab…")
     assert mask("it says b'token/with+si'") == "it says b'***'"
     assert mask("token%2Fwith%2Bsigns IRabcdefghijklmnop") == "*** IRab…"

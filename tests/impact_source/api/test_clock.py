@@ -1,4 +1,4 @@
-"""What time it is, where answers, our own clock and both may be wrong."""
+"""What time it is if answers, our own clock, or both may be wrong."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def hours(*skews: float) -> list[timedelta]:
     ],
 )
 def test_a_clock_is_believed_as_far_as_answers_and_our_own_agree(skews: list[float], told: tuple[float, bool]) -> None:
-    """Most witnesses win; our own clock is overruled by three answers, and in doubt the earlier side counts."""
+    """The majority wins; three answers overrule our own clock, and in doubt the earlier side counts."""
     skew, certain = estimate_skew(hours(*skews))
     assert (skew / HOUR, certain) == told
 
@@ -64,7 +64,7 @@ def test_one_wrong_answer_of_any_five_is_not_believed(own: float, odd: float, at
 
 
 def test_a_later_answer_shows_how_far_the_clock_had_run_ahead() -> None:
-    """Set by a wrong answer, the clock goes on evenly, and `excess` tells what cursors must not vouch for."""
+    """Set by a wrong answer, the clock runs on evenly, and `excess` says what cursors must not vouch for."""
     told = Clock(lambda: NOW)
     for skew in hours(30, 30, 30):
         told.hear(NOW + skew)
@@ -91,7 +91,7 @@ def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
     account: Make, right: Callable[..., None], every: int, off: timedelta
 ) -> None:
-    """The first Date of a run is 30 hours off, as are others: the next run reads on from where this one was."""
+    """The first Date of a run is 30 hours off, like others: the next run continues where this one ended."""
     one = account(days=5, per_day=4)
     right(one)
     one.world.rules = replace(one.world.rules, wrong_date_every=every, wrong_date_seconds=int(off.total_seconds()))
@@ -110,7 +110,7 @@ def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
 def test_an_own_clock_that_is_wrong_is_overruled_by_answers_that_agree(
     account: Make, right: Callable[..., None]
 ) -> None:
-    """A machine whose clock is hours behind reads up to the server's now, at the price of two requests a run."""
+    """A machine whose clock is hours behind reads up to the server's now, at the cost of two requests a run."""
     one = account(days=5, per_day=4)
     one.start = None
     right(one, -5 * HOUR)
@@ -127,7 +127,7 @@ def test_an_own_clock_that_is_wrong_is_overruled_by_answers_that_agree(
 def test_a_wrong_date_that_comes_late_is_bounded_by_the_answers_before_it(
     account: Make, right: Callable[..., None]
 ) -> None:
-    """Where the majority shows only after the clock was set, cursors and `until` stay where the majority is."""
+    """If the majority shows only after the clock was set, cursors and `until` stay where the majority is."""
     one = account(days=5, per_day=4)
     right(one, -30 * HOUR)  # ours is wrong as well, so that the first three answers are believed
     one.world.rules = replace(one.world.rules, wrong_date_every=1, wrong_date_seconds=108_000)
@@ -152,7 +152,7 @@ def test_check_names_an_odd_clock(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`impact check` tells of answers whose Date contradicts the others."""
+    """`impact check` reports answers whose Date contradicts the others."""
     one = account(days=5, per_day=4)
     right(one)
     one.world.rules = replace(one.world.rules, wrong_date_every=1_000)

@@ -14,7 +14,7 @@ NONE, SECOND, HOUR = timedelta(0), timedelta(seconds=1), timedelta(hours=1)
 
 
 def told(*skews: timedelta) -> Clock:
-    """A clock that has heard answers which are so far ahead of our own."""
+    """A clock that has heard answers this far ahead of our own."""
     one = Clock(lambda: NOW)
     for skew in skews:
         one.hear(NOW + skew)
@@ -42,7 +42,7 @@ def told(*skews: timedelta) -> Clock:
     ],
 )
 def test_witnesses_that_lie_close_together_agree(skews: list[timedelta], expected: tuple[timedelta, bool]) -> None:
-    """Half a minute apart is the same time; a side that one more outnumbers is still believed if it is earlier."""
+    """Half a minute apart is the same time; a side outnumbered by one is still believed if it is earlier."""
     assert estimate_skew(skews) == expected
 
 
@@ -54,7 +54,7 @@ def test_this_machines_clock_is_asked_where_no_other_is_given(monkeypatch: pytes
 
 
 def test_only_the_latest_answers_count() -> None:
-    """A server that was put right is believed again after a hundred answers."""
+    """A server whose clock was fixed is believed again after a hundred answers."""
     one = told(*[HOUR] * 99)
     assert one.skew == HOUR
     for _ in range(99):
@@ -65,7 +65,7 @@ def test_only_the_latest_answers_count() -> None:
 
 
 def test_once_settled_the_clock_does_not_jump() -> None:
-    """Later answers change nothing that was vouched for with the clock as it was."""
+    """Later answers do not change what was vouched for with the clock as it was."""
     one = told(HOUR, HOUR, HOUR)
     assert not one.settled
     assert one.now() == NOW + HOUR
@@ -97,9 +97,9 @@ def test_once_settled_the_clock_does_not_jump() -> None:
 def test_more_answers_are_waited_for_where_a_wrong_clock_would_do_harm(
     skews: list[timedelta],
     reached: datetime | None,
-    doubt: bool,  # noqa: FBT001 - what is expected
+    doubt: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """A clock that may run ahead loses rows; one that may be behind costs a second read at the worst."""
+    """A clock that may run ahead loses rows; one that may be behind costs a second read at worst."""
     one = told(*skews)
     assert one.in_doubt(reached) is doubt
     one.settle()
@@ -118,7 +118,7 @@ def test_more_answers_are_waited_for_where_a_wrong_clock_would_do_harm(
     ],
 )
 def test_what_is_read_later_does_not_look_older(ahead: timedelta | None, expected: timedelta) -> None:
-    """A `Date` tells whole seconds: a run goes on from where the last one was, unless that clock was wrong."""
+    """A `Date` has whole seconds: a run continues where the last one was, unless that clock was wrong."""
     one = told()
     one.not_before(None if ahead is None else NOW + ahead)
     assert one.now() == NOW + expected
@@ -132,7 +132,7 @@ def test_what_is_read_later_does_not_look_older(ahead: timedelta | None, expecte
     ],
 )
 def test_the_difference_is_told_the_right_way_round(skew: timedelta, words: str) -> None:
-    """Whoever has to set a clock reads which one, and by how much."""
+    """The message says which clock to set, and by how much it is off."""
     assert told(skew, skew, skew).describe() == words
 
 
@@ -145,7 +145,7 @@ def test_the_difference_is_told_the_right_way_round(skew: timedelta, words: str)
     ],
 )
 def test_answers_that_are_not_believed_are_told(skew: timedelta, words: str) -> None:
-    """A node with a wrong clock is named by how far it is off."""
+    """A node with a wrong clock is reported by how far it is off."""
     assert told(skew, NONE, NONE, NONE).describe_odd() == words
 
 

@@ -1,4 +1,4 @@
-"""What we use of libraries that they do not promise: each test says what breaks where it is gone."""
+"""Internals of libraries that we rely on: each test says what breaks if one is gone."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ class Counting(Connections):
 
 @pytest.mark.parametrize("proxied", [False, True])
 def test_httpx_connects_through_our_own_backend(monkeypatch: pytest.MonkeyPatch, proxied: bool) -> None:  # noqa: FBT001
-    """No backend can be handed to httpx, so `build_http_client` sets `_pool._network_backend` of its transport.
+    """No backend can be passed to httpx, so `build_http_client` sets `_pool._network_backend` of its transport.
 
     If this fails, httpx or httpcore has renamed one of the two. Then no request has a deadline (a peer that drips is
-    listened to for ever), and Ctrl-C waits for answers. Then write a transport on httpcore's own connection pool.
+    listened to for ever), and Ctrl-C waits for answers. In that case write a transport on httpcore's own connection
+    pool.
     """
-    url = "http://127.0.0.1:9"  # where nobody answers
+    url = "http://127.0.0.1:9"  # where nothing listens
     if proxied:
         monkeypatch.setenv("HTTPS_PROXY", url)
         url = "https://api.invalid"

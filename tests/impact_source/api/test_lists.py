@@ -1,4 +1,4 @@
-"""A list is read by its links to its end, and has one."""
+"""A list is read by following its links to its end, and has one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def body(rows: int, link: str = "", total: int | None = None) -> bytes:
 
 
 def read(pages: Pages, answer: bytes) -> None:
-    """Read a page and go on behind it."""
+    """Read a page and continue after it."""
     pages.follow(pages.read(200, {}, answer))
 
 

@@ -1,4 +1,4 @@
-"""An answer is read for what it is: a page, or an error that says what to do next. No network."""
+"""An answer is recognised as a page, or as an error that says what to do next. No network."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_list_of_one_may_be_the_object_alone() -> None:
 
 
 def test_items_are_found_under_either_name() -> None:
-    """A list is taken from the first of the names it is known by."""
+    """A list is taken from the first known key that is present."""
     assert json.loads(bytes(page({"Items": [1]}, "ActionItems", "Items").records)) == [1]
 
 
@@ -94,7 +94,7 @@ def test_each_status_becomes_the_error_that_says_what_to_do(
 
 
 def test_a_refusal_that_names_the_total_hands_it_on() -> None:
-    """The number of matches in a refusal is known to whoever cuts the window."""
+    """The number of matches in a refusal reaches whoever cuts the window."""
     with pytest.raises(errors.WindowTooFull) as caught:
         protocol.raise_for_status(400, {}, b'{"Message": "350,123 records exceed the limit of 200,000"}')
     assert caught.value.total == 350_123
@@ -123,13 +123,13 @@ def test_a_refusal_that_names_the_total_hands_it_on() -> None:
     ],
 )
 def test_the_budget_is_read_from_every_known_header(headers: dict[str, str], limits: Limits) -> None:
-    """Waits and instants, in seconds or less, are told apart by size; what cannot be meant is not believed."""
+    """Waits and instants, in seconds or smaller units, are told apart by size; implausible ones are not believed."""
     assert read_limits(headers, datetime(2026, 1, 1, tzinfo=UTC)) == limits
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Fri, 31 Dec 9999 23:59:59 -1400", "Thu, 01 Jan 99999 00:00:00 GMT"])
 def test_a_date_that_is_none_is_not_heard(date: str) -> None:
-    """A Date header that names no instant says nothing about the server's clock, and is no error."""
+    """A Date header that is not an instant says nothing about the server's clock, and is not an error."""
     assert read_date({"Date": date}) is None
 
 

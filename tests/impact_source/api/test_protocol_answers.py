@@ -1,4 +1,4 @@
-"""What each answer of the API means, to the letter. No network."""
+"""What each answer of the API means, exactly. No network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def refused(body: Any, status: int = 400) -> errors.ImpactError:  # noqa: ANN401
     [(0, 60, "00:01:00"), (0, 59.5, "00:01:00"), (0, 0, "00:00:01"), (0.2, 0.9, "00:00:01"), (0.5, 1, "00:00:01")],
 )
 def test_a_window_is_asked_for_in_whole_seconds(start: float, end: float, last: str) -> None:
-    """The API may compare to the second and leave the end out: what lies in a part of a second is asked for."""
+    """The API may compare to the second and exclude the end: what lies within a part of a second is requested."""
     window = Window(NOW + timedelta(seconds=start), NOW + timedelta(seconds=end))
     params = protocol.build_actions_query("7", {Axis.UPDATED: window}, 10, "PENDING")
     assert params["EndDate"] == f"2026-01-01T{last}Z"
@@ -46,7 +46,7 @@ def test_a_window_is_asked_for_in_whole_seconds(start: float, end: float, last: 
 
 
 def test_what_the_envelope_does_not_tell_is_not_made_up() -> None:
-    """A list without a place in a list of pages is the first and only page."""
+    """A list without paging fields is the first and only page."""
     assert page({"Actions": []}) == Page(memoryview(b"[]"), None, 1, 1, None, None)
     assert page({"@total": None, "@pagesize": "500", "Actions": []}).total is None
     assert page({"@pagesize": "500", "Actions": []}).size == 500
@@ -73,7 +73,7 @@ def test_the_wait_that_a_page_or_an_object_is_refused_with_is_told() -> None:
 
 
 def test_what_is_nested_too_deeply_lands_as_text() -> None:
-    """A field of tens of thousands of brackets stops no page, and its neighbours stay what they are."""
+    """A field of tens of thousands of brackets does not break a page, and its neighbours stay as they are."""
     record = f'{{"Id": "1", "Odd": {DEEP}, "List": [1]}}'
     expected = {"Id": "1", "Odd": DEEP, "List": "[1]"}
     assert json.loads(bytes(page(f'{{"Actions": [{record}]}}'.encode()).records)) == [expected]
@@ -82,12 +82,12 @@ def test_what_is_nested_too_deeply_lands_as_text() -> None:
 
 
 def test_a_byte_that_is_no_text_costs_a_character() -> None:
-    """One bad byte does not cost the page that it is on."""
+    """One bad byte does not cost its page."""
     assert bytes(page(b'{"Actions": [{"Id": "\xff\xc3\xa4"}]}').records) == '[{"Id": "\ufffdä"}]'.encode()
 
 
 def test_an_object_is_the_one_that_was_asked_for() -> None:
-    """A server that mixes up answers would have another action's amounts land under this id."""
+    """If a server mixes up answers, another action's amounts would land under this id."""
     body = b'{"Id": "a", "State": null, "Amount": "1.50"}'
     assert json.loads(answers.read_object(200, {}, body, Id="a")) == json.loads(body)
     assert json.loads(answers.read_object(200, {}, body, State="")) == json.loads(body)
@@ -97,7 +97,7 @@ def test_an_object_is_the_one_that_was_asked_for() -> None:
 
 
 def test_a_page_link_keeps_odd_parameters() -> None:
-    """A filter that is empty, or holds a question mark, is the same filter on every page."""
+    """A filter that is empty, or contains a question mark, is the same filter on every page."""
     first = Page(memoryview(b"[]"), 1, 1, 9, "/A?Note=a?b&Empty=&page=2")
     assert answers.build_page_link(first, 3) == "/A?Note=a%3Fb&Empty=&Page=3"
 
@@ -123,12 +123,12 @@ def test_a_page_link_keeps_odd_parameters() -> None:
     ],
 )
 def test_waits_and_limits_are_read_in_whichever_unit(headers: dict[str, str], limits: Limits) -> None:
-    """Seconds, milliseconds and instants are told apart at their edges; the answer's own Date says what time it is."""
+    """Seconds, milliseconds and instants are told apart at their limits; the answer's own Date says what time it is."""
     assert read_limits(headers | DATE) == limits
 
 
 def test_the_servers_clock_is_read_in_utc() -> None:
-    """The Date header tells the instant, under whichever case of its name."""
+    """The Date header gives the instant, whatever the case of its name."""
     for name in ("Date", "date", "DATE"):
         found = read_date({"Other": "x", name: "Thu, 01 Jan 2026 09:00:00 +0900"})
         assert found == NOW
@@ -158,14 +158,14 @@ def test_the_servers_clock_is_read_in_utc() -> None:
     ],
 )
 def test_each_status_is_the_very_error(status: int, error: type[Exception]) -> None:
-    """Whether to retry, to narrow or to stop hangs on the error alone."""
+    """The error alone decides whether to retry, to narrow or to stop."""
     found = refused({}, status)
     assert type(found) is error
     assert str(status) in str(found)
 
 
 def test_errors_repeat_what_the_api_said() -> None:
-    """A user reads the API's own words, where there are any."""
+    """A user reads the API's own words, if there are any."""
     assert str(refused({}, 404)) == "the API has no such object (404)"
     assert str(refused({"Message": "gone"}, 404)) == "the API has no such object (404): gone"
 
@@ -210,12 +210,12 @@ ALL = [{"Field": name} for axis in Axis for name in axis.value] + [{"Field": "Pa
 )
 def test_a_refusal_may_mean_too_many_rows(
     body: Any,  # noqa: ANN401 - any JSON
-    is_many: bool,  # noqa: FBT001 - what is expected
+    is_many: bool,  # noqa: FBT001 - the expected value
     fields: tuple[str, ...],
     said: str,
     total: int | None,
 ) -> None:
-    """It does where its words or the fields it names allow that: narrower windows are tried then, else it is final."""
+    """It may if its words or the fields it names allow that: then narrower windows are tried, otherwise it is final."""
     found = refused(body)
     assert isinstance(found, errors.RequestRefused)
     assert isinstance(found, errors.WindowTooFull) is is_many

@@ -25,7 +25,7 @@ class Time:
 
 
 def budget(per_hour: int, max_wait: float = 0.0, time: Time | None = None) -> Budget:
-    """A budget on a clock of its own."""
+    """A budget with its own clock."""
     time = time or Time()
     return Budget(per_hour, max_wait, clock=lambda: time.now, wait=time.wait)
 
@@ -51,7 +51,7 @@ def test_the_hour_slides() -> None:
 
 
 def test_a_short_wait_is_waited() -> None:
-    """Where the API says that requests are spent for 40 seconds more, the run waits them."""
+    """If the API says that requests are used up for 40 more seconds, the run waits that long."""
     time = Time()
     hour = budget(1000, max_wait=60, time=time)
     hour.hear(Limits(1000, 0, 40))
@@ -90,7 +90,7 @@ def test_requests_in_flight_are_not_given_twice() -> None:
 
 
 def test_a_request_without_an_answer_is_no_longer_in_flight() -> None:
-    """Requests that failed do not eat into the next hour for ever."""
+    """Failed requests do not reduce the next hour's limit for ever."""
     hour = budget(1000)
     for _ in range(3):
         hour.take()
@@ -101,7 +101,7 @@ def test_a_request_without_an_answer_is_no_longer_in_flight() -> None:
 
 
 def test_a_smaller_hour_that_the_api_tells_holds() -> None:
-    """An account that is allowed less than is configured is not asked for more, also where a later answer is silent."""
+    """An account that is allowed less than is configured gets no more requests, even if a later answer is silent."""
     hour = budget(1000)
     hour.hear(Limits(20, None, None))
     hour.hear(Limits(None, 15, 1800))
@@ -109,7 +109,7 @@ def test_a_smaller_hour_that_the_api_tells_holds() -> None:
 
 
 def test_what_the_api_counted_is_forgotten_at_its_reset_and_not_before() -> None:
-    """Requests that others spent come back with the hour; our own come back one by one."""
+    """Requests that others spent come back when the limit resets; our own come back one by one."""
     time = Time()
     hour = budget(1000, time=time)
     hour.take()
@@ -168,7 +168,7 @@ def test_waiting_ends_when_the_run_is_abandoned() -> None:
 
 
 def test_a_new_hour_is_recognised_where_no_reset_is_told() -> None:
-    """Without a reset header, a large rise of what remains means that the hour has turned."""
+    """Without a reset header, a large rise of what remains means that the hourly limit has reset."""
     hour = budget(10_000)
     hour.hear(Limits(1000, 3, None))
     hour.hear(Limits(1000, 990, None))
@@ -176,7 +176,7 @@ def test_a_new_hour_is_recognised_where_no_reset_is_told() -> None:
 
 
 def test_an_exact_wait_is_waited_and_a_longer_one_is_not() -> None:
-    """`max_wait` is the longest wait, and what is told says how long it would be."""
+    """`max_wait` is the longest wait, and the message says how long it would be."""
     time = Time()
     hour = budget(1000, max_wait=60, time=time)
     hour.pause(60)
@@ -188,7 +188,7 @@ def test_an_exact_wait_is_waited_and_a_longer_one_is_not() -> None:
 
 
 def test_waiting_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Sixteen threads that wait for the same hour are one line of the log; a later hour is another."""
+    """Sixteen threads that wait for the same reset are one line of the log; a later reset is another."""
     time = Time()
     hour = Budget(1000, 7200, clock=lambda: time.now, wait=lambda _: None)
     for seconds in (40, 41, 40, 1_000):
@@ -202,7 +202,7 @@ def test_waiting_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_rest_takes_its_time() -> None:
-    """A request is repeated after the wait that was asked for, and at once where there is none."""
+    """A request is repeated after the requested wait, and at once without one."""
     time = Time()
     hour = budget(1000, time=time)
     hour.rest(0.5)
@@ -213,7 +213,7 @@ def test_a_rest_takes_its_time() -> None:
 
 
 def test_as_many_requests_are_sent_as_were_allowed() -> None:
-    """A share of the hour is left to others, and no more than `most` are sent, whatever the hour has left."""
+    """A share of the hourly limit is left to others, and no more than `most` are sent, whatever is left."""
     hour = budget(100)
     hour.take()
     with hour.sparing(0.1, most=3):
@@ -221,13 +221,13 @@ def test_as_many_requests_are_sent_as_were_allowed() -> None:
         for _ in range(3):
             hour.take()
         assert hour.allowed == 0
-        with pytest.raises(BudgetSpent, match="as many requests were sent as were allowed"):
+        with pytest.raises(BudgetSpent, match="all allowed requests were sent"):
             hour.take()
     assert hour.allowed == hour.remaining == 96
 
 
 def test_spared_requests_are_waited_for_as_well() -> None:
-    """Where as many remain as are spared, the wait is until the API's reset, not longer."""
+    """If as many remain as are spared, the wait is until the API's reset, not longer."""
     time = Time(10)
     hour = budget(1000, max_wait=3_600, time=time)
     hour.hear(Limits(1000, 100, 40))
@@ -254,7 +254,7 @@ def test_our_own_requests_are_waited_for_where_the_api_has_some_left() -> None:
 
 @pytest.mark.parametrize(("per_hour", "left", "minutes"), [(1, 0, 60), (1, 500, 60), (2, 0, 10)])
 def test_the_wait_that_is_told_is_the_whole_one(per_hour: int, left: int, minutes: int) -> None:
-    """Of our own hour and the API's the one that turns last counts, if it has to turn."""
+    """Of our own hour and the API's, the one that resets last counts, if it has to reset."""
     hour = budget(per_hour)
     hour.take()
     hour.hear(Limits(1000, left, 600))
@@ -263,7 +263,7 @@ def test_the_wait_that_is_told_is_the_whole_one(per_hour: int, left: int, minute
 
 
 def test_a_wait_that_is_not_enough_is_not_begun() -> None:
-    """Where the API's reset comes within `max_wait` and our own hour turns after it, the run ends at once."""
+    """If the API's reset comes within `max_wait` but our own hour ends later, the run ends at once."""
     time = Time()
     hour = budget(2, max_wait=900, time=time)
     hour.take()
@@ -276,7 +276,7 @@ def test_a_wait_that_is_not_enough_is_not_begun() -> None:
 
 
 def test_no_wait_of_an_hour_is_made_up_where_nothing_was_sent() -> None:
-    """With all requests spared none can be sent; that is told as an hour."""
+    """With all requests spared none can be sent; the message gives an hour."""
     hour = budget(10)
     with hour.sparing(1.0), pytest.raises(BudgetSpent, match="more in 60 min"):
         hour.take()
@@ -284,7 +284,7 @@ def test_no_wait_of_an_hour_is_made_up_where_nothing_was_sent() -> None:
 
 @pytest.mark.parametrize(("told", "left"), [(21, 5), (22, 22)])
 def test_a_rise_of_more_than_is_on_its_way_is_a_new_hour(told: int, left: int) -> None:
-    """Sixteen answers can be late; what rises by more was given anew."""
+    """Sixteen answers can be late; a larger rise means a new allowance."""
     hour = budget(1000)
     hour.hear(Limits(1000, 5, 1800))
     hour.hear(Limits(1000, told, 1800))
@@ -292,7 +292,7 @@ def test_a_rise_of_more_than_is_on_its_way_is_a_new_hour(told: int, left: int) -
 
 
 def test_at_its_reset_an_hour_is_over() -> None:
-    """What an answer of the new hour says counts, however little it is; without a reset an hour is a whole one."""
+    """The first answer after a reset counts, however small its number; without a reset header, it lasts an hour."""
     time = Time()
     hour = budget(1000, time=time)
     hour.hear(Limits(1000, 5, 40))
@@ -306,7 +306,7 @@ def test_at_its_reset_an_hour_is_over() -> None:
 
 
 def test_a_reset_that_is_told_again_moves_with_it() -> None:
-    """Within an hour its end is as the latest answer says, and stays where one says nothing."""
+    """Within an hour its end is as the latest answer says, and stays if an answer says nothing."""
     time = Time()
     hour = budget(1000, time=time)
     hour.hear(Limits(1000, 5, 40))
@@ -319,7 +319,7 @@ def test_a_reset_that_is_told_again_moves_with_it() -> None:
 
 
 def test_the_first_answer_is_of_the_hour_in_which_it_came() -> None:
-    """Whatever the machine's clock counts from, what the API says holds from then on."""
+    """Whatever the machine's clock counts from, what the API says applies from then on."""
     time = Time()
     hour = budget(1000, time=time)
     hour.hear(Limits(None, 7, None))
@@ -342,7 +342,7 @@ HEARD = st.lists(
 
 @given(st.integers(1, 5), GAPS)
 def test_whoever_waits_as_long_as_is_said_never_sends_too_many(per_hour: int, gaps: list[int]) -> None:
-    """No hour, whenever it begins, has more requests than it allows."""
+    """No hour, whenever it begins, has more requests than allowed."""
     quota, now, sent = Quota(per_hour), 0.0, []
     for gap in gaps:
         now += gap
@@ -354,7 +354,7 @@ def test_whoever_waits_as_long_as_is_said_never_sends_too_many(per_hour: int, ga
 
 @given(st.integers(1, 5), st.integers(0, 4), HEARD)
 def test_a_wait_is_as_long_as_it_has_to_be(per_hour: int, spared: int, heard: list[tuple[int, Limits, bool]]) -> None:
-    """Whatever was sent and heard, it ends when there is a request more than is spared, and no second earlier."""
+    """Whatever was sent and heard, the wait ends when more requests are left than spared, and not a second earlier."""
     quota, now, spared = Quota(per_hour), 0.0, min(spared, per_hour - 1)
     for gap, limits, refused in heard:
         now += gap
@@ -370,7 +370,7 @@ def test_a_wait_is_as_long_as_it_has_to_be(per_hour: int, spared: int, heard: li
 
 @given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 4_000))
 def test_no_more_are_sent_before_the_reset_than_the_api_says_remain(told: int, out: int, reset: int) -> None:
-    """Of what remains, requests that were under way when it was said may be counted or not: they are taken off."""
+    """What remains may or may not count requests in flight: they are subtracted."""
     quota = Quota(1_000)
     for _ in range(out + 1):
         quota.take(0.0)

@@ -1,4 +1,4 @@
-"""How a request is repeated, without a server: each test says what is sent, and what is waited for."""
+"""How a request is repeated, without a server: each test says what is sent, and how long it waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from impact_source.errors import BudgetSpent, ImpactError, InvalidAnswer, NotFou
 
 
 class Sender:
-    """Fails with these errors, one a request and the last one for ever; answers where one is None."""
+    """Fails with these errors, one per request and the last one for ever; answers where one is None."""
 
     def __init__(self, *errors: ImpactError | None) -> None:
         self._errors = errors
@@ -27,12 +27,12 @@ class Sender:
 
 
 def never(_: float) -> None:
-    """Fail where somebody waits."""
+    """Fail if anything waits."""
     pytest.fail("nothing is to be waited for")
 
 
 def test_waits_grow_with_jitter() -> None:
-    """From a tenth of the wait on each is twice as long, up to twenty times the wait; as much as one is added."""
+    """Starting at a tenth of the wait, each is twice as long, up to twenty times the wait; jitter adds up to one."""
     waited: list[float] = []
     with pytest.raises(Unavailable):
         Retries(12, 2.0, waited.append).repeat(Sender(Unavailable("503")))
@@ -51,7 +51,7 @@ def test_without_a_wait_there_is_none() -> None:
 
 @pytest.mark.parametrize(("asked", "sent"), [(None, 3), (2, 2), (9, 3)])
 def test_a_request_is_sent_as_often_as_may_be(asked: int | None, sent: int) -> None:
-    """As configured, or fewer times where that is asked for; the error says how often."""
+    """As configured, or fewer times if requested; the error says how often."""
     send = Sender(TooSlow("504"))
     with pytest.raises(TooSlow) as caught:
         Retries(3, 0.0, lambda _: None).repeat(send, asked)
@@ -59,7 +59,7 @@ def test_a_request_is_sent_as_often_as_may_be(asked: int | None, sent: int) -> N
 
 
 def test_an_answer_says_how_many_requests_it_took(caplog: pytest.LogCaptureFixture) -> None:
-    """What may pass is sent again, and so is what is refused for want of requests; each retry is logged."""
+    """What may pass is sent again, and so is what is refused for lack of requests; each retry is logged."""
     send = Sender(Unavailable("503"), RateLimited("429"), InvalidAnswer("null"), None)
     answer = Retries(2, 0.0, lambda _: None).repeat(send)
     assert (answer.value, answer.requests) == ("here", 4)
@@ -76,7 +76,7 @@ def test_what_no_retry_helps_is_sent_once() -> None:
 
 
 def test_an_api_that_refuses_for_ever_ends_the_run() -> None:
-    """Though each refusal is waited for by whoever sends, there are only so many."""
+    """Although the sender waits after each refusal, their number is limited."""
     send = Sender(RateLimited("429"))
     with pytest.raises(BudgetSpent, match="keeps refusing requests although the hourly limit has reset"):
         Retries(8, 1.0, never).repeat(send)
@@ -97,6 +97,6 @@ def test_a_wait_that_is_ended_ends_the_retries(error: BaseException) -> None:
 
 
 def test_the_longest_request_has_an_end() -> None:
-    """Threads wait for it so long: for every refusal, every wait, and the answer that comes last."""
+    """Threads wait this long: for every refusal, every wait, and the last answer."""
     retries = Retries(8, 1.0, never)
     assert retries.longest(900, 600) == 5 * 900 + 20 + 2 * (300 + 600)

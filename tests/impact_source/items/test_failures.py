@@ -1,4 +1,4 @@
-"""Why items are asked for again: in a column of its own, or as version 0.1.0 wrote it into the fingerprint."""
+"""Why items are requested again: in its own column, or as version 0.1.0 wrote it into the fingerprint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FETCHES = "select action_id, status, failure, fingerprint like '%|%' from impac
 
 
 def as_version_0_1_0(fingerprints: dict[str, str]) -> None:
-    """Take the column of failures from the warehouse, and write these fingerprints."""
+    """Remove the column of failures from the warehouse, and write these fingerprints."""
     with open_pipeline() as pipeline:
         with pipeline.sql_client() as client:
             client.execute_sql("alter table item_fetches drop column failure")
@@ -32,7 +32,7 @@ def as_version_0_1_0(fingerprints: dict[str, str]) -> None:
 
 
 def test_reasons_that_version_0_1_0_wrote_into_fingerprints_are_failures(account: Make) -> None:
-    """Such rows are read right before anything is loaded, and afterwards the reason has a column of its own."""
+    """Such rows are read correctly before anything is loaded, and afterwards the reason has its own column."""
     world = account(days=2, per_day=3, campaigns=ONE)
     world.first_sync(items_max_requests=None)
     first, second, *others = sorted(world.truth())
@@ -50,7 +50,7 @@ def test_reasons_that_version_0_1_0_wrote_into_fingerprints_are_failures(account
 
 
 def test_the_reason_of_a_failure_is_kept_beside_the_fingerprint(account: Make) -> None:
-    """What could not be read says why, in the words of the API, until it is read."""
+    """A failure keeps the API's words until the items are read."""
     world = account(days=1, per_day=0, campaigns=ONE)
     action = world.world.create()
     refused = Reply(400, b'{"Message": "not today"}')

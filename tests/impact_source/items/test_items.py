@@ -25,7 +25,7 @@ ONE = (CAMPAIGNS[0],)
 
 
 def with_items(world: Account, *skus: str, **fields: Any) -> str:  # noqa: ANN401 - any field
-    """An action that is recorded now and has just these items."""
+    """An action recorded now with just these items."""
     action = world.world.create(**fields)
     first = world.world.item_truth(action).to_pylist()[0]["Sku"]
     for sku in skus:
@@ -36,7 +36,7 @@ def with_items(world: Account, *skus: str, **fields: Any) -> str:  # noqa: ANN40
 
 
 def reply_to_items(world: Account, action: str, reply: Reply | None) -> None:
-    """Have the sandbox answer so when this action's items are asked for; None for its own answer again."""
+    """Have the sandbox answer like this when this action's items are requested; None for its own answer again."""
 
     def hook(request: Request) -> Reply | None:
         return reply if request.path.endswith(f"/{action}/Items") else None
@@ -45,7 +45,7 @@ def reply_to_items(world: Account, action: str, reply: Reply | None) -> None:
 
 
 def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(account: Make) -> None:
-    """After `impact items` every item is there, for exactly one request an action, and then there is nothing to do."""
+    """After `impact items` every item is there, for exactly one request per action, and then there is nothing to do."""
     world = account(days=10, per_day=4)
     world.first_sync()
     world.item_requests()
@@ -67,7 +67,7 @@ def test_draining_the_queue_makes_every_item_true_at_one_request_an_action(accou
     ids=["typed numbers, another key, bare objects", "a Sku listed twice, null bodies, late rows"],
 )
 def test_items_are_true_however_the_api_sends_them(account: Make, rules: Rules) -> None:
-    """Items are read right in every form that the API has been seen to send."""
+    """Items are read correctly in every form that the API has been seen to send."""
     world = account(days=10, per_day=4, rules=rules)
     world.first_sync(items_max_requests=None)
     world.assert_items_true()
@@ -76,7 +76,7 @@ def test_items_are_true_however_the_api_sends_them(account: Make, rules: Rules) 
 
 
 def test_fields_that_no_document_names_become_columns(account: Make) -> None:
-    """A new field of items lands in a column of its own."""
+    """A new field of items lands in its own column."""
     world = account(days=10, per_day=2)
     world.world.rules = Rules(unknown_fields=world.world.now)
     world.first_sync(items_max_requests=None)
@@ -97,13 +97,13 @@ def test_an_action_that_only_changed_its_state_is_not_asked_for_again(account: M
     world.drain()
     asked = world.item_requests()
     same = {i for i in approved if world.held()[i]["amount"] == before[i]["amount"]}
-    # Some of these were corrected besides, and back again: what the API dates as updated is asked for.
+    # Some of these were also corrected, and back again: what the API dates as updated is requested.
     assert len(same.intersection(asked)) < len(same) / 4
     world.assert_items_true()
 
 
 def test_a_change_that_moves_no_field_of_the_action_is_noticed(account: Make) -> None:
-    """A new category or quantity alone changes nothing about the action but that it was updated: that is enough."""
+    """A new category or quantity alone changes nothing about the action except that it was updated: that is enough."""
     world = account(days=10, per_day=2, campaigns=ONE)
     action = with_items(world, "A1", "A2")
     world.first_sync(items_max_requests=None)
@@ -124,7 +124,7 @@ def test_a_change_that_moves_no_field_of_the_action_is_noticed(account: Make) ->
 
 @pytest.mark.long
 def test_a_change_in_a_run_without_items_is_still_known_later(account: Make) -> None:
-    """Whose items are out of date is remembered by the run that saw the update, though it read no items itself."""
+    """The run that saw the update records whose items are out of date, though it read no items itself."""
     world = account(days=10, per_day=2, campaigns=ONE)
     action = with_items(world, "A1")
     world.first_sync(items_max_requests=None)
@@ -140,7 +140,7 @@ def test_a_change_in_a_run_without_items_is_still_known_later(account: Make) -> 
 
 
 def test_items_that_are_gone_there_are_gone_here(account: Make) -> None:
-    """What the API no longer lists leaves the table; an action left with no item at all has none."""
+    """What the API no longer lists leaves the table; an action left without items has none."""
     world = account(days=5, per_day=2, campaigns=ONE)
     some, all_ = with_items(world, "A1", "A2"), with_items(world, "B1", "B2")
     world.first_sync(items_max_requests=None)
@@ -168,7 +168,7 @@ def test_any_sku_and_action_id_can_be_asked_for(account: Make) -> None:
 
 
 def test_an_action_that_the_api_does_not_know_is_noted_and_left_alone(account: Make) -> None:
-    """A 404 is noted, its items stay, and as a replica may lag it is asked for again by the next run."""
+    """A 404 is recorded, its items stay, and the next run requests it again, as a replica may lag."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
     world.first_sync(items_max_requests=None)
@@ -191,7 +191,7 @@ def test_an_action_that_the_api_does_not_know_is_noted_and_left_alone(account: M
 
 
 def test_an_item_with_a_value_that_cannot_be_read_lands_without_it_and_is_asked_for_again(account: Make) -> None:
-    """It also goes to `rejected_records` with its JSON; once the value can be read nothing of that is left."""
+    """It also goes to `rejected_records` with its JSON; once the value can be read nothing of that remains."""
     world = account(days=5, per_day=2, campaigns=ONE)
     action = with_items(world, "A1", "A2")
     world.world.set_item(action, "A2", Quantity="a dozen")
@@ -214,7 +214,7 @@ def test_an_item_with_a_value_that_cannot_be_read_lands_without_it_and_is_asked_
 
 
 def test_a_quantity_with_a_fraction_takes_no_money_along(account: Make) -> None:
-    """Its item is held without the quantity, with its money, and not asked for again: it is what the API says."""
+    """Its item is held without the quantity, with its money, and not requested again: it is what the API says."""
     world = account(days=5, per_day=0, campaigns=ONE)
     cloth = {"Sku": "cloth", "Quantity": "1.5", "SaleAmount": "21.50", "Payout": "2.15"}
     thread = {"Sku": "thread", "Quantity": "2.0", "SaleAmount": "10.00", "Payout": "1.000000000000002"}
@@ -243,7 +243,7 @@ def test_a_quantity_with_a_fraction_takes_no_money_along(account: Make) -> None:
 
 
 def test_money_that_could_not_be_read_is_missing_in_item_reconciliation(account: Make) -> None:
-    """An item that lacks its money, or is no item at all, leaves a difference there."""
+    """An item that lacks its money, or is not an item at all, leaves a difference there."""
     world = account(days=5, per_day=0, campaigns=ONE)
     unread, broken = (world.world.create(Amount="30.00", Payout="3.00") for _ in range(2))
     first = b'{"ActionItems": [{"Sku": "A1", "SaleAmount": 10, "Payout": 1}, '
@@ -270,7 +270,7 @@ def test_lines_that_cannot_be_added_up_are_set_aside(account: Make) -> None:
 
 
 def test_one_action_without_an_answer_does_not_hold_up_the_others(account: Make) -> None:
-    """Its failure is noted, all others are read, and the next run asks for it again, after all others."""
+    """Its failure is recorded, all others are read, and the next run requests it again, after all others."""
     world = account(days=10, per_day=3, campaigns=ONE)
     action = with_items(world, "A1")
     world.world.set_item(action, "A1", SaleAmount="9999.00")
@@ -320,7 +320,7 @@ def test_a_token_that_may_not_read_items_says_what_to_mend(account: Make) -> Non
 
 @pytest.mark.long
 def test_weeks_with_too_small_a_budget_end_true(account: Make) -> None:
-    """Coverage rises with each run, what changed and is still open is never left behind, and in the end all is true."""
+    """Coverage rises with each run, nothing changed and still open is left behind, and in the end all is true."""
     world = account(days=60, per_day=5, rules=Rules(duplicate_skus=0.3))
     shares = []
     for week in range(4):
@@ -340,7 +340,7 @@ def test_weeks_with_too_small_a_budget_end_true(account: Make) -> None:
 
 
 def change_some(world: Account, week: int) -> None:
-    """Modify, take off and add items of open actions; some so that only the update date tells."""
+    """Modify, remove and add items of open actions; some so that only the update date shows it."""
     pending = sorted(i for i, row in world.truth().items() if row["state"] == "PENDING")
     for place, action in enumerate(pending[week :: len(pending) // 8 or 1]):
         items: list[dict[str, Any]] = world.world.item_truth(action).to_pylist()
@@ -357,7 +357,7 @@ def change_some(world: Account, week: int) -> None:
 
 
 def test_a_database_from_yesterday_gets_its_items_back(account: Make) -> None:
-    """Items that a restored copy lacks are read again: nothing but the warehouse remembers them."""
+    """Items that a restored copy lacks are read again: only the warehouse remembers them."""
     world = account(days=10, per_day=4)
     world.first_sync()
     world.drain(10)
@@ -369,7 +369,7 @@ def test_a_database_from_yesterday_gets_its_items_back(account: Make) -> None:
 
 
 def test_a_change_is_noticed_by_whoever_only_reads_ranges(account: Make) -> None:
-    """Runs with --since set no cursor: whatever they return may have items that changed."""
+    """Runs with --since set no cursor: whatever they return may have changed items."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
     since = Ask(since=world.world.now - timedelta(days=3))
@@ -383,7 +383,7 @@ def test_a_change_is_noticed_by_whoever_only_reads_ranges(account: Make) -> None
 
 
 def test_a_change_that_shows_up_late_is_noticed(account: Make) -> None:
-    """An update that lies before the cursor, and became visible after it, makes items out of date all the same."""
+    """An update that lies before the cursor, and became visible after it, still makes items out of date."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
     world.first_sync(items_max_requests=None)
@@ -399,7 +399,7 @@ def test_a_change_that_shows_up_late_is_noticed(account: Make) -> None:
 
 @pytest.mark.parametrize("status", [403, 410, *(pytest.param(more, marks=pytest.mark.long) for more in (400, 422))])
 def test_one_refused_action_does_not_hold_up_the_others(account: Make, status: int) -> None:
-    """Whatever the API has against one action, the others are read; a missing scope is told at once."""
+    """Whatever the API has against one action, the others are read; a missing scope is reported at once."""
     world = account(days=5, per_day=3, campaigns=ONE)
     action = with_items(world, "A1")
     world.first_sync()
@@ -412,7 +412,7 @@ def test_one_refused_action_does_not_hold_up_the_others(account: Make, status: i
 
 
 def test_items_of_a_run_that_was_killed_go_when_they_are_gone(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Items may have landed of an action that does not count as read yet: they leave the table like any other."""
+    """Items may have landed for an action that does not count as read yet: they leave the table like any other."""
     monkeypatch.setattr(items, "_PACKAGE", 1)
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
@@ -430,7 +430,7 @@ def test_items_of_a_run_that_was_killed_go_when_they_are_gone(account: Make, mon
 
 
 def test_an_answer_of_a_killed_run_is_not_used_after_an_update(account: Make) -> None:
-    """What a killed run had received and not landed is dropped once a sync sees that the action was updated."""
+    """What a killed run had received but not landed is dropped once a sync sees that the action was updated."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
     world.first_sync()
@@ -448,7 +448,7 @@ def test_an_answer_of_a_killed_run_is_not_used_after_an_update(account: Make) ->
 
 @pytest.mark.long
 def test_rejected_items_are_forgotten_whatever_lay_between(account: Make) -> None:
-    """Rejected, then without an answer, then mended: nothing is left in `rejected_records`."""
+    """Rejected, then without an answer, then fixed: nothing remains in `rejected_records`."""
     world = account(days=5, per_day=0, campaigns=ONE)
     action = with_items(world, "A1")
     world.world.set_item(action, "A1", Quantity="a dozen")

@@ -1,4 +1,4 @@
-"""The queue of items: its order, what of the hour it spends, and what a kill costs."""
+"""The queue of items: its order, its share of the hourly limit, and the cost of a kill."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_most_valuable_is_asked_for_first(account: Make) -> None:
     world.world.advance(days=60)
     open_changed = [world.world.create(Amount=amount) for amount in ("5.00", "6.00")]
     world.sync()
-    assert world.drain(2).tally.actions == 2  # so that a later change finds them read before
+    assert world.drain(2).tally.actions == 2  # so that a later change finds them already read
     for action in open_changed:
         world.world.modify(action, Amount="7.00" if action == open_changed[0] else "8.00")
     open_new = [world.world.create(Amount=amount) for amount in ("20.00", "-25.00", "10.00")]
@@ -66,7 +66,7 @@ def test_the_most_valuable_is_asked_for_first(account: Make) -> None:
 
 
 def test_the_last_requests_of_an_hour_go_to_the_most_valuable(account: Make) -> None:
-    """Where fewer requests are left than could be in flight, just so many of the first actions are asked for."""
+    """If fewer requests are left than could be in flight, only that many of the first actions are requested."""
     world = account(days=1, per_day=0, campaigns=ONE)
     ids = [world.world.create() for _ in range(6)]
     drawn: list[str] = []
@@ -88,7 +88,7 @@ def test_the_last_requests_of_an_hour_go_to_the_most_valuable(account: Make) -> 
 
 
 def test_a_tenth_of_the_hour_is_left_to_others(account: Make) -> None:
-    """A sync reads items with what its passes leave of the hour, but for a tenth, and ends well all the same."""
+    """A sync reads items with what its passes leave of the hourly limit, except for a tenth, and ends well."""
     world = account(days=30, per_day=10, requests_per_hour=100)
     summary = world.sync(items_max_requests=None)
     assert summary.exit is Exit.DONE
@@ -102,7 +102,7 @@ def test_a_tenth_of_the_hour_is_left_to_others(account: Make) -> None:
 
 @pytest.mark.parametrize("concurrency", [16, pytest.param(1, marks=pytest.mark.long)])
 def test_no_more_requests_are_sent_than_allowed(account: Make, concurrency: int) -> None:
-    """`items_max_requests` and `--max-requests` are kept to the request, however many are in flight."""
+    """`items_max_requests` and `--max-requests` are respected exactly, however many are in flight."""
     world = account(days=30, per_day=5)
     world.sync(items_max_requests=17, item_concurrency=concurrency)
     assert len(world.item_requests()) == 17
@@ -113,7 +113,7 @@ def test_no_more_requests_are_sent_than_allowed(account: Make, concurrency: int)
 
 
 def test_the_drain_waits_for_the_hour_to_turn(account: Make) -> None:
-    """`impact items` waits where `max_wait` allows, and goes on to the end."""
+    """`impact items` waits if `max_wait` allows, and continues to the end."""
     world = account(days=10, per_day=10)
     world.sync()
     world.sandbox.budget.limit, world.sandbox.budget.spent, world.sandbox.budget.window_seconds = 50, 0, 1
@@ -124,7 +124,7 @@ def test_the_drain_waits_for_the_hour_to_turn(account: Make) -> None:
 
 
 def kill_items_after(world: Account, requests: int) -> None:
-    """Run `impact items` and kill it when it sends its so manyth request."""
+    """Run `impact items` and kill it at this request."""
     killed = threading.Event()
     numbers = itertools.count(1)
     process = subprocess.Popen([IMPACT, "items"], env=environment(world), stderr=subprocess.DEVNULL)
@@ -141,7 +141,7 @@ def kill_items_after(world: Account, requests: int) -> None:
 
 @pytest.mark.long
 def test_of_a_killed_drain_only_what_was_in_flight_is_asked_for_again(account: Make) -> None:
-    """Killed amid the drain, twice: every item lands, and at most the eight in flight were asked for again."""
+    """Killed during the drain, twice: every item lands, and at most the eight in flight are requested again."""
     world = account(days=30, per_day=8)
     world.first_sync()
     world.item_requests()
@@ -185,7 +185,7 @@ def queued(action: str = "1.2.3", was: str = "") -> Queued:
 
 
 def test_a_kept_answer_serves_the_same_question_only(tmp_path: Path) -> None:
-    """An answer is used only while the warehouse says of the action what it said when it was asked for."""
+    """An answer is used only while the warehouse says of the action what it said at the request."""
     listing = Listing(queued(), Status.LISTED, now(), (b'[{"Uri": "/Advertisers/IR0123456789/Actions"}]',))
     first = Spool(tmp_path / "spool", account_of())
     first.put(listing)
@@ -202,7 +202,7 @@ def test_a_kept_answer_serves_the_same_question_only(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_of_kept_answers_is_begun_anew(tmp_path: Path) -> None:
-    """Losing kept answers costs requests and no run."""
+    """Losing kept answers costs requests but no run."""
     path = tmp_path / "spool"
     path.write_bytes(b"no database at all" * 1000)
     Spool(path, account_of()).put(Listing(queued(), Status.LISTED, now()))
@@ -228,7 +228,7 @@ def test_damage_deep_in_the_file_of_kept_answers_stops_no_run(tmp_path: Path) ->
 
 
 def test_spared_requests_are_those_of_the_hour_that_the_api_tells() -> None:
-    """With 20 an hour told by the API, a tenth spared and 5 left, three more may go, then no more without a wait."""
+    """With 20 an hour according to the API, a tenth spared and 5 left, three more may go, then none without a wait."""
     budget = Budget(1000, max_wait=60.0, clock=lambda: 0.0)
     budget.hear(Limits(limit=20, remaining=5, reset=30.0))
     with budget.sparing(0.1, wait=False):
@@ -242,7 +242,7 @@ def test_spared_requests_are_those_of_the_hour_that_the_api_tells() -> None:
 
 
 def test_the_wait_for_spared_requests_ends_when_enough_of_ours_are_an_hour_old() -> None:
-    """Without a word from the API, as many of our own requests must be an hour old as are spared, and one more."""
+    """Without a word from the API, as many of our own requests must be an hour old as are spared, plus one."""
     now_, waits = [0.0], []
 
     def wait(seconds: float) -> None:
@@ -261,7 +261,7 @@ def test_the_wait_for_spared_requests_ends_when_enough_of_ours_are_an_hour_old()
 def test_an_action_counts_as_read_only_once_its_items_have_landed(
     account: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tables commit one by one: `item_fetches` speaks of an action in a later load package than `action_items`."""
+    """Tables commit one by one: `item_fetches` names an action in a later load package than `action_items`."""
     monkeypatch.setattr(items, "_PACKAGE", 10)
     world = account(days=10, per_day=2)
     world.first_sync()

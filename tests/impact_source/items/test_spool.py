@@ -1,4 +1,4 @@
-"""Answers that are kept in a file are used for the question that they answer, and for no other."""
+"""Answers that are kept in a file are used for the request that they answer, and for no other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def kept(path: Path, queued: Queued = QUEUED, settings: Settings = SETTINGS) -> Listing | None:
-    """What a next run finds."""
+    """What a later run finds."""
     spool = Spool(path, settings)
     try:
         return spool.get(queued)
@@ -37,7 +37,7 @@ def kept(path: Path, queued: Queued = QUEUED, settings: Settings = SETTINGS) -> 
 
 
 def keep(path: Path, *listings: Listing) -> None:
-    """Keep answers, as a run that is killed leaves them."""
+    """Keep answers, as a killed run leaves them."""
     spool = Spool(path, SETTINGS)
     for listing in listings:
         spool.put(listing)
@@ -45,14 +45,14 @@ def keep(path: Path, *listings: Listing) -> None:
 
 
 def test_an_answer_is_found_by_the_next_run_as_it_came(path: Path) -> None:
-    """A killed run costs no request twice; the account's id is not written into the file."""
+    """A killed run costs no request twice; the account's id is not written to the file."""
     keep(path, LISTING)
     assert kept(path) == LISTING
     assert b"sid" not in path.read_bytes()
 
 
 def test_an_answer_to_another_question_is_not_used(path: Path) -> None:
-    """An action that has changed since, or was read by another run meanwhile, is asked for again."""
+    """An action that has changed since, or that another run has read meanwhile, is requested again."""
     keep(path, LISTING)
     for other in (
         replace(QUEUED, action_id="a2"),
@@ -81,7 +81,7 @@ def test_bytes_that_are_no_text_cost_a_character(path: Path) -> None:
 
 
 def test_answers_that_have_landed_are_dropped_and_an_empty_file_is_removed(path: Path) -> None:
-    """Nothing is left behind by a run that ends well, and what another run kept stays."""
+    """A run that ends well leaves nothing behind, and what another run kept stays."""
     keep(path, LISTING, replace(LISTING, queued=replace(QUEUED, action_id="a2")))
     other = Spool(path, Settings("other", "token"))
     other.put(LISTING)
@@ -102,7 +102,7 @@ def test_answers_that_have_landed_are_dropped_and_an_empty_file_is_removed(path:
 
 
 def test_a_file_that_cannot_be_read_is_begun_anew(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What is in it is lost, which costs requests; the run goes on and keeps what it reads."""
+    """Its contents are lost, which costs requests; the run goes on and keeps what it reads."""
     path.write_bytes(b"no database" * 100)
     with caplog.at_level(logging.WARNING):
         keep(path, LISTING)
@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_read_is_begun_anew(path: Path, caplog: pytest.Log
 
 
 def test_a_file_that_breaks_under_way_is_done_without(path: Path) -> None:
-    """A full disk stops no run: answers are not kept any more, and none is found."""
+    """A full disk stops no run: answers are no longer kept, and none is found."""
     spool = Spool(path, SETTINGS)
     with sqlite3.connect(path) as other:
         other.execute("drop table answers")
@@ -123,7 +123,7 @@ def test_a_file_that_breaks_under_way_is_done_without(path: Path) -> None:
 
 
 def test_a_file_that_can_never_be_opened_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A folder that is not there costs the cache and nothing else."""
+    """A missing folder costs the cache and nothing else."""
     spool = Spool(tmp_path / "none" / "answers.db", SETTINGS)
     spool.put(LISTING)
     assert spool.get(QUEUED) is None

@@ -1,4 +1,4 @@
-"""How the instants that a campaign's state keeps are written, and how they move. No network."""
+"""How the instants in a campaign's state are written, and how they move. No network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.plans import DAY, NOW, cursors
 
 
 def test_marks_of_a_new_campaign_are_kept_in_the_state() -> None:
-    """A cursor that is not written into the state would make the next run read three years again."""
+    """A cursor that is not written to the state would make the next run read three years again."""
     state: dict[str, object] = {}
     Cursors(state, "1").move(Mark.UPDATED, NOW)
     assert state == {"campaigns": {"1": {"updated": NOW.isoformat()}}}
@@ -37,14 +37,14 @@ def test_marks_are_told_in_utc() -> None:
     ],
 )
 def test_each_mark_moves_its_own_way(mark: Mark, by: timedelta, expected: timedelta) -> None:
-    """Cursors move forward, what was read from the beginning on grows backward, and locks are followed since once."""
+    """Cursors move forward, the beginning of what was read moves backward, and following of locks begins once."""
     at = cursors(**{mark.value: NOW})
     at.move(mark, NOW + by)
     assert at.get(mark) == NOW + expected
 
 
 def test_marks_ahead_of_the_servers_clock_are_pulled_back() -> None:
-    """A cursor of a clock that ran ahead would skip what changes until then."""
+    """A cursor from a clock that ran ahead would skip what changes until then."""
     at = cursors(updated=NOW + DAY, locking=NOW - DAY)
     at.pull_back(NOW)
     assert [at.get(mark) for mark in Mark] == [NOW, NOW - DAY, None, None, None]

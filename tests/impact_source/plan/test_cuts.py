@@ -1,4 +1,4 @@
-"""Which way a window is narrowed, and into what exactly, by plain calls."""
+"""Which way a window is narrowed, and into which parts exactly, by plain calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PART = replace(LOCKS, event=EVENTS)
 
 
 def known(locks: Counts = (), events: Counts = (), *, grow: bool = False) -> Known:
-    """What is known of these locks and events; pages may grow or not."""
+    """What is known: these locks and events; pages may grow or not."""
     by_axis = {Axis.LOCKING: locks, Axis.EVENT: events}
 
     def counts(reading: Reading, axis: Axis) -> Counts:
@@ -46,7 +46,7 @@ def way(one: Case, beside: Known) -> Way:
 
 
 def events(one: Case, beside: Known) -> list[Window]:
-    """The events that are asked for instead of a window, in order."""
+    """The events that are requested instead of a window, in order."""
     cuts = cut(replace(one, shut=frozenset({Way.TIME, Way.LARGER})), beside)
     assert cuts is not None
     assert cuts.way is Way.EVENT
@@ -69,7 +69,7 @@ def events(one: Case, beside: Known) -> list[Window]:
 def test_the_way_that_stalled_least_is_tried_next(
     locks: tuple[int, int], stalls: tuple[int, ...], expected: Way
 ) -> None:
-    """A day on which nearly all locks fall is not cut by time again and again, which would spend the hour."""
+    """A day with nearly all locks is not cut by time again and again, which would use up the hourly limit."""
     lies = [(NOW, locks[0]), (NOW + DAY, locks[1])]
     assert way(replace(case(10 * FIT), stalls=stalls), known(lies)) is expected
 
@@ -98,7 +98,7 @@ def test_a_known_total_gives_the_parts_by_time() -> None:
     ],
 )
 def test_pages_grow_until_the_window_fits(size: int, total: int | None, locks: int, grown: str | None) -> None:
-    """Larger pages read a crowded day whole, in thousands of records and no larger than the API allows."""
+    """Larger pages read a crowded day completely, in thousands of records and no larger than the API allows."""
     cuts = cut(case(total, Why.TOO_MANY, Way.TIME, size=size), known([(NOW, locks)], grow=True))
     assert cuts is not None
     assert [str(reading.page_size) for reading in cuts.readings if reading.page_size] == ([grown] if grown else [])
@@ -120,15 +120,15 @@ def test_a_part_of_unknown_size_is_judged_by_the_others(
     before: int | None,
     part: int | None,
     others: int,
-    stalled: bool,  # noqa: FBT001 - what is expected
+    stalled: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """Where the other parts hold next to nothing, the one that is too full still holds nearly all."""
+    """If the other parts hold next to nothing, the one that is too full still holds nearly all."""
     after = child(case(before, size=3), Way.TIME, case(part), others)
     assert after.stalls == (int(stalled), 0, 0, 0)
 
 
 def test_the_first_cut_by_event_is_given_up_by_no_part() -> None:
-    """It begins with years, of which one holds nearly all rows; only a second cut that helps nothing is given up."""
+    """It begins with years, one of which holds nearly all rows; only a second useless cut is given up."""
     assert child(case(300), Way.EVENT, case(300), 0).stalls == (0, 0, 0, 0)
     assert child(case(300, reading=PART), Way.EVENT, case(300), 0).stalls == (0, 0, 1, 0)
 
@@ -162,12 +162,12 @@ QUIET = second(HORIZON.start + 10 * DAY)
 def test_next_to_nothing_is_asked_for_to_see_what_is_refused(
     reading: Reading, why: Why, expected: list[dict[Axis, Window]]
 ) -> None:
-    """An API that is down, or refuses the bounds themselves, is not asked for ever smaller windows."""
+    """An API that is down, or refuses the bounds themselves, does not get ever smaller windows."""
     assert plan_probes(reading, HORIZON, why) == expected
 
 
 def test_the_quiet_window_is_never_in_the_future() -> None:
-    """An account of a few days is asked for its last second, not for one that the API would refuse."""
+    """The probe for an account of a few days uses its last second, not one that the API would refuse."""
     (probe,) = plan_probes(LOCKS, Window(NOW - 5 * DAY, NOW), Why.TOO_SLOW)
     assert probe[Axis.EVENT] == second(NOW)
 
@@ -184,7 +184,7 @@ def test_the_quiet_window_is_never_in_the_future() -> None:
     ],
 )
 def test_events_are_cut_by_the_total_where_any_are_known(at: datetime | None, number: int) -> None:
-    """Fifty times too much is fifty parts; where nothing is known of its events, the fewest that the API takes."""
+    """Fifty times too much is fifty parts; if nothing is known of its events, the fewest that the API accepts."""
     assert len(events(case(50 * FIT), known(events=[(at, 1)] if at else []))) == number
 
 

@@ -1,4 +1,4 @@
-"""When an action that the API does not know is asked for again, by plain calls."""
+"""When an action that the API does not know is requested again, by plain calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 def test_an_action_that_is_gone_is_asked_for_by_each_run_of_a_week_and_weekly_after_that(
     first: datetime,
     last: datetime,
-    due: bool,  # noqa: FBT001 - what is expected
+    due: bool,  # noqa: FBT001 - the expected value
     news: bool,  # noqa: FBT001
 ) -> None:
     """A lagging replica costs no action its updates, and one that is gone for good costs a request a week."""

@@ -1,4 +1,4 @@
-"""What narrowing decides, by plain calls: what is asked for instead of a window, and when that was all of it."""
+"""What narrowing decides, by plain calls: what is requested instead of a window, and when that was all of it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ BY_TIME, BY_SIZE = frozenset({Way.TIME}), frozenset({Way.TIME, Way.LARGER})
 
 
 def case(total: int | None, why: Why = Why.TOO_MANY, shut: frozenset[Way] = BY_SIZE) -> Case:
-    """A window of locks that could not be read, nor by the ways that are shut."""
+    """A window of locks that could not be read, nor in the ways that are shut."""
     return Case(LOCKS, why, "", SIZE, total, shut=shut)
 
 
 def known(*events: tuple[datetime, int]) -> Known:
-    """Actions are known to happen at these instants, and nothing of their locks."""
+    """Actions are known to happen at these instants, and nothing is known of their locks."""
 
     def counts(_: Reading, axis: Axis) -> Counts:
         return events if axis is Axis.EVENT else ()
@@ -54,7 +54,7 @@ def test_parts_below_the_total_are_not_the_window(way: Way) -> None:
 
 
 def test_parts_are_short_by_no_more_than_left_in_the_meantime() -> None:
-    """Ten actions that leave the window while its parts are read excuse ten that are missing, and no eleventh."""
+    """Ten actions that leave the window while its parts are read excuse ten missing ones, but not eleven."""
     assert not adds_up(case(300), Way.EVENT, 279, case(290))
     assert adds_up(case(300), Way.EVENT, 280, case(290))
     assert not adds_up(case(300), Way.EVENT, 289, case(310))
@@ -81,7 +81,7 @@ def test_events_before_the_known_ones_are_asked_for() -> None:
 
 
 def test_a_part_by_event_is_narrowed_within_its_own_events() -> None:
-    """The second cut of a part covers it from end to end, else what lies beside the known events is lost."""
+    """The second cut of a part covers it from end to end; otherwise rows beside the known events are lost."""
     part = Window(NOW - 100 * DAY, NOW)
     narrower = replace(case(None), reading=replace(LOCKS, event=part))
     cuts = cut(narrower, known((NOW - 20 * DAY, FIT), (NOW - 10 * DAY, FIT)))
@@ -92,7 +92,7 @@ def test_a_part_by_event_is_narrowed_within_its_own_events() -> None:
 
 
 def test_a_split_by_state_without_a_total_is_refused() -> None:
-    """States that nobody documented are in no part, and without a total nobody would miss their actions."""
+    """Undocumented states are in no part, and without a total nobody would miss their actions."""
     by_event = BY_SIZE | {Way.EVENT}
     assert cut(case(None, shut=by_event), known()) is None
     assert cut(case(300, Why.MOVED, by_event), known()) is None
@@ -104,7 +104,7 @@ def test_a_split_by_state_without_a_total_is_refused() -> None:
 
 
 def test_no_part_of_a_window_vouches_for_it() -> None:
-    """A cursor that moved with a part would leave the other parts unread should the run end there."""
+    """A cursor that moved with a part would leave the other parts unread if the run ended there."""
     marked = replace(case(300, shut=frozenset()), reading=replace(LOCKS, marks=((Mark.LOCKING, NOW),)))
     for shut in (frozenset(), BY_SIZE, BY_SIZE | {Way.EVENT}):
         cuts = cut(replace(marked, shut=shut), known())
@@ -114,14 +114,14 @@ def test_no_part_of_a_window_vouches_for_it() -> None:
 
 @pytest.mark.parametrize(("rows", "stalled"), [(271, True), (270, False)])
 def test_a_cut_that_takes_off_less_than_a_tenth_is_given_up(rows: int, stalled: bool) -> None:  # noqa: FBT001
-    """A server that compares to the day answers each part with the day: cutting on would spend the hour's requests."""
+    """A server that compares to the day answers each part with the day: cutting on would use up the hourly limit."""
     before = replace(case(300), stalls=(1, 1, 0, 0))
     assert child(before, Way.TIME, case(rows), others=0).stalls == (2 if stalled else 0, 1, 0, 0)
 
 
 @pytest.mark.parametrize(("rows", "most"), [(1, 33), (10, 33), (11, 36), (1000, 330)])
 def test_narrowing_takes_thirty_requests_and_two_a_page_beyond_the_pages(rows: int, most: int) -> None:
-    """One window never spends the hour's requests."""
+    """One window never uses up the hourly limit."""
     assert allowed(rows, 10) == most
 
 
@@ -134,19 +134,19 @@ def test_larger_pages_that_do_not_help_lead_on() -> None:
 
 
 def test_a_way_that_lost_rows_is_not_tried_again() -> None:
-    """The window is taken as it is now, with the ways that are left."""
+    """The window is taken as it is now, with the remaining ways."""
     assert shut_way(case(500, shut=BY_TIME), Way.EVENT, 480) == case(480, shut=BY_TIME | {Way.EVENT})
 
 
 @pytest.mark.parametrize("total", [None, 500])
 @pytest.mark.parametrize("way", list(Way))
 def test_the_rest_is_not_asked_for_once_the_total_is_met(way: Way, total: int | None) -> None:
-    """Without a total nothing says that it is all."""
+    """Without a total nothing says that it is complete."""
     assert may_stop(case(total), way) == (total is not None and way is not Way.TIME)
 
 
 @pytest.mark.parametrize(("total", "plausible"), [(None, None), (0, None), (10 * SIZE, None), (10 * SIZE + 1, 101)])
 def test_a_number_in_a_refusal_counts_where_it_would_be_refused(total: int | None, plausible: int | None) -> None:
-    """A refusal may name a year or a reference: only more rows than can be paged through are a number of rows."""
+    """A refusal may name a year or a reference: only a number larger than can be paged through counts as rows."""
     assert SIZE == 10
     assert plausible_total(total, SIZE) == plausible

@@ -1,4 +1,4 @@
-"""Which windows a run reads, from where its cursors stand. No network."""
+"""Which windows a run reads, given its cursors. No network."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_later_run_reads_from_its_cursor_less_the_overlap() -> None:
 
 
 def test_start_date_bounds_the_first_run_only() -> None:
-    """`start_date` says where the first run begins; later runs go on from the cursor."""
+    """`start_date` says where the first run begins; later runs continue from the cursor."""
     settings = Settings("sid", "token", start_date=NOW - 10 * DAY)
     assert plan_updated("1", cursors(), Bounds(NOW, NOW), settings)[0].window.start == NOW - 10 * DAY
     assert not is_first(cursors(), Bounds(NOW, NOW), settings)
@@ -78,20 +78,20 @@ def test_since_after_the_cursor_moves_no_cursor() -> None:
 
 
 def test_since_on_a_new_account_moves_no_cursor() -> None:
-    """Trying a month first does not keep the whole history from being loaded afterwards."""
+    """Trying a month first does not keep the complete history from being loaded afterwards."""
     bounds = Bounds(NOW, NOW, NOW - 30 * DAY)
     assert not any(reading.marks for reading in plan_updated("1", cursors(), bounds, SETTINGS))
     assert [r.window for r in locking(cursors(), bounds)] == [Window(NOW - 30 * DAY, NOW)]
 
 
 def test_since_over_three_years_back_reads_what_the_api_gives() -> None:
-    """The API refuses older dates, so reading begins at the oldest it takes."""
+    """The API refuses older dates, so reading begins at the oldest that it accepts."""
     bounds = Bounds(NOW, NOW, NOW - 2000 * DAY)
     assert plan_updated("1", cursors(), bounds, SETTINGS)[0].window.start == NOW - HISTORY_MAX
 
 
 def test_a_cursor_never_moves_past_the_servers_now() -> None:
-    """An `until` in the future must not hide what changes before it comes."""
+    """An `until` in the future must not hide what changes before it."""
     at = cursors(updated=NOW - DAY, locking=NOW - DAY)
     bounds = Bounds(NOW, NOW + 20 * DAY)
     landed = after(plan_updated("1", at, bounds, SETTINGS) + locking(at, bounds), at)
@@ -110,7 +110,7 @@ def test_the_locking_pass_reads_past_and_coming_locks() -> None:
 
 
 def test_the_locking_pass_reaches_back_to_uncleared_actions() -> None:
-    """Actions that locked months ago and are not paid yet are read again, and the weeks between are not."""
+    """Actions that locked months ago and are not paid yet are read again; the weeks between are not."""
     at = cursors(updated=NOW, locking=NOW - DAY)
     old = NOW - 100 * DAY
     readings = locking(at, Bounds(NOW, NOW), uncleared=(old, old + 3 * DAY))
@@ -119,7 +119,7 @@ def test_the_locking_pass_reaches_back_to_uncleared_actions() -> None:
 
 
 def test_coming_locks_are_read_less_often_on_demand() -> None:
-    """With a recheck interval the coming locks wait for it; those that passed are read every time."""
+    """With a recheck interval future locks wait for it; those that passed are read every time."""
     settings = Settings("sid", "token", recheck_interval=7 * DAY)
     at = cursors(updated=NOW, locking=NOW - DAY, rechecked=NOW - DAY)
     assert locking(at, Bounds(NOW, NOW), furthest=NOW + DAY, settings=settings)[-1].window.end == NOW
@@ -129,7 +129,7 @@ def test_coming_locks_are_read_less_often_on_demand() -> None:
 
 @pytest.mark.parametrize(("overlap", "late"), [(DAY, LATE), (LATE / 2, LATE / 2), (LATE * 0, LATE * 0)])
 def test_what_may_have_shown_up_after_the_cursor_is_news(overlap: timedelta, late: timedelta) -> None:
-    """An update of the hour before the last run may not have been there yet: its items would stay as they were."""
+    """An update in the hour before the last run may not have been visible yet: its items would stay as they were."""
     settings, at = Settings("sid", "token", overlap=overlap), cursors(updated=NOW - 7 * DAY)
     readings = plan_updated("1", at, Bounds(NOW, NOW), settings, apart=True)
     seam = NOW - 7 * DAY - late
@@ -146,7 +146,7 @@ DAYS = st.integers(0, 1500)
 def test_windows_cover_from_cursor_to_until_whatever_they_are(
     updated: int, locked: int, since: int | None, ahead: int, overlap: int
 ) -> None:
-    """Both passes leave no gap between where they must start and `until`, in windows of 45 days at most."""
+    """Both passes leave no gap between where they must start and `until`, in windows of at most 45 days."""
     settings = Settings("sid", "token", overlap=overlap * DAY)
     at = cursors(updated=NOW - updated * DAY, locking=NOW - locked * DAY)
     bounds = Bounds(NOW, NOW, None if since is None else NOW - since * DAY)

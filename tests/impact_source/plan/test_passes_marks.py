@@ -27,7 +27,7 @@ EDGE = NOW - HISTORY_MAX
 
 
 def test_a_first_run_says_from_where_on_it_has_read_and_follows_locks_from_now() -> None:
-    """The first window of all sets every mark; a later one moves the cursor alone."""
+    """The very first window sets every mark; a later one moves only the cursor."""
     begun = (Mark.BEGUN, NOW - 50 * DAY)
     followed = ((Mark.LOCKING, NOW), (Mark.FOLLOWED, NOW))
     settings = Settings("sid", "token", start_date=NOW - 50 * DAY)
@@ -43,7 +43,7 @@ def test_a_first_run_says_from_where_on_it_has_read_and_follows_locks_from_now()
 
 
 def test_what_is_read_apart_moves_the_cursor_as_well() -> None:
-    """News is read apart from the overlap; both are windows of the campaign's updated pass, in order."""
+    """New updates are read apart from the overlap; both are windows of the campaign's updated pass, in order."""
     at = cursors(updated=NOW - 7 * DAY, locking=NOW - DAY)
     seam = NOW - 7 * DAY - LATE
     assert plan_updated("1", at, BOUNDS, SETTINGS, apart=True) == [
@@ -78,7 +78,7 @@ def test_what_is_read_apart_moves_the_cursor_as_well() -> None:
 def test_an_earlier_start_date_reads_what_lies_before(
     settings: Settings, begun: datetime | None, bounds: Bounds, starts: list[float]
 ) -> None:
-    """Up to what was read already, the latest first, so that a run that ends early leaves no hole."""
+    """Up to what was already read, the latest first, so that a run that ends early leaves no gap."""
     at = cursors(begun=begun) if begun else cursors()
     readings = plan_earlier("1", at, bounds, settings)
     ends = [begun or NOW, *(NOW + start * DAY for start in starts)]
@@ -109,7 +109,7 @@ def test_what_was_read_reaches_back_to_the_first_hole(windows: list[tuple[int, i
 
 
 def test_the_locking_cursor_follows_its_windows() -> None:
-    """A run that ends after one window goes on from there; locks to come move it no further than now."""
+    """A run that ends after one window continues from there; future locks move it no further than now."""
     at = cursors(locking=NOW - 50 * DAY)
     first, second, third = (
         Window(NOW - 51 * DAY, NOW - 6 * DAY),
@@ -141,7 +141,7 @@ def test_a_lock_beyond_what_the_api_allows_is_not_waited_for() -> None:
 
 
 def test_since_at_the_cursor_adjoins_it() -> None:
-    """What begins exactly where the last run ended leaves no gap, and moves the cursor; later, it does not."""
+    """What begins exactly where the last run ended leaves no gap, and moves the cursor; a later start does not."""
     assert locks(Bounds(NOW, NOW, NOW - DAY))[0].marks
     assert not locks(Bounds(NOW, NOW, NOW - DAY + SECOND))[0].marks
     (now,) = locks(Bounds(NOW, NOW, NOW))
@@ -150,7 +150,7 @@ def test_since_at_the_cursor_adjoins_it() -> None:
 
 
 def test_locks_are_reached_back_for_as_far_as_the_api_answers() -> None:
-    """A lock of three years ago to the second can be asked for, an earlier one would be refused."""
+    """A lock of exactly three years ago can be requested; an earlier one would be refused."""
     assert locks(BOUNDS, None, EDGE)[0].window == Window(EDGE, EDGE + SECOND)
     assert len(locks(BOUNDS, None, EDGE - SECOND)) == 1
 
@@ -174,9 +174,9 @@ def test_a_run_vouches_only_where_it_leaves_nothing_out(
     marks: dict[str, datetime],
     since: datetime | None,
     recheck: int,
-    complete: bool,  # noqa: FBT001 - what is expected
+    complete: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """It adjoins what both passes have read, and re-reads the locks to come: else figures may be out of date."""
+    """It adjoins what both passes have read, and re-reads future locks: otherwise figures may be out of date."""
     settings = Settings("sid", "token", recheck_interval=recheck * DAY)
     assert vouches(cursors(**marks), Bounds(NOW, NOW, since), settings) is complete
 
@@ -193,5 +193,5 @@ def test_a_run_vouches_only_where_it_leaves_nothing_out(
 def test_uncleared_actions_are_looked_after_through_a_long_pause(
     marks: dict[str, datetime], until: datetime, start: datetime
 ) -> None:
-    """Half a year counts from the last run: what was looked after then is not forgotten while nobody runs it."""
+    """Half a year counts from the last run: actions followed then are not dropped while nothing runs."""
     assert lookback_start(cursors(**marks), Bounds(NOW, until), SETTINGS) == start

@@ -42,7 +42,7 @@ def test_a_told_total_gives_the_number_of_parts_at_once() -> None:
 
 
 def test_a_crowded_instant_is_set_apart_at_once() -> None:
-    """The day on which a whole month locks is read on its own, days away from its neighbours."""
+    """The day on which a complete month locks is read on its own, days away from its neighbours."""
     lock = START + 28 * DAY
     found = split(Window(START, START + 40 * DAY), 200, None, [(START + DAY, 5), (lock, 900), (START + 35 * DAY, 5)])
     assert [part for part in found if part.start <= lock <= part.end] == [found[1]]
@@ -59,7 +59,7 @@ def test_known_instants_are_gathered_into_parts_that_fit() -> None:
 
 
 def test_parts_meet_off_the_hour() -> None:
-    """Actions lock at whole hours, and what lies where two parts meet is in both."""
+    """Actions lock at full hours, and rows at the edge of two parts are in both."""
     found = split(Window(START, START + 40 * DAY), 200, 2_000, [])
     assert all(part.start.minute for part in found[1:])
 
@@ -81,7 +81,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 def test_a_window_of_which_nothing_is_known_is_cut_evenly(
     span: timedelta, total: int | None, edges: list[timedelta]
 ) -> None:
-    """Without counts each part gets the same time: in two, or in as many as the total says."""
+    """Without counts each part gets the same time: two parts, or as many as the total requires."""
     found = split(Window(START, START + span), 10, total, [])
     assert [part.end - START for part in found] == [*edges, span]
 
@@ -98,7 +98,7 @@ def test_a_window_of_which_nothing_is_known_is_cut_evenly(
     ],
 )
 def test_edges_lie_amid_the_gaps_between_known_rows(known: list[tuple[float, int]], edges: list[int]) -> None:
-    """Far from both neighbours, an edge splits them even where the server compares to the minute."""
+    """Far from both neighbours, an edge separates them even if the server compares to the minute."""
     counts = [(START + at * SECOND, count) for at, count in known]
     found = split(Window(START, START + 400 * SECOND), 100, None, counts)
     assert [part.end for part in found] == [START + edge * SECOND for edge in [*edges, 400]]

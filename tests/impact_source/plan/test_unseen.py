@@ -16,13 +16,13 @@ BOUNDS = Bounds(NOW, NOW)
 
 
 def unseen(ids: Mapping[str, datetime | None], held: int = 1, size: int = 10) -> tuple[list[Window], list[str]]:
-    """The windows that re-read some actions of which `held` lie in each, and the ids that are asked for singly."""
+    """The windows that re-read some actions, with `held` actions in each, and the ids that are requested singly."""
     readings, singles = plan_unseen("1", ids, lambda _: held, Bounds(NOW, NOW), size)
     return [reading.window for reading in readings], singles
 
 
 def test_open_actions_older_than_the_apis_reach_are_asked_for_by_id() -> None:
-    """No window may begin before three years ago, and an action that is not asked for goes stale for good."""
+    """No window may begin before three years ago, and an action that is not requested goes stale for good."""
     edge = NOW - HISTORY_MAX
     old = {f"old {n}": edge - SECOND * (n + 1) for n in range(3)}
     new = {f"new {n}": edge + SECOND * n for n in range(3)}
@@ -31,12 +31,12 @@ def test_open_actions_older_than_the_apis_reach_are_asked_for_by_id() -> None:
 
 
 def test_open_actions_without_an_event_date_are_asked_for_by_id() -> None:
-    """What no date leads to can only be asked for by its id."""
+    """An action without a date can only be requested by its id."""
     assert unseen({"a": None, "b": NOW, "c": NOW, "d": NOW}) == ([Window(NOW, NOW + SECOND)], ["a"])
 
 
 def test_unseen_actions_are_read_by_whichever_way_takes_fewer_requests() -> None:
-    """A window costs its pages: three actions among two pages are read by it, two are asked for by id."""
+    """A window costs its pages: three actions among two pages are read by it, two are requested by id."""
     three = {"a": NOW, "b": NOW, "c": NOW + DAY}
     assert unseen(three, held=20) == ([Window(NOW, NOW + DAY + SECOND)], [])
     assert unseen(three, held=21) == ([], ["a", "b", "c"])

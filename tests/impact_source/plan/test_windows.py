@@ -1,4 +1,4 @@
-"""Windows cover what they are asked to, and nothing is lost at their edges."""
+"""Windows cover what they should, and nothing is lost at their edges."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_cut_covers_the_range_without_a_gap(start: datetime, span: timedelta) ->
 def test_cover_holds_every_point_and_the_whole_range(
     start: datetime, span: timedelta, offsets: list[timedelta]
 ) -> None:
-    """Each locking day that is asked for lies in a window, the range is covered, and no window is over 45 days."""
+    """Each given locking day lies in a window, the range is covered, and no window is longer than 45 days."""
     points = [start + offset for offset in offsets]
     windows = cover(points, start, start + span)
     assert all(window.span <= WINDOW_MAX for window in windows)
@@ -60,7 +60,7 @@ def test_a_reversed_window_is_refused() -> None:
 
 
 def test_instants_are_written_in_utc_with_a_time() -> None:
-    """The API wants a time component and `Z`; milliseconds appear only where there are some."""
+    """The API wants a time component and `Z`; milliseconds appear only if there are any."""
     assert instant(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T03:04:05Z"
     assert instant(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)) == "2026-01-02T03:04:05.678Z"
     assert instant(datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)) == "2026-01-02T03:04:05Z"
@@ -75,19 +75,19 @@ def seconds(*pairs: tuple[float, float]) -> list[Window]:
 
 
 def test_a_window_may_be_a_single_instant() -> None:
-    """An answer that vouches for one instant vouches for what lies at it."""
+    """An answer that vouches for one instant vouches for everything at it."""
     assert Window(NOW, NOW).span == timedelta(0)
 
 
 @pytest.mark.parametrize(("up", "second"), [(False, 0), (True, 1)])
 def test_a_broken_second_is_cut_off_or_rounded_up(up: bool, second: int) -> None:  # noqa: FBT001
-    """The API may compare to the second: bounds are whole ones, and a window that must hold its end is rounded up."""
+    """The API may compare to the second: bounds are full seconds, and a window that must hold its end is rounded up."""
     assert round_second(NOW, up=up) == NOW
     assert round_second(NOW + SECOND / 3, up=up) == NOW + second * SECOND
 
 
 def test_windows_hold_the_fraction_of_a_second_that_they_are_asked_for() -> None:
-    """A row of the last half second is read by this run, not lost between it and the next one."""
+    """A row of the last half second is read by this run, not lost between it and the next."""
     assert cut(NOW + SECOND / 2, NOW + 10.5 * SECOND) == seconds((0, 11))
 
 
@@ -104,7 +104,7 @@ def test_windows_hold_the_fraction_of_a_second_that_they_are_asked_for() -> None
 def test_points_are_gathered_into_the_fewest_windows(
     points: tuple[float, ...], windows: list[tuple[float, float]]
 ) -> None:
-    """Each window costs a request: it holds all points that its length allows, and no more of the time around them."""
+    """Each window costs a request: it holds all points that its length allows, and no more time than needed."""
     assert gather((NOW + point * SECOND for point in points), 10 * SECOND) == seconds(*windows)
 
 
@@ -122,6 +122,6 @@ def test_points_are_gathered_into_the_fewest_windows(
 def test_a_range_and_the_points_before_it_take_the_fewest_windows(
     points: tuple[float, ...], windows: list[tuple[float, float]]
 ) -> None:
-    """Old locks are read with the coming ones where a window is long enough for both, else apart from them."""
+    """Old locks are read with future ones if a window is long enough for both, otherwise separately."""
     found = cover((NOW + point * SECOND for point in points), NOW, NOW + 12 * SECOND, 10 * SECOND)
     assert found == seconds(*windows)

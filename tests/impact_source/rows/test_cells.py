@@ -54,7 +54,7 @@ def test_money_that_does_not_fit_is_told(text: str) -> None:
     ],
 )
 def test_counts_are_whole_numbers(text: str, count: int | None, reason: str | None) -> None:
-    """A quantity that is none, or that no database holds, is set aside with the reason."""
+    """A quantity that is not one, or that no database can hold, is set aside with the reason."""
     found = cast(pa.array(["7", text]), Kind.COUNT)
     assert found.values.to_pylist() == [7, count]
     assert [misfit.reason for misfit in found.misfits.values()] == ([reason] if reason else [])
@@ -69,7 +69,7 @@ def test_counts_are_whole_numbers(text: str, count: int | None, reason: str | No
     ],
 )
 def test_instants_beyond_the_calendar_leave_their_neighbours_as_they_are(text: str, moment: datetime) -> None:
-    """One odd date moves to the end of the calendar, and no other date of the page."""
+    """Only the one odd date of the page moves to the end of the calendar."""
     usual = datetime(2026, 1, 1, tzinfo=UTC)
     found = cast(pa.array(["2026-01-01T00:00:00Z", text, None]), Kind.TIME)
     assert found.values.to_pylist() == [usual, moment, None]
@@ -78,7 +78,7 @@ def test_instants_beyond_the_calendar_leave_their_neighbours_as_they_are(text: s
 @pytest.mark.parametrize("places", [[0], [999, 1_000], [4_998], [0, 2_499, 2_500, 4_999]])
 @pytest.mark.parametrize("length", [1_000, 5_000])
 def test_odd_cells_are_found_wherever_they_are(length: int, places: list[int]) -> None:
-    """Of thousands of amounts those that are no numbers are told by their rows; all others are read."""
+    """Among thousands of amounts, those that are not numbers are reported by row; all others are read."""
     rows = [place for place in places if place < length]
     texts = [f"{number}.5" for number in range(length)]
     for row in rows:

@@ -1,4 +1,4 @@
-"""What counts as a change, and what is said of it."""
+"""What counts as a change, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rows(*tuples: tuple[str, str | None, str], read_at: datetime = NOW, **extra:
 
 
 def test_rows_that_did_not_change_are_left_out() -> None:
-    """A row is written again only if a column of it differs; when it was read is no difference."""
+    """A row is written again only if a column of it differs; the time of reading does not count."""
     old = rows(("a", "PENDING", "1"), ("b", "PENDING", "2"), read_at=NOW - timedelta(days=1))
     new = rows(("b", "PENDING", "2.5"), ("a", "PENDING", "1.00"), ("c", "PENDING", "3"))
     changed, tally = changed_rows(new, old)
@@ -44,7 +44,7 @@ def test_null_and_value_differ_and_null_and_null_do_not() -> None:
 
 
 def test_a_column_that_appears_or_disappears_is_a_change_where_it_has_a_value() -> None:
-    """Fields nobody declared are compared like the others."""
+    """Undeclared fields are compared like the others."""
     plain = rows(("a", "PENDING", "1"))
     assert len(changed_rows(rows(("a", "PENDING", "1"), sub="x"), plain)[0]) == 1
     assert len(changed_rows(plain, rows(("a", "PENDING", "1"), sub="x"))[0]) == 1
@@ -52,7 +52,7 @@ def test_a_column_that_appears_or_disappears_is_a_change_where_it_has_a_value() 
 
 
 def test_transitions_are_counted_by_what_they_mean() -> None:
-    """Approved, reversed and restored are told apart, and new actions are none of them."""
+    """Approved, reversed and restored are told apart, and new actions count as none of them."""
     old = rows(("a", "PENDING", "1"), ("r", "PENDING", "1"), ("s", "REVERSED", "0"), ("l", "APPROVED", "1"))
     new = rows(
         ("a", "APPROVED", "1"),
@@ -67,7 +67,7 @@ def test_transitions_are_counted_by_what_they_mean() -> None:
 
 
 def test_an_empty_warehouse_makes_every_row_new() -> None:
-    """The first load is all news."""
+    """On the first load everything is new."""
     changed, tally = changed_rows(rows(("a", "APPROVED", "1.25")), None)
     assert (len(changed), tally.read, tally.new, tally.money["USD"]) == (1, 1, 1, Decimal("1.25"))
 
@@ -94,7 +94,7 @@ def test_a_page_without_news_counts_nothing() -> None:
 
 
 def test_a_change_within_a_state_is_no_transition() -> None:
-    """A payout that moves in an approved action approves nothing, and one in a reversed action restores nothing."""
+    """A payout that changes in an approved action approves nothing; one in a reversed action restores nothing."""
     old = rows(("a", "APPROVED", "1"), ("r", "REVERSED", "1"), ("n", None, "1"), ("m", None, "1"))
     new = rows(("a", "APPROVED", "2"), ("r", "REVERSED", "0"), ("n", "APPROVED", "1"), ("m", "REVERSED", "1"))
     assert counts(changed_rows(new, old)[1]) == {"read": 4, "changed": 4}
@@ -106,7 +106,7 @@ def with_currency(table: pa.Table, currency: str | None) -> pa.Table:
 
 
 def test_money_that_changes_its_currency_moves_in_both() -> None:
-    """Sums by currency stay true where an account's currency changes, or is not told."""
+    """Sums by currency stay true if an account's currency changes, or is missing."""
     old = with_currency(rows(("a", "PENDING", "1")), "EUR")
     assert changed_rows(rows(("a", "PENDING", "3")), old)[1].money == {"USD": Decimal(3), "EUR": Decimal(-1)}
     untold = with_currency(rows(("a", "PENDING", "3")), None)
@@ -114,7 +114,7 @@ def test_money_that_changes_its_currency_moves_in_both() -> None:
 
 
 def test_a_typed_column_that_appears_is_compared_by_its_values() -> None:
-    """An amount that a release begins to load is a change where it is given, and none where it is not."""
+    """An amount that a release begins to load is a change if it is given, and none if it is not."""
     old = rows(("a", "PENDING", "1"), ("b", "PENDING", "1"))
     new = old.append_column("amount", pa.array([Decimal(5), None], MONEY))
     assert changed_rows(new, old)[0]["id"].to_pylist() == ["a"]
@@ -123,7 +123,7 @@ def test_a_typed_column_that_appears_is_compared_by_its_values() -> None:
 
 
 def test_when_a_row_was_read_is_compared_by_nobody() -> None:
-    """Whichever of two tables has it, the instant of reading is no difference between rows."""
+    """Whichever of two tables has it, the time of reading does not count as a difference."""
     old = rows(("a", "PENDING", "1"))
     assert "synced_at" not in differing_columns(old, old.drop_columns(["synced_at"]))
     assert "synced_at" not in differing_columns(old.drop_columns(["synced_at"]), old)
@@ -148,7 +148,7 @@ CARRIED = rows(("a", "APPROVED", "2"), ("c", "PENDING", "5")).drop_columns(["syn
 )
 def test_what_a_load_package_carries_is_written_again_and_counted_once(
     new: tuple[str, str, str],
-    written: bool,  # noqa: FBT001 - what is expected
+    written: bool,  # noqa: FBT001 - the expected value
     counted: dict[str, int],
     money: int,
 ) -> None:
@@ -160,7 +160,7 @@ def test_what_a_load_package_carries_is_written_again_and_counted_once(
 
 
 def test_what_a_first_load_package_carries_is_not_new_again() -> None:
-    """Where the warehouse is still empty, a later answer is compared with the package alone."""
+    """If the warehouse is still empty, a later answer is compared only with the package."""
     page = rows(("a", "APPROVED", "2"), ("c", "PENDING", "6"), ("d", "PENDING", "7"))
     changed, tally = changed_rows(page, None, CARRIED)
     assert len(changed) == 3
@@ -169,7 +169,7 @@ def test_what_a_first_load_package_carries_is_not_new_again() -> None:
 
 
 def test_a_package_whose_states_are_all_unknown_is_compared_like_others() -> None:
-    """A column that is NULL throughout has no type, and no page fails for it."""
+    """A column that is NULL throughout has no type, and no page fails because of it."""
     untyped = CARRIED.set_column(1, "state", pa.nulls(len(CARRIED)))
     assert counts(changed_rows(rows(("b", "APPROVED", "1")), HELD, untyped)[1]) == {
         "read": 1,

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive: typed rows and rejected records that together hold every record, or an error of ours."""
+"""Whatever bytes arrive: typed rows and rejected records that together hold every record, or one of our errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ENVELOPES = st.fixed_dictionaries(
 
 
 def read(body: bytes) -> None:
-    """Read an answer as the source does; what it holds must all be there afterwards."""
+    """Read an answer as the source does; everything in it must be there afterwards."""
     try:
         page = read_page(200, {}, body, "Actions")
     except ImpactError:
@@ -61,7 +61,7 @@ def read(body: bytes) -> None:
 @example(b"")
 @example(b"null")
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    """No bytes, sent as a 200, end in anything but rows, rejected records, or an error of ours."""
+    """Any bytes, sent as a 200, end in rows, rejected records, or one of our errors."""
     read(body)
 
 
@@ -75,7 +75,7 @@ def test_any_json_is_read_or_refused_and_no_record_is_lost(answer: Any) -> None:
 
 @given(ENVELOPES | VALUES, st.data())
 def test_a_body_that_was_cut_or_garbled_is_read_or_refused(answer: Any, data: st.DataObject) -> None:  # noqa: ANN401
-    """Neither a cut body nor one with a byte changed ends in an error that is not ours."""
+    """Neither a cut body nor one with a changed byte ends in an error that is not ours."""
     body = json.dumps(answer).encode()
     place = data.draw(st.integers(0, len(body)))
     read(body[:place])
@@ -86,12 +86,12 @@ def test_a_body_that_was_cut_or_garbled_is_read_or_refused(answer: Any, data: st
 @example(429, {"Retry-After": "nan", "X-RateLimit-Reset": "1e999"}, b"[]")
 @example(503, {"X-RateLimit-Limit": "inf"}, b'{"Errors": 1}')
 def test_any_status_and_headers_mean_something(status: int, headers: dict[str, str], body: bytes) -> None:
-    """Every status, header and body is an answer or an error of ours."""
+    """Every status, header and body is an answer or one of our errors."""
     read_limits(headers)
     try:
         read_object(status, headers, body)
     except ImpactError as error:
-        assert str(error)  # noqa: PT017 - an error that says nothing would be of no use
+        assert str(error)  # noqa: PT017 - an error without a message would be useless
 
 
 @pytest.mark.parametrize("depth", [10, 900, 1_100, 100_000])
@@ -111,7 +111,7 @@ def test_values_nested_to_any_depth_land_as_their_json(depth: int, ends: tuple[b
 
 @given(VALUES, st.integers(0, 4))
 def test_flattening_changes_only_what_is_nested_deeper(value: Any, depth: int) -> None:  # noqa: ANN401 - JSON
-    """What is nested no deeper stays as it is; what is becomes the text of its JSON."""
+    """What is nested no deeper stays as it is; anything deeper becomes the text of its JSON."""
 
     def expected(part: Any, level: int) -> Any:  # noqa: ANN401 - JSON
         if isinstance(part, list | dict) and level > depth:

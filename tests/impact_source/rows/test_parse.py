@@ -76,7 +76,7 @@ def test_the_typed_format_becomes_the_same_rows() -> None:
 
 
 def test_a_field_nobody_declared_becomes_a_text_column() -> None:
-    """New fields are kept, for this page and those after it; values that are no text are kept as JSON."""
+    """New fields are kept, for this page and later ones; values that are not text are kept as JSON."""
     reader = Reader(ACTION)
     table = read([AS_TEXT | {"SubId1": "a", "Deep": {"x": [1.50]}}], reader).table
     assert table.select(["sub_id1", "deep"]).to_pylist() == [{"sub_id1": "a", "deep": '{"x": [1.5]}'}]
@@ -85,7 +85,7 @@ def test_a_field_nobody_declared_becomes_a_text_column() -> None:
 
 
 def test_a_new_field_cannot_overwrite_a_column() -> None:
-    """A field whose name would become that of another column gets a name of its own."""
+    """A field whose name would become another column's gets a different name."""
     table = read([AS_TEXT | {"payout": "mine", "SyncedAt": "yours"}]).table
     assert table["payout_x"].to_pylist() == ["mine"]
     assert table["synced_at_x"].to_pylist() == ["yours"]
@@ -104,7 +104,7 @@ def test_a_new_field_cannot_overwrite_a_column() -> None:
     ],
 )
 def test_a_record_without_a_usable_key_or_date_is_set_aside_and_the_others_land(record: object, reason: str) -> None:
-    """It costs that record alone, which keeps its JSON and the reason."""
+    """It costs only that record, which keeps its JSON and the reason."""
     found = read([AS_TEXT | {"Id": "a"}, record, AS_TEXT | {"Id": "b"}])
     assert found.table["id"].to_pylist() == ["a", "b"]
     (rejected,) = found.rejected
@@ -120,7 +120,7 @@ BAD = [AS_TEXT | {"EventDate": "yesterday"}, AS_TEXT | {"Id": ""}, "a text", Non
 @pytest.mark.parametrize("bad", BAD, ids=["date", "key", "text", "null", "list"])
 @pytest.mark.parametrize("good", [AS_TEXT, AS_TYPES], ids=["texts", "types"])
 def test_one_bad_record_of_eight_costs_itself_alone(good: dict[str, Any], bad: object, place: int) -> None:
-    """Wherever it stands in the page, the seven others land, each with its own values, and it keeps its JSON."""
+    """Wherever it is in the page, the seven others land, each with its own values, and it keeps its JSON."""
     page: list[object] = [good | {"Id": f"{number}", "Note": f"note {number}"} for number in range(8)]
     page[place] = bad
     found = read(page)
@@ -221,7 +221,7 @@ def test_odd_values_are_found_among_many() -> None:
     ],
 )
 def test_the_ends_of_the_calendar_are_dates_like_others(text: str, moment: str) -> None:
-    """What would lie beyond the years 1 to 9999 in UTC is their first or last instant, which every program can read."""
+    """Instants beyond the years 1 to 9999 in UTC become their first or last instant, which every program can read."""
     found = read([AS_TEXT | {"LockingDate": text}])
     assert found.table["locking_date"].to_pylist() == [datetime.fromisoformat(moment)]
     assert not found.rejected + found.misfits
@@ -233,7 +233,7 @@ TAKEN += ["KnownBy", "Account", "RowHash", "_gone", "SyncedAt"]
 
 @pytest.mark.parametrize("columns", [ACTION, ITEM], ids=["actions", "items"])
 def test_a_new_field_whose_name_is_taken_gets_a_suffix(columns: tuple[Column, ...]) -> None:
-    """Names of the history, of the lake and of dlt are not for the API's fields."""
+    """Names of the history, of the lake and of dlt are not available to the API's fields."""
     record = {columns[0].field: "1"} | {field: field for field in TAKEN}
     table = Reader(columns).read(json.dumps([record]).encode(), READ_AT).table
     found = {value: name for name, value in table.to_pylist()[0].items() if value in TAKEN}
@@ -245,7 +245,7 @@ def test_a_new_field_whose_name_is_taken_gets_a_suffix(columns: tuple[Column, ..
 @example(["\u1040", "\uff11", "a" * 62 + "\u0663"])  # digits of other scripts
 @given(st.lists(st.text(min_size=1) | st.sampled_from([*TAKEN, "a" * 76, "A" * 76, "a" * 63]), unique=True, max_size=8))
 def test_no_two_fields_share_a_column(fields: list[str]) -> None:
-    """Every field has a column of its own, whose name every warehouse takes."""
+    """Every field has its own column, whose name every warehouse accepts."""
     names: list[str] = []
     for field in fields:
         names.append(column_name(field, names))
@@ -256,7 +256,7 @@ def test_no_two_fields_share_a_column(fields: list[str]) -> None:
 
 
 def test_a_page_without_records_is_a_table_without_rows() -> None:
-    """No rows still means every column, with its type."""
+    """Without rows there is still every column, with its type."""
     table = read([]).table
     assert table.num_rows == 0
     assert [field.type for field in table.schema][:-1] == [column.kind.arrow for column in ACTION]
@@ -285,7 +285,7 @@ def test_no_record_is_ever_lost(records: list[object]) -> None:
 
 @given(
     st.decimals(-(10**12) + 1, 10**12 - 1, places=8),
-    st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)),  # noqa: DTZ001 - hypothesis wants it so
+    st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)),  # noqa: DTZ001 - hypothesis requires it
 )
 def test_money_and_times_survive_exactly(money: Decimal, moment: datetime) -> None:
     """Twelve integer digits, eight decimals and microseconds come through unchanged."""

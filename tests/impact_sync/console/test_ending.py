@@ -1,4 +1,4 @@
-"""A command that is told to end ends, whatever it is at; one that hangs ends as well, and says what it waited for."""
+"""A command that gets a signal ends, whatever it is doing; one that hangs ends too, and says what it waited for."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def load(*_, **__):
     import never_there
 dlt.Pipeline.{{step}} = load
 """
-"""An import in the middle of a package, as the one whose callback swallowed a SIGINT and kept the import lock."""
+"""An import in the middle of a package, like one whose callback swallowed a SIGINT and kept the import lock."""
 
 
 @contextmanager
 def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that is killed where a test fails before it has ended."""
+    """A process that is killed if a test fails before it has ended."""
     env = env | {"PYTHONPATH": str(HERE)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -53,7 +53,7 @@ def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Pope
 
 
 def ended(process: subprocess.Popen[str], code: int) -> str:
-    """What a process said that ended with this code and without a traceback."""
+    """The output of a process that ended with this code and without a traceback."""
     said = "".join(process.communicate(timeout=300))
     assert process.returncode == code, said
     assert "Traceback" not in said
@@ -63,7 +63,7 @@ def ended(process: subprocess.Popen[str], code: int) -> str:
 
 @pytest.mark.parametrize(("how", "code"), SIGNALS)
 def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.Signals, code: int) -> None:
-    """A run that is told to end while an answer hangs does not wait for it; its row says that it was interrupted."""
+    """A run that must end while an answer hangs does not wait for it; its row says that it was interrupted."""
     one = account(days=20, per_day=3)
     clean(impact("sync", env=environment(one)), 0)
     asked, over = threading.Event(), threading.Event()
@@ -92,7 +92,7 @@ def test_a_run_that_waits_for_an_answer_ends_at_once(account: Make, how: signal.
 
 @pytest.mark.long
 def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
-    """Requests that an interrupt breaks off are not reported as if they were tried again."""
+    """Requests that an interrupt breaks off are not reported as being retried."""
     one = account(days=10, per_day=5)
     one.first_sync()
     asked, over = threading.Event(), threading.Event()
@@ -108,7 +108,7 @@ def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
         process.send_signal(signal.SIGINT)
         said = ended(process, 130)
         over.set()
-    assert said.splitlines() == ["impact: interrupted; what had landed stays, run again to go on"]
+    assert said.splitlines() == ["impact: interrupted; what had landed stays, run again to continue"]
     assert one.query("select outcome from impact.sync_runs where exit_code = 130") == [("items: interrupted",)]
 
 
@@ -117,7 +117,7 @@ def test_ctrl_c_amid_items_says_one_line(account: Make) -> None:
 def test_an_interrupt_that_is_swallowed_ends_the_run_all_the_same(
     account: Make, step: str, how: signal.Signals, code: int
 ) -> None:
-    """Where an import hangs and swallows what is raised in it, the process is stopped when its time is up."""
+    """If an import hangs and swallows what is raised in it, the process is stopped when its time is up."""
     one = account(days=5, per_day=3)
     command = victim(SWALLOWED.format(step=step), "sync")
     with running(command, environment(one, IMPACT__SHUTDOWN_WAIT="1 second")) as process:
@@ -132,7 +132,7 @@ def test_an_interrupt_that_is_swallowed_ends_the_run_all_the_same(
 
 @pytest.mark.long
 def test_a_second_signal_ends_sooner(account: Make) -> None:
-    """Whoever asks twice does not wait for the whole time that a run has to end by itself."""
+    """Whoever signals twice does not wait for all of the time that a run has to end normally."""
     one = account(days=5, per_day=3)
     command = victim(SWALLOWED.format(step="load"), "sync")
     with running(command, environment(one, IMPACT__SHUTDOWN_WAIT="1 hour")) as process:
@@ -191,7 +191,7 @@ impact_sync.console.ending._LINGERING = impact_source.waiting._END = 0.5
 
 @pytest.mark.long
 def test_a_load_that_never_ends_is_stopped(account: Make) -> None:
-    """A warehouse that does not answer any more ends the run with exit 4 and a line that says so."""
+    """A warehouse that no longer answers ends the run with exit 4 and a line that says so."""
     one = account(days=5, per_day=3)
     code = """
 import threading
@@ -208,7 +208,7 @@ impact_sync.warehouse.duckdb.merge.MergeJob._merge = lambda *_: threading.Event(
 
 
 def test_a_load_imports_nothing_in_its_middle(account: Make) -> None:
-    """What a run needs is imported before its first package, so that no signal meets an import half done."""
+    """What a run needs is imported before its first package, so that no signal meets a half-done import."""
     one = account(days=5, per_day=3)
     code = """
 import atexit, dlt, sys

@@ -19,7 +19,7 @@ ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=9).map(" ".join
 
 
 def printed(grid: Grid, width: int) -> list[str]:
-    """The lines on a screen so wide."""
+    """The lines on a screen of this width."""
     out = StringIO()
     Console(file=out, width=width, highlight=False, markup=False).print(grid)
     return [line.rstrip() for line in out.getvalue().split("\n")]
@@ -27,7 +27,7 @@ def printed(grid: Grid, width: int) -> list[str]:
 
 @given(ROWS, st.integers(40, 160))
 def test_nothing_is_cut_and_no_line_is_too_long(rows: list[tuple[str, str, str]], width: int) -> None:
-    """Ids and amounts stand on one line each; of texts every character is there; no line is wider than the screen."""
+    """Ids and amounts stay on one line; texts keep every character; no line is wider than the screen."""
     grid = Grid("Title", ("action", "amount", "note"), numbers=("amount",), texts=("note",))
     for row in rows:
         grid.add_row(*row)
@@ -54,7 +54,7 @@ def test_room_is_shared_between_columns(needs: list[tuple[int, int]], room: int)
 
 
 def test_records_stand_below_each_other_where_the_columns_do_not_fit() -> None:
-    """The first value heads the record; the others follow by name, a line ending only between two of them."""
+    """The first value heads the record; the others follow by name, and lines break only between them."""
     grid = Grid("Synced", ("campaign", "read", "new", "commission"), numbers=("read", "new"), texts=("campaign",))
     grid.add_row("1000 Acme", "12,345", "1,234", "+1,234,567.89 USD, -1,234,567.89 EUR")
     assert printed(grid, 40) == [
@@ -79,7 +79,7 @@ def test_records_stand_below_each_other_where_the_columns_do_not_fit() -> None:
     ],
 )
 def test_names_that_steer_a_screen_are_visible(text: str, shown: str) -> None:
-    """Controls, ends of lines and marks of direction are shown as codes; all else as it is."""
+    """Control characters, line ends and direction marks are shown as codes; everything else as it is."""
     assert visible(text) == shown
     grid = Grid("Title", ("name", "action"))
     grid.add_row(text, "1000.1")
@@ -88,7 +88,7 @@ def test_names_that_steer_a_screen_are_visible(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_the_bar_says_what_there_is_room_for(width: int) -> None:
-    """What it is about, how far it is and the time are there on every terminal; the rest is left out, never cut."""
+    """The topic, the progress and the time are there on every terminal; the rest is left out, never cut."""
     out = Console(file=StringIO(), width=width, height=5, force_terminal=True, color_system=None, legacy_windows=False)
     with bar(out, in_words) as show:
         show(ItemProgress(done=123, of=45_678, waiting=2_000_000, per_second=12.3, requests_left=45_555))

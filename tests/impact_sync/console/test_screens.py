@@ -1,4 +1,4 @@
-"""What the commands print can be read on every terminal: ids, dates and amounts stand there whole at any width."""
+"""The commands' output can be read on every terminal: ids, dates and amounts are complete at any width."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.support.desk import Desk
 Make = Callable[..., Account]
 _WIDE = 1_000
 _MEASURED = re.compile(r"[\d.]+ s\b")
-"""Seconds, as the run before measured them: each has others."""
+"""Seconds, as the previous run measured them: they differ each time."""
 _TOKEN = re.compile(r"[\w+\-.:,/]*\d[\w+\-.:,/]*\w")
-"""Whatever has a digit in it: ids, dates, amounts, numbers."""
+"""Whatever contains a digit: ids, dates, amounts, numbers."""
 
 
 @pytest.fixture
 def desk(account: Make, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """An account with money that has moved, items, corrections, drift and a lake."""
+    """An account with money that has changed, items, corrections, drift and a lake."""
     made = Desk(account(days=60, per_day=4, campaigns=CAMPAIGNS, rules=Rules(lock_days=20)))
     monkeypatch.setenv("SOURCES__IMPACT__ACCOUNT_SID", made.sandbox.account_sid)
     monkeypatch.setenv("SOURCES__IMPACT__AUTH_TOKEN", made.sandbox.auth_token)
@@ -41,19 +41,19 @@ def desk(account: Make, monkeypatch: pytest.MonkeyPatch) -> Desk:
 def at_width(
     width: int, show: Callable[[], object], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is shown has every token that it has where there is room for all, and no longer lines."""
+    """The output has every token that it has with room for everything, and no longer lines."""
     shown = {}
     for columns in (_WIDE, width, _WIDE + 1):
         monkeypatch.setenv("COLUMNS", str(columns))
         show()
         shown[columns] = _MEASURED.sub("", capsys.readouterr().out)
-    tokens = set(_TOKEN.findall(shown[_WIDE])) & set(_TOKEN.findall(shown[_WIDE + 1]))  # less what has moved on
+    tokens = set(_TOKEN.findall(shown[_WIDE])) & set(_TOKEN.findall(shown[_WIDE + 1]))  # less what has changed since
     tokens = {token for token in tokens if len(token) <= 40}  # a path in the API may be longer than a screen
     assert tokens
     lost = {token for token in tokens if token not in shown[width]}
     assert not lost, (lost, shown[width])
     assert "…" not in shown[width]
-    print(shown[width])  # noqa: T201 - with -s the screens can be looked at
+    print(shown[width])  # noqa: T201 - shows the screens with -s
     capsys.readouterr()
 
 
@@ -61,11 +61,11 @@ def at_width(
 def test_ids_dates_and_amounts_are_never_cut(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: int
 ) -> None:
-    """At any width every table shows what it shows where there is room for everything."""
+    """At any width every table shows what it shows with room for everything."""
 
     def command(line: str) -> Callable[[], object]:
         def show() -> None:
-            print(CliRunner().invoke(main, shlex.split(line)).stdout)  # noqa: T201 - to where the others print
+            print(CliRunner().invoke(main, shlex.split(line)).stdout)  # noqa: T201 - to the same output as the others
 
         return show
 

@@ -25,11 +25,9 @@ def broken(code: str, verb: str, env: dict[str, str]) -> subprocess.CompletedPro
 
 
 def test_progress_without_a_terminal_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """However often a step is beyond those that were expected, lines come seconds apart, and the last one comes."""
+    """However many steps exceed the expected number, lines come seconds apart, and the last one comes."""
     with progress(in_words) as show:
-        for done in range(
-            1, 232
-        ):  # as after a kill: answers that are kept cost no request, so more is done than allowed
+        for done in range(1, 232):  # as after a kill: kept answers cost no request, so more is done than allowed
             show(ItemProgress(done, max(10, done), 500, 100.0, 90))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) <= 3
@@ -38,7 +36,7 @@ def test_progress_without_a_terminal_is_a_few_lines(capsys: pytest.CaptureFixtur
 
 
 def test_check_without_a_server_claims_nothing(account: Make) -> None:
-    """Where no answer came, neither the requests that are left nor the server's clock are said to be known."""
+    """If no answer came, neither the remaining requests nor the server's clock are reported as known."""
     nobody = {"SOURCES__IMPACT__BASE_URL": "http://127.0.0.1:9", "SOURCES__IMPACT__MAX_ATTEMPTS": "1"}
     env = environment(account(days=1, per_day=0), **nobody)
     output = clean(impact("check", env=env), 4)
@@ -67,7 +65,7 @@ def test_the_cause_is_what_was_raised_not_what_was_handled() -> None:
 
 
 def test_sync_names_its_warehouse_and_the_requests_that_are_left(account: Make) -> None:
-    """A sync says where it wrote to; what is spared for others counts among the requests that are left."""
+    """A sync says where it wrote to; what is spared for others counts among the remaining requests."""
     one = account(days=5, per_day=4)
     output = clean(impact("sync", "--items", env=environment(one, SOURCES__IMPACT__ITEMS_MAX_REQUESTS="5")), 0)
     assert f"Warehouse: {one.path}" in output

@@ -43,7 +43,7 @@ def plan(one: Desk, *lines: str) -> str:
 
 
 def test_from_a_file_to_confirmed_corrections(one: Desk) -> None:
-    """Plan shows old and new and the money, apply sends, status tells: all with exit code 0."""
+    """Plan shows old and new and the money, apply sends, status reports: all with exit code 0."""
     path = one.ask("A1,update,ORDER_UPDATE,TEE,,-5.00,,,,,refund", "A2,reverse,CONS_FRAUD,,,,,,,,")
     output = clean(impact("corrections", "plan", str(path), env=user(one)), 0)
     assert re.search(r"2\W+A1\W+TEE\W+amount \(-5.00\)\W+10.00\W+5.00\W+-0.25\W+2026-\d\d-\d\d \d\d:\d\d", output)
@@ -81,7 +81,7 @@ def test_a_query_is_a_source(one: Desk) -> None:
 
 
 def test_apply_asks_first(one: Desk) -> None:
-    """Without --yes somebody must say yes; where nobody is there, nothing is sent."""
+    """Without --yes somebody must confirm; if nobody is there, nothing is sent."""
     plan_id = plan(one, "A1,update,ORDER_UPDATE,,12,,,,,,")
     assert "pass --yes" in clean(impact("corrections", "apply", plan_id, env=user(one)), 2)
     command = ["script", "-qec", f"{IMPACT} corrections apply {plan_id}", "/dev/null"]
@@ -99,7 +99,7 @@ def test_apply_asks_first(one: Desk) -> None:
 
 
 def test_a_lost_answer_is_resolved_by_a_person(one: Desk) -> None:
-    """What is unknown is listed with what the action shows, and settled by a word that the journal keeps."""
+    """Unknown calls are listed with what the action shows, and settled by a decision that the journal keeps."""
     plan_id = plan(one, "A1,update,ORDER_UPDATE,TEE,,-2.50,,,,,", "A2,update,ORDER_UPDATE,,12,,,,,,")
     one.sandbox.on_request = lambda request: Reply(503) if request.form.get("ActionId") == "A1" else None
     output = clean(impact("corrections", "apply", plan_id, "--yes", env=user(one)), 1)
@@ -117,7 +117,7 @@ def test_a_lost_answer_is_resolved_by_a_person(one: Desk) -> None:
 
 
 def test_an_interrupted_apply_goes_on(one: Desk) -> None:
-    """Ctrl-C amid the wait for a submission ends with 130; the next apply follows it up and sends nothing again."""
+    """Ctrl-C during the wait for a submission ends with 130; the next apply follows it up and sends nothing again."""
     one.world.rules = Rules(submission_polls=0)
     plan_id = plan(one, "A1,update,ORDER_UPDATE,,12,,,,,,")
     command = [IMPACT, "corrections", "apply", plan_id, "--yes"]

@@ -1,4 +1,4 @@
-"""What an action as it is now tells of a call: whether it may be sent, and whether it took effect."""
+"""What an action's current state says of a call: whether it may be sent, and whether it took effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CENTS = st.decimals(-1000, 1000, places=2)
 
 
 def row(**columns: Any) -> Correction:  # noqa: ANN401 - any column
-    """A line that asks for nothing of the action that is seen."""
+    """A line that requests nothing for the action."""
     blank: dict[str, Any] = dict.fromkeys(NAMES)
     usual = {
         "kind": "update",
@@ -46,7 +46,7 @@ def row(**columns: Any) -> Correction:  # noqa: ANN401 - any column
 
 
 def of_item(**columns: Any) -> Correction:  # noqa: ANN401 - any column
-    """A line that asks for nothing of an item of it."""
+    """A line that requests nothing for one of its items."""
     item = {"sku": "TEE", "old_amount": Decimal(10), "old_quantity": 2, "old_category": "Balls"}
     return row(**(item | columns))
 
@@ -57,12 +57,12 @@ def live(item: dict[str, Any] | None = None, **columns: Any) -> Live:  # noqa: A
 
 
 def wrong(asked: Correction, now: Live) -> str | None:
-    """What the action shows in place of what a line asked for."""
+    """How the action differs from what a line requested."""
     return not_as_asked(Call((asked,)), asked, now)
 
 
 def test_an_action_as_the_plan_saw_it_may_be_changed() -> None:
-    """What is as it was takes the change, until the instant at which it locks."""
+    """An unchanged action takes the change, until the instant at which it locks."""
     for asked in (row(), row(new_customer_status="VIP"), of_item()):
         assert changed_since(Call((asked,)), live(), NOW) is None
     assert changed_since(Call((row(),)), live(locking_date=None), NOW) is None
@@ -85,13 +85,13 @@ def test_an_action_as_the_plan_saw_it_may_be_changed() -> None:
     ],
 )
 def test_an_action_that_changed_since_the_plan_is_left_alone(columns: dict[str, Any], says: str | None) -> None:
-    """A correction is agreed to for what the plan saw: of anything else it is not sent, and it is said why."""
+    """A correction is agreed to for what the plan saw: for anything else it is not sent, and the reason is given."""
     told = changed_since(Call((row(),)), live(**columns), NOW)
     assert told is None if says is None else told is not None and told.startswith(says)
 
 
 def test_a_customer_status_counts_where_it_is_changed() -> None:
-    """Another customer status stops a correction of it, also where one line of several asks for that."""
+    """Another customer status stops a correction of it, also if one line of several requests that."""
     call = Call((row(), row(new_customer_status="VIP")))
     assert changed_since(call, live(customer_status="OLD"), NOW) == "customer_status is OLD now, the plan saw NEW"
 
@@ -105,12 +105,12 @@ def test_a_customer_status_counts_where_it_is_changed() -> None:
     ],
 )
 def test_an_item_that_changed_since_the_plan_is_left_alone(item: dict[str, Any], says: str) -> None:
-    """The item's own values are compared, not the action's alone."""
+    """The item's own values are compared, not only the action's."""
     assert changed_since(Call((of_item(),)), live(item), NOW) == says
 
 
 def test_an_item_that_is_gone_is_left_alone() -> None:
-    """It is named, and so is what became of the others."""
+    """It is reported, and so is what became of the others."""
     call = Call((of_item(sku="BALL"), of_item()))
     says = "item BALL is gone; quantity of TEE is 1 now, the plan saw 2"
     assert changed_since(call, live({"quantity": 1}), NOW) == says
@@ -155,13 +155,13 @@ def test_an_item_that_is_gone_is_left_alone() -> None:
     ],
 )
 def test_an_action_shows_what_was_asked_or_what_instead(asked: Correction, now: Live, says: str | None) -> None:
-    """What a correction asked for is compared to the cent, and each value that is another one is named."""
+    """What a correction requested is compared to the cent, and each different value is reported."""
     told = wrong(asked, now)
     assert told is None if says is None else told is not None and told.startswith(says)
 
 
 def test_a_call_took_effect_where_all_of_its_lines_show() -> None:
-    """A line that does not show, or an action that was not found, is no proof."""
+    """A line that does not show, or an action that was not found, proves nothing."""
     call = Call((row(new_amount=Decimal(30)), of_item(new_quantity=1)))
     assert shows(call, live({"quantity": 1}))
     assert not shows(call, live())
@@ -187,15 +187,15 @@ def test_a_call_took_effect_where_all_of_its_lines_show() -> None:
         (row(reason="RESET", action_state="REVERSED"), True),
     ],
 )
-def test_what_the_plan_saw_is_no_proof(asked: Correction, telling: bool) -> None:  # noqa: FBT001 - what is expected
-    """Of an action that showed before what is asked for nobody can tell whether the call arrived."""
+def test_what_the_plan_saw_is_no_proof(asked: Correction, telling: bool) -> None:  # noqa: FBT001 - the expected value
+    """If an action already showed what is requested, nobody can tell whether the call arrived."""
     assert tells(Call((asked,))) is telling
     assert not tells(Call((asked, row())))
 
 
 @given(CENTS, CENTS)
 def test_an_action_tells_of_a_change_of_a_cent_and_more(before: Decimal, asked: Decimal) -> None:
-    """Either the action showed the amount before, or it does not show it until the change took effect."""
+    """Either the action already showed the amount, or it does not show it until the change took effect."""
     line = row(old_amount=before, new_amount=asked)
     call = Call((line,))
     assert tells(call) is (before != asked)

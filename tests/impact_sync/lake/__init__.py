@@ -1,1 +1,1 @@
-"""The lake: on a folder with what every environment has, on an S3 server and asked by an engine with `make lake`."""
+"""The lake: in a folder with what every environment has; with `make lake` on an S3 server and queried by an engine."""

@@ -22,7 +22,7 @@ def server() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(params=["folder", "s3"])
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """The address of a lake that is not there yet."""
+    """The address of a lake that does not exist yet."""
     if request.param == "folder":
         return str(tmp_path / "lake")
     for name, value in request.getfixturevalue("server").items():

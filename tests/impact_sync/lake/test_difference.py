@@ -1,4 +1,4 @@
-"""What of an account is written to the lake, decided by keys and hashes: the small cases that a figure hangs on."""
+"""What of an account is written to the lake, decided by keys and hashes: the small cases that a figure depends on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def compare(
 def test_values_that_trade_places_are_a_change(
     before: tuple[str | None, str | None], after: tuple[str | None, str | None]
 ) -> None:
-    """A row is told from another by which column holds which value, not by the values it holds; empty is not NULL."""
+    """Rows differ by which column holds which value, not by their set of values; empty is not NULL."""
     then, now = ({"id": "1", "state": state, "note": note} for state, note in (before, after))
     with duckdb.connect() as connection:
         difference = compare(connection, [then], [now])
@@ -57,7 +57,7 @@ def test_values_that_trade_places_are_a_change(
 
 
 def test_a_row_that_is_gone_is_a_key_to_delete() -> None:
-    """Of a row that is no longer held the lake is told the key alone, marked as gone."""
+    """For a row that is no longer held, the lake gets only the key, marked as gone."""
     kept, gone = ({"id": id_, "state": "PENDING", "note": None} for id_ in ("1", "2"))
     with duckdb.connect() as connection:
         difference = compare(connection, [kept, gone], [kept])
@@ -67,7 +67,7 @@ def test_a_row_that_is_gone_is_a_key_to_delete() -> None:
 
 
 def test_a_column_that_is_new_and_empty_changes_no_row() -> None:
-    """A field that the API has added is no reason to write every row of three years once more."""
+    """A field that the API has added is no reason to rewrite every row of three years."""
     row = {"id": "1", "state": "PENDING", "note": None}
     wider = Shape(SHAPE.name, SHAPE.key, SHAPE.columns.append(pa.field("new", pa.string())))
     with duckdb.connect() as connection:
@@ -79,7 +79,7 @@ def test_a_column_that_is_new_and_empty_changes_no_row() -> None:
 
 
 def test_a_removal_alone_is_published(account: Make, tmp_path: Path) -> None:
-    """Where a table only lost rows since the last time, they leave the lake."""
+    """If a table only lost rows since the last time, they leave the lake."""
     world, lake = account(days=1, per_day=0), Lake(str(tmp_path / "lake"), "acme")
     kept, gone = world.world.create(), world.world.create()
     world.sync(history=False)
@@ -93,7 +93,7 @@ def test_a_removal_alone_is_published(account: Make, tmp_path: Path) -> None:
 
 
 def test_what_vouches_for_the_rows_comes_after_them(account: Make, tmp_path: Path) -> None:
-    """A publish that is cut short never says of the lake that it is as of an instant whose rows are not there."""
+    """An interrupted publish never says that the lake is as of an instant whose rows are missing."""
     world, lake = account(days=1, per_day=2), Lake(str(tmp_path / "lake"), "acme")
     world.sync()
     tables = [one.table for one in publish(lake)]

@@ -28,7 +28,7 @@ Make = Callable[..., Account]
 
 @pytest.fixture(scope="module")
 def spark(server: dict[str, str]) -> Iterator[Any]:
-    """A session at a Sail server whose workers run the parts of a query and send each other what they need."""
+    """A session on a Sail server whose workers run the parts of a query and send each other what they need."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (server | {"SAIL_MODE": "local-cluster"}).items():
             patch.setenv(name, value)
@@ -59,7 +59,7 @@ def statements(lake: Lake) -> list[str]:
 
 
 def answers(table: pa.Table) -> list[tuple[Any, ...]]:
-    """Rows in an order that does not depend on who answers."""
+    """Rows in an order that does not depend on the engine."""
     return sorted((tuple(row.values()) for row in table.to_pylist()), key=_comparable)
 
 
@@ -68,11 +68,11 @@ def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any, lake: Lake) -> None:  # noqa: ANN401 - Spark's
-    """After two months of changes every row of every view is the one that DuckDB answers, to the last digit."""
+    """After two months of changes every row of every view equals DuckDB's, to the last digit."""
     world = account(days=40, per_day=6, seed=5)
 
     def hook(request: Request) -> Reply | None:
-        """Let the items of some actions not add up."""
+        """Make the items of some actions not add up."""
         if request.path.endswith("/Items") and request.path.split("/")[4].endswith("7"):
             return Reply(200, b'{"ActionItems": [{"Sku": "A", "SaleAmount": "1.10", "SaleAmountCurrency": "USD"}]}')
         return None
@@ -100,7 +100,7 @@ def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any,
 
 
 def test_all_accounts_are_asked_at_once(account: Make, spark: Any, lake: Lake) -> None:  # noqa: ANN401 - Spark's
-    """One query over the shared tables tells each account's commission; each account's own views tell the same."""
+    """One query over the shared tables gives each account's commission; each account's own views give the same."""
     owed = {}
     for seed, name in enumerate(("acme", "birch"), 1):
         world = account(days=10, per_day=5, seed=seed, account_sid=f"IR{name}")
@@ -121,7 +121,7 @@ def test_all_accounts_are_asked_at_once(account: Make, spark: Any, lake: Lake) -
 
 
 def test_credentials_stay_where_they_are(account: Make, lake: Lake) -> None:
-    """Neither what is printed nor what is in the lake names the storage's key or the AccountSID."""
+    """Neither the output nor the lake contains the storage's key or the AccountSID."""
     world = account(days=3, per_day=2)
     world.first_sync()
     ended = CliRunner().invoke(main, ["publish", lake.url, "--account", "acme"])

@@ -31,7 +31,7 @@ IMPACT = str(Path(sys.executable).with_name("impact"))
 
 
 def environment(world: Account, lake: Lake) -> dict[str, str]:
-    """What a command needs to sync an account and publish it."""
+    """The environment for a command that syncs an account and publishes it."""
     return os.environ | {
         "SOURCES__IMPACT__ACCOUNT_SID": world.sandbox.account_sid,
         "SOURCES__IMPACT__AUTH_TOKEN": world.sandbox.auth_token,
@@ -51,7 +51,7 @@ def count(written: list[Written], what: str, *tables: str) -> int:
 
 @pytest.mark.long
 def test_the_lake_is_the_warehouse_after_each_sync(account: Make, url: str) -> None:
-    """Over two simulated months changed rows, vanished items and closed versions arrive; what did not change stays."""
+    """Over two simulated months changed rows, vanished items and closed versions arrive; the rest stays unchanged."""
     world, lake = account(days=30, per_day=3, seed=5), Lake(url, "acme")
     gone = world.world.create(items=[{"Sku": "A", "SaleAmount": "5.00"}, {"Sku": "B", "SaleAmount": "7.00"}])
     removed = 0
@@ -73,7 +73,7 @@ def test_the_lake_is_the_warehouse_after_each_sync(account: Make, url: str) -> N
 def test_accounts_that_run_at_once_are_all_there(
     account: Make, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four machines sync four accounts into one lake at the same time, each with a field of its own that is new."""
+    """Four machines sync four accounts into one lake at the same time, each with its own new field."""
     monkeypatch.setenv("IMPACT__WAREHOUSE_WAIT", "30 seconds")
     worlds = {}
     for seed, name in enumerate(("acme", "birch", "cedar", "dune"), 1):
@@ -117,7 +117,7 @@ def test_a_killed_publish_is_made_whole_by_the_next(account: Make, url: str) -> 
 
 
 def test_what_somebody_did_to_the_lake_is_mended(account: Make, url: str) -> None:
-    """Rows that were deleted come back, a changed one with --whole, and a deleted lake is a new one."""
+    """Deleted rows come back, a changed one with --whole, and a deleted lake is created again."""
     world, lake = account(days=10, per_day=5), Lake(url, "acme")
     world.sync()
     publish(lake)
@@ -133,7 +133,7 @@ def test_what_somebody_did_to_the_lake_is_mended(account: Make, url: str) -> Non
 
 
 def test_what_a_warehouse_has_no_more_leaves_the_lake(account: Make, url: str) -> None:
-    """An older warehouse, made anew without a history, is what the lake holds afterwards; other accounts stay."""
+    """The lake takes over an older warehouse, recreated without a history; other accounts stay."""
     world, lake, other = account(days=10, per_day=5), Lake(url, "acme"), Lake(url, "other")
     world.sync()
     publish(other)
@@ -163,7 +163,7 @@ def test_a_name_in_the_lake_is_one_account_s(account: Make, url: str, tmp_path: 
 
 @pytest.mark.long
 def test_many_publications_leave_few_files(account: Make, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small files of an account are made into one from some number on, and nothing is lost."""
+    """Small files of an account are compacted above some number, and nothing is lost."""
     monkeypatch.setattr(delta, "_SMALL_FILES", 3)
     world, lake = account(days=2, per_day=2), Lake(url, "acme")
     for _ in range(5):
@@ -206,7 +206,7 @@ def test_a_warehouse_in_postgres_is_published_just_so(account: Make, url: str, m
 
 
 def rows(lake: Lake, table: str, *less: str) -> list[dict[str, Any]]:
-    """An account's rows of a table, less some columns."""
+    """An account's rows of a table, without some columns."""
     found = DeltaTable(lake.table(table)).to_pyarrow_table().to_pylist()
     own = [row for row in found if row["account"] == lake.account]
     return sorted(({k: v for k, v in r.items() if k not in ("account", *less)} for r in own), key=repr)
@@ -238,7 +238,7 @@ def test_sync_items_and_verify_publish_where_a_lake_is_configured(
 
 
 def test_the_command_shows_what_it_wrote(account: Make, url: str) -> None:
-    """A table with what every table has, what was written and what was removed; credentials nowhere."""
+    """A table with the size of every table, what was written and what was removed; no credentials."""
     world = account(days=4, per_day=3)
     world.first_sync()
     ended = CliRunner().invoke(main, ["publish", url, "--account", "acme"])
@@ -256,7 +256,7 @@ def test_the_command_shows_what_it_wrote(account: Make, url: str) -> None:
         (["publish"], "no lake is configured"),
         (["publish", "lake"], "needs a name for this account"),
         (["publish", "lake", "--account", "a'b"], "may have letters, digits"),
-        (["publish", "s3://key:secret@lake", "--account", "a"], "must not hold credentials"),
+        (["publish", "s3://key:secret@lake", "--account", "a"], "must not contain credentials"),
         (["publish", "lake", "--account", "a"], "run `impact sync` first"),
         (["publish", "lake", "--account", "a", "--views", "spark"], "run `impact publish` first"),
     ],
@@ -269,7 +269,7 @@ def test_what_is_missing_is_said(arguments: list[str], said: str) -> None:
 
 
 def test_a_lake_that_cannot_be_written_ends_with_4(account: Make, tmp_path: Path) -> None:
-    """The reason in a line; what was synced stays."""
+    """The reason in one line; what was synced stays."""
     account(days=1, per_day=1).sync()
     (tmp_path / "lake").write_text("a file where the folder should be")
     ended = CliRunner().invoke(main, ["publish", str(tmp_path / "lake"), "--account", "acme"])
@@ -278,7 +278,7 @@ def test_a_lake_that_cannot_be_written_ends_with_4(account: Make, tmp_path: Path
 
 
 def test_files_cannot_be_the_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The filesystem destination of dlt is refused with what to do instead."""
+    """The filesystem destination of dlt is refused, with what to do instead."""
     monkeypatch.setenv("IMPACT__DESTINATION", "filesystem")
     ended = CliRunner().invoke(main, ["status"])
     assert ended.exit_code == 2

@@ -1,4 +1,4 @@
-"""Every verb that writes takes every step: whatever it is, its run is recorded, and leaves the warehouse in order."""
+"""Every verb that writes takes every step: its run is recorded, and it leaves the warehouse in order."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ VERBS: dict[str, Callable[[Settings, Desk, str], object]] = {
     "look": lambda settings, _, plan_id: look(settings, plan_id),
 }
 PREFIXES = {"sync": "", "items": "items: ", "verify": "verify: "}
-"""What the outcome of a run begins with; that of the others with the name of their folder."""
+"""How the outcome of a run begins; for other verbs, with the name of their folder."""
 
 
 @pytest.fixture
 def desk(account: Make) -> Desk:
-    """An account that was synced, and in whose journal a correction is planned."""
+    """An account that was synced, with a planned correction in its journal."""
     made = Desk(account(days=5, per_day=2, campaigns=CAMPAIGNS[:1]))
     made.create()
     made.sync()
@@ -52,13 +52,13 @@ def planned(desk: Desk) -> str:
 
 
 def is_listing(request: Request) -> bool:
-    """Whether the campaigns are asked for, which is the first thing that every run does."""
+    """Whether the request lists the campaigns, the first thing that every run does."""
     return request.path.endswith("/Campaigns")
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_run_that_fails_as_it_begins_is_recorded(desk: Desk, verb: str) -> None:
-    """Where the first request fails, `sync_runs` names verb and error; not in another account's warehouse."""
+    """If the first request fails, `sync_runs` names verb and error; not in another account's warehouse."""
     plan_id, before = planned(desk), desk.account.query(RUNS)
     desk.sandbox.requests.clear()
     with pytest.raises(ForeignWarehouse):
@@ -74,9 +74,9 @@ def test_a_run_that_fails_as_it_begins_is_recorded(desk: Desk, verb: str) -> Non
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_run_leaves_the_warehouse_in_order(desk: Desk, verb: str) -> None:
-    """Views that were dropped and comments that are missing are there, and its clock goes on from the latest run.
+    """Dropped views and missing comments are restored, and the clock continues from the latest run.
 
-    A server tells seconds only: what is read after a run must not look as if it was read before.
+    A server reports only full seconds: what is read after a run must not look older than that run.
     """
     plan_id = planned(desk)
     views = "select count(*) from duckdb_views() where schema_name = 'impact'"
@@ -94,7 +94,7 @@ def test_a_run_leaves_the_warehouse_in_order(desk: Desk, verb: str) -> None:
 
 
 def test_an_apply_is_recorded_with_what_it_landed(desk: Desk) -> None:
-    """A plan that is sent leaves a row with the requests that it took; one of which work is left says so."""
+    """A plan that is sent leaves a row with its number of requests; if work is left, the row says so."""
     plan_id = planned(desk)
     assert apply(desk.settings(), plan_id).exit is Exit.DONE
     ledger = "select outcome, exit_code, requests > 1, finished > started from impact.sync_runs where outcome like 'c%'"
@@ -102,7 +102,7 @@ def test_an_apply_is_recorded_with_what_it_landed(desk: Desk) -> None:
 
 
 def test_a_plan_that_is_not_there_is_recorded(desk: Desk) -> None:
-    """What a schedule runs and nobody watches is in the ledger, mistakes in its command line included."""
+    """Scheduled runs that nobody watches are in the ledger, including mistakes in their command line."""
     with pytest.raises(ConfigurationError):
         apply(desk.settings(), "20260101-nothing")
     assert desk.account.query(FAILED) == [("corrections: ConfigurationError", 2)]
@@ -110,7 +110,7 @@ def test_a_plan_that_is_not_there_is_recorded(desk: Desk) -> None:
 
 @pytest.mark.parametrize("verb", ["sync", "items", "verify", "apply"])
 def test_memory_is_released_after_each_package(desk: Desk, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a run is, what lies free between buffers is given back."""
+    """However long a run is, free memory between buffers is returned."""
     plan_id, times = planned(desk), list[None]()
     desk.create()
     desk.account.sync(items_max_requests=0)
@@ -120,7 +120,7 @@ def test_memory_is_released_after_each_package(desk: Desk, verb: str, monkeypatc
 
 
 def test_a_verification_that_is_interrupted_says_so(desk: Desk) -> None:
-    """Ctrl-C is no error: the ledger says `interrupted`, as it does of a sync."""
+    """Ctrl-C is not an error: the ledger says `interrupted`, as for a sync."""
 
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt

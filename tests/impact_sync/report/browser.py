@@ -28,13 +28,13 @@ _DRAW_MS = 20_000
 
 
 def find() -> str | None:
-    """Where the browser is: what `CHROMIUM` names, else the first one on the path."""
+    """The browser: what `CHROMIUM` names, else the first one on the path."""
     return os.environ.get("CHROMIUM") or next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A running browser; without one the test is skipped, or fails where `CI_BROWSER` is `required`."""
+    """A running browser; without one the test is skipped, or fails if `CI_BROWSER` is `required`."""
     path = find()
     if path is None:
         reason = "no browser: install Debian's chromium, or name one with CHROMIUM"
@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def opened(running: Browser, report: Path, width: int = WIDE) -> Iterator[Page]:
-    """A report as a reader sees it once its charts are drawn; it has to ask for nothing and to complain of nothing."""
+    """A report as a reader sees it once its charts are drawn; it must make no requests and log no errors."""
     with running.new_context(
         viewport={"width": width, "height": 900}, timezone_id="America/Los_Angeles", locale="en-US"
     ) as context:
@@ -68,7 +68,7 @@ def opened(running: Browser, report: Path, width: int = WIDE) -> Iterator[Page]:
 
 
 def marks(page: Page) -> dict[str, int]:
-    """How many bars each chart has, by its title."""
+    """How many bars each chart has, by title."""
     found = page.evaluate(
         """() => [...document.querySelectorAll("figure")].map(figure =>
             [figure.querySelector("h3").textContent, figure.querySelectorAll(".mark-rect > path").length])"""
@@ -96,11 +96,11 @@ def tiles(page: Page, currency: str) -> dict[str, tuple[str, str]]:
 
 
 PAINT = {"h2": "1 0 0", "thead th": "0 1 0", "tbody td": "0 0 1", ".tile": "0 1 1", "figcaption": "1 0 1"}
-"""What `painted` shows of a page on paper, each in a colour of its own."""
+"""What `painted` shows of a printed page, each in its own colour."""
 
 
 def painted(page: Page) -> list[list[str]]:
-    """Of which parts in `PAINT` there is text on each page on paper, in the order in which it is drawn."""
+    """The parts in `PAINT` that have text on each printed page, in drawing order."""
     colours = [f"{what}, {what} * {{ color: rgb({c.replace('1', '255')}) !important; }}" for what, c in PAINT.items()]
     page.add_style_tag(content="* { print-color-adjust: exact; }" + "".join(colours))
     paper = page.pdf(prefer_css_page_size=True, tagged=False)

@@ -1,4 +1,4 @@
-"""The report says what the views say, in a file that asks for nothing and that a browser draws without a complaint."""
+"""The report says what the views say, in a file that makes no requests and that a browser draws without errors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def running() -> Iterator[Browser]:
 
 
 def small(account: Make) -> tuple[Account, dict[str, str]]:
-    """Six actions whose figures were worked out by hand; the account's clock says 15 January 2026."""
+    """Six actions with figures worked out by hand; the account's clock says 15 January 2026."""
     world = account(days=1, per_day=0)
     made = {
         "open": {"Payout": "10.00", "Amount": "100.00"},
@@ -116,7 +116,7 @@ def money(value: Any) -> str:  # noqa: ANN401 - whatever DuckDB gives
 
 
 def test_the_headline_was_worked_out_by_hand(account: Make, running: Browser) -> None:
-    """What is accrued is at risk, locked or paid; reversed is what would have been earned; euros are by themselves."""
+    """What is accrued is at risk, locked or paid; reversed is what would have been earned; euros are separate."""
     small(account)
     with opened(running, written()) as page:
         assert {name: value for name, (value, _) in tiles(page, "USD").items()} == {
@@ -171,7 +171,7 @@ def test_every_figure_is_what_the_views_say(account: Make, running: Browser) -> 
 
 
 def test_every_chart_is_drawn_with_a_mark_for_each_value(account: Make, running: Browser) -> None:
-    """Bars stand for days by stage, weeks of locks, months, partners and what was restated; none is empty."""
+    """Bars show days by stage, weeks of locks, months, partners and what was restated; none is empty."""
     world = account(days=200, per_day=6)
     world.first_sync()
     world.world.advance(days=30)
@@ -207,7 +207,7 @@ def _closed(world: Account) -> datetime:
 
 @pytest.mark.long
 def test_a_change_is_against_what_a_report_said_then(account: Make) -> None:
-    """The figures as of an instant are those of a report that was made at it, currency by currency."""
+    """The figures as of an instant equal those of a report made at that instant, currency by currency."""
     world = account(days=90, per_day=8, seed=3)
     world.world.create("1000", **(_USUAL | {"Currency": "EUR", "Payout": "5.00"}))
     reports: dict[datetime, dict[str | None, Balance]] = {}
@@ -255,7 +255,7 @@ def test_changes_are_shown_since_the_last_month_end_or_another_instant(account: 
 
 
 def test_without_history_changes_are_left_out_and_it_is_said(account: Make, running: Browser) -> None:
-    """A warehouse that keeps no versions cannot tell changes; everything else is there."""
+    """A warehouse that keeps no versions cannot show changes; everything else is there."""
     world = account(days=40, per_day=5)
     world.first_sync(history=False)
     with opened(running, written()) as page:
@@ -265,7 +265,7 @@ def test_without_history_changes_are_left_out_and_it_is_said(account: Make, runn
 
 
 def test_a_campaign_that_was_first_read_later_is_named(account: Make) -> None:
-    """What a new campaign brings counts as a change, is said to be, and is not shown as restated."""
+    """What a new campaign brings counts as a change, is labelled so, and is not shown as restated."""
     world = account(days=30, per_day=5, campaigns=(Campaign(id="1000", name="Old", state="ACTIVE"),))
     world.first_sync()
     world.world.advance(days=20)
@@ -283,7 +283,7 @@ def test_a_campaign_that_was_first_read_later_is_named(account: Make) -> None:
 
 
 def test_campaign_and_since_cut_every_figure(account: Make) -> None:
-    """--campaign and --since leave what the views say of those conversions alone."""
+    """--campaign and --since limit the report to what the views say of those conversions."""
     world = account(days=90, per_day=8)
     world.world.advance(days=25)
     world.first_sync()
@@ -303,7 +303,7 @@ def test_campaign_and_since_cut_every_figure(account: Make) -> None:
 
 
 def test_days_become_weeks_and_months_as_the_span_grows(account: Make) -> None:
-    """By default half a year of days; --since goes back further in bars that can still be told apart."""
+    """By default half a year of days; --since goes back further, in bars that can still be told apart."""
     world = account(days=900, per_day=1)
     world.first_sync()
     plain, year, all_ = figures(), figures(Scope(since=_ago(world, 500))), figures(Scope(since=_ago(world, 2_000)))
@@ -338,7 +338,7 @@ def test_an_account_without_conversions_has_a_report(account: Make, running: Bro
     ],
 )
 def test_one_conversion_has_a_report(account: Make, running: Browser, dates: dict[str, str]) -> None:
-    """Also one whose dates are not known, without a currency and a partner."""
+    """Even one with unknown dates, without a currency or a partner."""
     world = account(days=1, per_day=0)
     world.world.create("1000", **(_USUAL | {"Payout": "10.00", "Currency": "", "MediaPartnerName": "", **dates}))
     world.first_sync()
@@ -350,7 +350,7 @@ def test_one_conversion_has_a_report(account: Make, running: Browser, dates: dic
 
 
 def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, running: Browser) -> None:
-    """Markup, scripts and template syntax are shown, never run; marks of direction and ends of lines are signs."""
+    """Markup, scripts and template syntax are shown, never run; direction marks and line ends are shown as codes."""
     world = account(days=1, per_day=0, campaigns=(Campaign(id="1000", name=_HOSTILE[0] + _HOSTILE[1], state="ACTIVE"),))
     for place, name in enumerate(_HOSTILE):
         fields: dict[str, Any] = {
@@ -382,7 +382,7 @@ def test_names_from_the_warehouse_are_text_whatever_they_hold(account: Make, run
 
 
 class _Reader(HTMLParser):
-    """What stands in the cells and in the scripts of a page."""
+    """The contents of a page's cells and scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -445,7 +445,7 @@ def test_ten_thousand_partners_fit(account: Make, running: Browser) -> None:
 
 @pytest.mark.parametrize("width", [320, *(pytest.param(more, marks=pytest.mark.long) for more in (NARROW, 768))])
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(account: Make, running: Browser, width: int) -> None:
-    """Nothing but a table is wider than the screen, and charts are as wide as it allows."""
+    """Only a table can be wider than the screen, and charts are as wide as it allows."""
     world = account(days=60, per_day=5)
     world.first_sync()
     with opened(running, written(), width) as page:
@@ -470,7 +470,7 @@ def test_a_figure_stands_on_one_line_however_large(account: Make, running: Brows
 
 
 def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
-    """Printed, tables are as long as they are, controls are gone, and charts are there."""
+    """On paper, tables have their full length, controls are gone, and charts are there."""
     world = account(days=60, per_day=5)
     world.first_sync()
     with opened(running, written()) as page:
@@ -485,7 +485,7 @@ def test_on_paper_nothing_is_cut_off(account: Make, running: Browser) -> None:
 
 @pytest.mark.long
 def test_a_table_that_breaks_over_a_page_repeats_its_header(account: Make, running: Browser) -> None:
-    """Printed, each page begins a table with its header, and no heading is the last thing on a page."""
+    """On paper, each page begins a table with its header, and no heading is the last thing on a page."""
     world = account(days=60, per_day=5)
     world.first_sync()
     with opened(running, written()) as page:
@@ -505,7 +505,7 @@ def test_a_table_that_breaks_over_a_page_repeats_its_header(account: Make, runni
 
 
 def test_tables_sort_by_mouse_and_by_keyboard(account: Make, running: Browser) -> None:
-    """A heading sorts its column, numbers by value and the largest first, and says so to a screen reader."""
+    """A heading sorts its column, numbers by value and the largest first, and tells a screen reader so."""
     world = account(days=60, per_day=10)
     world.first_sync()
     with opened(running, written()) as page:
@@ -572,7 +572,7 @@ def test_the_page_says_whether_it_was_proven(account: Make, running: Browser) ->
 
 
 def test_a_campaign_that_lags_behind_is_named(account: Make) -> None:
-    """The page is as of the campaign that was read last; another one's date is said."""
+    """The page is as of the campaign that was read last; the date of another one is given."""
     world = account(days=20, per_day=4)
     world.first_sync()
     world.world.advance(days=10)
@@ -584,7 +584,7 @@ def test_a_campaign_that_lags_behind_is_named(account: Make) -> None:
 
 
 def test_what_cannot_be_written_or_found_exits_2_and_says_why(account: Make, tmp_path: Path) -> None:
-    """A folder that is not there, a folder in the file's place, a campaign that is not held: one line each."""
+    """A missing folder, a folder in the file's place, an unknown campaign: one line each."""
     world = account(days=5, per_day=2)
     for arguments, said in (
         (("-o", "nowhere/report.html"), "there is no folder"),
@@ -603,7 +603,7 @@ def test_what_cannot_be_written_or_found_exits_2_and_says_why(account: Make, tmp
 
 
 def test_a_report_replaces_the_one_before_as_a_whole(account: Make, tmp_path: Path) -> None:
-    """The file is as readable as any other that the user makes, a link stays one, and nothing is left beside it."""
+    """The file is as readable as any other that the user creates, a link stays one, and nothing is left beside it."""
     account(days=5, per_day=2).sync()
     kept = tmp_path / "kept.html"
     kept.write_text("before")
@@ -650,7 +650,7 @@ def test_colours_stand_out_from_paper_and_from_each_other() -> None:
 
 
 def test_figures_that_reach_back_less_far_say_so(account: Make, running: Browser) -> None:
-    """Charts of the latest half year and tables of the latest months name what they leave out of the headline."""
+    """Charts of the latest half year and tables of the latest months state what they leave out of the headline."""
     world, _ = small(account)
     for month in range(1, 13):
         date = f"2024-{month:02}-10T10:00:00Z"
@@ -670,7 +670,7 @@ def test_figures_that_reach_back_less_far_say_so(account: Make, running: Browser
 def test_what_is_drawn_can_be_read_in_the_dark_and_on_a_phone(
     account: Make, running: Browser, scheme: Literal["light", "dark"]
 ) -> None:
-    """The page follows the reader's colours; the keys to the charts wrap and none of them is cut."""
+    """The page follows the reader's colour scheme; the legends wrap and none of them is cut."""
     small(account)
     with running.new_context(viewport={"width": 320, "height": 800}, color_scheme=scheme) as context:
         page = context.new_page()

@@ -29,7 +29,7 @@ THEN, LATER = NOW - 10 * DAY, NOW + timedelta(hours=5)
 
 
 def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: datetime, scale: int) -> None:
-    """A campaign of two actions, one of which has changed since it was first read; every figure has its scale."""
+    """A campaign of two actions, one of which has changed since it was first read; `scale` tells its figures apart."""
     events = ("2026-02-03T00:00:00Z", "2026-02-14T00:00:00Z")
     usual = {"CampaignId": campaign_id, "MediaPartnerId": f"{scale}", "MediaPartnerName": f"Partner {scale}"}
     before = [
@@ -82,7 +82,7 @@ def figures(pipeline: dlt.Pipeline, scope: Scope) -> Figures:
 
 
 def test_figures_of_one_campaign_are_not_anothers(pipeline: dlt.Pipeline) -> None:
-    """A brand that reports on one programme would book the commission, drift or freshness of another."""
+    """Otherwise a brand that reports on one programme would book another's commission, drift or freshness."""
     load(pipeline, "1000", begun=THEN - DAY, until=NOW, scale=3)
     alone = figures(pipeline, Scope())
     load(pipeline, "2000", begun=THEN + DAY, until=LATER, scale=7)

@@ -1,4 +1,4 @@
-"""Status tells where the warehouse stands, and proves from the ledger that nothing was left out."""
+"""Status says where the warehouse stands, and proves from the ledger that nothing was left out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def gaps(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.long
 def test_windows_adjoin_whatever_was_asked(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    """After plain syncs, ranges, and runs that were cut short, the windows up to the cursors leave no gap."""
+    """After plain syncs, ranges, and interrupted runs, the windows up to the cursors leave no gap."""
     one = account(days=60, per_day=6)
     one.sync(Ask(since=one.world.now - timedelta(days=9)))
     one.sandbox.budget.limit, one.sandbox.budget.spent = 14, 0
@@ -59,7 +59,7 @@ def test_a_first_run_of_a_range_leaves_no_gap_behind(account: Make, capsys: pyte
 def test_a_window_missing_from_the_ledger_is_named(
     account: Make, capsys: pytest.CaptureFixture[str], pass_: str
 ) -> None:
-    """Where the ledger has no window for a range that a cursor vouches for, status says which and how to read it."""
+    """If the ledger has no window for a range that a cursor vouches for, status says which and how to read it."""
     one = account(days=60, per_day=6)
     for _ in range(4):
         one.sync(clearing_lookback=timedelta(0))  # the reach-back would have read the range again
@@ -77,7 +77,7 @@ def test_a_window_missing_from_the_ledger_is_named(
 
 
 def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The keys of JSON, at every depth; of a list, those of its first object."""
+    """The keys of JSON, at every depth; for a list, those of its first object."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     return [shape(value[0])] if isinstance(value, list) and value else None
@@ -113,7 +113,7 @@ def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.Captur
 
 @pytest.mark.parametrize("age", ["6 hours", "6h", "PT6H"])
 def test_a_campaign_that_is_older_than_asked_for_ends_with_1(age: str) -> None:
-    """What was last read up to more than `--max-age` ago is named; what is newer, or not there to be read, is not."""
+    """What was last read up to more than `--max-age` ago is reported; what is newer, or not to be read, is not."""
     now = datetime.now(UTC)
 
     def campaign(id_: str, hours: float) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_a_campaign_that_is_older_than_asked_for_ends_with_1(age: str) -> None:
 
 
 def test_status_is_a_check_for_a_monitor(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With --max-age the exit code tells whether every campaign that is to be read is fresh; a wrong age is refused."""
+    """With --max-age the exit code says whether every campaign to be read is fresh; an invalid age is refused."""
     account(days=2, per_day=2).sync()
     runner = CliRunner()
     late = runner.invoke(main, ["status", "--max-age", "1h"])

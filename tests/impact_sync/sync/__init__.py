@@ -1,1 +1,1 @@
-"""Syncs as a whole, over a socket and into a real warehouse."""
+"""Complete syncs, over a socket and into a real warehouse."""

@@ -1,4 +1,4 @@
-"""A date is a whole day, as a bound of every command."""
+"""A date means the complete day, as a bound of every command."""
 
 from __future__ import annotations
 

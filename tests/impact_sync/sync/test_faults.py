@@ -45,13 +45,13 @@ Make = Callable[..., Account]
 BRIEF = Patience(read=0.3)
 SHORT = Patience(read=60, total=0.3)
 _MOST = 60.0
-"""Seconds that the busiest machine has to do what takes it a moment."""
+"""Seconds in which even the busiest machine does what takes it a moment."""
 DRIPS = tuple(kind for kind in Kind if kind.name.startswith("DRIP_"))
 ONE = (Campaign(id="1000", name="Acme"),)
 MENDED = tuple(kind for kind in PASSING if kind is not Kind.REFUSED)
-"""What the next request finds gone; a door that is shut stays shut for a while, however often one knocks."""
+"""Faults that the next request meets too: refused connections stay refused for a while, however often one tries."""
 UNPACKED = (Kind.GZIP_DAMAGED, Kind.GZIP_TWICE)
-"""What cannot be unpacked, so that there is no answer."""
+"""Answers that cannot be unpacked, so there is no answer."""
 LIMITS = tuple(kind for kind in MENDED if kind.startswith("429"))
 ERRORS = tuple(kind for kind in MENDED if kind.startswith("5"))
 OTHERS = tuple(kind for kind in MENDED if kind not in LIMITS + ERRORS)
@@ -61,12 +61,12 @@ ALONE = {str(kind): (kind,) for kind in OTHERS}
 
 @pytest.fixture(autouse=True)
 def _no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second's margin after the hourly limit has reset."""
+    """No margin of a second after the hourly limit has reset."""
     monkeypatch.setattr(quota, "MARGIN", 0.0)
 
 
 def faults(rate: float, *kinds: Kind, most_in_a_row: int | None = 2, hang: float = 0.1) -> Faults:
-    """Faults that are over quickly, within the three attempts of a test unless they are without bound."""
+    """Short faults that end within a test's three attempts, unless they are unlimited."""
     return Faults(rate, kinds=kinds or MENDED, most_in_a_row=most_in_a_row, wait=0, slowly=0.1, hang=hang, closed=60)
 
 
@@ -93,7 +93,7 @@ def test_a_request_that_fails_twice_is_sent_until_it_is_answered(account: Make, 
     ],
 )
 def test_a_sync_in_which_every_request_fails_at_first_ends_true(account: Make, kinds: tuple[Kind, ...]) -> None:
-    """Faults, of several kinds or of one, thrown at every request once, cost requests and no truth."""
+    """Faults, of several kinds or of one, thrown once at every request, cost requests but no correctness."""
     one = account(days=40, per_day=5, campaigns=ONE)
     one.sandbox.faults = faults(1.0, *kinds, most_in_a_row=1)
     assert one.sync(start_date=one.world.now - timedelta(days=44)).exit is Exit.DONE
@@ -103,7 +103,7 @@ def test_a_sync_in_which_every_request_fails_at_first_ends_true(account: Make, k
 
 @pytest.mark.long
 def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) -> None:
-    """With faults of all kinds at random, two syncs a month apart are done and true, and the faults were many."""
+    """With random faults of all kinds, two syncs a month apart are done and true, and the faults were many."""
     one = account(days=60, per_day=20)
     one.start = None
     one.sandbox.faults = faults(0.2)
@@ -136,7 +136,7 @@ def test_a_sync_with_a_fifth_of_all_requests_failing_ends_true(account: Make) ->
     ],
 )
 def test_a_fault_that_stays_is_an_error(account: Make, kind: Kind, error: type[ImpactError], code: Exit) -> None:
-    """What no retry mends ends after few requests, with its own error and exit code."""
+    """What no retry fixes ends after few requests, with its own error and exit code."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=60)
     with pytest.raises(error) as caught:
@@ -147,7 +147,7 @@ def test_a_fault_that_stays_is_an_error(account: Make, kind: Kind, error: type[I
 
 
 def test_a_run_that_gets_no_answers_moves_nothing(account: Make) -> None:
-    """When actions are answered with nothing under status 200, runs fail, what was held stays, and later runs mend."""
+    """When actions are answered with nothing under status 200, runs fail, rows stay, and later runs recover."""
     one = account(days=40, per_day=5, campaigns=ONE)
     start = one.world.now - timedelta(days=44)
     one.first_sync(start_date=start)
@@ -165,13 +165,13 @@ def test_a_run_that_gets_no_answers_moves_nothing(account: Make) -> None:
 
 
 def _fail_from_now(one: Account, kind: Kind, _: Request) -> None:
-    """Answer this request, which lists the campaigns, and throw one kind of fault at all that follow."""
+    """Answer this request, which lists the campaigns, and throw one kind of fault at all later ones."""
     if not one.sandbox.faults.rate:
         one.sandbox.faults = faults(1.0, kind, most_in_a_row=None)
 
 
 def test_the_sandbox_command_throws_faults_and_counts_them() -> None:
-    """`impact sandbox --faults` lets requests go wrong and shows in the end how many, by kind."""
+    """`impact sandbox --faults` makes requests fail and shows in the end how many, by kind."""
     command = [str(Path(sys.executable).parent / "impact"), "sandbox", "--port", "0", "--days", "2", "--per-day", "2"]
     with subprocess.Popen([*command, "--faults", "1"], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -199,7 +199,7 @@ def test_credentials_that_expire_amid_a_run_end_it_with_what_landed(account: Mak
 
 
 def test_a_server_that_is_gone_for_a_moment_is_waited_for(account: Make) -> None:
-    """A connection refused is tried again after a pause, so a restart of the server goes unnoticed."""
+    """A refused connection is tried again after a pause, so a restart of the server goes unnoticed."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = Faults(1.0, kinds=(Kind.REFUSED,), most_in_a_row=1, closed=0.01)
     assert ids(one, max_attempts=8, retry_wait=timedelta(seconds=1)) == ["1000"]
@@ -207,7 +207,7 @@ def test_a_server_that_is_gone_for_a_moment_is_waited_for(account: Make) -> None
 
 
 def test_an_answer_that_drips_is_not_waited_for_for_ever(account: Make) -> None:
-    """Though bytes keep coming within the time-out for each, an answer as a whole has its time."""
+    """Even if bytes keep coming within their time-out, an answer has a time limit."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = Faults(1.0, kinds=(Kind.DRIP,), slowly=2)
     with pytest.raises(Unavailable, match="ReadTimeout"):
@@ -216,7 +216,7 @@ def test_an_answer_that_drips_is_not_waited_for_for_ever(account: Make) -> None:
 
 @pytest.mark.parametrize("kind", DRIPS)
 def test_whatever_comes_without_end_is_given_up_at_the_deadline(account: Make, kind: Kind) -> None:
-    """A head, interim answers, a trailer, or packed nothing, byte after byte: the request ends at its deadline."""
+    """Headers, interim answers, a trailer, or compressed nothing, byte after byte: the request ends at its deadline."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, kind, most_in_a_row=None, hang=10)
     with pytest.raises(Unavailable, match=r"no complete answer after 0\.3 s"):
@@ -227,7 +227,7 @@ def test_whatever_comes_without_end_is_given_up_at_the_deadline(account: Make, k
 def test_a_proxy_that_answers_without_end_is_given_up_at_the_deadline(
     account: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The way through a proxy belongs to the request, and so does the time it takes."""
+    """The connection through a proxy is part of the request, and so is the time it takes."""
     one = account(days=1, per_day=0, campaigns=ONE)
     with _dripping(b"HTTP/1.1 200 Connection established\r\nX-Slow: ") as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
@@ -252,7 +252,7 @@ def test_a_handshake_without_end_is_given_up(account: Make) -> None:
 
 @contextlib.contextmanager
 def _dripping(start: bytes) -> Iterator[int]:
-    """The port of a server that answers everybody with a start and then with a byte now and then."""
+    """The port of a server that answers everybody with a start and then a byte now and then."""
     ended = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -276,7 +276,7 @@ def _dripping(start: bytes) -> Iterator[int]:
 
 
 def test_a_bomb_is_not_unpacked_beyond_what_a_page_can_be(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of kilobytes that unpack to megabytes in one piece, no more is unpacked than is allowed."""
+    """Of kilobytes that unpack to megabytes in one piece, no more is unpacked than allowed."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, Kind.GZIP_BOMB, most_in_a_row=None)
     monkeypatch.setattr(wire, "_BODY_MAX", 1_000_000)
@@ -344,7 +344,7 @@ def test_more_pages_than_the_total_fills_are_not_read(account: Make) -> None:
 
 
 def test_one_action_is_the_one_asked_for(account: Make) -> None:
-    """An object under status 200 that is another action, or an error, is asked for again."""
+    """An object under status 200 that is another action, or an error, is requested again."""
     one = account(days=5, per_day=5, campaigns=ONE)
     action_id = str(one.world.truth()["Id"][0].as_py())
     wrong = [Reply(200, b"{}"), Reply(200, b'{"Status": "ERROR"}'), Reply(200, b'{"Id": "other"}')]
@@ -369,7 +369,7 @@ def test_one_action_is_the_one_asked_for(account: Make) -> None:
     ids=lambda value: f"{value.status} {value.body[:16]!r}" if isinstance(value, Reply) else value.__name__,
 )
 def test_odd_answers_are_errors_of_ours(account: Make, reply: Reply, error: type[Exception]) -> None:
-    """Success without an answer, a time-out of the server's, JSON nested without end: each has its error."""
+    """Success without an answer, a server's time-out, endlessly nested JSON: each has its error."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.on_request = lambda _: reply
     with pytest.raises(error):
@@ -377,7 +377,7 @@ def test_odd_answers_are_errors_of_ours(account: Make, reply: Reply, error: type
 
 
 def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
-    """A next page at what cannot be parsed ends in an error that shows it."""
+    """A link to a next page that cannot be parsed ends in an error that shows it."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.on_request = lambda _: page(1, 1, "http://[::1")
     with pytest.raises(InvalidAnswer, match="not an address"):
@@ -385,7 +385,7 @@ def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
 
 
 def test_the_rest_of_a_cut_answer_is_not_taken_for_the_next(account: Make) -> None:
-    """Bytes beyond a Content-Length that was too short spoil no later answer: the connection is not used again."""
+    """Bytes after a Content-Length that was too short spoil no later answer: the connection is not reused."""
     one = account(days=1, per_day=0, campaigns=ONE)
     good = json.dumps({"@page": "1", "@total": "0", "@nextpageuri": "", "Campaigns": []}).encode()
     rest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(good), good)
@@ -410,7 +410,7 @@ def test_the_rest_of_a_cut_answer_is_not_taken_for_the_next(account: Make) -> No
 
 
 def test_the_clock_of_a_gateway_is_not_the_servers(account: Make) -> None:
-    """The date on an error page says nothing about the API's clock, by which windows are cut."""
+    """The date on an error page says nothing about the API's clock, which windows depend on."""
     one = account(days=5, per_day=5, campaigns=ONE)
     replies = [Reply(502, headers={"Date": "Tue, 01 Jan 2030 00:00:00 GMT"})]
     one.sandbox.on_request = lambda _: replies.pop() if replies else None
@@ -463,7 +463,7 @@ def test_waiting_for_an_answer_ends_when_the_run_is_abandoned(account: Make) -> 
 
 
 class _Nothing:
-    """Knows of no actions."""
+    """Knows no actions."""
 
     def counts(self, campaign_id: str, axis: Axis, windows: dict[Axis, Window]) -> Counts:  # noqa: ARG002
         """No counts."""

@@ -26,13 +26,13 @@ def lag(one: Account, *ids: str, share: float = 0.0) -> None:
 
 
 def found(one: Account, action_id: str) -> list[str]:
-    """What was found about an action, in order."""
+    """The findings about an action, in order."""
     sql = f"select finding from impact.verify_results where action_id = '{action_id}' order by found_at"
     return [row[0] for row in one.query(sql)]
 
 
 def synced(account: Make) -> tuple[Account, str]:
-    """An account that was synced, and an open action of it that no overlap covers."""
+    """An account that was synced, and one of its open actions, which no overlap covers."""
     one = account(days=10, per_day=2, campaigns=ONE)
     action_id = one.world.create(LockingDate=FAR, Amount="10.00")
     settings = {"start_date": one.world.now - timedelta(days=30)}
@@ -58,7 +58,7 @@ def test_one_404_does_not_blind_an_action(account: Make) -> None:
 
 @pytest.mark.long
 def test_an_action_that_is_gone_for_weeks_is_met_when_it_is_back(account: Make) -> None:
-    """It is asked for by its id once a week, so even another EventDate does not hide it; findings are few meanwhile."""
+    """It is requested by id once a week, so even another EventDate does not hide it; findings are few meanwhile."""
     one, action_id = synced(account)
     lag(one, action_id)
     for _ in range(5):
@@ -76,7 +76,7 @@ def test_an_action_that_is_gone_for_weeks_is_met_when_it_is_back(account: Make) 
 
 @pytest.mark.long
 def test_many_that_are_gone_cost_few_requests(account: Make) -> None:
-    """A hundred actions that were taken out are asked for by id once, then by a window or two."""
+    """A hundred removed actions are requested by id once, then by a window or two."""
     one, action_id = synced(account)
     ids = [one.world.create(LockingDate=FAR, Amount="1.00") for _ in range(100)]
     one.sync()
@@ -97,7 +97,7 @@ def test_gone_is_due_each_run_for_a_week_then_weekly() -> None:
 
 
 def test_verify_takes_back_what_it_acknowledged(account: Make) -> None:
-    """An action that `verify --repair` took note of as gone is asked for by its id weekly, and verified once back."""
+    """An action that `verify --repair` acknowledged as gone is requested by id weekly, and verified once back."""
     one, action_id = synced(account)
     lag(one, action_id)
     assert verify(one.settings(), repair=True).exit is Exit.DONE
@@ -116,7 +116,7 @@ def test_verify_takes_back_what_it_acknowledged(account: Make) -> None:
 
 
 def test_items_that_were_not_found_are_asked_for_again(account: Make) -> None:
-    """A 404 of a replica that lags does not hide an action's items until the action changes."""
+    """A 404 from a lagging replica does not hide an action's items until the action changes."""
     one = account(days=3, per_day=2, campaigns=ONE)
     one.first_sync(start_date=one.world.now - timedelta(days=30))
     some = sorted(one.truth())[:2]
@@ -132,7 +132,7 @@ def test_items_that_were_not_found_are_asked_for_again(account: Make) -> None:
 
 @pytest.mark.long
 def test_items_of_what_is_gone_for_good_are_asked_for_weekly(account: Make) -> None:
-    """An action that the API no longer knows costs items a request a run for a week, then one a week."""
+    """An action that the API no longer knows costs items one request per run for a week, then one a week."""
     one = account(days=3, per_day=2, campaigns=ONE)
     one.first_sync(start_date=one.world.now - timedelta(days=30))
     some = sorted(one.truth())[:1]

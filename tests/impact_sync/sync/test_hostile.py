@@ -1,4 +1,4 @@
-"""Hostile data and hostile surroundings: what partners and customers write lands as data and breaks nothing."""
+"""Hostile data and a hostile environment: what partners and customers write lands as data and breaks nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_whatever_is_written_into_an_action_lands_as_it_is(account: Make, wire: 
     """Formulas, quotes, markup, control characters: in names, notes, ids and Skus they are text like any other."""
     one = account(days=3, per_day=1, campaigns=CAMPAIGNS[:1], rules=Rules(wire=wire))
     for name, text in HOSTILE.items():
-        id_ = f"1000.{name if name == 'controls' else text}"  # no server takes a line's end within a path
+        id_ = f"1000.{name if name == 'controls' else text}"  # no server accepts a line end within a path
         action = one.world.create(Note=text, MediaPartnerName=text, Oid=text, Id=id_, CustomerCity=name)
         one.world.set_item(action, text, ItemName=text, SaleAmount="1.00")
     one.first_sync(items_max_requests=None)
@@ -73,7 +73,7 @@ SAFE = ("%2e%2e", "%2E", "a/b", "a?b#c", "...", " ", "/", "a//b")
 
 
 def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
-    """Ids that lead elsewhere are not asked for by themselves, their items fail, and nothing else does."""
+    """Ids that lead elsewhere are not requested by themselves, their items fail, and nothing else does."""
     one = account(days=2, per_day=2, campaigns=CAMPAIGNS[:1])
     for id_ in (*UNSAFE, *SAFE):
         one.world.set_item(one.world.create(Id=id_), "TEE", SaleAmount="1.00")
@@ -95,7 +95,7 @@ def test_an_id_never_changes_the_path_that_is_asked(account: Make) -> None:
     ],
 )
 def test_show_asks_for_nothing_else(account: Make, arguments: list[str]) -> None:
-    """`impact show` says that an id cannot be asked for, and asks for nothing in its place."""
+    """`impact show` says that an id cannot be requested, and requests nothing instead."""
     one = account(days=1, per_day=1)
     one.world.create(Id="1")
     said = clean(impact("show", *arguments, env=environment(one)), Exit.USAGE)
@@ -129,7 +129,7 @@ def test_a_full_disk_stops_the_run_and_a_later_one_completes_it(account: Make) -
 
 
 def test_a_warehouse_that_is_in_use_for_a_while_is_waited_for(account: Make) -> None:
-    """Another program that has the file open for a moment delays a run and does not end it."""
+    """Another program that has the file open for a moment delays a run but does not end it."""
     one = account(days=5, per_day=2)
     one.first_sync()
     hold = (

@@ -128,7 +128,7 @@ def test_a_seven_day_default_on_locking_queries_is_noticed(account: Make) -> Non
 def test_a_month_that_locks_at_one_instant_is_read(
     account: Make, max_page_size: int | None, *, names_total: bool
 ) -> None:
-    """More actions than can be paged through lock at one instant: larger pages where accepted, else by EventDate."""
+    """More actions than can be paged through lock at one instant: larger pages if accepted, else by EventDate."""
     rules = Rules(shared_locking_day=28, max_page_size=max_page_size, refusal_names_total=names_total)
     one = account(days=45, per_day=800, rules=rules, campaigns=ONE)
     one.first_sync()
@@ -143,7 +143,7 @@ def test_a_month_that_locks_at_one_instant_is_read(
 
 
 def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -> None:
-    """When the API refuses every question however narrow, the run ends with its words and keeps its place."""
+    """When the API refuses every query however narrow, the run ends with its words and keeps its place."""
     one = account(days=60, per_day=6, campaigns=ONE)
     one.first_sync()
     one.world.advance(days=7)
@@ -182,7 +182,7 @@ def test_a_window_whose_rows_leave_between_two_pages_is_read_again(account: Make
 
 
 def test_a_window_that_never_rests_does_not_hold_the_sync_up(account: Make) -> None:
-    """Though every request changes what the window holds, the run ends after a bounded number of requests."""
+    """Even if every request changes what the window holds, the run ends after a limited number of requests."""
     one = account(days=40, per_day=150, campaigns=ONE)
     one.first_sync()
     one.world.advance(days=3)
@@ -209,7 +209,7 @@ def test_a_window_that_never_rests_does_not_hold_the_sync_up(account: Make) -> N
 
 
 def test_a_silent_change_of_an_action_without_locking_date_is_found(account: Make) -> None:
-    """An open-ended action that is approved without a word is re-read although no date of the passes holds it."""
+    """An open-ended action that is approved silently is re-read although no date of the passes holds it."""
     one = account(days=30, per_day=6, campaigns=ONE)
     lonely = one.world.create(campaign_id="1000", LockingDate="", Amount="10.00", Payout="1.00")
     one.first_sync()
@@ -226,7 +226,7 @@ def test_a_silent_change_of_an_action_without_locking_date_is_found(account: Mak
 
 
 def test_clearings_after_a_long_pause_are_found(account: Make) -> None:
-    """A pause longer than the look-back loses none of the clearings that came in it."""
+    """A pause longer than the look-back loses none of the clearings that happened in it."""
     one = account(days=60, per_day=5)
     one.first_sync()
     one.world.advance(days=200)
@@ -235,7 +235,7 @@ def test_clearings_after_a_long_pause_are_found(account: Make) -> None:
 
 
 def test_a_silent_restoration_with_a_postponed_lock_is_found(account: Make) -> None:
-    """A reversed action that is restored without a word, its lock moved ahead, is re-read though no window holds it."""
+    """A reversed action that is restored silently, its lock moved ahead, is re-read though no window holds it."""
     one = account(days=30, per_day=5, campaigns=ONE, rules=Rules(reversal_touches=False))
     lock = (one.world.now + timedelta(days=10)).isoformat()
     odd = one.world.create(campaign_id="1000", LockingDate=lock, Amount="10.00", Payout="1.00")
@@ -279,7 +279,7 @@ def test_an_action_gone_at_the_source_is_kept_and_flagged_once(account: Make) ->
 
 
 def test_unreadable_records_are_kept_asked_for_again_and_let_go_once_readable(account: Make) -> None:
-    """A record without a usable date is counted, kept with its JSON, re-asked, and leaves when it can be read."""
+    """A record without a usable date is counted, kept with its JSON, requested again, and goes when it can be read."""
     one = account(days=30, per_day=6, campaigns=ONE)
     bad = one.world.create(campaign_id="1000", Amount="10.00", Payout="1.00")
     date = next(row["EventDate"] for row in one.world.truth().to_pylist() if row["Id"] == bad)
@@ -335,7 +335,7 @@ def test_odd_values_cost_their_cells_alone(account: Make) -> None:
 
 
 def test_a_record_without_an_id_is_let_go_once_its_window_holds_it_no_more(account: Make) -> None:
-    """Where there is no id to ask for, the window that held the record is read again."""
+    """Without an id to request, the window that held the record is read again."""
     one = account(days=30, per_day=6, campaigns=ONE)
     odd = one.world.create(campaign_id="1000", Amount="10.00", Payout="1.00", Id="")
     assert one.sync().exit is Exit.DRIFT

@@ -1,4 +1,4 @@
-"""The whole: a sandbox account over a real socket into a real DuckDB file, true after every sync."""
+"""All of it: a sandbox account over a real socket into a real DuckDB file, true after every sync."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_weeks_of_weekly_syncs_stay_true(account: Make, weeks: int, per_day: int
 
 
 def test_the_warehouse_may_be_restored_and_the_working_folder_lost(account: Make) -> None:
-    """A database from a week ago and an empty disk cost a re-read, no truth."""
+    """A database from a week ago and an empty disk cost a second read, not correctness."""
     one = account(days=60, per_day=5, campaigns=CAMPAIGNS[:1])
     for week in range(5):
         one.sync()
@@ -61,7 +61,7 @@ def test_the_warehouse_may_be_restored_and_the_working_folder_lost(account: Make
 def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make) -> None:
     """Run again and again, a sync finds nothing to write and sends one request for each window.
 
-    The second one alone sends another: the proof that queries by LockingDate see all, repeated once a month.
+    Only the second one sends another: the proof that queries by LockingDate see everything, repeated once a month.
     """
     one = account()
     one.first_sync()
@@ -78,7 +78,7 @@ def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make) ->
 def test_the_first_sync_costs_its_windows_and_pages(account: Make) -> None:
     """A first run sends one request for each window of three years, one for each further page, one for campaigns.
 
-    Two more learn the time, as this machine's clock is not the sandbox's.
+    Two more find out the time, as this machine's clock is not the sandbox's.
     """
     one = account(days=60, per_day=150)
     one.start = None
@@ -103,7 +103,7 @@ def test_a_quiet_campaign_loads_while_a_busy_one_is_far_ahead(account: Make) -> 
 
 
 def test_a_backfill_in_many_packages_ends_true(account: Make) -> None:
-    """Small load packages, cut amid windows, hold together what one large one does."""
+    """Small load packages, cut within windows, together hold what one large one does."""
     one = account(days=60, per_day=150)
     one.first_sync(package_rows=1_000)
     one.assert_true()
@@ -111,7 +111,7 @@ def test_a_backfill_in_many_packages_ends_true(account: Make) -> None:
 
 
 def test_an_hour_that_is_spent_stops_the_run_at_a_checkpoint(account: Make) -> None:
-    """With too few requests for all, each run lands what it read, says so, and the next goes on from there."""
+    """With too few requests for all, each run lands what it read, says so, and the next continues from there."""
     one = account(days=60, per_day=20)
     one.start = None
     outcomes = []
@@ -197,7 +197,7 @@ def test_an_unknown_campaign_is_named_with_those_there_are(account: Make) -> Non
 
 
 def test_a_warehouse_in_use_is_left_alone(account: Make) -> None:
-    """Where another program holds the file, the run ends and names it."""
+    """If another program holds the file, the run ends and names it."""
     one = account()
     one.first_sync()
     code = f"import duckdb, sys; c = duckdb.connect({str(one.path)!r}); print('held', flush=True); sys.stdin.read()"
@@ -227,7 +227,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is(account: Make) -> None:
 
 
 def test_a_lock_in_the_far_future_does_not_break_the_runs_after_it(account: Make) -> None:
-    """An action that locks decades from now costs no hundreds of windows and is followed all the same."""
+    """An action that locks decades from now does not cost hundreds of windows and is still followed."""
     one = account(days=30, per_day=5)
     never = one.world.create(campaign_id="1000", LockingDate="2099-12-31T00:00:00Z", Amount="1.00", Payout="0.10")
     one.first_sync()
@@ -242,7 +242,7 @@ def test_a_lock_in_the_far_future_does_not_break_the_runs_after_it(account: Make
 
 
 def test_a_campaign_list_that_is_not_whole_stops_the_run(account: Make) -> None:
-    """A campaign missing from the list would be a campaign silently not synced."""
+    """A campaign missing from the list would silently not be synced."""
     one = account(days=10, per_day=5)
     short = json.dumps({"@total": "2", "@page": "1", "@nextpageuri": "", "Campaigns": [{"Id": "1000", "Name": "A"}]})
     one.sandbox.on_request = lambda r: Reply(200, short.encode()) if r.path.endswith("Campaigns") else None
@@ -251,7 +251,7 @@ def test_a_campaign_list_that_is_not_whole_stops_the_run(account: Make) -> None:
 
 
 def test_a_bad_byte_costs_a_character(account: Make) -> None:
-    """A name that is no UTF-8 lands with the bad byte replaced; the rest of the page is untouched."""
+    """A name that is not UTF-8 lands with the bad byte replaced; the rest of the page is untouched."""
     one = account(days=10, per_day=5, campaigns=(Campaign(id="1000", name="Acme", state="ACTIVE", share=1.0),))
     record = b'{"Id": "x1", "CampaignId": "1000", "Note": "caf\xe9", "Amount": "1.00"}'
     body = b'{"@total": "1", "@page": "1", "@numpages": "1", "@nextpageuri": "", "Actions": [' + record + b"]}"
@@ -272,7 +272,7 @@ def test_columns_that_somebody_added_make_no_row_look_changed(account: Make) -> 
 
 
 def test_a_cursor_ahead_of_the_clock_is_an_error_not_an_empty_run(account: Make) -> None:
-    """After a run under a wrong clock nothing would be read for weeks: the next run says so, and `--since` mends it."""
+    """After a run under a wrong clock nothing would be read for weeks: the next run says so, and `--since` fixes it."""
     one = account(days=60, per_day=5)
     good = one.world.now
     one.world.advance(days=20)
@@ -286,7 +286,7 @@ def test_a_cursor_ahead_of_the_clock_is_an_error_not_an_empty_run(account: Make)
 
 
 def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
-    """Asking for the status while a run is at work is answered with exit code 5, and the run ends well."""
+    """A status request while a run is active is answered with exit code 5, and the run ends well."""
     one = account(days=30, per_day=10)
     one.first_sync()
     one.world.advance(days=5)
@@ -304,7 +304,7 @@ def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
 
 
 def test_a_table_that_was_emptied_is_read_anew(account: Make) -> None:
-    """Where the actions of a campaign were deleted, its cursors are not believed; an empty campaign costs nothing."""
+    """If a campaign's actions were deleted, its cursors are not believed; an empty campaign costs nothing."""
     empty = Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.0)
     one = account(days=60, per_day=5, campaigns=(*CAMPAIGNS, empty))
     one.start = None
@@ -320,13 +320,13 @@ def test_a_table_that_was_emptied_is_read_anew(account: Make) -> None:
 
 
 def test_an_until_ahead_of_now_settles_nothing(account: Make) -> None:
-    """After `--until` in the future, open actions are open and at risk, also where an older release wrote it down."""
+    """After `--until` in the future, open actions are open and at risk, also if an older release recorded it."""
     one = account(days=20, per_day=5)
     for until in (one.world.now + timedelta(days=400), None):
         one.sync(Ask(until=until))
         assert one.query("select distinct as_of from impact.synced_until") == [(one.world.now,)]
         assert one.query("select max(until) from impact.sync_runs") == [(one.world.now,)]
-        with one.changing() as connection:  # as releases before wrote it
+        with one.changing() as connection:  # as earlier releases wrote it
             connection.execute(f"update sync_runs set until = timestamptz '{one.world.now + timedelta(days=400)}'")
         one.world.advance(days=1)
         assert one.query("select max(as_of) from impact.synced_until") == [(one.world.now - timedelta(days=1),)]
@@ -336,7 +336,7 @@ def test_an_until_ahead_of_now_settles_nothing(account: Make) -> None:
 
 
 def forget_beginnings() -> None:
-    """Leave the state as a release did that kept only cursors."""
+    """Leave the state like a release that kept only cursors."""
 
     @dlt.source(name="impact", section="impact")
     def older() -> DltResource:
@@ -355,7 +355,7 @@ def forget_beginnings() -> None:
 
 @pytest.mark.parametrize("old", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_start_date_that_is_moved_earlier_takes_effect(account: Make, *, old: bool) -> None:
-    """The range before is read and said, by a warehouse of an older release too; from then on nothing is read twice."""
+    """The earlier range is read and reported, also for an older release; after that nothing is read twice."""
     one = account(days=120, per_day=2)
     begun = one.world.now - timedelta(days=20)
     one.first_sync(start_date=begun)
@@ -391,7 +391,7 @@ def test_the_default_file_answers_queries_by_the_names_of_the_readme(
 
 
 def test_a_warehouse_that_is_replaced_amid_a_run_is_no_success(account: Make) -> None:
-    """Where somebody moves the file away while a run is at work, the run fails and says so."""
+    """If somebody moves the file away while a run is active, the run fails and says so."""
     world = account(days=2, per_day=2)
     world.first_sync()
     moved = world.path.with_name("moved.duckdb")

@@ -1,4 +1,4 @@
-"""One bad window, action or campaign: it is listed with its reason, and everything else is read."""
+"""One bad window, action or campaign is listed with its reason, and everything else is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Make = Callable[..., Account]
 
 
 def start(one: Account) -> dict[str, Any]:
-    """Settings under which a first sync reads two windows a campaign, not 25."""
+    """Settings under which a first sync reads two windows per campaign, not 25."""
     return {"start_date": one.world.now - timedelta(days=60)}
 
 
@@ -33,14 +33,14 @@ def old_open(one: Account, campaign_id: str) -> list[str]:
 
 
 def assert_true_but(one: Account, *campaigns: str) -> None:
-    """Every action is as the API says, those of some campaigns excepted."""
+    """Every action is as the API says, except those of some campaigns."""
     held = {id_: row for id_, row in one.held().items() if row["campaign_id"] not in campaigns}
     truth = {id_: row for id_, row in one.truth().items() if row["campaign_id"] not in campaigns}
     assert {id_: {name: row.get(name) for name in truth[id_]} for id_, row in held.items()} == truth
 
 
 def cursors(one: Account, campaign_id: str) -> list[tuple[Any, ...]]:
-    """Up to when the changes of a campaign are here."""
+    """Up to when the changes of a campaign have been read."""
     return one.query(f"select as_of from impact.synced_until where campaign_id = '{campaign_id}'")
 
 
@@ -82,7 +82,7 @@ def test_a_suspended_campaign_stops_no_other(account: Make) -> None:
 
 
 def test_the_only_campaign_refused_is_in_the_ledger(account: Make) -> None:
-    """Where nothing could be read at all, sync_windows and sync_runs say so all the same."""
+    """Even if nothing at all could be read, sync_windows and sync_runs say so."""
     one = account(days=40, per_day=5, campaigns=account(days=1).world.campaigns[:1])
     suspend(one, "1000")
     assert one.sync().exit is Exit.FAILED
@@ -140,7 +140,7 @@ def test_an_action_that_always_fails_stops_no_other_action(account: Make) -> Non
 
 
 def test_an_api_that_is_down_ends_the_run_after_few_requests(account: Make) -> None:
-    """When nothing is answered any more, not every window of every campaign is asked for."""
+    """When nothing is answered any more, not every window of every campaign is requested."""
     one = account(days=30, per_day=3)
     one.first_sync(**start(one))
 
@@ -155,7 +155,7 @@ def test_an_api_that_is_down_ends_the_run_after_few_requests(account: Make) -> N
 
 
 def test_verify_compares_every_other_campaign(account: Make) -> None:
-    """A campaign that is refused, or a window that does not add up, leaves all else compared; then exit 4."""
+    """A refused campaign, or a window that does not add up, leaves everything else compared; then exit 4."""
     one = account(days=30, per_day=5)
     one.first_sync(**start(one))
     with one.changing() as warehouse:
@@ -204,7 +204,7 @@ def test_status_lists_what_the_latest_run_could_not_read(account: Make, capsys: 
 
 
 def test_windows_that_are_read_again_are_counted_apart(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was read after a window that could not be is no failure of its own, and said in one line."""
+    """What was read after a failed window is not a failure itself, and is reported in one line."""
     one = account(days=60, per_day=5)
     oldest = min(one.world.truth("1000").to_pylist(), key=lambda row: row["CreationDate"])["Id"]
     trouble(one, total_too_high=(oldest,))

@@ -46,7 +46,7 @@ def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_rows_are_the_same_missing_or_stale() -> None:
-    """Every column but `synced_at` counts; where both have the same rows, nothing is reported."""
+    """Every column except `synced_at` counts; if both have the same rows, nothing is reported."""
     there = table(action("same"), action("missing"), action("stale", note="new"), action("untold", note=None))
     here = table(
         action("stale", note="old"), action("other"), action("same", synced_at=NOW), action("untold", note="told")

@@ -1,4 +1,4 @@
-"""What a verification makes of a difference, by plain calls: drift, newer than the last sync, or gone."""
+"""How a verification judges a difference, by plain calls: drift, newer than the last sync, or gone."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ REACH = LAST - LATE
 def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
     here: dict[str, Any],
     there: dict[str, Any],
-    is_newer: bool,  # noqa: FBT001 - what is expected
+    is_newer: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """A difference that the last sync could not know is told apart from one that it missed, by its dates alone."""
+    """A difference that the last sync could not know is distinguished from one that it missed, by its dates alone."""
     found = compare(table(action("a", **there)), table(action("b"), action("a", **here)))
     assert ids(found.stale) == ["a"]
     missing, stale = newer(found, LAST, NOW)
@@ -63,14 +63,14 @@ def test_what_changed_since_the_last_sync_is_no_mistake_of_it(
 
 
 def test_a_state_that_changed_right_after_a_sync_is_no_excuse() -> None:
-    """Within the hour in which rows may show late, a sync has had no time to be overtaken."""
+    """Within the hour in which rows may show late, a change of state does not count as newer than the sync."""
     found = compare(table(action("a", state="REVERSED")), table(action("a")))
     assert newer(found, NOW - LATE, NOW)[1].to_pylist() == [False]
     assert newer(found, NOW - LATE - SECOND, NOW)[1].to_pylist() == [True]
 
 
 def test_each_stale_row_is_compared_with_its_own() -> None:
-    """The order in which the warehouse holds its rows says nothing."""
+    """The order of rows in the warehouse says nothing."""
     found = compare(
         table(action("a", state="REVERSED"), action("b", note="x"), action("c", creation_date=NOW, note="x")),
         table(action("c", creation_date=NOW), action("b"), action("a")),
@@ -80,14 +80,14 @@ def test_each_stale_row_is_compared_with_its_own() -> None:
 
 
 def test_a_missing_action_is_excused_by_when_it_was_created() -> None:
-    """One that is older than the last sync was there to be read, whatever happened to it since."""
+    """One that is older than the last sync could have been read, whatever happened to it since."""
     missing = [action("a", creation_date=REACH), action("b", creation_date=REACH + SECOND)]
     missing += [action("c", creation_date=None), action("d", locking_date=NOW)]
     assert newer(compare(table(*missing), None), LAST, NOW)[0].to_pylist() == [False, True, False, False]
 
 
 def test_what_is_newer_is_set_apart() -> None:
-    """Newer rows are counted and do not differ any more; of those that are held the ids are known."""
+    """Newer rows are counted and no longer differ; for those that are held the ids are known."""
     there = table(action("new", creation_date=NOW), action("lost"), action("open", state="REVERSED"), action("same"))
     found = compare(there, table(action("open"), action("same")))
     judged = judge.without_newer(found, LAST, NOW)
@@ -108,7 +108,7 @@ def test_what_no_sync_would_load_is_not_missing() -> None:
 
 
 def test_a_difference_lasts_if_the_same_columns_still_differ() -> None:
-    """At the second reading the columns that differed at the first count, with the values that they have now."""
+    """At the second reading the columns that differed at the first count, with their current values."""
     first = Difference("7", "1", Kind.STALE, OLD, (Cell("note", "a", "b"), Cell("payout", "1", "2")))
     now = replace(first, cells=(Cell("note", "a", "c"), Cell("state", "PENDING", "REVERSED")))
     assert judge.lasting(first, now) == replace(first, cells=(Cell("note", "a", "c"),))
@@ -124,7 +124,7 @@ def test_differences_of_newer_actions_are_set_apart() -> None:
 
 
 def test_what_a_window_did_not_return_is_asked_for_unless_it_is_known_to_be_gone() -> None:
-    """An action that was acknowledged to be gone is asked for now and then; one that was not, always."""
+    """An action that was acknowledged as gone is requested now and then; one that was not, always."""
     assert judge.unreturned([("1", OLD), ("2", OLD)], {"1"}) == {"2": OLD}
     lately = Gone(OLD, NOW, acknowledged=True)
     gone = {"a": lately, "b": replace(lately, last=NOW - THEN_EVERY), "c": replace(lately, acknowledged=False)}
@@ -144,14 +144,14 @@ def test_what_a_window_did_not_return_is_asked_for_unless_it_is_known_to_be_gone
     ],
 )
 def test_an_action_is_hidden_if_a_window_should_have_returned_it(columns: dict[str, Any], *, is_hidden: bool) -> None:
-    """It is of the campaign and dated within the windows, their ends included."""
+    """It belongs to the campaign and is dated within the windows, their ends included."""
     found = table(action("other", campaign_id="8"), action("1", **({"campaign_id": "7"} | columns)))
     expected = ("1", columns.get("event_date", OLD)) if is_hidden else None
     assert judge.hidden(found, "7", Window(OLD, OLD + DAY)) == expected
 
 
 def test_how_a_verification_ended() -> None:
-    """What could not be read counts more than what differs; what was repaired is no drift any more."""
+    """What could not be read counts more than what differs; what was repaired is no longer drift."""
     reading = Reading("7", Pass.VERIFY, Window(OLD, NOW))
     failures = [Failure(reading, InvalidAnswer("x")), Failure(reading, ScopeError("y"))]
     assert judge.ended([], drift=False, repaired=False) == (Exit.DONE, "done")

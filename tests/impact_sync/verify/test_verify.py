@@ -1,4 +1,4 @@
-"""Verification: damage of every kind is found by name and mended, and nothing else is touched."""
+"""Verification: damage of every kind is found by name and repaired, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WINDOWS = 25
 
 @pytest.fixture
 def synced(account: Make) -> Make:
-    """Makes accounts that were synced once."""
+    """Creates accounts that were synced once."""
 
     def make(**world: Any) -> Account:  # noqa: ANN401 - the world's options
         one = account(**world)
@@ -101,7 +101,7 @@ def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) 
 
 
 def test_further_pages_cost_a_request_each(account: Make) -> None:
-    """Where a window holds several pages, each action is still counted once."""
+    """If a window holds several pages, each action is still counted once."""
     one = account(days=40, per_day=60, campaigns=ONE)
     one.first_sync()
     one.sandbox.requests.clear()
@@ -112,7 +112,7 @@ def test_further_pages_cost_a_request_each(account: Make) -> None:
 
 
 def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(synced: Make) -> None:
-    """Lost, changed, invented, moved and doubled rows are all found; repairing mends these and rewrites no other."""
+    """Lost, changed, invented, moved and doubled rows are all found; a repair fixes these and rewrites no others."""
     one = synced()
     truth = everything(one)
     lost, amount, state, moved, doubled, other, undated = ids(one)[::40][:7]
@@ -215,7 +215,7 @@ def test_many_differences_are_read_again_by_windows(synced: Make) -> None:
 
 
 def test_what_changed_since_the_sync_is_newer_and_no_drift(synced: Make) -> None:
-    """What was created, corrected, approved by hand or locked after the last sync is shown as newer; none is mended."""
+    """What was created, corrected, approved by hand or locked after the last sync is shown as newer, not repaired."""
     one = synced()
     one.world.advance(days=3)
     corrected, approved = [row["Id"] for row in one.world.truth().to_pylist() if row["State"] == "PENDING"][:2]
@@ -232,7 +232,7 @@ def test_what_changed_since_the_sync_is_newer_and_no_drift(synced: Make) -> None
 
 
 def test_rows_that_showed_up_late_are_newer(synced: Make) -> None:
-    """What happened up to an hour before the sync and was not to be seen yet is no drift."""
+    """What happened up to an hour before the sync and was not visible yet is not drift."""
     one = synced(days=20, per_day=150, rules=Rules(visibility_lag=3600), campaigns=ONE)
     one.world.advance(hours=2)
     report = check(one)
@@ -259,7 +259,7 @@ def test_drift_beside_newer_changes_is_still_found(synced: Make) -> None:
 
 
 def test_a_difference_that_is_gone_at_the_second_read_does_not_count(synced: Make) -> None:
-    """What the API says once and then no more is a matter of the moment, not of the warehouse."""
+    """What the API says once and then no more says nothing about the warehouse."""
     one = synced(campaigns=ONE)
     one.start = None
     some = ids(one, "state = 'PENDING'")[0]
@@ -295,7 +295,7 @@ def test_what_differs_otherwise_at_the_second_read_does_not_count(synced: Make) 
 
 
 def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(synced: Make) -> None:
-    """What the API forgets is drift until a repair takes note of it; later runs list it at no cost, and keep it."""
+    """What the API forgets is drift until a repair acknowledges it; later runs list it at no cost, and keep it."""
     one = synced(campaigns=ONE)
     one.start = None
     gone = ids(one, "cleared_date is not null")[0]
@@ -344,7 +344,7 @@ def test_a_seven_day_default_on_queries_by_event_date_is_noticed(synced: Make) -
 
 
 def test_a_range_and_a_campaign_verify_that_alone(synced: Make) -> None:
-    """`--since`, `--until` and `--campaign` leave out what is not asked for, damage included."""
+    """`--since`, `--until` and `--campaign` leave out the rest, damage included."""
     one = synced()
     events = dict(one.query("select id, event_date from impact.actions where campaign_id = '1000'"))
     since, until = one.world.now - timedelta(days=30), one.world.now - timedelta(days=20)
@@ -374,7 +374,7 @@ def test_actions_from_before_the_configured_start_are_not_missed(account: Make) 
 
 
 def test_records_that_cannot_be_typed_are_neither_gone_nor_missing(synced: Make) -> None:
-    """A value that no column holds is drift until it is received; then it is reported, and is no drift."""
+    """A value that no column can hold is drift until it is received; then it is reported, and no longer drift."""
     one = synced(campaigns=ONE)
     odd = ids(one, "state = 'PENDING'")[0]
     one.world.modify(odd, touches=False, Payout="1,234.50")
@@ -422,7 +422,7 @@ def test_a_true_warehouse_verifies_where_the_end_of_a_range_does_not_count(accou
 
 
 def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(synced: Make) -> None:
-    """Where the API refuses 45 days as too many actions, they are read in parts; a lost row among them is found."""
+    """If the API refuses 45 days as too many actions, they are read in parts; a lost row among them is found."""
     one = synced(campaigns=ONE)
     lost = ids(one)[7]
     damage(one, f"delete from impact.actions where id = '{lost}'")
@@ -441,7 +441,7 @@ def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(synced
 
 
 def test_what_cannot_be_verified_is_refused(account: Make) -> None:
-    """Another account's warehouse, an unknown campaign and a range without an instant are told."""
+    """Another account's warehouse, an unknown campaign and a range without an instant are reported."""
     one, other = account(campaigns=ONE), account(account_sid="IRother00000000000000000000")
     one.sync()
     with pytest.raises(ForeignWarehouse):
@@ -465,7 +465,7 @@ def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make) -> None:
 
 
 def test_the_command_names_the_differences_and_ends_with_their_code(synced: Make) -> None:
-    """Exit 1 with the action, column and values on drift, 0 once mended; foreign text is shown as it is."""
+    """Exit 1 with the action, column and values on drift, 0 once repaired; text from others is shown as it is."""
     one = synced(campaigns=ONE)
     bad = ids(one)[0]
     damage(one, f"update impact.actions set note = '[red]x[/]' where id = '{bad}'")
@@ -485,7 +485,7 @@ def test_the_command_wants_a_warehouse_first(account: Make) -> None:
 
 
 def test_the_command_stops_when_the_hour_is_spent(synced: Make) -> None:
-    """Without requests enough the exit code is 3, and nothing is written."""
+    """Without enough requests the exit code is 3, and nothing is written."""
     one = synced(campaigns=ONE)
     one.start = None
     one.sandbox.budget.limit, one.sandbox.budget.spent = 12, 0

@@ -1,4 +1,4 @@
-"""The tables that the views read, in a DuckDB of the test's own: rows are written down instead of synced."""
+"""The tables that the views read, in a DuckDB for the test: rows are inserted instead of synced."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Ledgers:
         self._connection.execute(f"insert into {table} ({names}) values ({marks})", list(values.values()))
 
     def read(self, until: str = JAN_15, campaign_id: str = "1000", **window: object) -> None:
-        """Add a run that read a campaign up to an instant, as far as the window that is given says."""
+        """Add a run that read a campaign up to an instant, as far as the given window says."""
         usual = {"window_start": "2026-01-01T00:00:00Z", "window_end": until, "pass": "updated", "outcome": "whole"}
         self.add("sync_runs", run_id=until, until=until, finished=until, outcome="done", exit_code=0)
         self.add("sync_windows", run_id=until, campaign_id=campaign_id, **(usual | window))
@@ -63,6 +63,6 @@ class Ledgers:
 
 @contextmanager
 def ledgers() -> Iterator[Ledgers]:
-    """The tables and views, gone afterwards."""
+    """The tables and views, removed afterwards."""
     with duckdb.connect() as connection:
         yield Ledgers(connection)

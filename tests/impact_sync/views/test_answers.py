@@ -1,4 +1,4 @@
-"""The views that finance and partnership people ask, on a small account whose answers were worked out by hand."""
+"""The views that finance and partnership people query, on a small account with answers worked out by hand."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _USUAL = {"EventDate": "2026-01-05T10:00:00Z", "Currency": "USD"}
 
 @pytest.fixture
 def books(account: Make) -> tuple[Account, dict[str, str]]:
-    """The account, synced, and the id of each of its actions by the name it has here."""
+    """The account, synced, and the id of each of its actions by its name here."""
     world = account(days=1, per_day=0)
     ids = {name: world.world.create("1000", **(_USUAL | fields)) for name, fields in _BOOKS.items()}
     world.first_sync()
@@ -185,7 +185,7 @@ def test_restatements_since_an_instant_are_what_is_now_less_what_was_then(
 
 
 def test_reversal_rates_are_by_the_age_of_the_actions(account: Make) -> None:
-    """Actions of one week since the event are a row for each partner; what can still be reversed is told apart."""
+    """Actions of one week since the event are a row for each partner; those that can still be reversed are separate."""
     world = account(days=1, per_day=0)
     lock = "2026-02-01T00:00:00Z"
     usual: Any = ADA | {"LockingDate": lock, "Currency": "USD", "Payout": "8.00"}
@@ -206,7 +206,7 @@ def test_reversal_rates_are_by_the_age_of_the_actions(account: Make) -> None:
 
 
 def test_item_sales_adds_up_units_and_money_by_sku(account: Make) -> None:
-    """Items of reversed actions count as actions and not as sales."""
+    """Items of reversed actions count as actions but not as sales."""
     world = account(days=1, per_day=0)
     shoe = {"Sku": "S", "ItemName": "Shoe", "Category": "Footwear", "SaleAmount": "60.00", "Payout": "6.00"}
     sock = {"Sku": "K", "ItemName": "Sock", "Category": "Footwear", "SaleAmount": "8.00", "Payout": "1.00"}
@@ -243,7 +243,7 @@ def test_freshness_says_how_far_each_campaign_is_known_and_whether_it_was_proven
 
 
 def test_without_history_there_are_the_views_that_need_none(account: Make) -> None:
-    """A view whose table is not there is left out; the others answer."""
+    """A view whose table does not exist is left out; the others answer."""
     world = account(days=1, per_day=2)
     world.first_sync(history=False)
     names = {name for (name,) in world.query("select view_name from duckdb_views() where not internal")}

@@ -1,4 +1,4 @@
-"""What each view decides about one action, on rows that were written down: the rules that figures rest on."""
+"""What each view decides about one action, on inserted rows: the rules that figures rest on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_pending_action_past_its_lock_is_approved_commission(books: Ledgers) -
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_months_and_weeks_do_not_depend_on_the_session(books: Ledgers, zone: str) -> None:
-    """A month's last and first minute are of the same months in every session's time zone."""
+    """A month's last and first minute belong to the same months in every session's time zone."""
     books.read()
     books.add("actions", **ACTION | {"event_date": "2025-12-31T23:59:00Z", "locking_date": "2026-01-31T23:59:00Z"})
     later = {"event_date": "2026-01-01T00:00:00Z", "locking_date": "2026-02-01T23:59:00Z", "payout": 20}
@@ -110,7 +110,7 @@ def test_items_that_are_out_of_date_are_not_held_against_their_action(books: Led
 def test_amounts_that_change_or_trade_places_put_items_out_of_date(
     books: Ledgers, before: dict[str, object], after: dict[str, object]
 ) -> None:
-    """Else the items of an order that was corrected would be reported on for ever as they were before."""
+    """Otherwise the items of a corrected order would be reported for ever as they were before."""
     usual = {"id": "1", "amount": 0, "delta_amount": 0, "payout": 0, "delta_payout": 0, "currency": "USD"}
     books.add("actions", **usual | before, synced_at="2026-01-15T00:00:00Z")
     ((known,),) = books.ask("select fingerprint from item_state")
@@ -122,7 +122,7 @@ def test_amounts_that_change_or_trade_places_put_items_out_of_date(
 
 
 def test_after_a_repair_there_is_no_drift(books: Ledgers) -> None:
-    """Drift counts the actions that differ still: not those that were repaired, and each only once."""
+    """Drift counts the actions that still differ: not those that were repaired, and each only once."""
     books.add("campaigns", id="1000", name="Acme")
     books.read(**{"pass": "verify"})
     assert books.ask("select drift from freshness") == [(0,)]
@@ -148,7 +148,7 @@ def test_an_action_is_locked_from_the_very_instant_of_its_lock(
     stage: str,
     can_change: bool,  # noqa: FBT001
 ) -> None:
-    """A LockingDate that is the instant up to which was read has passed; a second later it has not."""
+    """A LockingDate equal to the end of the last read has passed; one a second later has not."""
     books.read(JAN_15)
     books.add("actions", **ACTION | {"locking_date": lock})
     assert books.ask("select stage, can_change, at_risk from settlement") == [
@@ -158,7 +158,7 @@ def test_an_action_is_locked_from_the_very_instant_of_its_lock(
 
 @pytest.mark.parametrize("state", [None, "ON_HOLD", "PENDING", "REVERSED"])
 def test_an_action_without_a_state_can_change(books: Ledgers, state: str | None) -> None:
-    """A state that is empty or not known does not hide that an action is open until it locks."""
+    """An empty or unknown state does not hide that an action is open until it locks."""
     books.read()
     books.add("actions", **ACTION | {"state": state})
     assert books.ask("select can_change, can_change_until from settlement") == [
@@ -181,7 +181,7 @@ def test_an_action_without_a_state_can_change(books: Ledgers, state: str | None)
 def test_only_a_window_that_was_read_completely_says_up_to_when_changes_are_here(
     books: Ledgers, window: dict[str, str], as_of: str
 ) -> None:
-    """A split window counts where its parts add up; a part by EventDate, a refusal and other passes say nothing."""
+    """A split window counts if its parts add up; a part by EventDate, a refusal and other passes say nothing."""
     books.read("2026-01-08T00:00:00Z")
     books.read(JAN_15, **window)
     assert books.ask("select campaign_id, as_of from synced_until") == [("1000", datetime.fromisoformat(as_of))]

@@ -1,4 +1,4 @@
-"""The views answer what their first line asks, with figures that were worked out by hand."""
+"""The views answer what their first line asks, with figures worked out by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Make = Callable[..., Account]
 
 
 def small(account: Make) -> tuple[Account, list[str]]:
-    """Four actions: two of 100 and 300 dollars, one of 50 euros, one that is never asked for its items."""
+    """Four actions: two of 100 and 300 dollars, one of 50 euros, one whose items are never requested."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS)
     ids = [
         world.world.create(Amount="100.00", Payout="10.00", Currency="USD"),
@@ -39,7 +39,7 @@ def test_every_view_says_what_it_answers(account: Make) -> None:
 def test_item_coverage_counts_by_campaign_and_currency(account: Make) -> None:
     """Shares are of the actions that the API knows; currencies are never added."""
     world, ids = small(account)
-    world.world.advance(hours=2)  # what was updated within the hour before a run is asked for again
+    world.world.advance(hours=2)  # what was updated within the hour before a run is requested again
     world.sync()
     world.drain(2)  # the two largest
     world.world.modify(ids[0], Amount="200.00")
@@ -63,7 +63,7 @@ def test_item_coverage_counts_by_campaign_and_currency(account: Make) -> None:
 
 
 def test_item_reconciliation_names_the_actions_that_do_not_add_up(account: Make) -> None:
-    """The difference is the action's less its items'; items in another currency are marked; the rest is not listed."""
+    """The difference is the action's minus its items'; items in another currency are marked; the rest is not listed."""
     world, ids = small(account)
     lists = {
         ids[0]: b'[{"Sku": "A", "SaleAmount": "60.00", "Payout": "10.00", "SaleAmountCurrency": "USD"},'

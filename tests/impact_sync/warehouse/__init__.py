@@ -1,1 +1,1 @@
-"""What holds of every warehouse that runs load into."""
+"""What holds for every warehouse that runs load into."""

@@ -1,4 +1,4 @@
-"""What holds on DuckDB holds on every warehouse: one body of tests, run on each."""
+"""What holds for DuckDB holds for every warehouse: one set of tests, run on each."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_changing_account_is_true_after_each_sync(account: Make) -> None:
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
 def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
-    """Verify names a missing and a stale action, mends both, and the history has the mended version."""
+    """Verify names a missing and a stale action, repairs both, and the history has the repaired version."""
     world = account(days=30, per_day=5)
     world.world.advance(days=2)
     world.first_sync()
@@ -73,7 +73,7 @@ def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
 @pytest.mark.usefixtures("warehouse")
 @on_postgres_first
 def test_every_view_answers(account: Make) -> None:
-    """Each view can be asked, and money adds up to what the actions say."""
+    """Each view can be queried, and money adds up to what the actions say."""
     world = account(days=30, per_day=5)
     world.first_sync(items_max_requests=5)
     rows = {name: query(f"select count(*) from {{{name}}}")[0][0] for name in texts()}
@@ -88,7 +88,7 @@ def test_every_view_answers(account: Make) -> None:
 @pytest.mark.usefixtures("warehouse")
 @on_postgres_first
 def test_a_field_that_the_api_adds_becomes_a_column(account: Make) -> None:
-    """A field that no document names is kept, and its changes are versions."""
+    """An undocumented field is kept, and its changes are versions."""
     world = account(days=3, per_day=2)
     action_id = world.world.create(Note="plain")
     world.first_sync()
@@ -102,7 +102,7 @@ def test_a_field_that_the_api_adds_becomes_a_column(account: Make) -> None:
 
 
 def test_columns_are_described_in_the_database(account: Make, warehouse: str) -> None:
-    """What a column means can be read where the table is."""
+    """The meaning of a column can be read in the table itself."""
     account(days=1, per_day=1).sync()
     told = {
         "duckdb": "select comment from duckdb_columns() where table_name = 'actions' and column_name = 'payout'",
@@ -116,7 +116,7 @@ def test_columns_are_described_in_the_database(account: Make, warehouse: str) ->
 @pytest.mark.usefixtures("warehouse")
 @on_postgres_first
 def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
-    """What `impact status` tells is what a sync has loaded."""
+    """`impact status` reports what a sync has loaded."""
     world = account(days=10, per_day=3)
     world.first_sync()
     runner = CliRunner()
@@ -128,7 +128,7 @@ def test_commands_read_the_warehouse_that_is_configured(account: Make) -> None:
 @pytest.mark.usefixtures("warehouse")
 @on_postgres_first
 def test_corrections_are_planned_sent_once_and_confirmed(account: Make) -> None:
-    """A plan of a reversal and a new amount is sent, each call once, and the warehouse has what came of it."""
+    """A plan of a reversal and a new amount is sent, each call once, and the warehouse has the result."""
     desk = Desk(account(days=3, per_day=0, rules=Rules()))
     returned, cheaper = desk.create(), desk.create()
     desk.account.sync()
@@ -218,7 +218,7 @@ def test_an_empty_warehouse_says_what_to_do_first(warehouse: str) -> None:
 @pytest.mark.usefixtures("warehouse")
 @on_postgres_first
 def test_text_with_a_nul_is_kept_as_far_as_the_warehouse_can(account: Make) -> None:
-    """Postgres knows no NUL in a text: it is shown as its symbol there, and the row is not written again for it."""
+    """Postgres knows no NUL in a text: there it is shown as its symbol, and the row is not written again for it."""
     world = account(days=1, per_day=0)
     world.world.create(Note="a\x00b")
     world.first_sync()
@@ -260,7 +260,7 @@ _DAMAGE = {
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
 def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
-    """Versions that do not fit together, or not to their row, are drift until --repair has made them fit."""
+    """Versions that do not fit together, or do not match their row, are drift until --repair fixes them."""
     world = account(days=2, per_day=1)
     ids = {damage: world.world.create(Payout="10.00") for damage in _DAMAGE}
     world.first_sync()
@@ -285,7 +285,7 @@ def test_verify_finds_and_repairs_a_damaged_history(account: Make) -> None:
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
 def test_a_doubled_version_does_not_take_both_copies_with_it(account: Make) -> None:
-    """Where a version stands there twice, as after a repeated load, the next sync leaves one of them."""
+    """If a version exists twice, as after a repeated load, the next sync keeps one of them."""
     world = account(days=3, per_day=3)
     world.first_sync()
     with open_pipeline() as pipeline, pipeline.sql_client() as client:
@@ -300,7 +300,7 @@ def test_a_doubled_version_does_not_take_both_copies_with_it(account: Make) -> N
 def test_a_run_whose_lock_is_lost_commits_nothing_more(
     account: Make, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the session that holds the lock dies, a second run gets in, the first ends with 4, and all is true."""
+    """If the session that holds the lock dies, a second run gets in, the first ends with 4, and all is true."""
     address = postgres.new_database(server)
     monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
@@ -339,7 +339,7 @@ def test_a_run_whose_lock_is_lost_commits_nothing_more(
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
 def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> None:
-    """A table or a column that is gone is named to who only reads; the next sync has all of it again."""
+    """Read-only commands report a table or a column that is gone; the next sync restores all of it."""
     world = account(days=3, per_day=2)
     world.first_sync(items_max_requests=100)
     for dropped in (
@@ -363,7 +363,7 @@ def test_what_was_dropped_by_hand_is_created_and_read_again(account: Make) -> No
 def test_views_that_change_keep_grants_and_what_is_built_on_them(
     account: Make, server: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A view is replaced in place, or again with its grants; a view of somebody else on it is named, and no failure."""
+    """A view is replaced in place, or created again with its grants; somebody else's view on it is named, not fatal."""
     address = postgres.new_database(server)
     monkeypatch.setenv("IMPACT__DESTINATION", "postgres")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
@@ -378,7 +378,7 @@ def test_views_that_change_keep_grants_and_what_is_built_on_them(
     execute("create role bi; grant usage on schema impact to bi; grant select on all tables in schema impact to bi")
     execute("create schema bi; create view bi.ours as select * from impact.settlement")
     execute("create view bi.freshness as select * from impact.freshness")
-    # Earlier versions: one with the same columns, one with others, and one with others that somebody has built on.
+    # Earlier versions: one with the same columns, one with others, and one with others that somebody else's view reads.
     execute("comment on view impact.settlement is 'earlier'")
     execute("drop view impact.lock_calendar; create view impact.lock_calendar as select 1 as other")
     execute("grant select on impact.lock_calendar to bi")

@@ -46,7 +46,7 @@ def test_each_change_is_a_version_with_the_interval_it_held(account: Make) -> No
 
 
 def test_an_unchanged_row_that_is_read_again_adds_nothing(account: Make) -> None:
-    """Every sync reads open actions again; where nothing changed the history stays as it is."""
+    """Every sync reads open actions again; if nothing changed the history stays as it is."""
     world = account(days=30, per_day=5)
     world.first_sync()
     before = world.query("select id, valid_from from impact.action_history order by all")
@@ -59,7 +59,7 @@ def test_an_unchanged_row_that_is_read_again_adds_nothing(account: Make) -> None
 
 @pytest.mark.long
 def test_as_of_any_past_instant_there_is_one_row_an_action(account: Make) -> None:
-    """What the warehouse held at the end of each past week can be read off the history, column by column."""
+    """What the warehouse held at the end of each past week can be read from the history, column by column."""
     world = account(days=60, per_day=8, seed=7)
     snapshots = {}
     for _ in range(4):
@@ -82,7 +82,7 @@ def test_as_of_any_past_instant_there_is_one_row_an_action(account: Make) -> Non
 
 
 def test_a_run_that_breaks_off_between_tables_loses_no_version(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Actions that landed without their history get it from the next run, which reads nothing new of them."""
+    """Actions that landed without their history get it from the next run, which reads nothing new about them."""
     world = account(days=20, per_day=4)
     changing = world.world.create(Payout="10.00")
     world.first_sync()
@@ -96,7 +96,7 @@ def test_a_run_that_breaks_off_between_tables_loses_no_version(account: Make, mo
         patch.setattr(History, "actions", broken)
         with pytest.raises(KeyboardInterrupt):
             world.sync()
-    # What the killed run brought itself is lost as well: the table that lands last has not landed.
+    # What the killed run itself brought is lost as well: the table that lands last has not landed.
     with world.changing() as connection:
         connection.execute(
             "delete from action_history where changed is null and pass is not null "
@@ -108,7 +108,7 @@ def test_a_run_that_breaks_off_between_tables_loses_no_version(account: Make, mo
 
 
 def test_a_history_that_is_turned_on_later_begins_with_what_is_held(account: Make) -> None:
-    """Without history there is no table of it; turned on, it holds every action from then on."""
+    """Without history its table does not exist; turned on, it holds every action from then on."""
     world = account(days=20, per_day=4)
     changing = world.world.create(Payout="10.00")
     world.first_sync(history=False)
@@ -123,7 +123,7 @@ def test_a_history_that_is_turned_on_later_begins_with_what_is_held(account: Mak
 
 
 def test_a_field_that_the_api_adds_is_part_of_the_history(account: Make) -> None:
-    """A column that comes later is in later versions, and a change of it alone is a version."""
+    """A column that comes later is in later versions, and a change of only that column is a version."""
     world = account(days=5, per_day=4)
     action_id = world.world.create(Payout="10.00")
     world.first_sync()
@@ -154,7 +154,7 @@ def test_what_verify_mends_is_a_version_that_verify_saw(account: Make) -> None:
 
 
 def test_items_have_versions_until_a_list_names_them_no_more(account: Make) -> None:
-    """An item that changed is closed by its next version, one that is gone by the list without it."""
+    """A changed item is closed by its next version, one that is gone by the list without it."""
     world = account(days=1, per_day=0)
     lines = [{"Sku": "A", "Quantity": "1", "SaleAmount": "60.00"}, {"Sku": "B", "Quantity": "2", "SaleAmount": "40.00"}]
     action_id = world.world.create(Amount="100.00", items=lines)

@@ -1,4 +1,4 @@
-"""Which versions a history holds after each step, on a DuckDB file and without a server."""
+"""Which versions a history holds after each step, in a DuckDB file and without a server."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Book:
         changed: str | None = None,
         order: str = "o",
     ) -> None:
-        """A version of an action, as a load package brings it."""
+        """A version of an action, as a load package contains it."""
         sql = "insert into impact.action_history values (%s, '1', %s, %s, %s, 'locking', %s, %s, %s, default)"
         self.run(sql, id_, state, order, at(since if synced is None else synced), changed, at(since), at(until))
 
@@ -91,7 +91,7 @@ class Book:
         self.run(sql, sku, payout, at(since), at(since), at(until))
 
     def fetched(self, moment: int) -> None:
-        """The items were asked for."""
+        """The items were requested."""
         self.run("insert into impact.item_fetches values ('a', %s, default)", at(moment))
 
     def versions(self, columns: str = "state") -> list[Version]:
@@ -105,11 +105,11 @@ class Book:
         return [(*row[:-2], hour(row[-2]), hour(row[-1])) for row in self.run(sql)]
 
     def actions(self, since: int | None, *first_seen: str) -> None:
-        """Bring the versions of actions up to date in a run of its own."""
+        """Bring the versions of actions up to date in a separate run."""
         History(self.pipeline).actions(at(since), first_seen)
 
     def items(self, since: int | None) -> None:
-        """Bring the versions of items up to date in a run of its own."""
+        """Bring the versions of items up to date in a separate run."""
         History(self.pipeline).items(at(since))
 
     def faults(self, before: int | None = None) -> dict[Wrong, tuple[str, int, tuple[str, ...]]]:
@@ -126,7 +126,7 @@ def book() -> Iterator[Book]:
 
 
 def test_what_no_package_brought_is_a_first_version(book: Book) -> None:
-    """A row that is new begins its history when it was read; the pass is known of campaigns that this run began."""
+    """A new row begins its history when it was read; the pass is known for campaigns that this run began."""
     book.action("a", "PENDING", 1)
     book.action("b", "APPROVED", 2, campaign="it's")
     book.action("c", None, 2, campaign="3")
@@ -142,7 +142,7 @@ def test_what_no_package_brought_is_a_first_version(book: Book) -> None:
 
 
 def test_a_version_ends_where_the_next_begins_and_says_what_changed(book: Book) -> None:
-    """The columns that differ are named, also where one was or is empty."""
+    """The columns that differ are listed, also if one was or is empty."""
     for id_, before, now in (("a", "PENDING", "REVERSED"), ("b", None, "PENDING"), ("c", "PENDING", None)):
         book.version(id_, before, 1)
         book.version(id_, now, 5)
@@ -159,7 +159,7 @@ def test_a_version_ends_where_the_next_begins_and_says_what_changed(book: Book) 
 
 
 def test_a_version_that_says_nothing_new_is_none(book: Book) -> None:
-    """An answer like the one before adds no version; the open one is as old as its row."""
+    """An answer equal to the one before adds no version; the open one gets the time of its row."""
     book.version("a", "PENDING", 1)
     book.version("a", "PENDING", 3)
     book.version("a", "REVERSED", 5)
@@ -173,7 +173,7 @@ def test_a_version_that_says_nothing_new_is_none(book: Book) -> None:
 
 
 def test_of_versions_that_began_at_one_instant_the_open_and_latest_stays(book: Book) -> None:
-    """A load that was repeated adds nothing, and what is known of a version is kept."""
+    """A repeated load adds nothing, and what is known of a version is kept."""
     book.version("a", "PENDING", 1, synced=3)
     book.version("a", "PENDING", 1, synced=2)
     book.version("b", "PENDING", 1, changed="state")
@@ -185,7 +185,7 @@ def test_of_versions_that_began_at_one_instant_the_open_and_latest_stays(book: B
 
 
 def test_a_run_looks_at_what_it_wrote_alone(book: Book) -> None:
-    """Where the history matched the rows before, versions from before the run stay as they are."""
+    """If the history matched the rows before, versions from before the run stay as they are."""
     book.version("a", "PENDING", 1)
     book.action("a", "REVERSED", 1)
     book.version("b", "PENDING", 1)
@@ -206,7 +206,7 @@ def test_a_run_looks_at_what_it_wrote_alone(book: Book) -> None:
 
 
 def test_what_a_broken_run_left_is_settled_by_the_next(book: Book) -> None:
-    """A run that writes nothing itself still completes the history, and then has nothing to do any more."""
+    """A run that writes nothing itself still completes the history, and then has nothing left to do."""
     book.version("a", "PENDING", 1)
     book.action("a", "REVERSED", 5)
     history = History(book.pipeline)
@@ -222,7 +222,7 @@ def test_what_a_broken_run_left_is_settled_by_the_next(book: Book) -> None:
 
 
 def test_the_same_number_of_rows_is_not_the_same_rows(book: Book) -> None:
-    """As many versions as rows, of other instants, are a history that a run broke off in."""
+    """As many versions as rows, but with other instants, are a history in which a run broke off."""
     book.version("a", "PENDING", 1)
     book.action("b", "PENDING", 2)
     book.actions(None)
@@ -250,7 +250,7 @@ def test_a_warehouse_without_a_history_is_none(book: Book) -> None:
 
 
 def test_items_are_versioned_by_action_and_sku(book: Book) -> None:
-    """An item that a later list does not name ends with it, and one that was not asked for since stays."""
+    """An item missing from a later list ends with it; one that was not requested since stays."""
     book.item_version("s", 1, 1)
     book.item_version("s", 2, 5)
     book.item("s", 2, 5)
@@ -269,7 +269,7 @@ def test_items_are_versioned_by_action_and_sku(book: Book) -> None:
 
 
 def test_items_of_lists_before_the_run_are_left(book: Book) -> None:
-    """Where the history of items is complete, only what this run asked for ends versions."""
+    """If the history of items is complete, only what this run requested ends versions."""
     book.item("s", 1, 1)
     book.item_version("s", 1, 1)
     history = History(book.pipeline)
@@ -284,7 +284,7 @@ def test_items_of_lists_before_the_run_are_left(book: Book) -> None:
 
 
 def test_a_repair_makes_versions_fit(book: Book) -> None:
-    """Each holds until the next begins, the last is as its row is, and what has no row any more is open no more."""
+    """Each holds until the next begins, the last equals its row, and what no longer has a row is no longer open."""
     book.action("a", "REVERSED", 9)
     book.version("a", "PENDING", 1, 3)
     book.version("a", "PENDING", 1, 3)
@@ -320,7 +320,7 @@ def test_a_repair_makes_versions_fit(book: Book) -> None:
 
 
 def test_a_repair_closes_items_with_the_list_that_does_not_name_them(book: Book) -> None:
-    """An item that is gone ends when its action's items were last asked for, and its history is complete then."""
+    """An item that is gone ends when its action's items were last requested, and its history is complete then."""
     book.item("s", 1, 1)
     book.item_version("s", 1, 1)
     book.fetched(4)
@@ -381,13 +381,13 @@ def test_an_item_whose_list_came_after_the_last_run_is_no_fault(book: Book) -> N
 
 
 def test_versions_of_an_action_whose_row_is_not_there_are_no_fault_of_the_history(book: Book) -> None:
-    """A missing row is found as what it is, a row that is missing."""
+    """A missing row is reported as a missing row."""
     book.version("a", "PENDING", 1)
     assert book.faults() == {}
 
 
 def test_every_finding_reads_as_a_line(book: Book) -> None:
-    """The table, the number, what is wrong, and a few of the keys; dots where there are more."""
+    """The table, the number, what is wrong, and a few of the keys; dots if there are more."""
     book.action("a", "PENDING", 1)
     (one,) = History(book.pipeline).faults()
     assert str(one) == "action_history: 1 rows without an open version (a)"
@@ -398,7 +398,7 @@ def test_every_finding_reads_as_a_line(book: Book) -> None:
 
 
 def test_a_repair_completes_both_histories(book: Book) -> None:
-    """After a repair a run that wrote nothing has nothing to look at, of actions as of items."""
+    """After a repair a run that wrote nothing has nothing to check, for actions as for items."""
     book.action("a", "PENDING", 1)
     book.item("s", 1, 1)
     history = History(book.pipeline)

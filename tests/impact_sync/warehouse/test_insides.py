@@ -1,4 +1,4 @@
-"""What we use of dlt and DuckDB without their promise. A test that fails here after an upgrade says what broke."""
+"""Internals of dlt and DuckDB that we rely on. A test that fails here after an upgrade says what broke."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_merge_finds_its_file_and_its_client(pipeline: dlt.Pipeline) -> None:
 
 
 def test_the_dataset_comes_first_where_duckdb_searches(pipeline: dlt.Pipeline) -> None:
-    """Without dlt's search path, a query over bare names would read a table of somebody else, or none."""
+    """Without dlt's search path, a query over bare names would read somebody else's table, or none."""
     pipeline.run(_numbers(1))
     with pipeline.sql_client() as client:
         client.execute_sql("create table warehouse.main.numbers as select 7 as id")
@@ -72,7 +72,7 @@ def test_a_restored_state_is_not_restored_again(pipeline: dlt.Pipeline, monkeypa
 
 
 def test_a_collector_learns_of_each_step(tmp_path: Path) -> None:
-    """Without `_start`, `_stop` and `step` of dlt's collector, a load that never ends would be waited for for ever."""
+    """Without `_start`, `_stop` and `step` of dlt's collector, a run would wait for ever for a load that never ends."""
     seen = []
 
     class Collector(NullCollector):

@@ -1,4 +1,4 @@
-"""Names that are taken and dates at the ends of the calendar: one odd record takes nothing along, on any warehouse."""
+"""Reserved names and dates at the ends of the calendar: one odd record affects no others, on any warehouse."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TAKEN += ["KnownBy", "Account", "RowHash", "_gone", "SyncedAt", "Order", "AField
 
 @on_duckdb_first
 def test_a_field_with_a_name_that_is_taken_breaks_no_later_sync(account: Make, warehouse: str, tmp_path: Path) -> None:
-    """It lands in a column of its own; versions, items and the lake keep what is theirs, sync after sync."""
+    """It lands in its own column; versions, items and the lake keep theirs, sync after sync."""
     one, lake = account(days=3, per_day=1, campaigns=ONE), Lake(str(tmp_path / "lake"), "acme")
     one.start = None
     fields: dict[str, str] = dict.fromkeys(TAKEN, "theirs")
@@ -66,7 +66,7 @@ FIELDS = ["LockingDate", "EventDate", "CreationDate", "ClearedDate", "ReferringD
 def test_the_ends_of_the_calendar_stop_no_command(
     account: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Sync, items, verify, status and report go on, and the dates are in the warehouse, as the years 1 to 9999 go."""
+    """Sync, items, verify, status and report work, and the warehouse has the dates, within the years 1 to 9999."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     one = account(days=3, per_day=1, campaigns=ONE)
     odd = [(field, date, one.world.create(Amount="1.00", Payout="0.10")) for field in FIELDS for date in ODD_DATES]

@@ -1,4 +1,4 @@
-"""The Dagster file syncs every account, waits where a run stopped early, and alerts where it failed."""
+"""The Dagster file syncs every account, waits if a run stopped early, and alerts if it failed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_each_account_is_a_task_with_a_warehouse_of_its_own(
 def test_a_run_that_stopped_early_is_tried_again(
     account: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3 asks the orchestrator for another try, which goes on from what has landed."""
+    """Exit code 3 requests another try from the orchestrator, which continues from what has landed."""
     world = account(days=5, per_day=4)
     limited = [True]
 
@@ -86,7 +86,7 @@ def test_a_run_that_stopped_early_is_tried_again(
 
 
 def test_wrong_credentials_fail_at_once(account: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What somebody has to mend is not tried again."""
+    """What somebody has to fix is not tried again."""
     world = account(days=1, per_day=1)
     module = definitions(monkeypatch, tmp_path, {"acme": world}, token="wrong")
     assert not run(module).success

@@ -1,1 +1,1 @@
-"""`impact corrections apply`: planned calls are sent once, and followed until their outcome is known."""
+"""`impact corrections apply`: sends planned calls once, and follows them until their outcome is known."""

@@ -1,4 +1,4 @@
-"""Calls whose answer was lost: their action may show what was asked, or the list of submissions may have them."""
+"""Calls whose answer was lost: their action may show what was requested, or the list of submissions may have them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ..live import shows, tells
 from .settle import Settler
 
 _EARLY = timedelta(minutes=5)
-"""By how much a submission's date may lie before ours."""
+"""How far a submission's date may lie before ours."""
 
 
 def settle_lost(settler: Settler, calls: Sequence[Call]) -> None:
-    """Settle calls whose action shows what was asked; look for the others' submission.
+    """Settle calls whose action shows what was requested; look for the others' submission.
 
-    The action does not prove a relative change, nor one that it showed before: they wait for a person.
+    The action proves neither a relative change nor one that it showed before: these wait for a person.
     """
     shown = [call for call in calls if not call.first.relative and tells(call) and settler.shown(call)]
     landed = settler.rereader.land(shown).live if shown else {}
     confirmed = set()
     for call in shown:
         if shows(call, landed.get(call.action_id)):
-            settler.settle(call, Status.CONFIRMED, "the answer was lost; the action shows what was asked")
+            settler.settle(call, Status.CONFIRMED, "the answer was lost; the action shows what was requested")
             confirmed.add(call.id)
     _search(settler, [call for call in calls if call.id not in confirmed and call.first.searched_at is None])
 
 
 def _search(settler: Settler, calls: Sequence[Call]) -> None:
-    """Look through the list of submissions, once for each call: it is slow and discouraged."""
+    """Search the list of submissions, once for each call: it is slow and discouraged."""
     if not calls:
         return
     journal, client = settler.journal, settler.client
@@ -56,7 +56,7 @@ def _search(settler: Settler, calls: Sequence[Call]) -> None:
 
 
 def _may_be(call: Call, submission: Submission) -> bool:
-    """Whether a submission can be what became of a call: the same form, and not from before the call left."""
+    """Whether a submission may belong to a call: it has the same form, and does not predate the call."""
     left, came = call.first.claimed_at, submission.submitted
     early = left is not None and came is not None and came < left - _EARLY
     return same_form(call.request.form, submission.payload) and not early

@@ -35,11 +35,11 @@ MEANINGS: Final = {
     "RESTRICTED_PROMOCODE": "the promo code belongs to another partner",
     "UNCLAIMED": "no preferred media source claims the action",
 }
-"""What the published codes mean; others are shown as they are."""
+"""The meaning of the published codes; others are shown as they are."""
 
 
 def explained(submission: Submission) -> str:
-    """Why a submission was not carried out: in words where the codes are published, with the codes beside them."""
+    """Why a submission was not carried out: in words if the codes are published, together with the codes."""
     codes = submission.errors
     told = " ".join(dict.fromkeys([submission.error_type.strip(), *codes])).strip()
     meaning = "; ".join(MEANINGS[code] for code in codes if code in MEANINGS)

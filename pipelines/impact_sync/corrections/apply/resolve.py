@@ -1,4 +1,4 @@
-"""`impact corrections resolve`: what no answer settles, a person does, after one more look at the actions."""
+"""`impact corrections resolve`: a person settles what no answer does, after one more look at the actions."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ VERDICTS = {
     Status.REFUSED: "it took no effect, and must not be sent again",
     Status.PLANNED: "it took no effect, and apply may send it again",
 }
-"""What a person may say of a call, and what that means."""
+"""The verdicts that a person may give on a call, and what each means."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A call that waits for a person, and what its action shows in place of what was asked; None if it shows that."""
+    """A call that waits for a person, and how its action differs from the request; None if it does not."""
 
     call: Call
     shows: str | None
 
 
 def look(settings: Settings, plan_id: str) -> list[Waiting]:
-    """Settle what the actions of a plan tell by now; what still waits, with what its action shows."""
+    """Settle what the actions of a plan show by now; return the calls that still wait, with what their actions show."""
     with opened(settings) as desk:
         _known(desk.journal, plan_id)
         lost = [call for call in desk.journal.waiting(plan_id) if call.status == Status.UNKNOWN]
@@ -59,9 +59,9 @@ def look(settings: Settings, plan_id: str) -> list[Waiting]:
 
 
 def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: Status, note: str) -> list[Call]:
-    """Take a person's decision on calls of a plan that wait for it: those with one of `lines`, all if none is given.
+    """Record a person's decision on waiting calls of a plan: those with one of `lines`, all if none is given.
 
-    Raises `ConfigurationError` where a line does not wait.
+    Raises `ConfigurationError` if a line does not wait.
     """
     with open_pipeline() as pipeline:
         journal, file = Journal(pipeline), JournalFile(beside(pipeline))
@@ -77,14 +77,15 @@ def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: St
             said = f"{who}: {VERDICTS[verdict]}" + (f" ({note})" if note else "")
             outcome = "; ".join(part for part in (call.first.outcome, said) if part)
             settled_at = None if verdict is Status.PLANNED else now
-            # The file first: where only it says "may be sent again", nothing is sent; the other way, apply refuses.
+            # The file first: if only the file says "may be sent again", nothing is sent; the other way round, apply
+            # refuses.
             file.stands(call, verdict, now)
             journal.record(call, verdict, outcome, settled_at=settled_at, settled_by=who, searched_at=None)
         return named
 
 
 def from_file() -> int:
-    """Bring the table up to what the file beside the database knows; how many corrections that put in or changed."""
+    """Bring the table up to the file beside the database; return how many corrections were added or changed."""
     with open_pipeline() as pipeline:
         journal, file = Journal(pipeline), JournalFile(beside(pipeline))
         rows = restored(file.read(), journal.left())

@@ -1,4 +1,4 @@
-"""`impact corrections apply`: a plan is sent, each call once, and followed until its outcome is known."""
+"""`impact corrections apply`: sends a plan, each call once, and follows it until its outcome is known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Applied:
     error: ImpactError | None = None
     note: str | None = None
     unread: Sequence[Failure] = ()
-    """Actions that could not be read: what is asked for of them is neither sent nor settled."""
+    """Actions that could not be read: their corrections are neither sent nor settled."""
 
     @property
     def exit(self) -> Exit:
@@ -39,13 +39,13 @@ class Applied:
 
     @property
     def outcome(self) -> str:
-        """How it ended, in a word: what stopped it, or how the plan stands."""
+        """How it ended, in a word: what stopped it, or where the plan stands."""
         error = self.error or next((failure.error for failure in self.unread), None)
         return type(error).__name__ if error else _OUTCOMES[self.exit]
 
 
 def ended(calls: list[Call]) -> Exit:
-    """The exit code that a plan stands for: work is left, something is not as it was asked for, or all is well."""
+    """The exit code of a plan: work is left, something is not as requested, or all is well."""
     statuses = {row.status for call in calls for row in call.rows}
     if statuses & {*LEFT}:
         return Exit.EARLY
@@ -59,10 +59,10 @@ def apply(
     limit_amount: Decimal | None = None,
     on_progress: Callable[[CallProgress], None] = lambda _: None,
 ) -> Applied:
-    """Send what of a plan was not sent yet, and settle what was.
+    """Send what has not been sent of a plan, and settle what has.
 
-    Raises `Disagreement` where the file beside the database knows of calls that the database does not, and other
-    `ConfigurationError`s before anything is sent; what comes later is in what it returns.
+    Raises `Disagreement` if the file beside the database knows of calls that the database does not, and other
+    `ConfigurationError`s before anything is sent; later errors are in the result.
     """
     with opened(settings) as desk:
         if not (calls := desk.journal.plan(plan_id)):

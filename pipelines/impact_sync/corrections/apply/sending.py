@@ -1,8 +1,8 @@
-"""Calls leave, each once.
+"""Sends calls, each once.
 
-The order is what makes it safe: the action is read and must be what the plan saw; the call is claimed in a transaction
-that is committed; the file beside the database says, on the disk, that it leaves; it leaves. Killed anywhere in
-between, the call counts as one that may have left, and nothing sends it again but a person's decision.
+The order makes it safe: the action is read and must be what the plan saw; a committed transaction claims the call; the
+file beside the database records on disk that the call is about to be sent; then it is sent. If the process is killed
+anywhere in between, the call counts as one that may have been sent, and only a person's decision sends it again.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ from .settle import Settler
 from .verdicts import uncertain
 
 _FRESH = 60.0
-"""Seconds for which a look at an action holds: the wait for the hour to turn may come between it and the call."""
+"""Seconds that a look at an action stays valid: the wait for the hourly limit may come between it and the call."""
 _DOUBTFUL = timedelta(days=1)
-"""So long after it left a call that diverged is looked at again by an apply; a sync does so for longer."""
+"""How long after sending an apply looks again at a diverged call; a sync does so for longer."""
 _LOST_IN_A_ROW = 3
 """Calls without a valid answer after which no more are sent."""
 
 
 @dataclass(frozen=True)
 class CallProgress:
-    """Calls `done` (sent or left out) `of` those of the plan, and how many were settled by this run."""
+    """Calls `done` (sent or left out) `of` those in the plan, and how many this run settled."""
 
     done: int
     of: int
@@ -63,9 +63,9 @@ class CallProgress:
 
 
 def check_requests(calls: Iterable[Call]) -> None:
-    """Raise `ConfigurationError` where this version would render a call otherwise than the plan did.
+    """Raise `ConfigurationError` if this version would render a call differently than the plan did.
 
-    What was shown and agreed to is what leaves: a release that writes it in another way may also mean another thing.
+    Only what was shown and agreed to is sent: a release that renders it differently may also mean something else.
     """
     for call in calls:
         if (now := Request.of(call.change())) != call.request:
@@ -81,7 +81,7 @@ class Stale(ImpactError):
 
 
 class Sender:
-    """Sends calls, each once, and has them followed."""
+    """Sends calls, each once, and has them followed up."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Sender:
         self._settler = Settler(desk.client, desk.journal, desk.file, desk.rereader, on_settled=self._count)
 
     def settle_earlier(self, calls: list[Call]) -> None:
-        """Ask once for what an earlier apply left behind; look again at what diverged not long ago."""
+        """Poll once for what an earlier apply left behind; look again at what diverged recently."""
         since = self._desk.client.clock.now() - _DOUBTFUL
         doubtful = {call.id for call in self._desk.journal.doubtful(since) if call.diverged}
         for call in calls:
@@ -108,7 +108,7 @@ class Sender:
         self._settler.conclude()
 
     def send(self, calls: list[Call], limit: Decimal | None) -> str | None:
-        """Send what is planned. Returns why it stopped before the end, if it did."""
+        """Send what is planned. Returns the reason if it stopped before the end."""
         touched: dict[str | None, Decimal] = defaultdict(Decimal)
         for call in calls:
             if call.status not in (*NEVER_LEFT, Status.RETURNED, Status.REFUSED):
@@ -131,16 +131,16 @@ class Sender:
         return None
 
     def settle(self, plan_id: str) -> None:
-        """Wait for what was accepted; settle what was lost as far as can be told."""
+        """Wait for accepted calls; settle lost ones as far as possible."""
         self._settler.poll_all()
         lost = [call for call in self._desk.journal.plan(plan_id) if call.status == Status.UNKNOWN]
-        if self._lost_now and lost:  # what has just arrived may take a moment to show
+        if self._lost_now and lost:  # a change that has just arrived may take a moment to show
             self._desk.client.budget.rest(self._desk.client.settings.poll_interval.total_seconds())
         settle_lost(self._settler, lost)
         self._settler.poll_all()
 
     def _send_one(self, writer: Writer, call: Call) -> bool:
-        """Send a call, or leave it out; whether it left."""
+        """Send a call, or leave it out; return whether it left."""
         now = self._desk.client.clock.now
         if not self._may_leave(call):
             return False
@@ -164,7 +164,7 @@ class Sender:
         return True
 
     def _may_leave(self, call: Call) -> bool:
-        """Look at the action: a call is left out where it is not what the plan saw, and waits where nobody can say."""
+        """Look at the action: leave a call out if the action is not what the plan saw; wait if that is unclear."""
         live = self._desk.rereader.look(call)
         now = self._desk.client.clock.now()
         changed = waits = None
@@ -183,7 +183,7 @@ class Sender:
         return not (changed or waits)
 
     def _failed(self, call: Call, error: ImpactError) -> None:
-        """Record a call without an outcome. Raises where nothing more may be sent."""
+        """Record a call without an outcome. Raises if nothing more may be sent."""
         match error:
             case OutcomeUnknown():
                 self._answered(call, Status.UNKNOWN, str(error), error.status)
@@ -202,12 +202,13 @@ class Sender:
         raise error
 
     def _leave(self, call: Call, looked: float) -> None:
-        """Claim a call and record that it leaves: the last step before it does, soon after its action was read."""
+        """Claim a call and record that it leaves: the last step before sending, soon after its action was read."""
         if self._clock() - looked > _FRESH:
             raise Stale
         now = self._desk.client.clock.now()
         self._desk.journal.claim(call, self._claim, now)
-        # Asked once the claim is committed: of two who claim calls of one action, at least one sees the other.
+        # Checked after the claim is committed: of two processes that claim calls of one action, at least one sees the
+        # other.
         if rival := self._desk.journal.rival(call):
             outcome = f"another correction of the action is not settled: plan {rival}"
             self._desk.journal.record(call, Status.LEFT_OUT, outcome, settled_at=now)

@@ -1,4 +1,4 @@
-"""What became of calls that left: submissions are polled, their actions read again and compared with what was asked."""
+"""What became of sent calls: polls submissions, reads their actions again and compares them with the request."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .verdicts import gravity, judge, shows_until, uncertain
 _TOGETHER = 50
 """Processed calls whose actions are read and landed at once."""
 _REQUESTS_A_CALL = 2
-"""What reading an action and its items takes."""
+"""Requests that reading an action and its items takes."""
 _GROWTH = 1.5
 _LONGEST = timedelta(minutes=5)
 _POLLS = 12
-"""How often at most a submission is asked for in one run."""
+"""The most polls of a submission in one run."""
 _MISSING = 5
-"""How often the API may know nothing of a submission in one run."""
+"""How often the API may not know a submission in one run."""
 _POLLS_FOR_OTHERS = 4
-"""How often a submission that waits speaks for those behind it; then it is stuck, and they are asked for."""
+"""Polls during which a waiting submission stands for those behind it; after that it is stuck, and they are polled."""
 _LOOKS = 4
-"""How often one run looks again at an action that does not show yet what was processed."""
+"""How often one run looks again at an action that does not show a processed change yet."""
 _LOOKS_AFTER = 3
 """Poll intervals until the first of these looks; each further one takes twice as long."""
 
@@ -69,7 +69,7 @@ class Settler:
     _looks: Counter[str] = field(default_factory=Counter)
 
     def follow(self, call: Call, *, at_once: bool = False) -> None:
-        """Poll for a call from now on, or from a moment after it was accepted; not if it is known to be processed."""
+        """Poll for a call, now or a moment after it was accepted; not if it is known to be processed."""
         if call.first.processed_at is not None:
             self._processed.append(call)
             return
@@ -77,9 +77,9 @@ class Settler:
         self._pending.append(_Pending(call, time.monotonic() + (0 if at_once else delay), delay))
 
     def poll_due(self) -> None:
-        """Ask for what is due, and conclude what has been processed once that are enough.
+        """Poll what is due, and conclude processed calls once there are enough.
 
-        Submissions are processed in the order they came, more or less: while one waits, later ones are not asked for.
+        Submissions are processed roughly in order: while one waits, later ones are not polled.
         """
         for pending in list(self._pending):
             if pending.due > time.monotonic():
@@ -96,7 +96,7 @@ class Settler:
             self.conclude()
 
     def poll_all(self) -> None:
-        """Ask for everything until it is processed and shows, or the time for that is over."""
+        """Poll everything until it is processed and shows, or time is up."""
         give_up = time.monotonic() + self.client.settings.max_wait.total_seconds()
         while True:
             if not self._pending:
@@ -116,7 +116,7 @@ class Settler:
         pending.polls += 1
         try:
             submission = self.client.submission(batch_id).value
-        except (NotFound, UnsafeId):  # not visible yet, perhaps; or no batch that can be asked for
+        except (NotFound, UnsafeId):  # perhaps not visible yet; or an id that cannot be requested
             pending.missing += 1
             if pending.missing >= _MISSING:
                 self._pending.remove(pending)
@@ -134,12 +134,12 @@ class Settler:
             self.settle(call, Status.REFUSED, explained(submission))
             return
         now = self.client.clock.now()
-        # Recorded, so that an apply that stops here need not ask again.
+        # Recorded, so that an apply that stops here need not poll again.
         self.journal.record(call, Status.ACCEPTED, processed_at=now)
         self._processed.append(call.having(processed_at=now))
 
     def conclude(self) -> None:
-        """Read the actions of processed calls into the warehouse, and compare: as many at once as the hour allows."""
+        """Read the actions of processed calls into the warehouse and compare, as many at once as the limit allows."""
         while self._processed:
             some = max(1, min(_TOGETHER, self.client.budget.allowed // _REQUESTS_A_CALL))
             self._compare(self._processed[:some])
@@ -150,7 +150,7 @@ class Settler:
         now = self.client.clock.now()
         for call in calls:
             if call.action_id not in found.live and (why := self._unsettled(call, found, now)):
-                if not call.diverged:  # that stands until the action tells otherwise
+                if not call.diverged:  # it stays diverged until the action shows otherwise
                     self.journal.record(call, Status.ACCEPTED, f"processed; {why}")
                 continue
             told = judge(call, found.live.get(call.action_id))
@@ -165,13 +165,13 @@ class Settler:
             self.on_settled()
 
     def _unsettled(self, call: Call, found: Landed, now: datetime) -> str | None:
-        """Why nothing can be said yet of a call whose action was not read; None where the action is gone."""
+        """Why a call whose action was not read cannot be judged yet; None if the action is gone."""
         if gone := found.gone.get(call.action_id):
             return uncertain(gone, now)
         return f"the action could not be read: {self.rereader.unread[call.action_id].error}"
 
     def _look_later(self, call: Call) -> None:
-        """Look at an action again after a while; after some looks that is left to the next run."""
+        """Look at an action again later; after some looks, leave it to the next run."""
         looks = self._looks[call.id]
         if looks < _LOOKS:
             wait = self.client.settings.poll_interval.total_seconds() * _LOOKS_AFTER * 2**looks
@@ -185,7 +185,7 @@ class Settler:
             self._look_later(call)
 
     def shown(self, call: Call) -> bool:
-        """Whether the action shows all that was asked for; what cannot be read shows nothing, and stops nothing."""
+        """Whether the action shows everything requested; one that cannot be read shows nothing, and stops nothing."""
         live = self.rereader.look(call)
         return isinstance(live, Live) and shows(call, live)
 

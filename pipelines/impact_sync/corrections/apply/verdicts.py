@@ -15,7 +15,7 @@ SHOWN_WITHIN = timedelta(hours=1)
 
 
 def uncertain(gone: Gone, now: datetime) -> str | None:
-    """Why an action that the API does not know may be there all the same; None once it is gone for certain."""
+    """Why an action that the API does not know may still exist; None once it is gone for certain."""
     if now >= gone.certain_from:
         return None
     return (
@@ -30,7 +30,7 @@ def shows_until(call: Call, now: datetime) -> datetime:
 
 
 def judge(call: Call, live: Live | None) -> list[tuple[Correction, Status, str]]:
-    """How each row of a processed call ends by what its action shows."""
+    """How each row of a processed call ends, by what its action shows."""
     told = []
     for row in call.rows:
         wrong = not_as_asked(call, row, live) if live else "the action is gone"
@@ -39,5 +39,5 @@ def judge(call: Call, live: Live | None) -> list[tuple[Correction, Status, str]]
 
 
 def gravity(status: Status) -> int:
-    """How bad an end of a correction is: a call ends as its worst row does."""
+    """How bad an outcome is: a call ends like its worst row."""
     return (Status.CONFIRMED, Status.DIVERGED).index(status)

@@ -1,4 +1,4 @@
-"""Calls: the lines of one action, and the one request that they leave as."""
+"""Calls: the lines of one action, and the one request that they are sent as."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Call:
 
     @property
     def first(self) -> Correction:
-        """What its rows have in common, as in the first."""
+        """The values that its rows share, from the first row."""
         return self.rows[0]
 
     @property
@@ -37,7 +37,7 @@ class Call:
 
     @property
     def status(self) -> str:
-        """Where it stands."""
+        """Its status."""
         return str(self.first.status)
 
     @property
@@ -52,7 +52,7 @@ class Call:
 
     @property
     def diverged(self) -> bool:
-        """Whether a row of it was processed and shows something else."""
+        """Whether a row of it was processed but the action shows something else."""
         return any(row.status == Status.DIVERGED for row in self.rows)
 
     @property
@@ -71,11 +71,11 @@ class Call:
 
     @property
     def request(self) -> Request:
-        """The request as it was shown and stored: what leaves."""
+        """The request as shown and stored: exactly this is sent."""
         return Request.parse(str(self.first.request))
 
     def change(self) -> Write:
-        """The change that its rows ask for; its `request` is made of it when it is planned."""
+        """The change that its rows request; planning builds its `request` from it."""
         target, first = Target(self.action_id), self.first
         if first.kind == "reverse":
             return Reversal(target, first.reason)
@@ -107,5 +107,5 @@ def same_form(form: str, payload: str) -> bool:
 
 
 def calls_of(rows: Iterable[Correction]) -> list[Call]:
-    """Rows in order of their calls as calls."""
+    """Rows, sorted by call, grouped into calls."""
     return [Call(tuple(group)) for _, group in groupby(rows, key=lambda row: row.call_id)]

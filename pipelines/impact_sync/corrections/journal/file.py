@@ -1,6 +1,6 @@
-"""What left, in a file beside the database: a database that was restored to an older copy must not send again.
+"""What was sent, in a file beside the database: a database restored to an older copy must not send again.
 
-One JSON object per line, appended and on disk before its call leaves. Lines of every release are read.
+One JSON object per line, appended and on disk before its call leaves. Lines of every release can be read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Disagreement(ConfigurationError):
 
 @dataclass
 class Known:
-    """What the file knows: plans, rows of the calls that left, how they stood, the submissions that answered them."""
+    """What the file knows: plans, rows of the calls that left, their statuses, the submissions that answered them."""
 
     plans: set[str] = field(default_factory=set)
     rows: dict[str, list[Correction]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Known:
 
     @property
     def gone(self) -> set[str]:
-        """Calls that left, and were not released by a person, nor stopped before they got anywhere."""
+        """Calls that left, and were neither released by a person nor stopped before they got anywhere."""
         return {call for call, status in self.standing.items() if status not in NEVER_LEFT}
 
 
@@ -52,13 +52,13 @@ class JournalFile:
         self._append({"at": at, "event": "planned", "plan_id": plan_id})
 
     def leaves(self, call: Call, claim: str, at: datetime) -> None:
-        """Record on disk that a call is about to leave. Raises `ConfigurationError` where that cannot be done."""
+        """Record on disk that a call is about to leave. Raises `ConfigurationError` if that fails."""
         sent = call.having(status=Status.SENDING, claim=claim, claimed_at=at)
         rows = [{name: value for name, value in vars(row).items() if value is not None} for row in sent.rows]
         self._append({"at": at, "event": "leaves", "call_id": call.id, "rows": rows})
 
     def stands(self, call: Call, status: Status, at: datetime, batch_id: str | None = None) -> None:
-        """Record where a call stands after it left, or that it did not."""
+        """Record the status of a call after it left, or that it did not leave."""
         self._append({"at": at, "event": "stands", "call_id": call.id, "status": status, "batch_id": batch_id})
 
     def read(self) -> Known:
@@ -90,7 +90,7 @@ class JournalFile:
         return known
 
     def compare(self, held: Mapping[str, str]) -> Known:
-        """What the file knows. Raises `Disagreement` where a call that left is unknown, or planned, in the table."""
+        """What the file knows. Raises `Disagreement` if the table lacks a call that left, or has it as planned."""
         known = self.read()
         planned = [call for call in known.gone if held.get(call) in NEVER_LEFT]
         lacking = [call for call in known.gone if call not in held]
@@ -125,7 +125,7 @@ class JournalFile:
 
 
 def restored(known: Known, held: Mapping[str, str]) -> Sequence[Correction]:
-    """Rows that a table lacks, or has as planned, as far as the file knows what became of them."""
+    """Rows that a table lacks, or has as planned, with what the file knows of their outcome."""
     rows = []
     for call in sorted(known.gone):
         if call not in held or held[call] in NEVER_LEFT:
@@ -138,7 +138,7 @@ def restored(known: Known, held: Mapping[str, str]) -> Sequence[Correction]:
 
 
 def _drop_cut_off(file: BinaryIO) -> None:
-    """Drop a last line without an end: whoever wrote it died before its call left."""
+    """Drop an incomplete last line: its writer died before the call left."""
     end = file.seek(0, os.SEEK_END)
     if not end:
         return
@@ -150,7 +150,7 @@ def _drop_cut_off(file: BinaryIO) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the name of a new file on the disk too."""
+    """Flush the name of a new file to disk too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

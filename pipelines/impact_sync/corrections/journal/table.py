@@ -1,7 +1,7 @@
 """The journal of corrections: a table in the warehouse, written in transactions, in SQL that DuckDB and Postgres share.
 
-dlt does not load it: a load may be repeated, a line of a journal may not. Whoever sends a call claims it first; of two
-who try, the transaction lets one.
+dlt does not load it: a load may be repeated, a line of a journal may not. A sender claims each call first; if two try,
+the transaction lets only one succeed.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from .columns import (
 
 _ROWS_A_STATEMENT = 100
 _FORSAKEN_AFTER = timedelta(minutes=15)
-"""No request takes longer: whoever claimed a call before is not sending it any more."""
+"""No request takes longer: a process that claimed a call before this is no longer sending it."""
 _PLANNED = "impact_planned"
 _ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
 _TIMES = [field.name for field in COLUMNS if field.type == TIME]
 
 
 class Taken(ImpactError):
-    """Another process has claimed the call, or it is not planned any more."""
+    """Another process has claimed the call, or it is no longer planned."""
 
 
 class Journal:
-    """The journal in the warehouse of a pipeline; without a table as long as nothing was planned."""
+    """The journal in the warehouse of a pipeline; it has no table until something was planned."""
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         self._tables = Tables(pipeline)
         self._table = self._tables.name(TABLE)
         self.alone = pipeline.destination.destination_name == "duckdb"
-        """Whether nobody else can be at work in this warehouse while we are."""
+        """Whether we have this warehouse to ourselves while we work."""
 
     @property
     def exists(self) -> bool:
@@ -79,7 +79,7 @@ class Journal:
             self._insert(client, rows)
 
     def restore(self, rows: Sequence[Correction]) -> None:
-        """Put in rows that the table lacks, as the file beside it knows them."""
+        """Insert rows that the table lacks, as the file beside it knows them."""
         if not self.exists:
             self.add(rows)
             return
@@ -89,7 +89,7 @@ class Journal:
             self._insert(client, rows)
 
     def plan(self, plan_id: str) -> list[Call]:
-        """The calls of a plan in its order; none if there is no such plan."""
+        """The calls of a plan in order; none if there is no such plan."""
         return self.calls("plan_id = %s", plan_id)
 
     def calls(self, where: str = "1 = 1", *params: Any) -> list[Call]:  # noqa: ANN401 - whatever SQL takes
@@ -102,7 +102,7 @@ class Journal:
         return calls_of(_row(values) for values in found)
 
     def engaged(self) -> dict[str, pa.Table]:
-        """Actions that a correction may change yet, with its plan, and how many calls ever left for an action."""
+        """Actions that a correction may still change, with its plan, and how many calls were sent for each action."""
         unsettled, used = [], []
         if self.exists:
             listed, never = _marks(UNSETTLED), _marks((*NEVER_LEFT, Status.RETURNED, Status.REFUSED))
@@ -123,7 +123,7 @@ class Journal:
         }
 
     def claim(self, call: Call, claim: str, at: datetime) -> None:
-        """Take a planned call for sending, in a transaction of its own. Raises `Taken`."""
+        """Claim a planned call for sending, in its own transaction. Raises `Taken`."""
         try:
             with self._tables.transaction() as client:
                 client.execute_sql(
@@ -138,12 +138,12 @@ class Journal:
                 if not mine or mine[0][0] != len(call.rows):
                     msg = f"line {call.lines} was taken by another apply"
                     raise Taken(msg)
-        except DatabaseTransientException as error:  # two claimed it at one instant
+        except DatabaseTransientException as error:  # two processes claimed it at the same instant
             msg = f"line {call.lines} was taken by another apply"
             raise Taken(msg) from error
 
     def rival(self, call: Call) -> str | None:
-        """The plan of another correction of the same action that may take effect yet, if there is one."""
+        """The plan of another correction of the same action that may still take effect, if there is one."""
         ((plan_id,),) = self.query(
             f"select min(plan_id) from {self._table} where action_id = %s and call_id <> %s "
             f"and status in ({_marks(UNSETTLED)})",
@@ -152,7 +152,7 @@ class Journal:
         return None if plan_id is None else str(plan_id)
 
     def record(self, call: Call, status: Status, outcome: str | None = None, **columns: Any) -> None:  # noqa: ANN401 - of any type
-        """Record where a call stands now."""
+        """Record the current status of a call."""
         values = {"status": status, "outcome": outcome} | columns
         sets = ", ".join(f"{name} = %s" for name in values)
         with self._tables.transaction() as client:
@@ -161,22 +161,22 @@ class Journal:
             )
 
     def record_rows(self, told: Sequence[tuple[Correction, Status, str]], at: datetime) -> None:
-        """Record how single corrections ended."""
+        """Record how individual corrections ended."""
         sql = f"update {self._table} set status = %s, outcome = %s, settled_at = %s where correction_id = %s"
         with self._tables.transaction() as client:
             for row, status, outcome in told:
                 client.execute_sql(sql, str(status), outcome, at, row.correction_id)
 
     def forsaken(self, now: datetime) -> list[Call]:
-        """Calls whose sender died on the way: nobody knows whether they left."""
+        """Calls whose sender died while sending: nobody knows whether they left."""
         if self.alone:
             return self.calls("status = %s", Status.SENDING)
         return self.calls("status = %s and claimed_at < %s", Status.SENDING, now - _FORSAKEN_AFTER)
 
     def doubtful(self, since: datetime) -> list[Call]:
-        """Calls that left since then and did not end well, or not yet; the action may tell otherwise by now.
+        """Calls sent since then that did not end well, or not yet; the action may show otherwise by now.
 
-        Without those that no submission was ever made of, and those of actions to which a later call has left.
+        Excludes calls that never became a submission, and those of actions for which a later call was sent.
         """
         never = (*NEVER_LEFT, Status.RETURNED)
         later = (
@@ -212,7 +212,7 @@ class Journal:
 
     def _insert(self, client: SqlClientBase[Any], rows: Sequence[Correction]) -> None:
         columns = ", ".join(map(quote, NAMES))
-        if self.alone:  # thousands of values as parameters take it seconds
+        if self.alone:  # thousands of parameters would take seconds
             planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
             client.native_connection.register(_PLANNED, planned)
             try:
@@ -241,7 +241,7 @@ def _row(values: tuple[Any, ...]) -> Correction:
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:
-    """Values as every driver takes them: a status is a text."""
+    """Values in a form that every driver accepts: a status becomes text."""
     return [str(value) if isinstance(value, Status) else value for value in values]
 
 

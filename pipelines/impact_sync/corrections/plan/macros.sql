@@ -1,6 +1,6 @@
--- What validate.sql says of numbers that were written as text.
+-- How validate.sql reads numbers that were written as text.
 
--- A number with a decimal point or comma; `1,234` may be either, and is none.
+-- A number with a decimal point or comma; `1,234` may be either, and does not count as a number.
 create macro as_number(t) as try_cast(case
     when regexp_full_match(t, '[+-]?\d{1,12}(\.(\d{1,2}|\d{4,8}))?') then t
     when regexp_full_match(t, '[+-]?\d{1,12},(\d{1,2}|\d{4,8})') then replace(t, ',', '.')

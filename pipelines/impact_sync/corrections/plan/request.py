@@ -1,7 +1,7 @@
-"""What is asked for: a CSV or Parquet file or a query becomes one table of texts, with the line of each row.
+"""Reads what is requested: a CSV or Parquet file or a query becomes one table of texts, with the line of each row.
 
-Nothing is guessed: a column with an unknown name, a row with a cell too many, bytes that are not UTF-8 are errors that
-name the line. Numbers stay as written; `validate.sql` reads them.
+Nothing is guessed: a column with an unknown name, a row with a cell too many, and bytes that are not UTF-8 are errors
+that name the line. Numbers stay as written; `validate.sql` reads them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ COLUMNS = (
 _ALIASES = {"item_sub_total_delta": "delta", "item_subtotal_delta": "delta", "oid": "order_id"}
 _NEEDED = ("kind", "reason")
 _AS_WRITTEN = ("sku",)
-"""Columns whose blanks count."""
+"""Columns in which leading and trailing blanks count."""
 _DELIMITERS = ",;\t|"
 _naming = NamingConvention()
 
 EXAMPLE = files(__package__) / "example.csv"
-"""A file to begin with."""
+"""A file to start from."""
 
 
 def read_file(path: Path) -> pa.Table:
@@ -66,12 +66,12 @@ def read_file(path: Path) -> pa.Table:
 
 
 def read_query(pipeline: dlt.Pipeline, sql: str) -> pa.Table:
-    """The rows of a query in the warehouse, which may not change anything there; as `read_file` gives them."""
+    """The rows of a query in the warehouse, which must not change anything there; in the form of `read_file`."""
     return typed(run_query(pipeline, sql), "the query")
 
 
 def typed(found: pa.Table, source: str) -> pa.Table:
-    """A table with columns of any type as texts, its rows numbered from 1; numbers so that they have one meaning.
+    """A table with columns of any type as texts, with rows numbered from 1; numbers are written unambiguously.
 
     Three decimals would read as thousands; a fourth one makes them decimals.
     """
@@ -91,7 +91,7 @@ def typed(found: pa.Table, source: str) -> pa.Table:
 
 
 def _csv_rows(text: str, source: str) -> Iterator[Sequence[Any]]:
-    """The header, then each row with its first line before the cells."""
+    """The header, then each row, its first line number before its cells."""
     lines = io.StringIO(text, newline="")
     delimiter = max(_DELIMITERS, key=lines.readline().count)
     lines.seek(0)
@@ -135,13 +135,13 @@ def _header(found: Sequence[str], source: str) -> list[str]:
 
 
 def _name(raw: str) -> str:
-    """Our name of a column, which may be written as the API writes it."""
+    """Our name of a column, which may be written as in the API."""
     name = raw.strip() and _naming.normalize_identifier(raw.strip())
     return _ALIASES.get(name, name)
 
 
 def _table(rows: Iterator[Sequence[Any]] | list[Sequence[Any]], source: str) -> pa.Table:
-    """Rows that are not empty; the first names their columns, each of the others has its line before its cells."""
+    """The rows that are not empty; the first names their columns, each other row has its line before its cells."""
     coming = iter(rows)
     names = next(coming, None)
     if names is None:
@@ -159,5 +159,5 @@ def _table(rows: Iterator[Sequence[Any]] | list[Sequence[Any]], source: str) -> 
 
 
 def shown(sql: str) -> str:
-    """A query in a line, as the journal names its source."""
+    """A query on one line, as the journal records its source."""
     return re.sub(r"\s+", " ", sql).strip()[:500]

@@ -1,4 +1,4 @@
-"""`impact corrections plan`: what is asked for, checked and stored, an action's lines as one call. Nothing is sent."""
+"""`impact corrections plan`: checks and stores what is requested, an action's lines as one call. Sends nothing."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from .validate import Invalid, validate
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as it was stored: its calls, the rows that are no part of it, and the seconds that checking took."""
+    """A stored plan: its calls, the rows that were left out as invalid, and the seconds that checking took."""
 
     id: str | None
-    """None where invalid rows kept it from being stored."""
+    """None if invalid rows kept it from being stored."""
     calls: list[Call]
     invalid: list[Invalid]
     seconds: float = 0.0
@@ -44,23 +44,23 @@ class Plan:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the corrections come from: a file or a query, one of them."""
+    """Where the corrections come from: either a file or a query."""
 
     file: Path | None = None
     sql: str | None = None
 
     @override
     def __str__(self) -> str:
-        """The source as the journal names it."""
+        """The source as the journal records it."""
         return self.file.name if self.file else shown(self.sql or "")
 
 
 def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> Plan:
-    """Check what is asked for and store it. One request lists the campaigns: it sets the clock that locks go by.
+    """Check what is requested and store it. One request lists the campaigns: it sets the clock that decides on locks.
 
-    Items that are to be corrected and were never read are read now, if the hour has the requests for all of them.
-    With invalid rows nothing is stored unless they are to be skipped. Raises `ConfigurationError` for a source that
-    cannot be read and for a warehouse without actions.
+    Items to be corrected that were never read are read now, if the hourly limit allows it for all of them. If there are
+    invalid rows, nothing is stored unless they are to be skipped. Raises `ConfigurationError` for a source that cannot
+    be read and for a warehouse without actions.
     """
     requested = read_file(source.file) if source.file else None
     with session(settings, "corrections", _check_ready) as load:
@@ -92,7 +92,7 @@ def _check_ready(load: Load) -> None:
 
 
 def actor(settings: Settings) -> str:
-    """Who answers for it: as configured, else the user that the system knows."""
+    """Who is responsible: as configured, else the system's user."""
     try:
         return settings.actor or getuser()
     except (OSError, KeyError):  # a process whose user has no name
@@ -102,7 +102,7 @@ def actor(settings: Settings) -> str:
 def _rows(
     checked: Iterable[dict[str, Any]], plan_id: str, source: Source, settings: Settings, now: datetime
 ) -> Iterable[Correction]:
-    """Rows of the journal, call by call, each with the request that it leaves with."""
+    """Rows of the journal, call by call, each with the request that sends it."""
     grouped: dict[int, list[Correction]] = defaultdict(list)
     for one in checked:
         row = Correction(

@@ -1,4 +1,4 @@
-"""Requested corrections against the rules of the API and what the warehouse holds, all at once, in SQL."""
+"""Checks requested corrections against the rules of the API and what the warehouse holds, all at once, in SQL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TEXT_KEY = pa.string()
 
 @dataclass(frozen=True)
 class Invalid:
-    """A row that may not be sent: its line, what it names, and why."""
+    """A row that may not be sent: its line, what it refers to, and why."""
 
     line: int
     what: str
@@ -41,13 +41,13 @@ class Checked:
     rows: list[dict[str, Any]]
     invalid: list[Invalid]
     unread: dict[str, str]
-    """Actions whose items are asked to be corrected and were never read, by id, with their campaigns."""
+    """Actions with corrections of items that were never read, by id, with their campaigns."""
 
 
 def validate(
     requested: pa.Table, pipeline: dlt.Pipeline, journal: Journal, settings: Settings, now: datetime
 ) -> Checked:
-    """Check what is asked for. `now` decides what has locked."""
+    """Check what is requested. `now` decides what has locked."""
     warehouse = Warehouse(pipeline)
     actions = _actions(warehouse, requested)
     held = {
@@ -72,7 +72,7 @@ _FETCHED = pa.schema([("action_id", _TEXT_KEY), ("item_count", pa.int64())])
 
 
 def _actions(warehouse: Warehouse, requested: pa.Table) -> pa.Table:
-    """The actions that are named by id or by order id, each once."""
+    """The actions named by id or by order id, each once."""
     by_id = _rows(warehouse, "actions", "id", requested["action_id"].drop_null(), _ACTIONS)
     by_order = _rows(warehouse, "actions", "oid", requested["order_id"].drop_null(), _ACTIONS)
     more = by_order.filter(pc.invert(pc.is_in(by_order["id"], value_set=by_id["id"].combine_chunks())))
@@ -90,7 +90,7 @@ def _rows(warehouse: Warehouse, table: str, key: str, values: pa.ChunkedArray, s
 
 
 def _parameters(settings: Settings, now: datetime) -> Mapping[str, Any]:
-    """What the rules compare with."""
+    """The values that the rules compare with."""
     return {
         "now": now,
         "reset": RESET,
@@ -102,7 +102,7 @@ def _parameters(settings: Settings, now: datetime) -> Mapping[str, Any]:
 
 
 def _weighed(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with what of its commission is at stake: what moves, or all of it where that cannot be told."""
+    """The row with the commission at stake: the change, or all of it if that is not known."""
     moved, base = row["commission_moved"], abs(row["base_payout"] or Decimal(0))
     touched = base if moved is None else max(abs(moved), base if row["commission_open"] else Decimal(0))
     return row | {"commission_touched": touched}

@@ -1,9 +1,9 @@
--- What of the requested corrections can be sent, what would it change, and what is wrong with the rest?
+-- Which requested corrections can be sent, what would they change, and what is wrong with the rest?
 --
--- One row for each requested one, in DuckDB. `requested` holds texts as they were written; `actions`, `items` (with what
--- the warehouse knows of each), `fetched` (actions whose items were read), `unsettled` (actions with a correction that
--- may take effect yet) and `used` (how often we changed an action already) come from the warehouse.
--- Whatever has a `problem` may not be sent, and with it no other row of its action: half a correction is none.
+-- One row for each requested one, in DuckDB. `requested` holds texts as written; `actions`, `items` (as the warehouse
+-- knows them), `fetched` (actions whose items were read), `unsettled` (actions with a correction that may still take
+-- effect) and `used` (how often we already changed an action) come from the warehouse. A row with a `problem` may not
+-- be sent, nor any other row of its action: a correction is sent completely or not at all.
 with asked as (
     select
         r.line, r.action_id as named, r.action_tracker_id, r.order_id, lower(r.kind) as kind, r.reason,
@@ -53,7 +53,7 @@ valued as (
             when delta is not null then sale_amount + delta
         end as new_amount,
         case when sku is null then payout else item_payout end as base_payout,
-        -- What the amount comes to, as far as can be told: a quantity alone takes the amount along, or not.
+        -- What the amount becomes, as far as is known: a quantity alone may change the amount or not.
         case
             when kind = 'reverse' then 0
             when resets then intended_amount

@@ -1,8 +1,8 @@
-"""dlt's DuckDB destination as a run of ours needs it: names in full, files merged in one step, settings read once.
+"""dlt's DuckDB destination, adapted to our runs: full names, files merged in one step, settings read once.
 
-The catalog of a DuckDB file is called after the file. Where that is also the dataset's name, `impact.duckdb` and
-`impact`, a name such as `impact.actions` is ambiguous to DuckDB, and dlt's own destination fails. And dlt copies
-every file into a staging table before it merges it, which doubles what a load costs; see `merge`, beside this.
+The catalog of a DuckDB file is named after the file. If that is also the dataset's name, as in `impact.duckdb` and
+`impact`, a name such as `impact.actions` is ambiguous to DuckDB, and dlt's own destination fails. dlt also copies every
+file into a staging table before it merges it, which doubles the cost of a load; see `merge` beside this module.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .merge import MergeJob, merge_request
 
 _FORMAT: Final[TLoaderFileFormat] = "parquet"
 SETTINGS: Final[dict[str, Any]] = {
-    # A second thread makes a load of some 100,000 rows no faster, and takes a core from those that read pages.
+    # A second thread does not speed up a load of some 100,000 rows, and takes a core from the threads that read pages.
     "threads": max(1, (os.cpu_count() or 1) // 2),
-    # What a load has freed goes back to the system before the next pages come.
+    # Memory that a load has freed goes back to the system before the next pages arrive.
     "allocator_flush_threshold": "16MB",
     "allocator_bulk_deallocation_flush_threshold": "16MB",
     "write_buffer_row_group_count": 1,
     "allocator_background_threads": True,
 }
-"""Of the connection that a run holds: what is fastest beside the reading of pages, and keeps memory flat."""
+"""Settings of a run's connection: the fastest while pages are being read, with flat memory."""
 
 
 class _SqlClient(DuckDbSqlClient):
@@ -49,11 +49,11 @@ class _SqlClient(DuckDbSqlClient):
 
     @override
     def warn_if_catalog_equals_dataset_name(self) -> None:
-        """Nothing to warn of: the names are written out."""
+        """Do not warn: our statements use full names."""
 
 
 class Waiting(RunnableLoadJob, HasFollowupJobs):
-    """A file with which nothing is to be done until all files of its table are there, if then."""
+    """A file to leave alone until all files of its table are there, or for good."""
 
     @override
     def run(self) -> None:
@@ -92,7 +92,7 @@ class _Client(DuckDbClient):
 
 
 def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
-    """A destination on an open connection; merges are transactions, which dlt's default for DuckDB is not."""
+    """A destination on an open connection; its merges are transactions, unlike dlt's default for DuckDB."""
     row = connection.execute("select current_database()").fetchone()
 
     class Client(_Client):
@@ -101,12 +101,12 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
     Client.connection = connection.cursor()
 
     class duckdb(duckdb_destination):  # noqa: N801 - dlt reads its configuration section from this name
-        """dlt asks for these dozens of times a run; each time it would look through all configuration."""
+        """Caches what dlt requests dozens of times a run; each time it would search all configuration."""
 
         @property
         @override
         def destination_type(self) -> str:
-            return "dlt.destinations.duckdb"  # the name in the state, by which dlt's own tools open the warehouse
+            return "dlt.destinations.duckdb"  # the name in the state, with which dlt's own tools open the warehouse
 
         @property
         @override
@@ -133,7 +133,7 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
             capabilities = super().capabilities()
             capabilities.preferred_loader_file_format = _FORMAT
             capabilities.supported_loader_file_formats = [_FORMAT]
-            capabilities.parquet_format = ParquetFormatConfiguration(compression="none")  # read once, at once
+            capabilities.parquet_format = ParquetFormatConfiguration(compression="none")  # read once, immediately
             return capabilities
 
     return duckdb(connection, supports_transactions=True)

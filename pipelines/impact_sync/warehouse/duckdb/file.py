@@ -20,7 +20,7 @@ from ..configured import EMPTY, configuration
 from .destination import SETTINGS
 
 DEFAULT_FILE = "impact_warehouse.duckdb"
-"""DuckDB names its catalog after the file: that of the dataset would make `impact.actions` ambiguous."""
+"""DuckDB names its catalog after the file: with the dataset's name, `impact.actions` would be ambiguous."""
 _RETRY_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 def duckdb_path() -> Path:
     """Where the DuckDB file is: `DESTINATION__DUCKDB__CREDENTIALS`, else `impact_warehouse.duckdb` in this folder.
 
-    An `impact.duckdb` of an earlier version that is there goes on being used.
+    An existing `impact.duckdb` of an earlier version stays in use.
     """
     given: Any = dlt.config.get("destination.duckdb.credentials") or dlt.config.get("destination.credentials")
     if isinstance(given, str):
@@ -40,7 +40,7 @@ def duckdb_path() -> Path:
 
 
 def _check_file(given: str) -> None:
-    """Raise where what should name a DuckDB file names a server, or nothing that stays."""
+    """Raise if the setting for a DuckDB file names a server, or a database that is not kept."""
     scheme = given.strip().partition(":")[0].lower()
     servers = {"postgresql": "postgres", "postgres": "postgres", "md": "motherduck", "mssql": "mssql"}
     if ("://" in given and scheme != "duckdb") or scheme == "md":
@@ -57,7 +57,7 @@ def _check_file(given: str) -> None:
 
 @contextmanager
 def connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that is kept for the whole run, so that no other program gets in between two packages."""
+    """A connection that is kept for the complete run, so that no other program gets in between two packages."""
     existed = path.exists()
     if read_only and not existed:
         raise ConfigurationError(EMPTY.format(where=f"at {path}"))
@@ -69,11 +69,11 @@ def connected(path: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.Du
         loaded = existed or connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,)
         connection.close()
         ours = path.exists() and os.path.samestat(path.stat(), opened)
-        if not loaded and ours:  # a run that never landed anything leaves no file behind
+        if not loaded and ours:  # a run that never landed anything leaves no file
             path.unlink()
     if not ours and not read_only:
         msg = (
-            f"the warehouse {path} was removed or replaced while this run was at work: what it landed is lost. Leave "
+            f"the warehouse {path} was removed or replaced while this run was active: what it landed is lost. Leave "
             "the file alone while a run is at work, and run again"
         )
         raise WarehouseLost(msg)
@@ -97,6 +97,6 @@ def _connect(path: Path, wait: float, *, read_only: bool) -> duckdb.DuckDBPyConn
             _log.info("the warehouse is in use elsewhere, trying again")
             time.sleep(_RETRY_SECONDS)
             continue
-        # Elsewhere the last day of the year 9999 is in a year that Python does not know.
+        # In other zones the last day of the year 9999 may fall into a year that Python does not know.
         connection.execute("set global timezone = 'UTC'")
         return connection

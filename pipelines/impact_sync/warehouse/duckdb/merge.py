@@ -1,7 +1,7 @@
-"""The files of a load package go into their DuckDB table in one transaction, read where they lie.
+"""Merges the files of a load package into their DuckDB table in one transaction, directly from the files.
 
-Says in DuckDB's own words what dlt's delete-insert says by way of a staging table: rows with a key that arrives are
-deleted; of those that arrive with one key the latest by `dedup_sort` stays; those marked `hard_delete` do not.
+Does in DuckDB's own SQL what dlt's delete-insert does through a staging table: rows whose key arrives are deleted; of
+the arriving rows with the same key the latest by `dedup_sort` is inserted, unless it is marked `hard_delete`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from ...console.ending import limited
 
 _GLOB = re.compile(r"[\[*?]")
 _MEMORY = "160MB"
-"""For a load of 200,000 actions DuckDB takes twice this if it may, and is no faster."""
+"""For a load of 200,000 actions DuckDB uses twice this if it may, and is no faster."""
 _MOST = 3_600.0
 """Seconds that a transaction outside of a load may take."""
-# Always the same thread: DuckDB's allocator keeps what a thread has freed for that thread, and dlt makes new ones.
+# Always the same thread: DuckDB's allocator keeps freed memory for the thread that freed it, and dlt starts new ones.
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
 
 
@@ -42,7 +42,7 @@ class MergeJob(SqlLoadJob):
 
     @override
     def run(self) -> None:
-        """Merge; called by dlt in a thread of its own."""
+        """Merge; dlt calls this in its own thread."""
         _THREAD.submit(self._merge).result()
 
     def _merge(self) -> None:
@@ -51,7 +51,7 @@ class MergeJob(SqlLoadJob):
 
 
 def transaction(connection: duckdb.DuckDBPyConnection, statements: str, *, memory: str = _MEMORY) -> None:
-    """Execute statements, separated by semicolons, as one transaction and in little memory."""
+    """Execute statements, separated by semicolons, as one transaction with little memory."""
     with limited(_MOST, "DuckDB to complete the history"):
         _THREAD.submit(_transaction, connection, statements, memory).result()
 
@@ -67,23 +67,23 @@ def _transaction(connection: duckdb.DuckDBPyConnection, statements: str, memory:
 
 @contextmanager
 def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let DuckDB have so much memory; what fails is rolled back."""
+    """Limit DuckDB's memory within the block; a failed transaction is rolled back."""
     ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
     usual = _settable(shown)
     try:
         connection.execute(f"set memory_limit = '{memory}'")
         yield
     finally:
-        with suppress(duckdb.TransactionException):  # where nothing failed, or only the end, which rolls back itself
+        with suppress(duckdb.TransactionException):  # nothing failed, or only the commit, which rolls back itself
             connection.execute("rollback")
         connection.execute(f"set memory_limit = '{usual}'")
 
 
 def _settable(shown: str) -> str:
-    """A memory limit as DuckDB takes it, which is not how it shows it.
+    """A memory limit in a form that DuckDB accepts, unlike the form that it shows.
 
-    It is cut, not rounded: set as it is shown it would sink each time. Without a limit a size in PiB is shown, a unit
-    that is not taken.
+    The shown value is truncated, not rounded: set again as shown it would shrink each time. Without a limit DuckDB
+    shows a size in PiB, a unit that it does not accept.
     """
     return "-1" if shown.endswith("PiB") else re.sub(r"(\.\d) ", r"\g<1>01 ", shown)
 
@@ -91,7 +91,7 @@ def _settable(shown: str) -> str:
 def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table
     """The job that merges these files into the table called `name` in SQL."""
     file = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql")
-    # There, no statement of ours is held to the little memory of another.
+    # In that thread, none of our statements runs with the memory limit of another.
     statements = _THREAD.submit(merge_sql, connection, table, name, paths).result()
     request = Request(file.file_name())
     Path(request.new_file_path()).write_text(";\n".join(statements), encoding="utf-8")
@@ -121,9 +121,9 @@ def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, path
 
 
 def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[str]) -> bool:
-    """Whether a key comes twice: finding the latest of each costs a twentieth of a load, and is rarely needed.
+    """Whether a key occurs twice: finding the latest of each costs a twentieth of a load, and is rarely needed.
 
-    The file that completes the table is about to be moved to where the others are.
+    The file that completes the table is about to be moved to the others.
     """
     now = [path if Path(path).exists() else path.replace("completed_jobs", "started_jobs") for path in paths]
     files = f"read_parquet([{', '.join(map(path_literal, now))}])"
@@ -140,5 +140,5 @@ def _order(table: Any) -> str:  # noqa: ANN401 - dlt's table
 
 
 def path_literal(path: str) -> str:
-    """A path as DuckDB reads it: nothing in it stands for other files."""
+    """A path as DuckDB reads it: no character in it matches other files."""
     return literal(_GLOB.sub(lambda sign: f"[{sign[0]}]", path))

@@ -1,6 +1,6 @@
 """The version of a warehouse: read when it is opened, raised step by step, written into a new one.
 
-It is kept in the table `schema_versions`, a row for each step, in the transaction of the step.
+It is stored in the table `schema_versions`, one row per step, in the transaction of the step.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def versioned(pipeline: dlt.Pipeline, *, read_only: bool, steps: Sequence[Step]) -> Iterator[None]:
-    """Hold a warehouse of this program's version: one of an earlier release is migrated, a new one gets the version.
+    """Keep a warehouse at this program's version: migrate one of an earlier release, write the version into a new one.
 
-    Raises `ConfigurationError` where a later release has written it, or an earlier one and it is `read_only`.
+    Raises `ConfigurationError` if a later release wrote it, or if an earlier one did and it is `read_only`.
     """
     if pipeline.default_schema_name:
         (_require if read_only else _migrate)(pipeline, steps)
@@ -45,7 +45,7 @@ def versioned(pipeline: dlt.Pipeline, *, read_only: bool, steps: Sequence[Step])
 
 
 def read_version(pipeline: dlt.Pipeline) -> int | None:
-    """The schema version of a warehouse; None where it does not say."""
+    """The schema version of a warehouse; None if it has none."""
     if TABLE not in _read_tables(pipeline, [TABLE]).columns:
         return None
     with pipeline.sql_client() as client:
@@ -84,7 +84,7 @@ def _pending(held: int, steps: Sequence[Step]) -> list[Step]:
 
 
 def _stamp(pipeline: dlt.Pipeline, steps: Sequence[Step]) -> None:
-    """Write the version into a warehouse that was created meanwhile."""
+    """Write the version into a warehouse that has just been created."""
     if not pipeline.default_schema_name:
         return
     with pipeline.sql_client() as client:

@@ -1,4 +1,4 @@
-"""The steps by their numbers, and which of them a warehouse needs. No I/O, and nothing that takes long to import."""
+"""The numbered steps, and which of them a warehouse needs. No I/O, and nothing that takes long to import."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 FIRST: Final = 1
-"""The version of a warehouse that does not say: release 0.1.0 wrote none."""
+"""The version of a warehouse without one: release 0.1.0 wrote none."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What a step finds: the columns of the tables that are there, and their names as SQL takes them."""
+    """What a step finds: the columns of the existing tables, and the tables' full names in SQL."""
 
     columns: Mapping[str, Collection[str]]
     qualified: Callable[[str], str]
@@ -22,8 +22,8 @@ class Tables:
 class Step:
     """Leads to the schema version `version`: by statements, in one transaction, and by a change of the source's state.
 
-    A step must be repeatable, and change nothing where there is nothing to do: tables may be missing, the state lands
-    before the statements are committed, and a warehouse in the new form may not say its version yet.
+    A step must be repeatable, and change nothing if there is nothing to do: tables may be missing, the state lands
+    before the statements are committed, and a warehouse in the new form may not have its version yet.
     """
 
     version: int
@@ -32,6 +32,6 @@ class Step:
 
 
 STEPS: Final[Sequence[Step]] = ()
-"""In order, without a gap. A new one gets a module of its own here, and a test in `tests/upgrade`."""
+"""In order, without a gap. A new step gets its own module here, and a test in `tests/upgrade`."""
 SCHEMA_VERSION: Final = STEPS[-1].version if STEPS else FIRST
-"""What this program writes."""
+"""The version that this program writes."""

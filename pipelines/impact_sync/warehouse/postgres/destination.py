@@ -1,4 +1,4 @@
-"""Postgres as the warehouse: parquet files by way of ADBC, which is the fastest; one run at a time on all machines."""
+"""Postgres as the warehouse: parquet files through ADBC, the fastest way; one run at a time across all machines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _SqlClient(Psycopg2SqlClient):
     @override
     def _reset_connection(self) -> None:
         super()._reset_connection()
-        # A reset brings back the time zone that the connection began with: `PGTZ` beats what its address says.
+        # A reset restores the connection's first time zone: `PGTZ` overrides the one in its address.
         with self.native_connection.cursor() as cursor:
             cursor.execute(_IN_UTC)
 
@@ -57,7 +57,7 @@ class _SqlClient(Psycopg2SqlClient):
             yield cursor
 
     def _proven(self, query: Any) -> Any:  # noqa: ANN401 - text, or psycopg2's own
-        """Statements outside a transaction make one with the proof before them."""
+        """Statements outside a transaction form one, with the proof before them."""
         proof = self.lock.proof if self.native_connection.autocommit else None
         if proof is None:
             return query
@@ -92,7 +92,7 @@ class _CopyJob(PostgresParquetCopyJob):
 
 
 def destination(lock: RunLock) -> postgres_destination:
-    """Postgres, loaded from parquet files; whatever is written proves the lock."""
+    """Postgres, loaded from parquet files; every write proves the lock."""
 
     class Client(PostgresClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:  # noqa: ANN401 - as the base has it
@@ -109,16 +109,16 @@ def destination(lock: RunLock) -> postgres_destination:
             if not file_path.endswith(".parquet"):
                 return super().create_load_job(table, file_path, load_id, restore)
             if not pq.read_metadata(file_path).num_rows:
-                return Waiting(file_path)  # of a file without rows, which ADBC does not take, there is nothing to load
+                return Waiting(file_path)  # a file without rows has nothing to load, and ADBC does not accept it
             return _CopyJob(file_path)
 
     class postgres(postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
-        """Takes files without rows, which only name the columns."""
+        """Accepts files without rows, which only name the columns."""
 
         @property
         @override
         def destination_type(self) -> str:
-            return "dlt.destinations.postgres"  # the name in the state, by which dlt's own tools open the warehouse
+            return "dlt.destinations.postgres"  # the name in the state, with which dlt's own tools open the warehouse
 
         @property
         @override
@@ -129,10 +129,10 @@ def destination(lock: RunLock) -> postgres_destination:
 
 
 def credentials(given: PostgresCredentials) -> PostgresCredentials:
-    """The credentials as every connection of ours takes them.
+    """The credentials for every connection of ours.
 
-    Text is UTF-8 and times are UTC whatever the environment says (the last day of the year 9999 is elsewhere in a year
-    that Python does not know), and a connection that the network has forgotten is noticed.
+    Text is UTF-8 and times are UTC whatever the environment says (in other zones the last day of the year 9999 may fall
+    into a year that Python does not know), and a connection that the network has dropped is noticed.
     """
     found = copy(given)
     found.client_encoding, found.session_timezone = "utf8", "UTC"

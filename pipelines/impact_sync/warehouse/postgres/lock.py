@@ -1,9 +1,9 @@
-"""One run at a time in a Postgres database: an advisory lock, and the proof of it in every transaction that writes.
+"""One run at a time in a Postgres database: an advisory lock, and its proof in every transaction that writes.
 
-The lock belongs to a session of its own. That session can die while the run lives on: an administrator ends it, a
-firewall forgets it. The server then lets the next run in. So whatever a run commits proves first that the lock is still
-its own, and holds a gate open while it does: the next run passes the gate once, after it has the lock and before it
-reads anything. A transaction of the run before has then committed, or finds the lock gone and is rolled back.
+The lock belongs to its own session. That session can die while the run lives on: an administrator ends it, a firewall
+drops it. The server then lets the next run in. So every commit of a run first proves that the lock is still its own,
+and holds a gate open meanwhile. The next run passes the gate once, after it has the lock and before it reads anything.
+By then, a transaction of the previous run has committed, or finds the lock gone and is rolled back.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ...console.exits import WarehouseBusy, WarehouseLost
 
 _RETRY_SECONDS = 0.2
 _HEARTBEAT_SECONDS = 30.0
-"""Less than what firewalls and balancers take for idle."""
+"""Less than what firewalls and load balancers consider idle."""
 _KEYS = "hashtext(%(dataset)s), hashtext('impact-sync')"
 _GATE = "hashtext({dataset}), hashtext('impact-sync commits')"
 _LOST_STATE = "IM001"
-"""SQLSTATE that a statement of ours raises where the lock is gone."""
+"""The SQLSTATE that our statement raises if the lock is gone."""
 _SETTINGS = (
     "set idle_session_timeout = 0",
     # If our machine vanishes, its lock should not stay for the two hours that TCP takes by default.
@@ -43,12 +43,12 @@ end if; end $impact$"""
 
 
 class LockLost(WarehouseLost, DestinationTerminalException):
-    """The connection that held the lock of this run has died: another run may be at work."""
+    """The connection that held the lock of this run has died: another run may be active."""
 
     def __init__(self) -> None:
         super().__init__(
             "this run has lost its lock: the connection that held it at the Postgres server was ended (by an "
-            "administrator, a time-out or the network). What had landed stays; run again to go on"
+            "administrator, a time-out or the network). What had landed stays; run again to continue"
         )
 
 
@@ -62,7 +62,7 @@ class RunLock:
 
     @property
     def proof(self) -> str | None:
-        """The statement with which a transaction proves the lock; `lost` knows its error. None without a lock."""
+        """The statement with which a transaction proves the lock; `lost` recognises its error. None without a lock."""
         if self._pid is None:
             return None
         gate = _GATE.format(dataset=self._literal)
@@ -70,22 +70,22 @@ class RunLock:
 
     @staticmethod
     def lost(error: BaseException) -> bool:
-        """Whether a proof has failed, by the error of either driver."""
+        """Whether the error, from either driver, means that a proof has failed."""
         return _LOST_STATE in (getattr(error, "pgcode", None), getattr(error, "sqlstate", None))
 
     @contextmanager
     def held(self, address: str, wait: float) -> Iterator[None]:
         """Hold the dataset for one run.
 
-        Raises `WarehouseBusy` where another run, on whatever machine, does for longer than `wait` seconds, `LockLost`
-        where the lock was not ours to the end.
+        Raises `WarehouseBusy` if another run, on any machine, holds it for longer than `wait` seconds, `LockLost` if
+        the lock was not ours to the end.
         """
         connection = psycopg2.connect(address)
         connection.autocommit = True
         ended = threading.Event()
         try:
             for setting in _SETTINGS:
-                with suppress(psycopg2.Error), connection.cursor() as cursor:  # older servers do not know each of them
+                with suppress(psycopg2.Error), connection.cursor() as cursor:  # older servers do not know all of them
                     cursor.execute(setting)
             self._take(connection, wait)
             threading.Thread(target=_beat, args=(connection, ended), daemon=True, name="impact-lock").start()
@@ -115,7 +115,7 @@ class RunLock:
                     msg = "another run holds the warehouse: wait for it to end, then run again"
                     raise WarehouseBusy(msg)
                 time.sleep(_RETRY_SECONDS)
-            # Waits for what a run that has lost its lock is committing at this instant.
+            # Waits for a commit that a run without its lock may be making right now.
             gate = _GATE.format(dataset=self._literal)
             cursor.execute(f"select pg_advisory_lock({gate}); select pg_advisory_unlock({gate})")
         self._pid = pid
@@ -130,7 +130,7 @@ class RunLock:
 
 
 def _beat(connection: psycopg2.extensions.connection, ended: threading.Event) -> None:
-    """Say something now and then, so that nobody takes the connection for idle."""
+    """Query the server now and then, so that nothing considers the connection idle."""
     with suppress(psycopg2.Error):
         while not ended.wait(_HEARTBEAT_SECONDS):
             with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""A plan that is applied: what is sent, what the journal says of it, and what the warehouse holds then."""
+"""A plan that is applied: what is sent, what the journal says of it, and what the warehouse holds afterwards."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_reset_restores_what_was_reversed(desk: Make) -> None:
 
 
 def test_an_amount_of_zero_reverses(desk: Make) -> None:
-    """Nothing left of an order, be it by its amount or by its items, is a reversal, and is confirmed as one."""
+    """If nothing is left of an order, by its amount or by its items, that is a reversal, and is confirmed as one."""
     one = desk()
     whole, items = one.create(), one.create()
     one.sync()
@@ -130,7 +130,7 @@ def test_what_changed_since_the_plan_is_left_out(desk: Make) -> None:
 
 
 def test_what_comes_out_otherwise_has_diverged(desk: Make) -> None:
-    """A processed call whose action shows something else is told apart, line by line, with both values."""
+    """If the action of a processed call shows something else, each line reports both values."""
     one = desk(amount_beside_sku="order")
     action, other = one.create(), one.create()
     one.sync()
@@ -147,12 +147,12 @@ def test_what_comes_out_otherwise_has_diverged(desk: Make) -> None:
 
 
 def test_what_was_shown_is_what_leaves(desk: Make) -> None:
-    """The stored request is sent byte for byte; where another release would write it otherwise, nothing is sent."""
+    """The stored request is sent byte for byte; if another release would write it differently, nothing is sent."""
     one = desk()
     first, second = one.create(), one.create(items=[{"Sku": "Ä/1 +&", "SaleAmount": "20.00"}])
     one.sync()
     plan_id = one.planned(f"{first},update,OTHER,,12,,,,,,", f"{second},update,OTHER,Ä/1 +&,5,,,,NEW,,")
-    with one.account.changing() as connection:  # as a release before may have planned it
+    with one.account.changing() as connection:  # as an earlier release may have planned it
         connection.execute("update corrections set request = replace(request, 'Amount=12', 'Amount=12.00')")
     applied = one.apply(plan_id)
     assert applied.exit is Exit.USAGE
@@ -197,7 +197,7 @@ def test_a_limit_counts_what_may_have_taken_effect(desk: Make) -> None:
 
 @pytest.mark.long
 def test_an_hour_that_is_spent_is_gone_on_with_later(desk: Make) -> None:
-    """With the hour's requests spent an apply stops cleanly; the next ones send the rest, each call once."""
+    """When the hourly limit is reached an apply stops cleanly; the next ones send the rest, each call once."""
     one = desk()
     actions = [one.create() for _ in range(8)]
     one.sync()
@@ -216,7 +216,7 @@ def test_an_hour_that_is_spent_is_gone_on_with_later(desk: Make) -> None:
 
 @pytest.mark.parametrize(("waited", "looks"), [(60.1, 2), pytest.param(60.0, 1, marks=pytest.mark.long)])
 def test_a_look_at_an_action_does_not_outlast_the_wait_for_the_hour(desk: Make, waited: float, looks: int) -> None:
-    """Where more than a minute lies between the look at an action and its call, the action is looked at once more."""
+    """If more than a minute passes between the look at an action and its call, the action is looked at once more."""
     one = desk()
     action = one.create()
     one.sync()
@@ -240,7 +240,7 @@ def test_a_look_at_an_action_does_not_outlast_the_wait_for_the_hour(desk: Make, 
 
 
 def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:
-    """A submission that takes its time leaves work for the next apply, which does not send it again."""
+    """A slow submission leaves work for the next apply, which does not send it again."""
     one = desk(submission_polls=0)
     action = one.create()
     one.sync()
@@ -253,7 +253,7 @@ def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:
 
 
 def test_two_plans_do_not_move_one_amount_twice(desk: Make) -> None:
-    """What is planned twice is sent once: while the first is not settled, the other is left out, and so it is after."""
+    """What is planned twice is sent once: until the first is settled the other is left out, and it stays so."""
     one = desk(submission_polls=0)
     action = one.create()
     one.sync()
@@ -274,7 +274,7 @@ def test_two_plans_do_not_move_one_amount_twice(desk: Make) -> None:
 
 
 def test_a_submission_that_the_api_forgets_is_unknown(desk: Make) -> None:
-    """Where the API knows nothing of what it queued, the action tells, or a person does."""
+    """If the API knows nothing of what it queued, the action decides, or a person does."""
     one = desk(submission_seconds=0)
     absolute, relative = one.create(), one.create()
     one.sync()
@@ -286,7 +286,7 @@ def test_a_submission_that_the_api_forgets_is_unknown(desk: Make) -> None:
 
 
 def test_a_token_that_may_not_see_submissions_is_named(account: Callable[..., Account]) -> None:
-    """Where the scope for submissions is missing, what was sent stays accepted until it can be seen."""
+    """Without the scope for submissions, what was sent stays accepted until it can be seen."""
     one = Desk(account(days=3, per_day=0, scopes={"Campaigns", "Actions", "Items", "Actions:write"}))
     action = one.create()
     one.sync()
@@ -299,7 +299,7 @@ def test_a_token_that_may_not_see_submissions_is_named(account: Callable[..., Ac
 
 @pytest.mark.parametrize("knows", ["the plan", pytest.param("nothing", marks=pytest.mark.long)])
 def test_a_restored_database_does_not_send_again(desk: Make, knows: str) -> None:
-    """Put back to an older copy, with the plan or without it, the database takes over what the file beside it knows."""
+    """Restored to an older copy, with the plan or without it, the database takes over what the file beside it knows."""
     one = desk()
     actions = [one.create() for _ in range(2)]
     one.sync()
@@ -328,7 +328,7 @@ def test_a_restored_database_does_not_send_again(desk: Make, knows: str) -> None
 
 
 def test_without_its_file_nothing_is_sent(desk: Make) -> None:
-    """Where the file beside the database cannot be written, or read, nothing leaves and the plan stays as it is."""
+    """If the file beside the database cannot be written, or read, nothing is sent and the plan stays as it is."""
     one = desk()
     action = one.create()
     one.sync()
@@ -355,7 +355,7 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
 
 
 def test_of_two_who_claim_a_call_one_gets_it(desk: Make) -> None:
-    """Claims are transactions: however many try at one instant, one may send."""
+    """Claims are transactions: however many try at the same instant, only one may send."""
     one = desk()
     action = one.create()
     one.sync()
@@ -380,7 +380,7 @@ def test_of_two_who_claim_a_call_one_gets_it(desk: Make) -> None:
 
 
 def test_whoever_looks_for_rivals_has_claimed_its_call(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two applies that change one action at one instant at least one sees the other, and neither sends twice."""
+    """Of two applies that change one action at the same instant, at least one sees the other; neither sends twice."""
     one = desk()
     action = one.create()
     one.sync()
@@ -445,7 +445,7 @@ def test_what_a_correction_changed_is_in_the_history(desk: Make) -> None:
 
 
 def test_an_auditor_needs_no_help(desk: Make) -> None:
-    """The journal says who, when, what and why, what was sent and what was answered; each column says what it means."""
+    """The journal says who, when, what and why, what was sent and what was answered; each column has a description."""
     one = desk()
     action = one.create()
     one.sync()

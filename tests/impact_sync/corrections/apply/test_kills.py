@@ -13,7 +13,7 @@ from tests.support.account import Account
 
 @pytest.mark.long
 def test_an_apply_that_is_killed_anywhere_sends_nothing_twice(account: Callable[..., Account]) -> None:
-    """Killed at every step, through faults, with databases put back: no call is received twice."""
+    """Killed at every step, through faults, with databases restored: no call is received twice."""
     one = account(days=3, per_day=0, campaigns=(Campaign("1000", "Acme"),), requests_per_hour=10_000_000)
     count = Count()
     for count in Chaos(one, seed=2, rate=0.1, lines=5).rounds(8):

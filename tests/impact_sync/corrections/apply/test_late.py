@@ -1,4 +1,4 @@
-"""Actions that show late what was done to them: nothing is final, or planned again, before it is certain."""
+"""Actions that show a change late: nothing is final, or planned again, before it is certain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOUR = 3600
 
 
 def known(one: Desk, number: int = 1, **fields: Any) -> list[str]:  # noqa: ANN401 - any field
-    """Actions that a sync brings into the warehouse once all that was made shows."""
+    """Actions that a sync brings into the warehouse once everything created shows."""
     made = [one.create(**fields) for _ in range(number)]
     one.world.advance(seconds=one.world.rules.visibility_lag)
     one.sync()
@@ -29,7 +29,7 @@ def known(one: Desk, number: int = 1, **fields: Any) -> list[str]:  # noqa: ANN4
 
 
 def late(one: Desk, number: int = 4) -> tuple[str, list[str]]:
-    """A plan of deltas of -1.00, applied, and its actions: some of them show that late."""
+    """A plan of deltas of -1.00, applied, and its actions: some of them show it late."""
     actions = known(one, number)
     plan_id = one.planned(*(f"{action},update,OTHER,TEE,,-1,,,,," for action in actions))
     assert one.apply(plan_id).exit is Exit.EARLY
@@ -39,7 +39,7 @@ def late(one: Desk, number: int = 4) -> tuple[str, list[str]]:
 
 
 def test_a_change_that_shows_late_is_not_settled_before(desk: Make) -> None:
-    """Within the hour in which rows may show late an old amount says nothing: the action is asked again."""
+    """Within the hour in which rows may show late an old amount proves nothing: the action is read again."""
     one = desk(visibility_lag=120)
     plan_id, actions = late(one)
     ((told,), *_) = one.journal("outcome", "status = 'accepted'")
@@ -69,7 +69,7 @@ def test_what_shows_within_a_run_is_settled_by_it(desk: Make) -> None:
 
 
 def test_money_is_not_taken_twice_while_a_change_does_not_show(desk: Make) -> None:
-    """While a change may show yet, no second one of its action is planned, nor is one sent that was planned before."""
+    """While a change may still show, no second one of its action is planned, nor is an already planned one sent."""
     one = desk(visibility_lag=120)
     actions = known(one, 4)
     lines = [f"{action},update,OTHER,TEE,,-1,,,,," for action in actions]
@@ -88,7 +88,7 @@ def test_money_is_not_taken_twice_while_a_change_does_not_show(desk: Make) -> No
 
 @pytest.mark.parametrize("by", [pytest.param("a sync", marks=pytest.mark.long), "an apply"])
 def test_what_diverged_is_confirmed_by_later_evidence(desk: Make, by: str) -> None:
-    """Where a change shows even later than in an hour, a sync, or another look, settles it after all."""
+    """If a change shows even later than in an hour, a sync, or another look, still settles it."""
     one = desk(visibility_lag=12 * HOUR)
     plan_id, _ = late(one)
     one.world.advance(hours=1.1)
@@ -105,7 +105,7 @@ def test_what_diverged_is_confirmed_by_later_evidence(desk: Make, by: str) -> No
 
 
 def test_a_sync_settles_what_no_answer_told(desk: Make) -> None:
-    """A sync that reads what was asked for confirms what is unknown, or was taken for refused; a delta it does not."""
+    """A sync that reads what was requested confirms unknown and apparently refused calls, but not a delta."""
     one = desk()
     unknown, refused, relative, other = known(one, 4)
     plan_id = one.planned(
@@ -128,7 +128,7 @@ def test_a_sync_settles_what_no_answer_told(desk: Make) -> None:
 
 
 def test_an_equal_earlier_value_confirms_nothing(desk: Make) -> None:
-    """What an action showed before a change left is no sign of it, be it read by a sync or by a look."""
+    """What an action showed before a change was sent does not prove it, whether a sync or a look read it."""
     one = desk()
     earlier, reset = one.create(), one.create()
     one.world.modify(reset, Payout="1.00")
@@ -149,7 +149,7 @@ def test_an_equal_earlier_value_confirms_nothing(desk: Make) -> None:
 
 @pytest.mark.long
 def test_a_later_correction_speaks_for_itself_alone(desk: Make) -> None:
-    """An amount that a later correction brought about does not confirm the one before it."""
+    """An amount that a later correction caused does not confirm the one before it."""
     one = desk(amount_beside_sku="order")
     (action,) = known(one)
     first = one.planned(f"{action},update,OTHER,TEE,4,,,,,,")

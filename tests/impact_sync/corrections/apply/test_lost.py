@@ -1,4 +1,4 @@
-"""Answers that are lost, requests that are turned away: what is known of them, and that nothing leaves twice."""
+"""Answers that are lost, requests that are refused: what is known of them, and that nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ LOST = [
 
 
 def answer_writes(one: Desk, reply: Reply | None) -> None:
-    """Have every change answered so; None for the API's own answer again."""
+    """Have every change answered like this; None for the API's own answer again."""
     one.sandbox.on_request = (lambda request: reply if request.method in WRITES else None) if reply else None
 
 
 @contextmanager
 def one_connection(url: str) -> Iterator[str]:
-    """A way to a server that takes one connection; whoever comes after it is refused."""
+    """A path to a server that takes one connection; further ones are refused."""
     there, here = urlsplit(url), socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -67,13 +67,13 @@ def one_connection(url: str) -> Iterator[str]:
 
 
 def test_absolute_changes_whose_answers_are_lost_are_found(desk: Make) -> None:
-    """A lost answer is no reason to send again: the list of submissions is searched, and the action tells the rest."""
+    """A lost answer is no reason to send again: the list of submissions is searched, and the action shows the rest."""
     one = desk()
     lost = {one.create(): reply for reply in LOST}
     answered = [one.create() for _ in LOST]
     one.sync()
     lines = ("{},update,OTHER,TEE,4,,,,,,", "{},reverse,OTHER,,,,,,,,")
-    # Between two whose answers are lost comes one that is answered: three in a row would end the apply.
+    # Between two lost answers comes one that arrives: three in a row would end the apply.
     pairs = zip(lost, answered, strict=True)
     plan_id = one.planned(*(lines[n % 2].format(a) for n, pair in enumerate(pairs) for a in pair))
     one.sandbox.on_request = lambda request: lost.get(request.form.get("ActionId", ""))
@@ -84,19 +84,19 @@ def test_absolute_changes_whose_answers_are_lost_are_found(desk: Make) -> None:
 
 
 def test_a_change_that_the_action_shows_needs_no_list(desk: Make) -> None:
-    """Where the action shows what was asked, the answer that was lost is not missed."""
+    """If the action shows what was requested, the lost answer is not missed."""
     one = desk(submission_seconds=0)
     action = one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
     answer_writes(one, Reply(502, after=True))
     assert one.apply(plan_id).exit is Exit.DONE
-    assert one.journal() == [("confirmed", "the answer was lost; the action shows what was asked")]
+    assert one.journal() == [("confirmed", "the answer was lost; the action shows what was requested")]
     assert not any(request.path.endswith("/APISubmissions") for request in one.sandbox.requests)
 
 
 def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
-    """Without an answer, an effect or a submission nobody knows: nothing is sent again until a person says so."""
+    """Without an answer, an effect or a submission nothing is known: nothing is sent again until a person decides."""
     one = desk()
     action, other = one.create(), one.create()
     one.sync()
@@ -129,7 +129,7 @@ def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
 
 @pytest.mark.parametrize("whose", ["another hand's", pytest.param("our own", marks=pytest.mark.long)])
 def test_an_equal_earlier_submission_is_not_taken_for_a_lost_one(desk: Make, whose: str) -> None:
-    """What was submitted before a call left, or belongs to another call, says nothing of the one that was lost."""
+    """Submissions from before a call left, or of another call, say nothing about the lost one."""
     one = desk()
     action = one.create()
     one.sync()
@@ -153,7 +153,7 @@ def test_an_equal_earlier_submission_is_not_taken_for_a_lost_one(desk: Make, who
 
 
 def test_a_lost_call_of_two_lines_is_known_as_a_whole(desk: Make) -> None:
-    """Where an action shows one line of a lost call and not the other, both wait: the one may be another hand's."""
+    """If an action shows one line of a lost call and not the other, both wait: somebody else may have caused it."""
     one = desk()
     action = one.create()
     one.sync()
@@ -172,7 +172,7 @@ def test_a_lost_call_of_two_lines_is_known_as_a_whole(desk: Make) -> None:
 
 @pytest.mark.parametrize("took_effect", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *, took_effect: bool) -> None:
-    """What an amount was moved by cannot be read off the action for sure: a person decides, with what is known."""
+    """A relative amount cannot be proven by the action: a person decides, with what is known."""
     one = desk(submission_seconds=0)
     action = one.create()
     one.sync()
@@ -205,7 +205,7 @@ def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *
 def test_a_request_that_is_turned_away_is_known_not_to_count(
     desk: Make, code: int, error: type[Exception], end: Exit
 ) -> None:
-    """Credentials, scope or the hour: nothing took effect, nothing more is sent; a person may have it sent."""
+    """Credentials, scope or the hourly limit: no effect, and nothing more is sent; a person may have it sent again."""
     one = desk()
     first, second = one.create(), one.create()
     one.sync()
@@ -225,7 +225,7 @@ def test_a_request_that_is_turned_away_is_known_not_to_count(
 
 
 def test_a_request_that_is_refused_is_settled(desk: Make) -> None:
-    """A refusal is an outcome, with the API's words; the other corrections go on."""
+    """A refusal is an outcome, with the API's words; the other corrections continue."""
     one = desk()
     bad = {one.create(): code for code in (400, 404, 405, 409, 415, 422)}
     good = one.create()
@@ -245,7 +245,7 @@ def test_a_request_that_is_refused_is_settled(desk: Make) -> None:
 
 
 def test_after_some_lost_answers_in_a_row_nothing_more_is_sent(desk: Make) -> None:
-    """A service that answers nothing valid gets three calls and no more."""
+    """A service without valid answers gets three calls and no more."""
     one = desk()
     actions = [one.create() for _ in range(6)]
     one.sync()
@@ -282,7 +282,7 @@ def test_an_apply_that_fails_is_in_the_ledger(desk: Make) -> None:
 
 
 def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
-    """A call that could not even be connected stays planned, and the next apply sends it."""
+    """A call without a connection stays planned, and the next apply sends it."""
     one = desk()
     action = one.create()
     one.sync()
@@ -299,7 +299,7 @@ def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
 
 @pytest.mark.long
 def test_the_api_tells_why_a_correction_failed(desk: Make) -> None:
-    """Each code of a submission that failed is reported: in words where it is published, else as it is."""
+    """Each code of a failed submission is reported: in words if it is published, else as it is."""
     one = desk(most_modifications=1)
     world = one.world
     locked, reversed_, removed, often, item, vip = (one.create() for _ in range(6))
@@ -323,7 +323,7 @@ def test_the_api_tells_why_a_correction_failed(desk: Make) -> None:
     }
 
     def meanwhile(request: Request) -> None:
-        """Change the action between the last look at it and the processing of what was sent."""
+        """Change the action between the last look at it and the processing of the call."""
         if request.method in WRITES and (change := changes.pop(request.form["ActionId"], None)):
             change()
 
@@ -341,7 +341,7 @@ def test_the_api_tells_why_a_correction_failed(desk: Make) -> None:
 
 
 def test_a_published_code_has_words(desk: Make) -> None:
-    """What the API's published codes mean is in the outcome, with the codes beside it."""
+    """The outcome has the meaning of the API's published codes, together with the codes."""
     one = desk()
     action = one.create()
     one.sync()
@@ -372,7 +372,7 @@ def test_a_published_code_has_words(desk: Make) -> None:
     ids=str,
 )
 def test_a_lost_and_an_answered_change_settle_however_the_api_writes_it(desk: Make, rules: dict[str, Any]) -> None:
-    """Links and lists in other forms, and words for no error, lead to the same end."""
+    """Links and lists in other forms, and words for no error, lead to the same result."""
     one = desk(**rules)
     lost, answered = one.create(), one.create()
     one.sync()

@@ -1,4 +1,4 @@
-"""Actions that the API does not tell of: they stop no other one, and one 404 decides about no money."""
+"""Actions that the API does not return: they stop no others, and a single 404 decides about no money."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(desk: Make, number: int = 3) -> tuple[Desk, list[str]]:
 def test_an_action_that_cannot_be_read_stops_no_other_correction(
     desk: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A permanent 500 for one id is named with the reason; the others are sent and settled, and it waits."""
+    """A permanent 500 for one id is reported with the reason; the others are sent and settled, and it waits."""
     one, (first, bad, last) = made(desk)
     plan_id = one.planned(*(f"{action},update,OTHER,,12,,,,,," for action in (first, bad, last)))
     trouble(one, broken=(bad,))
@@ -50,7 +50,7 @@ def test_an_action_that_cannot_be_read_stops_no_other_correction(
 
 
 def test_an_action_that_cannot_be_read_back_leaves_the_others_settled(desk: Make) -> None:
-    """Sent, processed, and then unreadable: nothing is said of it until it can be read."""
+    """Sent, processed, and then unreadable: it is not judged until it can be read."""
     one, (first, bad, last) = made(desk)
     plan_id = one.planned(*(f"{action},update,OTHER,TEE,4,,,,,," for action in (first, bad, last)))
 
@@ -72,7 +72,7 @@ def test_an_action_that_cannot_be_read_back_leaves_the_others_settled(desk: Make
 
 @pytest.mark.parametrize("status", [500, pytest.param(404, marks=pytest.mark.long)])
 def test_items_that_cannot_be_read_say_nothing_about_a_correction(desk: Make, status: int) -> None:
-    """Without its items an action neither confirms nor contradicts what was asked of one; others are judged."""
+    """Without its items an action neither confirms nor contradicts corrections of them; others are judged."""
     one, (bad, good) = made(desk, 2)
     plan_id = one.planned(*(f"{action},update,OTHER,TEE,4,,,,,," for action in (bad, good)))
     broken = {"before": f"/{bad}/Items"}
@@ -84,7 +84,7 @@ def test_items_that_cannot_be_read_say_nothing_about_a_correction(desk: Make, st
 
 
 def test_a_plan_names_the_items_that_cannot_be_read(desk: Make) -> None:
-    """Where the items of one action cannot be read, the lines of others can be planned."""
+    """If the items of one action cannot be read, the lines of others can still be planned."""
     one, (bad, good) = made(desk, 2)
     with one.account.changing() as connection:
         connection.execute("delete from item_fetches; delete from action_items")
@@ -112,7 +112,7 @@ def test_a_replica_that_lags_leaves_no_correction_out(desk: Make) -> None:
 
 
 def test_a_replica_that_lags_settles_no_correction(desk: Make) -> None:
-    """A 404 after an action was corrected, hours later even, is no sign that something else came of it."""
+    """A 404 after an action was corrected, even hours later, does not prove a different outcome."""
     one, (action,) = made(desk, 1)
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
     one.sandbox.on_request = lambda request: Reply(404) if one.writes and request.path.endswith(action) else None

@@ -1,4 +1,4 @@
-"""What the journal says of calls, on a DuckDB file and without a server."""
+"""What the journal says of calls, in a DuckDB file and without a server."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def ids(calls: list[Call]) -> list[str]:
 
 
 def standing(journal: Journal, call: str) -> Correction:
-    """What the journal says of a call."""
+    """The journal's status of a call."""
     (found,) = journal.calls("call_id = %s", call)
     return found.first
 
@@ -92,21 +92,21 @@ def test_a_plan_is_kept_to_the_last_cell(journal: Journal) -> None:
 
 
 def test_plans_come_in_the_order_in_which_they_were_made(journal: Journal) -> None:
-    """A later plan stands behind an earlier one, wherever its lines are."""
+    """A later plan comes after an earlier one, wherever its lines are."""
     journal.add([row("z", 9)])
     journal.add([row("a", 1, plan_id="p0", planned_at=NOW + MINUTE)])
     assert ids(journal.calls()) == ["z", "a"]
 
 
 def test_every_column_says_what_it_means(journal: Journal) -> None:
-    """Whoever looks into the table with any program reads the descriptions there."""
+    """Descriptions are readable in the table, with any program."""
     journal.add([row("a")])
     found = dict(journal.query("select column_name, comment from duckdb_columns() where table_name = 'corrections'"))
     assert found == {field.name: field.description for field in COLUMNS}
 
 
 def test_a_call_is_claimed_once(journal: Journal) -> None:
-    """Of two who would send a call one does, and one that is not planned any more is sent by nobody."""
+    """Of two processes that would send a call one does; nobody sends one that is no longer planned."""
     journal.add([row("a", 2), row("a", 3), row("b")])
     (call,) = journal.calls("call_id = 'a'")
     journal.claim(call, "me", NOW)
@@ -120,7 +120,7 @@ def test_a_call_is_claimed_once(journal: Journal) -> None:
 
 
 def test_a_call_of_which_a_line_is_gone_is_not_sent(journal: Journal) -> None:
-    """Half of what was agreed to is another thing: nothing is claimed then, by anyone."""
+    """Half of what was agreed to is something else: then nothing is claimed, by anyone."""
     journal.add([row("a", 2)])
     with pytest.raises(Taken):
         journal.claim(Call((row("a", 2), row("a", 3))), "me", NOW)
@@ -128,7 +128,7 @@ def test_a_call_of_which_a_line_is_gone_is_not_sent(journal: Journal) -> None:
 
 
 def test_a_rival_is_another_call_of_the_action_that_may_take_effect(journal: Journal) -> None:
-    """Two corrections of one action are never on their way together."""
+    """Two corrections of one action are never in flight together."""
     same: dict[str, Any] = {"action_id": "x"}
     rivals = [row(status, 2, status=status, plan_id=f"plan {status}", **same) for status in Status]
     journal.add([row("mine", status=Status.SENDING, **same), row("other", status=Status.SENDING, action_id="y")])
@@ -142,7 +142,7 @@ def test_a_rival_is_another_call_of_the_action_that_may_take_effect(journal: Jou
 
 
 def test_what_became_of_a_call_is_noted(journal: Journal) -> None:
-    """All lines of the call get it, no other call does, and an outcome that is not given is emptied."""
+    """All lines of the call get it, no other call does, and an outcome that is not given is cleared."""
     journal.add([row("a", 2, outcome="old"), row("a", 3), row("b", outcome="old")])
     (call, _) = journal.plan("p1")
     journal.record(call, Status.ACCEPTED, batch_id="7", processed_at=NOW)
@@ -158,7 +158,7 @@ def test_what_became_of_a_call_is_noted(journal: Journal) -> None:
 
 
 def test_single_lines_end_in_their_own_way(journal: Journal) -> None:
-    """Of one request a line may show and another not."""
+    """Of one request, one line may show and another not."""
     rows = [row("a", 2), row("a", 3)]
     journal.add(rows)
     journal.record_rows([(rows[0], Status.CONFIRMED, "shown"), (rows[1], Status.DIVERGED, "not shown")], NOW)
@@ -169,7 +169,7 @@ def test_single_lines_end_in_their_own_way(journal: Journal) -> None:
 
 
 def test_lines_that_the_table_lost_are_put_back(journal: Journal) -> None:
-    """A database that was restored from yesterday learns from the file beside it what has left since."""
+    """A database that was restored from yesterday learns from the file beside it what has been sent since."""
     journal.restore([row("a", status=Status.SENDING)])
     assert standing(journal, "a").status == "sending"
     journal.restore([row("a", status=Status.ACCEPTED), row("b")])
@@ -180,7 +180,7 @@ def test_lines_that_the_table_lost_are_put_back(journal: Journal) -> None:
 
 
 def test_actions_that_a_correction_may_change_yet_are_told_with_its_plan(journal: Journal) -> None:
-    """No second change is planned meanwhile, and each call that ever left counts towards what an action takes."""
+    """No second change is planned meanwhile, and each sent call counts towards the action's limit of modifications."""
     for number, status in enumerate(Status):
         journal.add([row(status, 2, status=status, plan_id=f"p{number}"), row(status, 3, status=status, plan_id="q")])
     journal.add([row("more", status=Status.CONFIRMED, action_id="action of confirmed")])
@@ -200,7 +200,7 @@ def test_actions_that_a_correction_may_change_yet_are_told_with_its_plan(journal
 
 
 def test_a_call_is_forsaken_once_its_sender_cannot_be_at_work(journal: Journal) -> None:
-    """Alone in a DuckDB file nobody else is sending; where others may be, a quarter of an hour tells."""
+    """Alone in a DuckDB file nobody else is sending; with others, a quarter of an hour decides."""
     journal.add(
         [
             row("old", status=Status.SENDING, claimed_at=NOW - 15 * MINUTE - MINUTE / 60),
@@ -216,7 +216,7 @@ def test_a_call_is_forsaken_once_its_sender_cannot_be_at_work(journal: Journal) 
 
 
 def test_calls_wait_for_a_person(journal: Journal) -> None:
-    """What is unknown, and what was turned away, waits; by plan."""
+    """What is unknown, and what was returned, waits; by plan."""
     journal.add([row(status, number, status=status) for number, status in enumerate(Status)])
     journal.add([row("other", status=Status.UNKNOWN, plan_id="p2")])
     assert ids(journal.waiting("p1")) == ["unknown", "returned"]
@@ -240,9 +240,9 @@ def test_calls_wait_for_a_person(journal: Journal) -> None:
 def test_calls_that_did_not_end_well_are_looked_at_again(
     journal: Journal,
     columns: dict[str, Any],
-    doubtful: bool,  # noqa: FBT001 - what is expected
+    doubtful: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """What left since then may show by now, unless no submission was ever made of it."""
+    """What was sent since then may show by now, unless it never became a submission."""
     journal.add([row("a", **({"claimed_at": NOW} | columns)), row("a", 3, **({"claimed_at": NOW} | columns))])
     assert ids(journal.doubtful(NOW - DAY)) == (["a"] if doubtful else [])
 
@@ -262,7 +262,7 @@ def test_an_action_speaks_for_the_last_call_that_left(
     journal: Journal,
     status: Status,
     later: timedelta,
-    doubtful: bool,  # noqa: FBT001 - what is expected
+    doubtful: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     """What an action shows after a later correction says nothing about an earlier one."""
     journal.add([row("a", status=Status.DIVERGED, claimed_at=NOW, action_id="x")])
@@ -271,7 +271,7 @@ def test_an_action_speaks_for_the_last_call_that_left(
 
 
 def test_a_large_plan_takes_several_statements(journal: Journal) -> None:
-    """Where rows go as parameters, as in Postgres, they go a hundred at a time, and none is lost at the seams."""
+    """If rows are passed as parameters, as in Postgres, a hundred go at a time, and none is lost in between."""
     journal.add([row("0")])
     journal.alone = False
     for number in (1, 99, 101, 200):

@@ -1,1 +1,1 @@
-"""What may be requested, and what a plan says of the rest."""
+"""What may be requested, and how a plan handles the rest."""

@@ -1,4 +1,4 @@
-"""Files and queries that ask for corrections: read right, or refused clearly."""
+"""Files and queries that request corrections: read correctly, or refused clearly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Make = Callable[..., Desk]
 
 
 def rows(path: Path) -> list[dict[str, object]]:
-    """What a file asks for, without what it does not."""
+    """What a file requests, without its empty values."""
     return [{name: value for name, value in row.items() if value is not None} for row in read_file(path).to_pylist()]
 
 
@@ -46,7 +46,7 @@ def rows(path: Path) -> list[dict[str, object]]:
     ],
 )
 def test_files_as_programs_write_them(tmp_path: Path, content: bytes, asked: dict[str, str]) -> None:
-    """Byte order marks, line ends, delimiters and quotes of all kinds come to the same row."""
+    """Byte order marks, line ends, delimiters and quotes of all kinds give the same row."""
     path = tmp_path / "asked.csv"
     path.write_bytes(content)
     assert rows(path) == [{"line": 2, "action_id": "A1", "kind": "update", "reason": "OTHER"} | asked]
@@ -61,7 +61,7 @@ def test_columns_that_a_file_lacks_are_empty_texts(tmp_path: Path) -> None:
 
 
 def test_the_event_type_and_the_order_name_an_action(tmp_path: Path) -> None:
-    """Who has no action ids gives the two that name an order instead."""
+    """Users without action ids give the two that identify an order instead."""
     path = tmp_path / "asked.csv"
     path.write_text("ActionTrackerId,OID,kind,reason\n2240,7/1,reverse,OTHER\n")
     asked = {"action_tracker_id": "2240", "order_id": "7/1", "kind": "reverse", "reason": "OTHER"}
@@ -69,14 +69,14 @@ def test_the_event_type_and_the_order_name_an_action(tmp_path: Path) -> None:
 
 
 def test_a_row_with_one_cell_is_not_left_out(tmp_path: Path) -> None:
-    """Only rows without anything are skipped: half a row is looked at, and refused, with the others."""
+    """Only rows without anything are skipped: an incomplete row is checked, and refused, with the others."""
     path = tmp_path / "asked.csv"
     path.write_text("action_id,kind,reason,note\nA1,,,\n,,,\n,,,why\n")
     assert rows(path) == [{"line": 2, "action_id": "A1"}, {"line": 4, "note": "why"}]
 
 
 def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
-    """Blank lines and line breaks within quotes do not shift the line that a row is said to be on."""
+    """Blank lines and line breaks within quotes do not shift the reported line of a row."""
     path = tmp_path / "asked.csv"
     path.write_text('action_id,kind,reason,note\n\nA1,update,OTHER,"one\ntwo"\n,,,\nA2,reverse,OTHER,\n')
     assert [(row["line"], row["action_id"]) for row in rows(path)] == [(3, "A1"), (6, "A2")]
@@ -103,7 +103,7 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, says: str) -> None:
-    """Whatever is not what it should be is named, with its file and its line, and nothing is guessed."""
+    """Whatever is wrong is reported with its file and its line, and nothing is guessed."""
     path = tmp_path / "asked.csv"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=f"^{re.escape(str(path))}.*{says}"):
@@ -112,7 +112,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, says:
 
 @pytest.mark.parametrize("name", ["asked.parquet", "asked.pq", "ASKED.PQ"])
 def test_a_parquet_file_is_read_by_its_types(tmp_path: Path, name: str) -> None:
-    """Decimals, floats and whole numbers mean what they are: three decimals are no thousands."""
+    """Decimals, floats and integers keep their value: three decimals are not thousands."""
     path = tmp_path / name
     table = pa.table(
         {
@@ -140,7 +140,7 @@ def test_a_parquet_file_is_read_by_its_types(tmp_path: Path, name: str) -> None:
 
 
 def test_the_example_is_read(tmp_path: Path) -> None:
-    """The file that is shipped as an example has the documented columns, each used, and is read without a word."""
+    """The example file has the documented columns, each used, and is read without a complaint."""
     path = tmp_path / "example.csv"
     path.write_text(EXAMPLE.read_text())
     used = {name for row in rows(path) for name in row}
@@ -148,7 +148,7 @@ def test_the_example_is_read(tmp_path: Path) -> None:
 
 
 def test_a_query_is_held_to_the_columns_of_a_file() -> None:
-    """What a query calls its columns, and that it finds nothing, is told as of a file."""
+    """Errors in a query's columns, or an empty result, are reported as for a file."""
     with open_pipeline() as pipeline:
         with pipeline.sql_client() as client:
             client.create_dataset()
@@ -162,13 +162,13 @@ def test_a_query_is_held_to_the_columns_of_a_file() -> None:
 
 
 def test_a_query_is_shown_in_a_line() -> None:
-    """The journal names the query that asked, on one line and not endlessly."""
+    """The journal records the query, on one line and shortened."""
     assert shown("\nselect *\n\n  from\tasked ") == "select * from asked"
     assert shown("x" * 501) == "x" * 500
 
 
 def test_a_query_in_the_warehouse_asks(desk: Make) -> None:
-    """Corrections come from a query as well, typed; what is no query, or would write, is refused."""
+    """Corrections come from a query as well, typed; what is not a query, or would write, is refused."""
     one = desk()
     action = one.create()
     one.sync()

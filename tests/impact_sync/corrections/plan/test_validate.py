@@ -1,4 +1,4 @@
-"""What may be sent and what may not, and what a plan says of the rest."""
+"""What may be sent and what may not, and how a plan reports the rest."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ WRONG = (
 
 
 def test_what_cannot_be_sent_says_why(desk: Make) -> None:
-    """A line that the API would refuse, or that would do nothing or something else than meant, stops the plan."""
+    """A line that the API would refuse, or that would do nothing or something other than intended, stops the plan."""
     one = desk()
     actions = [one.create(CustomerStatus="NEW") for _ in WRONG]
     one.sync()
@@ -98,7 +98,7 @@ NUMBERS = {
 
 
 def test_numbers_with_points_and_commas(desk: Make) -> None:
-    """Decimal commas, points and thousands are read as whoever wrote them meant them."""
+    """Decimal commas, points and thousands are read as the author meant them."""
     one = desk()
     actions = [one.create() for _ in NUMBERS]
     one.sync()
@@ -133,7 +133,7 @@ CLASHING = (
 
 
 def test_lines_of_one_action_must_fit_together(desk: Make) -> None:
-    """Duplicates and contradictions stop all lines of their action: half a correction is none."""
+    """Duplicates and contradictions stop all lines of their action: a correction is sent completely or not at all."""
     one = desk()
     actions = [one.create() for _ in CLASHING]
     one.sync()
@@ -144,7 +144,7 @@ def test_lines_of_one_action_must_fit_together(desk: Make) -> None:
 
 
 def test_an_order_names_its_action(desk: Make) -> None:
-    """The event type and the order id name an action if it is the only one, and must fit an id that is given too."""
+    """The event type and the order id identify an action if it is the only one, and must match an id given as well."""
     one = desk()
     first, second, third, twice = (one.create(Oid=order) for order in ("7/1", "7/2", "7/3", "8"))
     one.create(Oid="8")
@@ -163,7 +163,7 @@ def test_an_order_names_its_action(desk: Make) -> None:
 
 
 def test_only_open_actions_take_corrections(desk: Make) -> None:
-    """What is approved, locked, paid or reversed takes no change, with the instant named; RESET restores."""
+    """What is approved, locked, paid or reversed takes no change, and the message has the instant; RESET restores."""
     one = desk()
     approved, reversed_, locked, old, endless, strange = (one.create() for _ in range(6))
     lock = one.world.now + timedelta(hours=2)
@@ -192,7 +192,7 @@ def test_only_open_actions_take_corrections(desk: Make) -> None:
 
 
 def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API takes 1,000 modifications of an action: corrections that left are counted, refused ones are not."""
+    """The API takes 1,000 modifications of an action: sent corrections count, refused ones do not."""
     assert MODIFICATIONS_MAX == 1_000
     monkeypatch.setattr(validate, "MODIFICATIONS_MAX", 1)
     one = desk()
@@ -206,7 +206,7 @@ def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.Mon
 
 
 def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Account]) -> None:
-    """Items that were never read are read where the hour allows; of a Sku that comes twice none can be meant."""
+    """Items that were never read are read if the hourly limit allows; a Sku that occurs twice cannot be corrected."""
     one = Desk(account(days=3, per_day=0, rules=Rules()))
     twice = one.create(items=[{"Sku": "A", "SaleAmount": "5.00"}, {"Sku": "A", "SaleAmount": "6.00"}])
     other = one.create()
@@ -224,7 +224,7 @@ def test_items_that_are_not_known_are_not_corrected(account: Callable[..., Accou
 
 
 def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
-    """With --skip-invalid the lines that can be sent become a plan, and nothing of the others."""
+    """With --skip-invalid the lines that can be sent become a plan, without the others."""
     found = one.plan("A1,update,OTHER,TEE,5,,,,,,", "A2,update,OTHER,,5,,,,,,", skip_invalid=True)
     assert [row.line for row in found.rows] == [2]
     assert [invalid.line for invalid in found.invalid] == [3]
@@ -232,7 +232,7 @@ def test_skipping_invalid_lines_plans_the_others(one: Desk) -> None:
 
 
 def test_a_plan_tells_the_money_that_it_moves(one: Desk) -> None:
-    """Old and new values and the commission at the action's own rate are in the plan, as far as they can be told."""
+    """Old and new values and the commission at the action's own rate are in the plan, as far as they are known."""
     first, second = one.plan("A1,update,OTHER,TEE,4,,,,,,", "A1,update,OTHER,A/B 1,,,1,,,,").rows
     assert (first.old_amount, first.new_amount, first.commission_moved) == (Decimal(10), Decimal(4), Decimal("-0.3"))
     assert (second.old_quantity, second.new_quantity, second.commission_moved) == (2, 1, Decimal(-1))

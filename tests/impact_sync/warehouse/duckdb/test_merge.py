@@ -1,4 +1,4 @@
-"""How files land in DuckDB: in one step, each key once, within little memory."""
+"""How files land in DuckDB: in one step, each key once, with little memory."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_of_one_key_the_latest_stays_whatever_file_it_is_in(held: duckdb.DuckDBP
 
 
 def test_a_column_that_is_new_in_a_later_file_is_kept(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    """A field that shows up amid a package is empty in the rows before it."""
+    """A field that appears within a package is empty in the rows before it."""
     held.execute("alter table items add column extra int")
     paths = [
         write(tmp_path / "1.parquet", ("c", "x", 1, 0, None)),
@@ -92,21 +92,21 @@ def test_a_column_that_is_new_in_a_later_file_is_kept(held: duckdb.DuckDBPyConne
 
 
 def test_rows_are_appended_where_the_table_says_so(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    """A ledger keeps what it has."""
+    """An append-only table keeps its rows."""
     path = write(tmp_path / "1.parquet", ("a", "x", 1, 0, None))
     assert merged(held, ITEMS | {"write_disposition": "append"}, path).count(("a", "x", 1)) == 2
 
 
 @pytest.mark.parametrize("folder", ["[ab]", "a*", "it's; drop", "100%s"])
 def test_a_folder_may_have_any_name(held: duckdb.DuckDBPyConnection, tmp_path: Path, folder: str) -> None:
-    """Signs that mean something to DuckDB mean nothing in the path of the working folder."""
+    """Characters with a meaning in DuckDB have none in the path of the working folder."""
     write(tmp_path / "ab" / "1.parquet", ("b", "x", 9, 0, None))
     path = write(tmp_path / folder / "1.parquet", ("a", "z", 2, 0, None))
     assert merged(held, ITEMS, path) == [("a", "z", 2), ("b", "x", 1)]
 
 
 def test_a_row_that_says_when_it_was_read_wins(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    """Where one of two rows of a key has no instant, the other is the later one."""
+    """If one of two rows of a key has no instant, the other is the later one."""
     path = write(tmp_path / "1.parquet", ("a", "x", 1, 0, None), ("a", "x", 3, 2, None), ("a", "x", 2, 1, None))
     empty = pq.read_table(path).slice(0, 1).set_column(3, "read_at", pa.nulls(1, pa.timestamp("us", "UTC")))
     pq.write_table(empty, tmp_path / "2.parquet")
@@ -114,7 +114,7 @@ def test_a_row_that_says_when_it_was_read_wins(held: duckdb.DuckDBPyConnection, 
 
 
 def test_without_hints_a_key_is_there_once(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    """A table of rows that replace their like alone keeps the others, and one of those that arrive with one key."""
+    """A table whose rows replace only rows with the same key keeps the others, and one of the arriving rows per key."""
     names = ("action", "sku")
     columns = {name: {"name": name, "data_type": "text", "primary_key": True} for name in names}
     path = write(tmp_path / "1.parquet", ("a", "x", 7, 0, True), ("a", "x", 7, 1, None), ("c", "z", 2, 0, None))
@@ -123,7 +123,7 @@ def test_without_hints_a_key_is_there_once(held: duckdb.DuckDBPyConnection, tmp_
 
 
 def test_columns_may_have_any_name(tmp_path: Path) -> None:
-    """A field that the API names with quotes, or as SQL names something, is a column like any other."""
+    """A field whose name has quotes, or is an SQL keyword, is a column like any other."""
     key, removed, read = 'the "key"', "select", "order"
     table: Any = {
         "write_disposition": "merge",
@@ -144,7 +144,7 @@ def test_columns_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_the_file_that_completes_a_table_lies_elsewhere_before(held: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    """The package's last file is still being worked on when the statements are made, and is moved until they run."""
+    """When the statements are built, the package's last file is still in progress, and it is moved before they run."""
     started, completed = tmp_path / "started_jobs", tmp_path / "completed_jobs"
     first = write(completed / "1.parquet", ("a", "x", 2, 1, None))
     write(started / "2.parquet", ("a", "x", 3, 2, None))
@@ -160,12 +160,12 @@ def test_the_file_that_completes_a_table_lies_elsewhere_before(held: duckdb.Duck
 
 
 def limit(connection: duckdb.DuckDBPyConnection) -> tuple[Any, ...] | None:
-    """How much memory it may take."""
+    """How much memory it may use."""
     return connection.execute("select current_setting('memory_limit')").fetchone()
 
 
 def test_statements_land_together_or_not_at_all(held: duckdb.DuckDBPyConnection) -> None:
-    """What fails midway leaves nothing behind, and whoever uses the file next is held to nothing."""
+    """What fails midway leaves nothing behind, and no memory limit for later users of the file."""
     before = limit(held)
     with pytest.raises(duckdb.CatalogException):
         transaction(held, "delete from items; insert into nothing values (1)")
@@ -178,7 +178,7 @@ def test_statements_land_together_or_not_at_all(held: duckdb.DuckDBPyConnection)
 
 @pytest.mark.parametrize("usual", ["-1", "7.77 GB"])
 def test_the_memory_limit_is_set_back_however_duckdb_shows_it(held: duckdb.DuckDBPyConnection, usual: str) -> None:
-    """A warehouse opened without a limit, which DuckDB shows as 16383.9 PiB and does not take, merges like others."""
+    """A warehouse opened without a limit, which DuckDB shows as 16383.9 PiB and does not accept, merges like others."""
     held.execute(f"set memory_limit = '{usual}'")
     before = limit(held)
     for _ in range(3):
@@ -188,7 +188,7 @@ def test_the_memory_limit_is_set_back_however_duckdb_shows_it(held: duckdb.DuckD
 
 
 def test_statements_are_held_to_little_memory_and_get_more_if_they_need_it(held: duckdb.DuckDBPyConnection) -> None:
-    """What fits is done in little; what does not is done all the same, once."""
+    """What fits uses little memory; what does not is still done, once."""
     before = limit(held)
     transaction(held, "create table seen as select current_setting('memory_limit') as most")
     assert held.execute("from seen").fetchone() == ("152.5 MiB",)
@@ -199,7 +199,7 @@ def test_statements_are_held_to_little_memory_and_get_more_if_they_need_it(held:
 
 
 def test_a_load_that_needs_more_memory_gets_it(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loads are held to little memory; one for which that is too little lands all the same."""
+    """Loads run with little memory; one for which that is too little still lands."""
     monkeypatch.setattr(duckdb_merge, "_MEMORY", "1MB")
     one = account(days=20, per_day=100)
     one.first_sync()
