@@ -32,8 +32,8 @@ def corrections() -> None:
     """Send corrections from your own database to impact.com, each once: plan, apply, status, resolve.
 
     Returns, fraud and changed orders reach impact.com before the locking date. A plan sends nothing; applying it sends
-    each call once and follows it until the action shows what was requested. The table `corrections` is the journal: who,
-    when, what, why, and what was answered.
+    each call once and follows it until the action shows what was requested. The table `corrections` is the journal:
+    who, when, what, why, and what was answered.
     """
 
 
