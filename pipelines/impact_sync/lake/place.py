@@ -40,7 +40,7 @@ class Lake:
             raise ConfigurationError(msg)
         parts = urlsplit(self.url)
         if parts.username or parts.password or parts.query:
-            msg = "the lake's address must not contain credentials: put them in the environment or [impact.lake_options]"
+            msg = "the lake's address must not contain credentials: use the environment or [impact.lake_options]"
             raise ConfigurationError(msg)
 
     def table(self, name: str) -> str:
