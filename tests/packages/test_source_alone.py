@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from .environment import ROOT, Environment, requirements
 
@@ -33,8 +34,8 @@ def test_its_requirements_name_all_that_it_imports() -> None:
         for name in _absolute(node)
     } - set(sys.stdlib_module_names)
     known = packages_distributions()
-    named = {Requirement(line).name for line in requirements()}
-    assert {known[name][0] for name in imported} == named - {"duckdb"}  # used by the script that is copied along
+    named = {canonicalize_name(Requirement(line).name) for line in requirements()}
+    assert {canonicalize_name(known[name][0]) for name in imported} == named - {"duckdb"}  # used by the script that is copied along
 
 
 def _absolute(node: ast.AST) -> list[str]:
