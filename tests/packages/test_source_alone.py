@@ -35,7 +35,8 @@ def test_its_requirements_name_all_that_it_imports() -> None:
     } - set(sys.stdlib_module_names)
     known = packages_distributions()
     named = {canonicalize_name(Requirement(line).name) for line in requirements()}
-    assert {canonicalize_name(known[name][0]) for name in imported} == named - {"duckdb"}  # used by the script that is copied along
+    # duckdb is used by the script that is copied along.
+    assert {canonicalize_name(known[name][0]) for name in imported} == named - {"duckdb"}
 
 
 def _absolute(node: ast.AST) -> list[str]:
