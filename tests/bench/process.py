@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 _KIBI = 1 if sys.platform == "darwin" else 1024
 """Bytes per unit of ru_maxrss."""
 _BLOCK = 512
