@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # help is instant
     from datetime import datetime, timedelta
 
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_WHOLE = "ISO 8601; a date is that complete day, UTC"
+_WHOLE = "ISO 8601; a date is that whole day, UTC"
 
 
 @click.group(
