@@ -46,7 +46,7 @@ def find_campaigns(
 
     Campaigns missing from the list are requested by id. Those in the warehouse are included whatever the answer is.
     """
-    listed, held = listed or list_campaigns(client, warehouse.latest_run()), warehouse.campaign_names()
+    listed, held = listed or list_campaigns(client), warehouse.campaign_names()
     names, tables = dict(listed.names), [listed.table]
     unlisted: dict[str, ReadingError | None] = {}
     for campaign_id in sorted({*(asked or held)} - names.keys()):
@@ -83,13 +83,13 @@ def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
             yield f"the API's list of campaigns lacks {who} ({error}): its actions were asked for all the same"
 
 
-def list_campaigns(client: Client, reached: datetime | None = None) -> Campaigns:
-    """The account's campaigns. Every command lists them first: this sets the clock, given what earlier runs `reached`.
+def list_campaigns(client: Client) -> Campaigns:
+    """The account's campaigns. Every command lists them first: this sets the clock.
 
     Raises `InvalidAnswer` if the list is not complete: none may be silently left out.
     """
     answers = list(client.campaigns())
-    client.settle_clock(reached)
+    client.settle_clock()
     reader = Reader(CAMPAIGN)
     pages = [reader.read(answer.value.records, client.clock.now()) for answer in answers]
     table = pa.concat_tables([page.table for page in pages], promote_options="default")

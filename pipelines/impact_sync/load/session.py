@@ -99,7 +99,7 @@ class Load:
         claim_warehouse(self.state, self.client.settings)
         check(self)
         self.reached = self.warehouse.latest_run()
-        self.listed = list_campaigns(self.client, self.reached)
+        self.listed = list_campaigns(self.client)
         self.client.clock.not_before(self.reached)
         self.began = self.client.clock.now()
 

@@ -83,10 +83,10 @@ class Client:
         self.budget.stop()
         self._wire.end()
 
-    def settle_clock(self, reached: datetime | None = None) -> None:
-        """Set the clock by the answers so far; if in doubt, given what was `reached` before, request more."""
+    def settle_clock(self) -> None:
+        """Set the clock by the answers so far; request more while they leave it in doubt."""
         for _ in range(_CLOCKS):
-            if not self.clock.in_doubt(reached):
+            if not self.clock.in_doubt:
                 break
             self._get(self._path("Campaigns"), protocol.raise_for_status)
         else:

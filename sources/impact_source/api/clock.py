@@ -72,17 +72,13 @@ class Clock:
         """Whether the clock is set."""
         return self._skew is not None
 
-    def in_doubt(self, reached: datetime | None = None) -> bool:
-        """Whether more answers are needed before the clock is set.
+    @property
+    def in_doubt(self) -> bool:
+        """Whether more answers are needed before the clock is set: they differ, and no majority says who is wrong.
 
-        They are if no majority says who is wrong and a wrong clock would do harm: if answers run ahead of our own
-        clock, or lie behind what an earlier run has reached. On the first run any difference counts: the API goes back
-        three years from its own now. An answer that is merely behind our clock costs a second read at worst.
+        A clock ahead moves cursors past what was read, a clock behind ends the run before the newest actions.
         """
-        skew, certain = estimate_skew(self._heard)
-        if self.settled or certain or not self._heard:
-            return False
-        return max(self._heard) > CLOCK_TOLERANCE or reached is None or self._local() + skew < reached - CLOCK_TOLERANCE
+        return not self.settled and bool(self._heard) and not estimate_skew(self._heard)[1]
 
     @property
     def excess(self) -> timedelta:

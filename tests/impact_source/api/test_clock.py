@@ -87,11 +87,11 @@ def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("every", [2, *(pytest.param(every, marks=pytest.mark.long) for every in (1_000, 5))])
-@pytest.mark.parametrize("off", [30 * HOUR, pytest.param(-30 * HOUR, marks=pytest.mark.long)])
+@pytest.mark.parametrize("off", [30 * HOUR, -30 * HOUR])
 def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
     account: Make, right: Callable[..., None], every: int, off: timedelta
 ) -> None:
-    """The first Date of a run is 30 hours off, like others: the next run continues where this one ended."""
+    """The first Date of a run is 30 hours off, like others: each run reads up to now, the next one goes on from there."""
     one = account(days=5, per_day=4)
     right(one)
     one.world.rules = replace(one.world.rules, wrong_date_every=every, wrong_date_seconds=int(off.total_seconds()))
@@ -101,7 +101,7 @@ def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
         assert summary.exit is Exit.DONE
         assert summary.run.until is not None
         assert abs(summary.run.until - one.world.now) < timedelta(minutes=1)
-        one.world.advance(hours=2)
+        one.world.advance(days=2)
         one.world.create(LockingDate="", Amount="10.00", Payout="1.00")
     one.sync()
     one.assert_true()
