@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
 from urllib.parse import quote

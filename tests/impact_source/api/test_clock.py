@@ -91,7 +91,7 @@ def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(
     account: Make, right: Callable[..., None], every: int, off: timedelta
 ) -> None:
-    """The first Date of a run is 30 hours off, like others: each run reads up to now, the next one goes on from there."""
+    """The first Date of a run is 30 hours off, like others: each run reads up to now, the next goes on from there."""
     one = account(days=5, per_day=4)
     right(one)
     one.world.rules = replace(one.world.rules, wrong_date_every=every, wrong_date_seconds=int(off.total_seconds()))
