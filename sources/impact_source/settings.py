@@ -37,6 +37,7 @@ LATE: Final = timedelta(hours=1)  # observed: rows show up minutes after their o
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
 
 SECTION: Final = "sources.impact"
+ITEM_SOURCES: Final = ("feed", "exact", "off")
 _CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _BLANK: Final = " \t\r\n\u00a0\u200b\ufeff"
@@ -67,6 +68,9 @@ class Settings:
     retry_wait: timedelta = timedelta(seconds=1)
     """The first wait before a request is repeated, about this long; later ones are longer. Zero does not wait."""
     package_rows: int = PACKAGE_ROWS
+    items: str = "feed"
+    """Where items come from: `feed` derives them from the change feed where that is proven and requests the rest,
+    `exact` requests those of each action, `off` neither."""
     items_max_requests: int | None = None
     """The most requests that a sync spends on items; None for what the hourly limit leaves, 0 for none."""
     item_concurrency: int = 8
@@ -101,6 +105,9 @@ class Settings:
             if getattr(self, name) < 1:
                 msg = f"{SECTION}.{name} must be at least 1: {getattr(self, name)}"
                 raise ConfigurationError(msg)
+        if self.items not in ITEM_SOURCES:
+            msg = f"{SECTION}.items must be one of {', '.join(ITEM_SOURCES)}: {self.items}"
+            raise ConfigurationError(msg)
         if self.item_concurrency > IN_FLIGHT_MAX:
             msg = f"{SECTION}.item_concurrency must be at most {IN_FLIGHT_MAX}: {self.item_concurrency}"
             raise ConfigurationError(msg)

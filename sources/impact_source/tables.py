@@ -9,7 +9,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
+from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, UPDATE, hints
 from .rows.landing import Landing, item_versions, versions
 from .rows.ours import (
     FETCHES,
@@ -33,7 +33,7 @@ CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 
 
 def declare_actions(pages: DltResource) -> Iterator[DltResource]:
-    """Actions and their campaigns."""
+    """Actions, their campaigns, and the changes that the change feed lists."""
 
     @dlt.transformer(
         name="actions",
@@ -59,7 +59,20 @@ def declare_actions(pages: DltResource) -> Iterator[DltResource]:
         if landing.campaigns is not None:
             yield landing.campaigns
 
-    yield from (actions, campaigns)
+    @dlt.transformer(
+        name="action_updates",
+        data_from=pages,
+        primary_key="id",
+        write_disposition=MERGE,
+        columns=hints((*UPDATE, SYNCED_AT), id=KEY, synced_at=STAMP),
+    )
+    def action_updates(landing: Landing) -> Iterator[pa.Table]:
+        if landing.updates is not None:
+            yield landing.updates
+        elif landing.campaigns is not None:
+            yield empty(UPDATE)
+
+    yield from (actions, campaigns, action_updates)
 
 
 def declare_rejected(pages: DltResource) -> DltResource:

@@ -82,7 +82,9 @@ class Warehouse(Tables):
         """Whether a campaign without actions here has none: its windows were read and held nothing."""
         if not self.holds("sync_windows"):
             return False
-        sql = 'select count(*), coalesce(sum("rows"), 0) from sync_windows where campaign_id = %s'
+        sql = """
+        select count(*), coalesce(sum("rows"), 0) from sync_windows where campaign_id = %s and pass <> 'feed'
+        """
         ((windows, rows),) = self.rows(sql, campaign_id)
         return bool(windows) and (not rows or bool(self.rejected(campaign_id)))
 
@@ -143,7 +145,7 @@ class Warehouse(Tables):
         again = "ask_again" if "ask_again" in self.columns("rejected_records") else "true"  # not in older warehouses
         sql = (
             f"select id, action_id, pass, window_start, window_end, coalesce({again}, true) "
-            "from rejected_records where campaign_id = %s and (pass is null or pass <> 'items')"
+            "from rejected_records where campaign_id = %s and (pass is null or pass not in ('items', 'feed'))"
         )
         return {
             key: Refused(action_id, pass_, in_utc(start), in_utc(end), bool(again))

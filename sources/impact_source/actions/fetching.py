@@ -12,12 +12,13 @@ from typing import TypeAlias
 
 from ..api.answers import Page
 from ..api.client import Client
+from ..api.lists import ACTIONS, UPDATES
 from ..api.wire import Answer
 from ..errors import NotFound, ReadingError
 from ..plan.axis import Axis
-from ..plan.passes import Reading
+from ..plan.passes import Pass, Reading
 from ..plan.windows import Window
-from ..rows.columns import ACTION
+from ..rows.columns import ACTION, UPDATE
 from ..rows.parse import Reader
 from ..settings import PAGE_SIZE_MAX
 from ..waiting import Pool
@@ -49,7 +50,7 @@ class Fetcher:
     """Fetches pages of windows in order and reads ahead. Close it, or its threads linger."""
 
     def __init__(self, client: Client, page_size: int) -> None:
-        self.parser = Reader(ACTION)
+        self.parser, self._update_parser = Reader(ACTION), Reader(UPDATE)
         self.pages_may_grow = page_size < PAGE_SIZE_MAX
         self.is_silent = False
         """Whether the API has answered neither a window nor a small query since its last answer."""
@@ -86,7 +87,7 @@ class Fetcher:
         self, reading: Reading, windows: Mapping[Axis, Window], size: int, attempts: int | None = _FEW
     ) -> Answer[Page]:
         """The first page of a reading within these windows; shows how many rows the API puts on a page."""
-        answer = self._client.actions(reading.campaign_id, windows, size, reading.state, attempts=attempts)
+        answer = self._client.dated(_key(reading), reading.campaign_id, windows, size, reading.state, attempts=attempts)
         self.is_silent = False
         if answer.value.size and answer.value.size < size:
             self._most_a_page = min(self._most_a_page, answer.value.size)
@@ -113,7 +114,7 @@ class Fetcher:
         return self._parse(reading, self.ask(reading, reading.windows, self.asked_size(reading), attempts))
 
     def _fetch_following(self, reading: Reading, first: Fetched, number: int) -> Fetched:
-        return self._parse(reading, self._client.actions_page(first.page, number))
+        return self._parse(reading, self._client.dated_page(_key(reading), first.page, number))
 
     def _fetch_single(self, action_id: str) -> Single:
         try:
@@ -125,8 +126,9 @@ class Fetcher:
 
     def _parse(self, reading: Reading, answer: Answer[Page]) -> Fetched:
         page = answer.value
+        parser = self._update_parser if reading.pass_ is Pass.FEED else self.parser
         with self._parsing:
-            records = self.parser.read(page.records, answer.read_at)
+            records = parser.read(page.records, answer.read_at)
         return Fetched(
             replace(page, records=memoryview(b"")),
             Batch(reading, records, answer.read_at, answer.arrived),
@@ -137,3 +139,7 @@ class Fetcher:
 
 def _length(first: Fetched) -> int:
     return first.page.pages
+
+
+def _key(reading: Reading) -> str:
+    return UPDATES if reading.pass_ is Pass.FEED else ACTIONS

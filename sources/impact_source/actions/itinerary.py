@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from ..account import State
 from ..errors import ConfigurationError
@@ -22,6 +23,10 @@ from .watch import Watch, windows_of
 _log = logging.getLogger(__name__)
 _AHEAD = timedelta(days=1)
 """A cursor further ahead of the server's clock than this is not believed."""
+
+
+Plan: TypeAlias = Callable[[str, timedelta], list[Reading]]
+"""The windows to read of a campaign, given how long the run has been going on."""
 
 
 class Itinerary:
@@ -63,6 +68,8 @@ class Itinerary:
                 _log.warning("campaign %s: its actions are gone from the warehouse and are read again", campaign_id)
                 cursors.forget()
                 continue
+            if not self._warehouse.holds("action_updates"):
+                cursors.forget(Mark.FEED, Mark.FEED_BEGUN)
             if cursors.get(Mark.BEGUN) is None:
                 cursors.move(Mark.BEGUN, passes.adjoining(self._warehouse.read_windows(campaign_id), updated))
             if earlier := passes.plan_earlier(campaign_id, cursors, self.bounds, self._settings):
@@ -88,13 +95,13 @@ class Itinerary:
             *passes.plan_earlier(campaign_id, cursors, bounds, self._settings),
         ]
 
-    def plan_in_turn(self, campaigns: Iterable[str], clock: Callable[[], datetime]) -> Iterator[Reading]:
-        """Windows of the updated pass, planned campaign by campaign as reading gets there.
+    def plan_in_turn(self, plan: Plan, campaigns: Iterable[str], clock: Callable[[], datetime]) -> Iterator[Reading]:
+        """Windows of a pass by last-updated, planned campaign by campaign as reading gets there.
 
         A long run moves the API's horizon: windows planned at its start would be refused as too old.
         """
         for campaign_id in campaigns:
-            yield from self.plan_updated(campaign_id, clock().replace(microsecond=0) - self.bounds.now)
+            yield from plan(campaign_id, clock().replace(microsecond=0) - self.bounds.now)
 
     def plan_locking(self, campaign_id: str, seen: datetime | None = None) -> list[Reading]:
         """Windows of the locking pass, given the furthest LockingDate that was `seen` in this run."""
@@ -108,6 +115,14 @@ class Itinerary:
             self._settings,
             furthest=max((moment for moment in known if moment), default=None),
             uncleared=self._warehouse.uncleared_locks(campaign_id, start, self.bounds.until),
+        )
+
+    def plan_feed(self, campaign_id: str, spent: timedelta = timedelta(0)) -> list[Reading]:
+        """Windows of the change feed; none unless items are derived from it."""
+        if self._settings.items != "feed":
+            return []
+        return passes.plan_feed(
+            campaign_id, self.cursors(campaign_id), replace(self.bounds, spent=spent), self._settings
         )
 
     def plan_watch(self, campaign_id: str) -> Watch:

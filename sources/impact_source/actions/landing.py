@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..plan.passes import Pass
-from ..rows.diff import Tally, changed_rows
+from ..rows.diff import Tally, changed_rows, new_rows
 from ..rows.items import outdate
 from ..rows.landing import Landing, versions
-from ..rows.ledger import Row, back, finding, rejected_row, resolved_row
+from ..rows.ledger import Row, back, finding, rejected_row, rejected_update_row, resolved_row
 from ..rows.parse import Rejected, without_nul
 from ..warehouse import Warehouse
 from .events import Batch
@@ -45,9 +45,13 @@ class Lander:
         self.watches: dict[str, Watch] = defaultdict(Watch)
         self.blank: set[str] = set()
         """Campaigns that the warehouse holds nothing of: no need to look them up."""
+        self.without_changes: set[str] = set()
+        """The same for the changes of the change feed."""
         self.received = 0
         self._warehouse, self._history, self._on_updated = warehouse, history, on_updated
         self._freshness, self._carried = Freshness(), Carried()
+        self._freshness_of_changes = Freshness()
+        self._rejected_changes: set[str] = set()
 
     def new_package(self) -> None:
         """Start a load package. The warehouse holds the last one now; blank campaigns are still not looked up in it."""
@@ -57,6 +61,32 @@ class Lander:
 
     def land(self, batch: Batch) -> Landing:
         """The part of the batch that has to be written."""
+        return self._land_updates(batch) if batch.reading.pass_ is Pass.FEED else self._land_actions(batch)
+
+    def _land_updates(self, batch: Batch) -> Landing:
+        """Changes that are new or differ; those that could not be typed are kept as they came."""
+        table = self._freshness_of_changes.drop_outdated(batch)
+        if not self._warehouse.takes_nul:
+            table = without_nul(table)
+        self.received += len(table) + len(batch.records.rejected)
+        if batch.reading.campaign_id not in self.without_changes:
+            table = new_rows(table, self._warehouse.lookup("action_updates", "id", table["id"]))
+        return Landing(updates=table if len(table) else None, rejected=self._reject_updates(batch))
+
+    def _reject_updates(self, batch: Batch) -> list[Row]:
+        """Rows of `rejected_records`: changes that could not be typed, and those that now can."""
+        known: set[str] = set()
+        if self._warehouse.any("rejected_records"):
+            rows = self._warehouse.lookup("rejected_records", "id", pa.chunked_array([batch.ids]))
+            known = set(rows["id"].to_pylist()) if rows is not None else set()
+        origin = batch.origin(self.run_id)
+        rejected = [rejected_update_row(r, origin) for r in (*batch.records.rejected, *batch.records.misfits)]
+        still = {row["id"] for row in rejected}
+        self.tallies[batch.reading.campaign_id].rejected += len(still - known - self._rejected_changes)
+        self._rejected_changes |= still
+        return rejected + [resolved_row(id_, batch.read_at) for id_ in known - still]
+
+    def _land_actions(self, batch: Batch) -> Landing:
         campaign_id, table = batch.reading.campaign_id, self._freshness.drop_outdated(batch)
         if not self._warehouse.takes_nul:
             table = without_nul(table)

@@ -54,8 +54,11 @@ class WindowReader:
                 yield from self._read(window)
             except ReadingError as error:
                 window.drop()
+                failure = Failure(window.wanted, error)
+                if self.unread.excuses(failure):
+                    continue
                 yield WindowDone.failed(window.wanted, error)
-                self.unread.fail(Failure(window.wanted, error))
+                self.unread.fail(failure)
             else:
                 self.unread.succeed(window.wanted)
         for reading in skipped[before:]:
@@ -76,6 +79,8 @@ class WindowReader:
 
     def _skip(self, reading: Reading) -> bool:
         """Whether to skip a window because too many of its pass could not be read."""
+        if reading.pass_ is Pass.FEED and reading.campaign_id in self.unread.without_feed:
+            return True
         skip = self.unread.gave_up(reading)
         if skip:
             self.unread.left_out.append(reading)

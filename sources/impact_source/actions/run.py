@@ -16,6 +16,7 @@ from ..account import Ask, State, claim_warehouse
 from ..api.client import Client
 from ..campaigns import Campaigns, find_campaigns
 from ..errors import ImpactError
+from ..plan.cursors import Mark
 from ..plan.passes import Bounds, Reading
 from ..plan.windows import Window
 from ..rows.diff import Tally
@@ -144,6 +145,7 @@ class Walk:
             for campaign_id in group
             for reading in itinerary.plan_updated(campaign_id)
             + ([] if itinerary.is_first(campaign_id) else itinerary.plan_locking(campaign_id))
+            + itinerary.plan_feed(campaign_id)
         ]
 
     def _until(self, enough: int, steps: Iterator[Landing]) -> Iterator[Landing]:
@@ -170,6 +172,7 @@ class Walk:
         itinerary.check_rows(chosen)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
         self.first_seen = sorted(self._lander.blank)
+        self._lander.without_changes = {c for c in chosen if itinerary.cursors(c).get(Mark.FEED) is None}
         runner = PassRunner(self.client, self._warehouse, itinerary, self._reader, self._lander, self._on_progress)
         yield from runner.run(chosen)
 

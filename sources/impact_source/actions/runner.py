@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from ..api.client import Client
 from ..plan.passes import Pass, Reading
@@ -12,7 +13,7 @@ from ..rows.landing import Landing
 from ..rows.ledger import resolved_row
 from ..warehouse import Warehouse
 from .events import Batch, Events, Outcome, WindowDone
-from .itinerary import Itinerary
+from .itinerary import Itinerary, Plan
 from .landing import Lander
 from .probe import prove_locking
 from .reading import WindowReader
@@ -60,11 +61,16 @@ class PassRunner:
             yield from self._run_locking([campaign_id for campaign_id in group if campaign_id not in first])
             for campaign_id in group:
                 yield from self._run_unseen(campaign_id)
+        # Last: where requests run short, actions come before the changes that their items are derived from.
+        yield from self._run_in_turn(self._itinerary.plan_feed, campaigns)
 
     def _run_updated(self, group: list[str]) -> Iterator[Landing]:
-        number = sum(len(self._itinerary.plan_updated(campaign_id)) for campaign_id in group)
-        yield from self._read(self._itinerary.plan_in_turn(group, self._client.clock.now), number)
+        yield from self._run_in_turn(self._itinerary.plan_updated, group)
         self._lander.blank -= set(group)
+
+    def _run_in_turn(self, plan: Plan, campaigns: list[str]) -> Iterator[Landing]:
+        number = sum(len(plan(campaign_id, timedelta(0))) for campaign_id in campaigns)
+        yield from self._read(self._itinerary.plan_in_turn(plan, campaigns, self._client.clock.now), number)
 
     def _run_locking(self, group: list[str]) -> Iterator[Landing]:
         itinerary = self._itinerary

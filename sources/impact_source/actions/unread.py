@@ -53,6 +53,8 @@ class Unread:
         """Campaigns that no longer exist, as the API says."""
         self.refused: dict[str, Failure] = {}
         """Those among them whose actions are refused too, as expected: these are not failures."""
+        self.without_feed: dict[str, Failure] = {}
+        """Campaigns whose change feed the API refuses or does not have: items are requested one by one there."""
         self.any_read = False
         self._in_a_row: Counter[_Lane] = Counter()
         self._down = 0
@@ -72,6 +74,13 @@ class Unread:
         if self._down >= _DOWN:
             raise failure.error
 
+    def excuses(self, failure: Failure) -> bool:
+        """Whether nothing is lost: a campaign's change feed is refused, or the API has none; records that."""
+        excused = failure.reading.pass_ is Pass.FEED and isinstance(failure.error, ScopeError | NotFound)
+        if excused:
+            self.without_feed.setdefault(failure.reading.campaign_id, failure)
+        return excused
+
     def succeed(self, reading: Reading, *, one_by_one: bool = False) -> None:
         """Record that a window, or an action, was read."""
         self.any_read = True
@@ -87,7 +96,7 @@ class Unread:
 
     def windows(self, campaign_id: str, pass_: Pass) -> list[Reading]:
         """The windows of a campaign's pass that were not read."""
-        failures = [*self.failures, *self.refused.values()]
+        failures = [*self.failures, *self.refused.values(), *self.without_feed.values()]
         failed = [failure.reading for failure in failures if failure.action_id is None]
         return [r for r in [*failed, *self.left_out] if (r.campaign_id, r.pass_) == (campaign_id, pass_)]
 

@@ -110,12 +110,25 @@ class Client:
         attempts: int | None = None,
     ) -> Answer[Page]:
         """First page of a campaign's actions in these windows. Raises `WindowTooFull` if they may hold too many."""
-        params = protocol.build_actions_query(campaign_id, windows, page_size, state)
-        return self._get(self._path("Actions"), lists.read_first_actions, params, attempts)
+        return self.dated(lists.ACTIONS, campaign_id, windows, page_size, state, attempts=attempts)
 
-    def actions_page(self, first: Page, number: int) -> Answer[Page]:
+    def dated(  # noqa: PLR0913 - the parts of a query
+        self,
+        key: str,
+        campaign_id: str,
+        windows: Mapping[Axis, Window],
+        page_size: int,
+        state: str | None = None,
+        *,
+        attempts: int | None = None,
+    ) -> Answer[Page]:
+        """The same of the list under `key`: actions, or the changes of the change feed."""
+        params = protocol.build_actions_query(campaign_id, windows, page_size, state)
+        return self._get(self._path(key), partial(lists.read_first, key), params, attempts)
+
+    def dated_page(self, key: str, first: Page, number: int) -> Answer[Page]:
         """Page `number` of the list whose first page is `first`."""
-        return self._get(answers.build_page_link(first, number), partial(lists.read_numbered_actions, number))
+        return self._get(answers.build_page_link(first, number), partial(lists.read_numbered, key, number))
 
     def action(self, action_id: str) -> Answer[bytes]:
         """One action as JSON. Raises `NotFound`."""

@@ -12,6 +12,9 @@ from .protocol import Body
 
 _PAGES_MAX = 1_000
 """Pages that a list without a total may have, so that it ends some time."""
+ACTIONS, UPDATES = "Actions", "ActionUpdates"
+"""The keys of the lists that are read by windows of a date; they are the last part of their paths too."""
+_ROWS = {ACTIONS: "actions", UPDATES: "changes"}
 
 
 class Pages:
@@ -51,27 +54,27 @@ class Pages:
         return None
 
 
-def read_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
-    """A page of actions, which must say how many there are."""
-    page = answers.read_page(status, headers, body, "Actions")
+def read_counted(key: str, status: int, headers: Mapping[str, str], body: Body) -> Page:
+    """A page of the list under `key`, which must say how many rows match."""
+    page = answers.read_page(status, headers, body, key)
     if page.total is None:
-        msg = "the answer does not say how many actions match (@total)"
+        msg = f"the answer does not say how many {_ROWS[key]} match (@total)"
         raise InvalidAnswer(msg)
     return page
 
 
-def read_first_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
-    """Read the first page of actions; it must not claim more pages than its total fills."""
-    page = read_actions(status, headers, body)
+def read_first(key: str, status: int, headers: Mapping[str, str], body: Body) -> Page:
+    """Read the first page of such a list; it must not claim more pages than its total fills."""
+    page = read_counted(key, status, headers, body)
     if page.pages > 1 and (page.pages - 1) * min(page.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN) >= (page.total or 0):
-        msg = f"the answer says that {page.total} actions fill {page.pages} pages"
+        msg = f"the answer says that {page.total} {_ROWS[key]} fill {page.pages} pages"
         raise InvalidAnswer(msg)
     return page
 
 
-def read_numbered_actions(number: int, status: int, headers: Mapping[str, str], body: Body) -> Page:
-    """Page `number` of actions."""
-    page = read_actions(status, headers, body)
+def read_numbered(key: str, number: int, status: int, headers: Mapping[str, str], body: Body) -> Page:
+    """Page `number` of such a list."""
+    page = read_counted(key, status, headers, body)
     if page.number != number:
         msg = f"asked for page {number}, the answer is page {page.number}"
         raise InvalidAnswer(msg)

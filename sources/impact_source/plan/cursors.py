@@ -21,6 +21,10 @@ class Mark(StrEnum):
     """The instant since which the updated pass has read everything. It moves back if `start_date` does."""
     FOLLOWED = "followed"
     """Since when the locking pass follows locks; the first backfill read what had locked before."""
+    FEED = "feed"
+    """Cursor of the change feed."""
+    FEED_BEGUN = "feed_begun"
+    """The instant since which the change feed was read completely. It moves back if `start_date` does."""
 
 
 class Cursors:
@@ -35,14 +39,16 @@ class Cursors:
         return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
     def move(self, mark: Mark, to: datetime) -> None:
-        """Move a mark forward; `begun` moves back, `followed` stays."""
+        """Move a mark forward; `begun` marks move back, `followed` stays."""
         stands = self.get(mark)
-        if stands is None or (to < stands if mark is Mark.BEGUN else to > stands and mark is not Mark.FOLLOWED):
+        back = mark in {Mark.BEGUN, Mark.FEED_BEGUN}
+        if stands is None or (to < stands if back else to > stands and mark is not Mark.FOLLOWED):
             self._marks[mark.value] = to.isoformat()
 
-    def forget(self) -> None:
-        """Forget all marks: what they vouch for is not there."""
-        self._marks.clear()
+    def forget(self, *marks: Mark) -> None:
+        """Forget these marks, or all: what they vouch for is not there."""
+        for mark in marks or Mark:
+            self._marks.pop(mark.value, None)
 
     def pull_back(self, now: datetime) -> None:
         """Move marks that lie ahead of the server's clock back to it."""

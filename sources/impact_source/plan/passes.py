@@ -3,7 +3,8 @@
 *updated* follows the last-updated date from its cursor to `until`. *locking* follows the LockingDate from its cursor,
 past `until`, to the furthest one known, because approvals do not move last-updated and open actions change silently; it
 also reaches back to locked actions that are not cleared yet. *unseen* re-reads what can still change and was in none of
-those windows: its LockingDate is empty, or has moved silently.
+those windows: its LockingDate is empty, or has moved silently. *feed* follows the dates of
+the changes that the change feed lists.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ class Pass(StrEnum):
     UPDATED = "updated"
     LOCKING = "locking"
     UNSEEN = "unseen"
+    FEED = "feed"
     VERIFY = "verify"
 
     @property
     def axis(self) -> Axis:
         """The date that the pass walks along."""
-        return {Pass.UPDATED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING}.get(self, Axis.EVENT)
+        axes = {Pass.UPDATED: Axis.UPDATED, Pass.FEED: Axis.UPDATED, Pass.LOCKING: Axis.LOCKING}
+        return axes.get(self, Axis.EVENT)
 
 
 @dataclass(frozen=True)
@@ -120,20 +123,39 @@ def plan_updated(
     return before + [Reading(campaign_id, Pass.UPDATED, w, marks(w), fresh=apart) for w in cut(seam, bounds.until)]
 
 
-def plan_earlier(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings) -> list[Reading]:
-    """Windows of the updated pass before those already read, if `start_date` was moved to an earlier instant.
+def plan_feed(campaign_id: str, cursors: Cursors, bounds: Bounds, settings: Settings) -> list[Reading]:
+    """Windows of the change feed, from its cursor less the overlap, and before those already read."""
+    start = _updated_start(cursors, bounds, settings, Mark.FEED)
+    if start > bounds.until:
+        return []
+    moves, first = _moves(cursors, bounds, settings, Mark.FEED), cursors.get(Mark.FEED) is None
+
+    def marks(window: Window) -> tuple[tuple[Mark, datetime], ...]:
+        to = ((Mark.FEED, min(window.end, bounds.now)), *([(Mark.FEED_BEGUN, start)] if first else []))
+        return to if moves else ()
+
+    windows = [Reading(campaign_id, Pass.FEED, window, marks(window)) for window in cut(start, bounds.until)]
+    return [*windows, *plan_earlier(campaign_id, cursors, bounds, settings, Pass.FEED, Mark.FEED_BEGUN)]
+
+
+def plan_earlier(  # noqa: PLR0913, PLR0917 - one fact each
+    campaign_id: str,
+    cursors: Cursors,
+    bounds: Bounds,
+    settings: Settings,
+    pass_: Pass = Pass.UPDATED,
+    mark: Mark = Mark.BEGUN,
+) -> list[Reading]:
+    """Windows of a pass before those already read, if `start_date` was moved to an earlier instant.
 
     The latest come first, so that what was read has no gap wherever the run ends.
     """
-    begun = cursors.get(Mark.BEGUN)
+    begun = cursors.get(mark)
     start = max(settings.start_date or bounds.earliest, bounds.earliest)
     margin = _BESIDE if start == settings.start_date else CLOCK_TOLERANCE  # clock noise alone must not move the horizon
     if begun is None or bounds.since or start > begun - margin or bounds.until < begun:
         return []
-    return [
-        Reading(campaign_id, Pass.UPDATED, window, ((Mark.BEGUN, window.start),))
-        for window in reversed(cut(start, begun))
-    ]
+    return [Reading(campaign_id, pass_, window, ((mark, window.start),)) for window in reversed(cut(start, begun))]
 
 
 def adjoining(windows: Iterable[Window], cursor: datetime) -> datetime:
@@ -197,21 +219,21 @@ def lookback_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> date
     return max(last - settings.clearing_lookback, bounds.earliest)
 
 
-def _updated_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
-    start = bounds.since or _usual_start(cursors, bounds, settings)
+def _updated_start(cursors: Cursors, bounds: Bounds, settings: Settings, mark: Mark = Mark.UPDATED) -> datetime:
+    start = bounds.since or _usual_start(cursors, bounds, settings, mark)
     return max(start, bounds.earliest)
 
 
-def _usual_start(cursors: Cursors, bounds: Bounds, settings: Settings) -> datetime:
-    cursor = cursors.get(Mark.UPDATED)
+def _usual_start(cursors: Cursors, bounds: Bounds, settings: Settings, mark: Mark) -> datetime:
+    cursor = cursors.get(mark)
     usual = settings.start_date or bounds.earliest if cursor is None else cursor - settings.overlap
     return max(usual, bounds.earliest)
 
 
-def _moves(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:
-    """Whether the updated pass adjoins what was read before: otherwise its cursor must stay."""
-    reached = max(cursors.get(Mark.UPDATED) or _usual_start(cursors, bounds, settings), bounds.earliest)
-    return _updated_start(cursors, bounds, settings) <= reached
+def _moves(cursors: Cursors, bounds: Bounds, settings: Settings, mark: Mark = Mark.UPDATED) -> bool:
+    """Whether the pass adjoins what it read before: otherwise its cursor must stay."""
+    reached = max(cursors.get(mark) or _usual_start(cursors, bounds, settings, mark), bounds.earliest)
+    return _updated_start(cursors, bounds, settings, mark) <= reached
 
 
 def _recheck_is_due(cursors: Cursors, bounds: Bounds, settings: Settings) -> bool:

@@ -65,6 +65,14 @@ def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None =
     return rows, tally
 
 
+def new_rows(new: pa.Table, old: pa.Table | None) -> pa.Table:
+    """The rows of `new` that differ from the row with the same id in `old`, or have none there."""
+    if old is None or not len(new):
+        return new
+    place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
+    return new.filter(differing_rows(new, old.take(place), place))
+
+
 def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> Tally:
     """The tally if some rows replace what the package carries, not what the warehouse holds."""
     known = carried

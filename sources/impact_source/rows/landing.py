@@ -20,6 +20,8 @@ class Landing:
 
     actions: pa.Table | None = None
     campaigns: pa.Table | None = None
+    updates: pa.Table | None = None
+    """Rows of `action_updates`."""
     rejected: list[Row] = field(default_factory=list)
     windows: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
@@ -41,7 +43,7 @@ def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
             yield landing
             continue
         held.append(landing)
-        if sum(len(one.actions) for one in held if one.actions is not None) >= most:
+        if sum(len(rows) for one in held for rows in (one.actions, one.updates) if rows is not None) >= most:
             yield _join(held)
             held.clear()
     if held:
@@ -73,6 +75,7 @@ def item_versions(rows: pa.Table) -> pa.Table:
 def _join(landings: list[Landing]) -> Landing:
     return Landing(
         actions=_concat(one.actions for one in landings),
+        updates=_concat(one.updates for one in landings),
         rejected=[row for one in landings for row in one.rejected],
         windows=[row for one in landings for row in one.windows],
         findings=[row for one in landings for row in one.findings],

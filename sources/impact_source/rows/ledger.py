@@ -29,6 +29,11 @@ def rejected_row(record: Rejected, origin: Origin) -> Row:
     return _rejected_row(record, origin, record.id, record.id or _hash(record.raw))
 
 
+def rejected_update_row(record: Rejected, origin: Origin) -> Row:
+    """The row of `rejected_records` for a change of the change feed."""
+    return _rejected_row(record, origin, None, record.id or _hash(record.raw))
+
+
 def rejected_item_row(record: Rejected, origin: Origin, action_id: str) -> Row:
     """The row of `rejected_records` for an item of an action."""
     return _rejected_row(record, origin, action_id, _hash(f"{action_id} {record.raw}"))

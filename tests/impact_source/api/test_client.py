@@ -21,6 +21,7 @@ from impact_sandbox import Reply, Request, Rules
 from impact_source.api import answers as api_answers
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
+from impact_source.api.lists import ACTIONS
 from impact_source.api.protocol import Body
 from impact_source.errors import (
     BudgetSpent,
@@ -228,7 +229,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
     one = account(days=10, per_day=3, rules=Rules(most_a_page=10))
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
-        rest = [client.actions_page(first.value, n) for n in range(2, first.value.pages + 1)]
+        rest = [client.dated_page(ACTIONS, first.value, n) for n in range(2, first.value.pages + 1)]
     found = [a["Id"] for answer in (first, *rest) for a in json.loads(bytes(answer.value.records))]
     assert first.value.pages == 3
     assert sorted(found) == sorted(str(row["id"]) for row in one.truth().values() if row["campaign_id"] == "1000")
@@ -242,7 +243,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
         repeated = json.dumps({"@page": "1", "@numpages": "3", "@total": "9", "Actions": []}).encode()
         one.sandbox.on_request = lambda _: Reply(200, repeated)
         with pytest.raises(InvalidAnswer, match="asked for page 2"):
-            client.actions_page(first.value, 2)
+            client.dated_page(ACTIONS, first.value, 2)
 
 
 def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: pytest.LogCaptureFixture) -> None:
