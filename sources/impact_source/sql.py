@@ -102,6 +102,12 @@ class Tables:
         ours = [name for name in rows.column_names if name in known]
         return rows.select(ours) if len(rows) else None
 
+    def arrow(self, sql: str, wanted: pa.Schema) -> pa.Table:
+        """The result of a query, with those of the `wanted` columns that it has."""
+        with self._client as client:
+            found = fetch_arrow(client, self.render(sql))
+        return found.cast(pa.schema([wanted.field(name) for name in found.column_names]))
+
     def schema(self, table: str, columns: Sequence[str]) -> pa.Schema:
         """Columns of a table, with the types that they were declared with."""
         hints = self._hints(table)

@@ -12,6 +12,7 @@ from dlt.extract import DltResource
 from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, UPDATE, hints
 from .rows.landing import Landing, item_versions, versions
 from .rows.ours import (
+    FEEDS,
     FETCHES,
     FINDING_KEY,
     FINDINGS,
@@ -108,7 +109,7 @@ def declare_ledgers(pages: DltResource) -> Iterator[DltResource]:
 
 
 def declare_items(pages: DltResource) -> Iterator[DltResource]:
-    """Items, and when those of each action were read."""
+    """Items, when those of each action were read, and what is known of each campaign's change feed."""
 
     @dlt.transformer(
         name="action_items",
@@ -129,7 +130,15 @@ def declare_items(pages: DltResource) -> Iterator[DltResource]:
         if landing.fetches is not None:
             yield landing.fetches
 
-    yield from (action_items, item_fetches)
+    @dlt.transformer(
+        name="item_feeds", data_from=pages, primary_key="campaign_id", write_disposition=MERGE, columns=FEEDS
+    )
+    def item_feeds(landing: Landing) -> Iterator[Any]:
+        yield from [landing.feeds] if landing.feeds else []
+        if landing.declared:
+            yield dlt.mark.materialize_table_schema()
+
+    yield from (action_items, item_fetches, item_feeds)
 
 
 def declare_history(pages: DltResource) -> DltResource:

@@ -75,7 +75,7 @@ def drain(load: Load, ask: ItemAsk, spool: Spool, on_progress: OnProgress) -> It
 
 def _packages(walk: ItemWalk) -> Iterator[Package]:
     """The packages of a walk. The history needs all its rows of `item_fetches`, which land with the last package."""
-    while walk.waiting and not walk.finished:
+    while not walk.is_idle and not walk.finished:
         source = impact_items(walk=walk, history=walk.client.settings.history)
         yield Package(source, lambda: Written(items=walk.earliest if walk.finished else None))
         walk.landed()

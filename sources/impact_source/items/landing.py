@@ -23,7 +23,8 @@ from .queue import Listing, Status
 class ItemTally:
     """What a run read: actions requested, items received; actions not found, with newly rejected items, failed.
 
-    `again` counts those that the next run requests again: failed, or with rejected items, new or not.
+    `derived` counts the actions whose items were added up from the change feed, `again` those that the next run
+    requests again: failed, or with rejected items, new or not.
     """
 
     actions: int = 0
@@ -32,6 +33,7 @@ class ItemTally:
     rejected: int = 0
     failed: int = 0
     again: int = 0
+    derived: int = 0
 
 
 class ItemLander:
@@ -60,7 +62,8 @@ class ItemLander:
                 rejected += [rejected_item_row(record, origin, queued.action_id) for record in bad]
                 if any(record.ask_again for record in bad):
                     status = Status.REJECTED
-            fetches.append(_fetch(listing, status, count))
+            if not (status == Status.FAILED and queued.status == Status.DERIVED):  # what the feed says still stands
+                fetches.append(_fetch(listing, status, count))
             self._count(status, count or 0)
         asked = pa.chunked_array([[listing.queued.action_id for listing in listings]], pa.string())
         known = self._known_rejected(asked, set(received))
@@ -75,6 +78,11 @@ class ItemLander:
             fetches=pa.Table.from_pylist(fetches, FETCH_TABLE),
             rejected=rejected,
         )
+
+    def count_derived(self, landing: Landing, now: datetime) -> None:
+        """Count actions whose items were derived from the change feed."""
+        self.earliest = min(self.earliest or now, now)
+        self.tally.derived += len(landing.fetches) if landing.fetches is not None else 0
 
     def _items_of(self, listing: Listing) -> tuple[pa.Table, tuple[Rejected, ...]]:
         """An action's items, one row per Sku, and those that could not be typed, or not completely."""

@@ -24,6 +24,8 @@ class Status(StrEnum):
     """How requesting an action's items ended."""
 
     LISTED = "listed"
+    DERIVED = "derived"
+    """Not requested: added up from the change feed."""
     NOT_FOUND = "not found"
     """The API knows no such action, or a lagging replica said so: requested again by every run for some days after
     the action changed, then rarely."""
@@ -34,12 +36,20 @@ class Status(StrEnum):
 
 
 _AMOUNTS = ("amount", "delta_amount", "payout", "delta_payout")
-_FINGERPRINT = " || '|' || ".join(
+FINGERPRINT = " || '|' || ".join(
     [*(f"coalesce(cast(a.{amount} as varchar), '')" for amount in _AMOUNTS), "coalesce(a.currency, '')"]
 )
-STATE = Template(files(__package__).joinpath("state.sql").read_text()).substitute(fingerprint=f"({_FINGERPRINT})")
+"""What affects an action's items, in DuckDB's dialect."""
+_STATE = Template(files(__package__).joinpath("state.sql").read_text())
+_FEEDS = """
+left join item_feeds p on p.campaign_id = a.campaign_id and p.status = 'contradicted' and f.status = 'derived'
+"""
+STATE = _STATE.substitute(
+    fingerprint=f"({FINGERPRINT})", contradicted="p.campaign_id is not null", feeds=_FEEDS.strip()
+)
 """Whether each action's items are current, in DuckDB's dialect; see `state_sql`."""
-_WAITING = "items in ('missing', 'outdated')"
+# What the feed says is complete but for names and rebates.
+_WAITING = "(items in ('missing', 'outdated') or (items = 'current' and known_by = 'feed'))"
 _NOT_FOUND_DUE = f"""
 (items = '{Status.NOT_FOUND}' and (
     fetched_at < %s
@@ -53,6 +63,7 @@ _NOT_FOUND_DUE = f"""
 _RANK = f"""
 case
     when items = '{Status.NOT_FOUND}' then 6
+    when items = 'current' then 7
     when status in ('{Status.REJECTED}', '{Status.FAILED}') then 5
     when open_until > %s then case when items = 'outdated' then 1 else 2 end
     when items = 'outdated' then 3
@@ -68,7 +79,8 @@ limit {{limit}}
 """
 _COUNT = f"select count(*) from ({{state}}) s where ({_WAITING} or {{not_found}}) {{campaigns}}"
 _COVERAGE = """
-select currency, items, count(*), sum(amount) from ({state}) s where 1 = 1 {campaigns} group by currency, items
+select currency, items, case when items = 'current' then known_by end, count(*), sum(amount)
+from ({state}) s where 1 = 1 {campaigns} group by 1, 2, 3
 """
 
 
@@ -102,6 +114,8 @@ class Coverage:
     outdated: int = 0
     missing: int = 0
     not_found: int = 0
+    derived: int = 0
+    """Those of `current` that the change feed says, not the actions' own lists."""
     amounts: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     @property
@@ -142,7 +156,8 @@ class ItemQueue:
         """The first `limit` actions, most valuable first.
 
         Changed and still open; never read and still open; changed and locked; never read and locked; failed before;
-        last those that the API did not know. Within each the largest amount first, then the latest event.
+        those that the API did not know; last those of which the change feed has told all but names and rebates. Within
+        each the largest amount first, then the latest event.
         """
         if not self.ready or limit < 1:
             return []
@@ -168,9 +183,10 @@ class ItemQueue:
         if not self.ready:
             return found
         sql, params = self._fill(_COVERAGE)
-        for currency, state, count, amount in self._warehouse.rows(sql, *params):
+        for currency, state, known_by, count, amount in self._warehouse.rows(sql, *params):
             name = state.replace(" ", "_")
             setattr(found, name, getattr(found, name) + count)
+            found.derived += count if known_by == "feed" else 0
             if state != "not found":
                 all_, known = found.amounts.get(currency or "", (Decimal(0), Decimal(0)))
                 sum_ = amount or Decimal(0)
@@ -184,5 +200,8 @@ class ItemQueue:
 
 
 def state_sql(tables: Tables) -> str:
-    """`STATE`, also for a warehouse filled by version 0.1.0, whose `item_fetches` has no column `failure`."""
-    return STATE if tables.holds("item_fetches", "failure") else STATE.replace("f.failure", "cast(null as varchar)")
+    """`STATE`, also for a warehouse of version 0.1.0, which lacks the column `failure` and the table `item_feeds`."""
+    state = STATE
+    if not tables.holds("item_feeds"):
+        state = _STATE.substitute(fingerprint=f"({FINGERPRINT})", contradicted="false", feeds="")
+    return state if tables.holds("item_fetches", "failure") else state.replace("f.failure", "cast(null as varchar)")

@@ -19,9 +19,10 @@ import pyarrow as pa
 from ..account import State, claim_warehouse
 from ..api.client import Client
 from ..errors import ImpactError
-from ..rows.landing import Landing
+from ..rows.landing import Landing, declare_items
 from ..settings import SPARED
 from ..warehouse import Warehouse
+from .feed.derive import FeedItems
 from .landing import ItemLander, ItemTally
 from .queue import ItemQueue, Listing, Queued
 from .reading import ItemReader
@@ -31,6 +32,8 @@ _PACKAGE = 500
 """Actions whose items make a load package."""
 _QUEUED = 20_000
 """Actions taken off the queue at once."""
+_SETTLE, _END = Landing(), Landing()
+"""What lands nothing: so that what is due lands first, and at the end."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,12 @@ class ItemWalk:
         self._reader = ItemReader(client, spool)
         self._lander = ItemLander(warehouse, run_id)
         self._asked: set[str] = set()
+        self._feed = FeedItems(warehouse, ask.campaigns) if client.settings.items == "feed" else None
+        self._samples: list[Queued] = []
+        self._steps: Iterator[Landing] | None = None
         self._due: pa.Table | None = None
         self._left: list[str] = []
-        self._ended = False
-        self._of = 0
-        self._listings: Iterator[Listing] | None = None
+        self._of = self._waiting = 0
         self._began = 0.0
         self._stack = ExitStack()
 
@@ -115,9 +119,14 @@ class ItemWalk:
         return self._lander.earliest
 
     @cached_property
-    def waiting(self) -> int:
-        """Actions that waited when the walk began; none if it may not request any."""
-        return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do: no action waits that may be requested, and the feed tells nothing new."""
+        if self._feed is not None:
+            now = self.client.clock.now()
+            self._feed.read()
+            self._feed.compare(now)
+            self._samples = [] if self.ask.max_requests == 0 else self._feed.samples()
+        return not (self._count_waiting() or self._samples or (self._feed is not None and self._feed.is_due()))
 
     def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package.
@@ -132,13 +141,14 @@ class ItemWalk:
         if due is not None:
             yield Landing(fetches=due)
             self._left = due["action_id"].to_pylist()
-        listings = [] if self._ended else list(self._report(islice(self._begin(), _PACKAGE)))
-        self._ended = len(listings) < _PACKAGE
-        if listings:
-            landing = self._lander.land(listings)
-            self._due = landing.fetches
-            yield replace(landing, fetches=None)
-        if self._ended and self._due is None:
+        if self._steps is None:
+            self._steps = self._walk()
+        landing = next(self._steps, _END)
+        if landing is _SETTLE and due is None:  # there is nothing to wait for
+            landing = next(self._steps, _END)
+        self._due = landing.fetches
+        yield replace(landing, fetches=None)
+        if landing is _END and self._due is None:
             self.finished = True
             self.stopped = self._reader.stopped
 
@@ -148,13 +158,43 @@ class ItemWalk:
             self._spool.forget(self._left)
             self._left = []
 
-    def _begin(self) -> Iterator[Listing]:
-        if self._listings is None:
-            most = self.waiting if self.ask.max_requests is None else self.ask.max_requests
-            self._of = min(self.waiting, most if self.ask.wait else self.client.budget.allowed)
-            self._listings = self._reader.read(self._take() if self.waiting else ())
-            self._began = time.monotonic()
-        return self._listings
+    def _walk(self) -> Iterator[Landing]:
+        """What each package writes; `_SETTLE` lets what is due land first, because the next step reads it."""
+        yield from declare_items(self._warehouse.holds)
+        yield _SETTLE
+        if self._feed is not None and not self.is_idle:
+            yield from self._land(self._samples)
+            yield _SETTLE
+            yield from self._derive(self._feed)
+            yield _SETTLE
+        self._waiting = self._count_waiting()
+        most = self._waiting if self.ask.max_requests is None else self.ask.max_requests
+        self._of = min(self._waiting, most if self.ask.wait else self.client.budget.allowed)
+        yield from self._land(self._take() if self._waiting else ())
+
+    def _derive(self, feed: FeedItems) -> Iterator[Landing]:
+        """Judge the feeds again, now that the samples have landed, and land what they tell."""
+        if self._samples:
+            feed.compare(self.client.clock.now())
+        if news := feed.news(ended=False):
+            yield news
+        for landing in feed.derive(now := self.client.clock.now()):
+            self._lander.count_derived(landing, now)
+            yield landing
+        yield _SETTLE
+        if news := feed.news(ended=True):
+            yield news
+
+    def _land(self, queue: Iterable[Queued]) -> Iterator[Landing]:
+        """The lists of items of these actions, a package at a time."""
+        self._began = time.monotonic()
+        listings = self._report(self._reader.read(queue))
+        while some := list(islice(listings, _PACKAGE)):
+            yield self._lander.land(some)
+
+    def _count_waiting(self) -> int:
+        """Actions that wait; none if the walk may not request any."""
+        return 0 if self.ask.max_requests == 0 else self._queue.length(self.client.clock.now())
 
     def _take(self) -> Iterator[Queued]:
         """The queue, taken again whenever it is used up; it ends when nothing new is in it."""
@@ -170,12 +210,13 @@ class ItemWalk:
 
     def _report(self, listings: Iterable[Listing]) -> Iterator[Listing]:
         for done, listing in enumerate(listings, self.tally.actions + 1):
+            self._asked.add(listing.queued.action_id)
             yield listing
             self._on_progress(
                 ItemProgress(
                     done=done,
                     of=max(self._of, done),
-                    waiting=self.waiting,
+                    waiting=self._waiting,
                     per_second=done / max(time.monotonic() - self._began, 1e-3),
                     requests_left=self.client.budget.remaining,
                 )

@@ -3,6 +3,7 @@
 -- items: missing (never read), outdated (changed since they were read, or not read completely), not found (the API
 -- knows no such action), current.
 -- fingerprint: what affects items; a mere change of state does not.
+-- known_by: feed (added up from the change feed) or list (the action's own list); NULL if neither.
 -- failure: why to request them again although the amounts have not changed.
 -- open_until: when the action locks, '9999-12-31' if that is not known, NULL once it is paid.
 -- The main cost is converting amounts to text: if only `items` is selected, only for rows written since items were read.
@@ -10,8 +11,10 @@ select
     action_id, campaign_id, currency, amount, event_date, open_until,
     coalesce(known, $fingerprint) as fingerprint,
     fetched_at, fetched_fingerprint, failure, status, item_count,
+    case when status = 'derived' then 'feed' when status in ('listed', 'rejected') then 'list' end as known_by,
     case
         when fetched_at is null then 'missing'
+        when is_contradicted then 'outdated'
         when failure is not null or fetched_fingerprint is null or fetched_fingerprint <> known then 'outdated'
         when status = 'not found' then 'not found'
         else 'current'
@@ -27,7 +30,9 @@ from (
         f.fetched_at, f.status, f.item_count,
         -- Version 0.1.0 wrote a failure into the fingerprint, which otherwise has a '|' between any two amounts.
         case when position('|' in f.fingerprint) > 0 then f.fingerprint end as fetched_fingerprint,
-        coalesce(f.failure, case when position('|' in f.fingerprint) = 0 then f.fingerprint end) as failure
+        coalesce(f.failure, case when position('|' in f.fingerprint) = 0 then f.fingerprint end) as failure,
+        $contradicted as is_contradicted
     from actions a
     left join item_fetches f on f.action_id = a.id
+    $feeds
 ) a

@@ -170,6 +170,13 @@ LINE_COUNT = Column(
     "Lines of the action with this Sku; several are summed, with the first line's other fields",
 )
 
+KNOWN_BY = Column(
+    "",
+    "known_by",
+    Kind.TEXT,
+    "list (the action's own list of items) or feed (added up from action_updates, without name, rebate and adjustment "
+    "until the list is read); NULL means list",
+)
 SYNCED_AT = Column(
     "", "synced_at", Kind.TIME, "When the answer that last changed this row here arrived (the server's clock)"
 )

@@ -9,13 +9,15 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, Kind
+from .columns import ACTION_ID, ITEM, KNOWN_BY, LINE_COUNT, SYNCED_AT, Kind
 from .diff import differing_rows
 from .ours import FETCH_TABLE, REMOVED
 from .parse import Reader, Rejected
 
 _ACTION_ID = pa.field(ACTION_ID.name, pa.string(), nullable=False)
 _SKU = pa.field("sku", pa.string(), nullable=False)
+LIST, FEED = "list", "feed"
+"""The values of `known_by`."""
 _SUMMED = [column.name for column in ITEM if column.kind in (Kind.MONEY, Kind.COUNT)]
 
 
@@ -42,6 +44,7 @@ def merge_lines(table: pa.Table) -> pa.Table:
     table = table.set_column(0, _SKU, pc.fill_null(table["sku"], ""))
     lines = pa.field(LINE_COUNT.name, pa.int64())
     place = table.schema.get_field_index(SYNCED_AT.name)
+    table = table.add_column(place, KNOWN_BY.name, pa.array([LIST] * len(table), pa.string()))
     if pc.count_distinct(table["sku"]).as_py() == len(table):
         return table.add_column(place, lines, pa.array([1] * len(table), pa.int64()))
     first = pc.ScalarAggregateOptions(skip_nulls=False)
@@ -82,7 +85,7 @@ def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None)
     held = held.filter(pc.is_in(held[ACTION_ID.name], value_set=pa.array(received, pa.string())))
     held = held.drop_columns([name for name in (REMOVED,) if name in held.column_names])
     place = pc.index_in(_keys(new), value_set=_keys(held))
-    before = held.take(place)
+    before = _with_source(held.take(place))
     differs = differing_rows(new, before, place)
     stamp = pc.if_else(differs, new[SYNCED_AT.name], before[SYNCED_AT.name].cast(new[SYNCED_AT.name].type))
     at = new.schema.get_field_index(SYNCED_AT.name)
@@ -94,6 +97,14 @@ def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None)
     if not len(empty):
         return rows if len(rows) else None
     return pa.concat_tables([rows, _tombstones(empty)], promote_options="default")
+
+
+def _with_source(held: pa.Table) -> pa.Table:
+    """Rows with `known_by`, which version 0.1.0 did not write."""
+    if KNOWN_BY.name not in held.column_names:
+        return held.append_column(KNOWN_BY.name, pa.array([LIST] * len(held), pa.string()))
+    at = held.schema.get_field_index(KNOWN_BY.name)
+    return held.set_column(at, KNOWN_BY.name, pc.fill_null(held[KNOWN_BY.name], LIST))
 
 
 def _tombstones(action_ids: pa.Array) -> pa.Table:
@@ -111,4 +122,7 @@ def outdate(held: pa.Table, read_at: datetime) -> pa.Table:
     """Rows of `item_fetches` with a failure, so that these items are requested again."""
     failures = pa.array([f"updated before {read_at.isoformat()}"] * len(held), pa.string())
     known = held.drop_columns([name for name in ("failure",) if name in held.column_names])
-    return known.append_column("failure", failures).select(FETCH_TABLE.names).cast(FETCH_TABLE)
+    known = known.append_column("failure", failures)
+    for name in set(FETCH_TABLE.names) - set(known.column_names):  # not in older warehouses
+        known = known.append_column(name, pa.nulls(len(held), FETCH_TABLE.field(name).type))
+    return known.select(FETCH_TABLE.names).cast(FETCH_TABLE)

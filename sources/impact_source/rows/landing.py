@@ -29,6 +29,8 @@ class Landing:
     """Always all items of an action."""
     fetches: pa.Table | None = None
     """Rows of `item_fetches`: actions whose items were read, or are now out of date."""
+    feeds: list[Row] = field(default_factory=list)
+    """Rows of `item_feeds`."""
     declared: bool = False
     """Whether to create the tables that have no rows yet."""
     versions: pa.Table | None = None
@@ -50,16 +52,22 @@ def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
         yield _join(held)
 
 
-def declare_tables(holds: Callable[[str], bool], *, history: bool) -> Iterator[Landing]:
+def declare_tables(holds: Callable[..., bool], *, history: bool) -> Iterator[Landing]:
     """Landings that create the tables that must exist from the first run on; history may be turned on later."""
-    if not (holds("verify_results") and holds("rejected_records")):
+    if not (holds("verify_results") and holds("rejected_records") and holds("item_feeds")):
         yield Landing(declared=True)
-    if not holds("action_items"):
-        yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
+    if declared := list(declare_items(holds)):
+        yield from declared
     elif history and not holds("action_item_history"):
         yield Landing(items=no_items())
     if history and not holds("action_history"):
         yield Landing(versions=versions(empty(ACTION), ""))
+
+
+def declare_items(holds: Callable[..., bool]) -> Iterator[Landing]:
+    """A landing that creates the tables of items, or adds the columns that an earlier version did not write."""
+    if not (holds("action_items", "known_by") and holds("item_fetches", "changes")):
+        yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
 
 
 def versions(rows: pa.Table, seen_by: str) -> pa.Table:
@@ -79,6 +87,7 @@ def _join(landings: list[Landing]) -> Landing:
         rejected=[row for one in landings for row in one.rejected],
         windows=[row for one in landings for row in one.windows],
         findings=[row for one in landings for row in one.findings],
+        feeds=[row for one in landings for row in one.feeds],
         items=_concat(one.items for one in landings),
         fetches=_concat(one.fetches for one in landings),
         versions=_concat(one.versions for one in landings),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .columns import ACTION, ACTION_ID, ITEM, LINE_COUNT, SYNCED_AT, TIME, hints
+from .columns import ACTION, ACTION_ID, ITEM, KNOWN_BY, LINE_COUNT, SYNCED_AT, TIME, hints
 
 KEY: Any = {"nullable": False}
 STAMP: Any = {"dedup_sort": "desc"}
@@ -82,7 +82,7 @@ FINDING_KEY = ["run_id", "action_id", "column_name"]
 REMOVED = "removed"
 ITEMS: Any = {
     **hints(
-        (ACTION_ID, *ITEM, LINE_COUNT, SYNCED_AT),
+        (ACTION_ID, *ITEM, LINE_COUNT, KNOWN_BY, SYNCED_AT),
         action_id=KEY | {"merge_key": True},
         sku=KEY,
         synced_at={"description": "When the answer that last changed this item here arrived (the server's clock)"},
@@ -126,7 +126,7 @@ HISTORY: Any = {
 }
 """Columns of `action_history`; its key is `id` and `valid_from`."""
 ITEM_HISTORY: Any = {
-    **hints((ACTION_ID, *ITEM, LINE_COUNT, SYNCED_AT), action_id=KEY, sku=KEY, **_CONFIRMED),
+    **hints((ACTION_ID, *ITEM, LINE_COUNT, KNOWN_BY, SYNCED_AT), action_id=KEY, sku=KEY, **_CONFIRMED),
     **_INTERVAL,
     **_CHANGED,
 }
@@ -146,12 +146,16 @@ FETCHES: Any = {
     },
     "status": {
         "data_type": "text",
-        "description": "listed, not found (the API knows no such action), rejected (an item could not be typed) or "
-        "failed (no valid answer)",
+        "description": "listed, derived (added up from action_updates), not found (the API knows no such action), "
+        "rejected (an item could not be typed) or failed (no valid answer)",
     },
     "item_count": {
         "data_type": "bigint",
         "description": "Rows in action_items from this answer; NULL if it listed none",
+    },
+    "changes": {
+        "data_type": "bigint",
+        "description": "Rows of action_updates that were added up; NULL if the items come from a list",
     },
 }
 """Columns of `item_fetches`; its key is `action_id`."""
@@ -163,5 +167,29 @@ FETCH_TABLE = pa.schema(
         ("failure", pa.string()),
         ("status", pa.string()),
         ("item_count", pa.int64()),
+        ("changes", pa.int64()),
     ]
 )
+
+FEEDS: Any = {
+    "campaign_id": {"data_type": "text", "nullable": False, "description": "The campaign"},
+    "status": {
+        "data_type": "text",
+        "description": "Whether items are derived from its change feed: proven (they are), unproven (not yet), "
+        "contradicted (a list of items said otherwise, see example) or refused (the API does not show it)",
+    },
+    "quantity": {
+        "data_type": "text",
+        "description": "What Quantity of action_updates is: latest (units after the change), moved (by how many it "
+        "changed) or either (nothing has told the difference yet)",
+    },
+    "removed": {
+        "data_type": "text",
+        "description": "Whether lists show an item that is left without worth and units: gone (no), listed, or either "
+        "(nothing has told yet)",
+    },
+    "agreed": {"data_type": "bigint", "description": "Lists of items that said what was derived from the feed"},
+    "example": {"data_type": "text", "description": "What contradicts it, or how it was refused; NULL if nothing does"},
+    "checked_at": {"data_type": "timestamp", "description": "Lists and changes were compared up to here"},
+}
+"""Columns of `item_feeds`; its key is `campaign_id`."""

@@ -1,0 +1,1 @@
+"""Tests of the change feed and of items derived from it."""
