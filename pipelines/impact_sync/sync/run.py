@@ -94,7 +94,8 @@ def sync(
         for package in _packages(walk):
             load(package)
         if walk.stopped is None:
-            wanted = ItemAsk(ask.campaigns or settings.campaign_ids, _most(settings, items))
+            refused = {id_: str(failure.error) for id_, failure in walk.unread.without_feed.items()}
+            wanted = ItemAsk(ask.campaigns or settings.campaign_ids, _most(settings, items), refused=refused)
             read.append(drain(load, wanted, spool, on_progress))
         weigh(load.pipeline, load.client.clock.now())
         return Summary(
@@ -129,6 +130,8 @@ def _packages(walk: Walk) -> Iterator[Package]:
 
 def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT001 - said or not said by the user
     """Requests that may be spent on items."""
+    if settings.items == "off" and not wanted:
+        return 0
     return {None: settings.items_max_requests, True: settings.items_max_requests or None, False: 0}[wanted]
 
 

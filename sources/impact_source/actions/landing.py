@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 
 from ..plan.passes import Pass
 from ..rows.diff import Tally, changed_rows, new_rows
-from ..rows.items import outdate
+from ..rows.items import DERIVED, outdate
 from ..rows.landing import Landing, versions
 from ..rows.ledger import Row, back, finding, rejected_row, rejected_update_row, resolved_row
 from ..rows.parse import Rejected, without_nul
+from ..settings import LATE
 from ..warehouse import Warehouse
 from .events import Batch
 from .freshness import Carried, Freshness
@@ -71,7 +72,30 @@ class Lander:
         self.received += len(table) + len(batch.records.rejected)
         if batch.reading.campaign_id not in self.without_changes:
             table = new_rows(table, self._warehouse.lookup("action_updates", "id", table["id"]))
-        return Landing(updates=table if len(table) else None, rejected=self._reject_updates(batch))
+        return Landing(
+            updates=table if len(table) else None,
+            rejected=self._reject_updates(batch),
+            fetches=self._outdate_changed(table, batch.read_at),
+        )
+
+    def _outdate_changed(self, changes: pa.Table, read_at: datetime) -> pa.Table | None:
+        """Rows of `item_fetches` for actions whose items are out of date, because of changes that were not known.
+
+        A list that was read before a change, or so shortly after it that it may not have shown it yet, is. What was
+        derived from fewer changes is, until it is derived again.
+        """
+        if not len(changes) or not self._warehouse.any("item_fetches"):
+            return None
+        held = self._warehouse.lookup("item_fetches", "action_id", changes["action_id"])
+        if held is None:
+            return None
+        latest = changes.group_by("action_id").aggregate([("update_date", "max")])
+        last = latest["update_date_max"].take(
+            pc.index_in(held["action_id"], value_set=latest["action_id"].combine_chunks())
+        )
+        seen = pc.subtract(held["fetched_at"].cast(last.type), pa.scalar(LATE, pa.duration("us")))
+        held = held.filter(pc.or_(pc.greater(last, seen), pc.equal(held["status"], DERIVED)))
+        return outdate(held, read_at) if len(held) else None
 
     def _reject_updates(self, batch: Batch) -> list[Row]:
         """Rows of `rejected_records`: changes that could not be typed, and those that now can."""

@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 from ..plan.gone import EVERY_RUN_FOR, THEN_EVERY
+from ..rows.items import DERIVED
 from ..sql import Tables
 from ..warehouse import Warehouse
 
@@ -24,7 +25,7 @@ class Status(StrEnum):
     """How requesting an action's items ended."""
 
     LISTED = "listed"
-    DERIVED = "derived"
+    DERIVED = DERIVED
     """Not requested: added up from the change feed."""
     NOT_FOUND = "not found"
     """The API knows no such action, or a lagging replica said so: requested again by every run for some days after

@@ -6,7 +6,7 @@ A package is landed by `pipeline.run(impact_items(walk=walk))`, until the walk i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -54,6 +54,8 @@ class ItemAsk:
     campaigns: tuple[str, ...] = ()
     max_requests: int | None = None
     wait: bool = False
+    refused: Mapping[str, str] | None = None
+    """Campaigns whose change feed could not be read just now, with the reason; None if none was tried."""
 
 
 class ItemPackages(Protocol):
@@ -88,7 +90,7 @@ class ItemWalk:
         self._reader = ItemReader(client, spool)
         self._lander = ItemLander(warehouse, run_id)
         self._asked: set[str] = set()
-        self._feed = FeedItems(warehouse, ask.campaigns) if client.settings.items == "feed" else None
+        self._feed = FeedItems(warehouse, ask.campaigns, ask.refused) if client.settings.items == "feed" else None
         self._samples: list[Queued] = []
         self._steps: Iterator[Landing] | None = None
         self._due: pa.Table | None = None
@@ -126,7 +128,9 @@ class ItemWalk:
             self._feed.read()
             self._feed.compare(now)
             self._samples = [] if self.ask.max_requests == 0 else self._feed.samples()
-        return not (self._count_waiting() or self._samples or (self._feed is not None and self._feed.is_due()))
+            if self._samples or self._feed.news(ended=False) or self._feed.is_due():
+                return False
+        return not self._count_waiting()
 
     def package(self, state: State) -> Iterator[Landing]:
         """Rows of the next load package.
@@ -176,14 +180,12 @@ class ItemWalk:
         """Judge the feeds again, now that the samples have landed, and land what they tell."""
         if self._samples:
             feed.compare(self.client.clock.now())
-        if news := feed.news(ended=False):
-            yield news
+        yield from feed.land_news(ended=False)
         for landing in feed.derive(now := self.client.clock.now()):
             self._lander.count_derived(landing, now)
             yield landing
         yield _SETTLE
-        if news := feed.news(ended=True):
-            yield news
+        yield from feed.land_news(ended=True)
 
     def _land(self, queue: Iterable[Queued]) -> Iterator[Landing]:
         """The lists of items of these actions, a package at a time."""

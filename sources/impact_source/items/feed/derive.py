@@ -31,6 +31,7 @@ _TOO_LATE = timedelta(days=1)
 _KIND = "s.items > 1, s.removed > 0, s.is_changed, s.is_reversed, s.quantities_differ"
 _SQL = read_statements(__package__, "feed.sql")
 _FEEDS = "select campaign_id, status, quantity, removed, agreed, example, checked_at from item_feeds"
+_NAMED = "select count(*), count(sku) from action_updates where campaign_id = %s"
 _ITEMS_OF = """
 select sku, quantity, sale_amount, payout, category from action_items where action_id = %s order by sku
 """
@@ -40,10 +41,14 @@ _CHANGES_OF = "select sku, {reading}, sale_amount, payout, category from ({lines
 class FeedItems:
     """What the change feeds of an account say of its items."""
 
-    def __init__(self, warehouse: Warehouse, campaigns: Collection[str] = ()) -> None:
+    def __init__(
+        self, warehouse: Warehouse, campaigns: Collection[str] = (), refused: Mapping[str, str] | None = None
+    ) -> None:
+        """`refused`: campaigns whose feed cannot be read just now, with the reason; None if none was tried."""
         self.feeds: dict[str, Feed] = {}
         """What is known of each campaign's feed."""
-        self._warehouse, self._campaigns, self._before = warehouse, campaigns, dict[str, Feed]()
+        self._warehouse, self._campaigns, self._refused = warehouse, campaigns, refused
+        self._before: dict[str, Feed] = {}
 
     def read(self) -> None:
         """Read what earlier runs found of each feed. Raises nothing if the warehouse has none: then there are none."""
@@ -52,39 +57,50 @@ class FeedItems:
         if self._warehouse.any("action_updates") and self._warehouse.holds("item_fetches", "changes"):
             for (campaign_id,) in self._warehouse.rows("select distinct campaign_id from action_updates"):
                 self.feeds.setdefault(campaign_id, Feed(campaign_id))
+        for id_, feed in self.feeds.items() if self._refused is not None else ():
+            if feed.verdict is Verdict.REFUSED:
+                self.feeds[id_] = replace(feed, verdict=Verdict.UNPROVEN, example=None)
+        for id_, reason in (self._refused or {}).items():
+            self.feeds[id_] = replace(self.feeds.get(id_, Feed(id_)), verdict=Verdict.REFUSED, example=reason)
         if self._campaigns:
             self.feeds = {id_: feed for id_, feed in self.feeds.items() if id_ in self._campaigns}
 
     def compare(self, now: datetime) -> None:
         """Judge each feed by the lists that have arrived since the last time."""
         for campaign_id, feed in self.feeds.items():
-            if feed.verdict is Verdict.CONTRADICTED:
+            if not feed.is_open:
                 continue
             found = list(self._compared(feed, now))
             drained = feed.agreed + sum(one.actions for one in found) < ENOUGH and not self._sample(feed, 1)
             judged = judge(feed, found, now, drained=drained)
             if judged.verdict is Verdict.CONTRADICTED and judged.example:
                 judged = replace(judged, example=self._tell(judged.example, judged))
+            elif judged.agreed == 0 and drained:
+                judged = replace(judged, example=self._useless(campaign_id))
             self.feeds[campaign_id] = judged
 
-    def news(self, *, ended: bool) -> Landing | None:
-        """Rows of `item_feeds` for what has changed; before the run has `ended`, only for feeds not derived from.
+    def news(self, *, ended: bool) -> list[Feed]:
+        """Feeds of which something else is known now; before the run has `ended`, not those that items are derived from.
 
         A killed run must look again at all that it might have derived.
         """
-        rows = [
-            feed.row
+        return [
+            feed
             for id_, feed in self.feeds.items()
             if feed != self._before.get(id_) and (ended or feed.verdict is not Verdict.PROVEN)
         ]
-        self._before |= {row["campaign_id"]: self.feeds[row["campaign_id"]] for row in rows}
-        return Landing(feeds=rows) if rows else None
+
+    def land_news(self, *, ended: bool) -> Iterator[Landing]:
+        """Rows of `item_feeds` for the news, if there are any."""
+        if news := self.news(ended=ended):
+            self._before |= {feed.campaign_id: feed for feed in news}
+            yield Landing(feeds=[feed.row for feed in news])
 
     def samples(self) -> list[Queued]:
         """Actions whose lists should be requested to prove feeds: many at first, some at every later run."""
         found: list[Queued] = []
         for feed in self.feeds.values():
-            if feed.verdict is not Verdict.CONTRADICTED:
+            if feed.is_open:
                 missing = 0 if feed.verdict is Verdict.PROVEN else ENOUGH - feed.agreed
                 found += self._sample(feed, max(missing, _AFTERWARDS))
         return found
@@ -147,6 +163,13 @@ class FeedItems:
             f"union select id from actions where synced_at > {since})"
         )
 
+    def _useless(self, campaign_id: str) -> str:
+        """Why nothing can be derived from a feed."""
+        ((rows, named),) = self._warehouse.rows(_NAMED, campaign_id)
+        if rows and not named:
+            return "its changes name no Sku"
+        return "its changes add up to the amounts of no action"
+
     def _tell(self, action_id: str, feed: Feed) -> str:
         """What the list and the feed say of an action, side by side."""
         reading = "moved" if feed.quantity is Quantity.MOVED else "latest"
@@ -158,8 +181,9 @@ class FeedItems:
     def _fill(self, name: str, scope: str, feed: Feed) -> str:
         units = "moved" if feed.quantity is Quantity.MOVED else "latest"
         lines = _SQL["lines"].substitute(scope=scope, units=units)
-        return _SQL[name].safe_substitute(
+        return _SQL[name].substitute(
             lines=lines,
+            scope=scope,
             sums=_SQL["sums"].substitute(lines=lines, fingerprint=f"({FINGERPRINT})"),
             units=units,
             is_clear=_is_clear(feed),

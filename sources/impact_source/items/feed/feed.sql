@@ -108,7 +108,9 @@ from (
         bool_and(b.is_removed or b.quantity is not distinct from b.latest) as by_latest,
         bool_and(b.is_removed or b.quantity is not distinct from b.moved) as by_moved,
         bool_and(not b.is_removed or b.sku_there is null) as by_gone,
-        bool_and(not b.is_removed or (b.sale_amount = 0 and b.payout = 0 and b.quantity = 0)) as by_listed
+        bool_and(
+            not b.is_removed or coalesce(b.sale_amount = 0 and b.payout = 0 and b.quantity = 0, false)
+        ) as by_listed
     from (
         select s.*, f.fetched_at, a.amount, a.payout as paid
         from ($sums) s

@@ -58,6 +58,11 @@ class Feed:
     checked_at: datetime | None = None
 
     @property
+    def is_open(self) -> bool:
+        """Whether lists can still prove it, or contradict it."""
+        return self.verdict in {Verdict.UNPROVEN, Verdict.PROVEN}
+
+    @property
     def row(self) -> Row:
         """The row of `item_feeds`."""
         return {
@@ -95,6 +100,7 @@ def judge(feed: Feed, compared: Iterable[Compared], now: datetime, *, drained: b
 
     `drained`: there is no further action whose list could be compared; then any agreement is enough.
     """
+    compared = list(compared)
     waiting, again, agreed = 0, now, feed.agreed
     for one in compared:
         read = _read(feed, one)
@@ -105,9 +111,11 @@ def judge(feed: Feed, compared: Iterable[Compared], now: datetime, *, drained: b
         else:
             return replace(feed, verdict=Verdict.CONTRADICTED, example=one.example, checked_at=now)
     verdict = feed.verdict
-    if verdict in {Verdict.UNPROVEN, Verdict.REFUSED}:
+    if verdict is Verdict.UNPROVEN:
         enough = agreed >= ENOUGH or (drained and agreed > 0)
         verdict = Verdict.PROVEN if enough and waiting <= agreed * _NEWER_MAX else Verdict.UNPROVEN
+    if not compared and feed.checked_at is not None:
+        again = feed.checked_at
     return replace(feed, verdict=verdict, agreed=agreed, example=None, checked_at=again)
 
 
