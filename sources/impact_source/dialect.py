@@ -12,6 +12,8 @@ import sqlglot
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 
+_LATEST = "(array_agg({} order by {} desc))[1]"
+"""DuckDB's `arg_max` in Postgres, which has none."""
 _PARAMETER = re.compile(r"%s\b")
 
 
@@ -43,6 +45,11 @@ def transpile(sql: str, client: SqlClientBase[Any]) -> str:
     for name in query.find_all(exp.Identifier):
         if name.quoted:
             name.set("this", capabilities.casefold_identifier(name.name))
+    if dialect == "postgres":
+        for latest in list(query.find_all(exp.ArgMax)):
+            latest.replace(
+                sqlglot.parse_one(_LATEST.format(latest.this.sql(), latest.expression.sql()), dialect=dialect)
+            )
     local = {cte.alias for cte in query.find_all(exp.CTE)}
     for table in list(query.find_all(exp.Table)):
         if table.name and not table.db and table.name not in local:

@@ -127,7 +127,7 @@ class ItemWalk:
             now = self.client.clock.now()
             self._feed.read()
             self._feed.compare(now)
-            self._samples = [] if self.ask.max_requests == 0 else self._feed.samples()
+            self._samples = [] if self.ask.max_requests == 0 else self._feed.samples
             if self._samples or self._feed.news(ended=False) or self._feed.is_due():
                 return False
         return not self._count_waiting()

@@ -31,6 +31,7 @@ _TOO_LATE = timedelta(days=1)
 _KIND = "s.items > 1, s.removed > 0, s.is_changed, s.is_reversed, s.quantities_differ"
 _SQL = read_statements(__package__, "feed.sql")
 _FEEDS = "select campaign_id, status, quantity, removed, agreed, example, checked_at from item_feeds"
+_ANY_LIST = "select 1 from item_fetches where status = 'listed' and fetched_at > %s limit 1"
 _NAMED = "select count(*), count(sku) from action_updates where campaign_id = %s"
 _ITEMS_OF = """
 select sku, quantity, sale_amount, payout, category from action_items where action_id = %s order by sku
@@ -49,6 +50,7 @@ class FeedItems:
         """What is known of each campaign's feed."""
         self._warehouse, self._campaigns, self._refused = warehouse, campaigns, refused
         self._before: dict[str, Feed] = {}
+        self._samples: dict[str, list[Queued]] = {}
 
     def read(self) -> None:
         """Read what earlier runs found of each feed. Raises nothing if the warehouse has none: then there are none."""
@@ -71,13 +73,21 @@ class FeedItems:
             if not feed.is_open:
                 continue
             found = list(self._compared(feed, now))
-            drained = feed.agreed + sum(one.actions for one in found) < ENOUGH and not self._sample(feed, 1)
+            agreed = feed.agreed + sum(one.actions for one in found)
+            missing = 0 if feed.verdict is Verdict.PROVEN else ENOUGH - agreed
+            self._samples[campaign_id] = self._sample(feed, max(missing, _AFTERWARDS))
+            drained = not self._samples[campaign_id]
             judged = judge(feed, found, now, drained=drained)
             if judged.verdict is Verdict.CONTRADICTED and judged.example:
                 judged = replace(judged, example=self._tell(judged.example, judged))
             elif judged.agreed == 0 and drained:
                 judged = replace(judged, example=self._useless(campaign_id))
             self.feeds[campaign_id] = judged
+
+    @property
+    def samples(self) -> list[Queued]:
+        """Actions whose lists should be requested to prove feeds: many at first, some at every later run."""
+        return [queued for id_, found in self._samples.items() if self.feeds[id_].is_open for queued in found]
 
     def news(self, *, ended: bool) -> list[Feed]:
         """Feeds of which something else is known now; before the run has `ended`, not those that items are derived from.
@@ -95,15 +105,6 @@ class FeedItems:
         if news := self.news(ended=ended):
             self._before |= {feed.campaign_id: feed for feed in news}
             yield Landing(feeds=[feed.row for feed in news])
-
-    def samples(self) -> list[Queued]:
-        """Actions whose lists should be requested to prove feeds: many at first, some at every later run."""
-        found: list[Queued] = []
-        for feed in self.feeds.values():
-            if feed.is_open:
-                missing = 0 if feed.verdict is Verdict.PROVEN else ENOUGH - feed.agreed
-                found += self._sample(feed, max(missing, _AFTERWARDS))
-        return found
 
     def derive(self, now: datetime) -> Iterator[Landing]:
         """All items, and rows of `item_fetches`, of actions that proven feeds know better than the warehouse."""
@@ -138,6 +139,8 @@ class FeedItems:
 
     def _compared(self, feed: Feed, now: datetime) -> Iterator[Compared]:
         since = feed.checked_at or datetime.fromtimestamp(0, tz=now.tzinfo)
+        if not self._warehouse.rows(_ANY_LIST, since):
+            return
         lists = f"select action_id from item_fetches where status = 'listed' and fetched_at > {instant(since)}"
         scope = f"u.campaign_id = {literal(feed.campaign_id)} and u.action_id in ({lists})"
         sql = self._fill("compared", scope, feed)

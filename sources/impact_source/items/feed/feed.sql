@@ -11,8 +11,7 @@ from (
         action_id, coalesce(sku, '') as sku,
         sum(delta_amount) as sale_amount, sum(delta_payout) as payout,
         cast(sum(quantity) as bigint) as moved,
-        (array_agg(quantity order by update_date desc))[1] as latest,
-        (array_agg(category order by update_date desc))[1] as category,
+        arg_max(quantity, update_date) as latest, arg_max(category, update_date) as category,
         count(*) as changes, count(distinct update_date) as instants,
         count(delta_amount) + count(delta_payout) + count(quantity) as told,
         min(currency) as currency, max(currency) as other_currency, max(update_date) as last
