@@ -94,8 +94,8 @@ def _duration(_: click.Context, parameter: click.Parameter, text: str | None) ->
 def check() -> int:
     """Try the credentials and say what to fix.
 
-    Asks for campaigns, actions and items, and shows what the token may read, the requests left in this hour and how
-    far this machine's clock is off. Writes nothing.
+    Asks for campaigns, actions, items and the change feed, and shows what the token may read, the requests left in this
+    hour and how far this machine's clock is off. Writes nothing.
     """
     from .check import run  # noqa: PLC0415 - help is instant
 
@@ -130,7 +130,8 @@ def sync(
 
     Reads each campaign by last-updated date and by locking date, from where the last run stopped, and merges what
     changed. The first run reads as far back as the API goes. If a run is interrupted, the next one continues from the
-    last load package. Then it reads the items of actions, as many as the hourly limit allows.
+    last load package. Then it derives items from the change feed, and reads lists of items with the requests that the
+    hourly limit leaves.
     """
     from .sync.command import run, run_dry  # noqa: PLC0415 - help is instant
 
@@ -139,18 +140,29 @@ def sync(
 
 @main.command()
 @click.option("--max-requests", type=click.IntRange(min=0), metavar="N", help="Send at most N requests.")
+@click.option(
+    "--prove-feed",
+    "prove",
+    multiple=True,
+    metavar="ID",
+    help="Compare the change feed of campaign ID with new lists of items, although one contradicted it; repeat.",
+)
 @verb
-def items(max_requests: int | None) -> int:
+def items(max_requests: int | None, prove: tuple[str, ...]) -> int:
     """Read the items of all actions that are waiting in the queue.
 
-    Each action costs a request. The queue has changed and still open actions first, then new ones, then locked ones;
-    in each group the largest amount comes first. A tenth of the hourly limit is left to others. At the limit it waits
-    for the next hour if max_wait allows, else it exits 3: run again. After an interruption hardly anything is
-    requested twice.
+    Items are derived from the change feed of a campaign once 30 lists of items agree with it; other actions cost a
+    request each. The queue has changed and still open actions first, then new ones, then locked ones, then derived
+    ones, whose lists add names and rebates; in each group the largest amount comes first. A tenth of the hourly limit
+    is left to others. At the limit it waits for the next hour if max_wait allows, else it exits 3 if the items of any
+    action are not known: run again. After an interruption hardly anything is requested twice.
+
+    If a list contradicts a feed, that campaign's items come from lists only, until --prove-feed; `impact status` says
+    which and why.
     """
     from .items.command import run  # noqa: PLC0415 - help is instant
 
-    return run(max_requests)
+    return run(max_requests, prove)
 
 
 @main.command()
@@ -167,9 +179,10 @@ def items(max_requests: int | None) -> int:
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
     """Prove that the warehouse matches the API.
 
-    Reads every action again by event date, which no sync uses, and compares all columns. What changed since the last
-    sync is shown and does not count as drift. Exits 1 if anything else differs, and names the actions; with --repair
-    it repairs them. Actions that are gone at the source are flagged, never deleted.
+    Reads every action again by event date, which no sync uses, and compares all columns; then the lists of items of a
+    sample of actions whose items come from the change feed, 30 a campaign. What changed since the last sync is shown
+    and does not count as drift. Exits 1 if anything else differs, and names the actions; with --repair it repairs
+    them. Actions that are gone at the source are flagged, never deleted.
     """
     from .verify.command import run  # noqa: PLC0415 - help is instant
 
@@ -183,8 +196,9 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 def show(action_id: str, sku: str | None) -> int:
     """Show one action and its items, as the API and as the warehouse have them, and say whether they agree.
 
-    Asks the API for the action and its items; writes nothing. Exits 1 unless both agree, 2 if neither the API nor the
-    warehouse has the action.
+    Also shows the action's changes, as the last sync read them from the change feed. Asks the API for the action and
+    its items; writes nothing. Exits 1 unless both agree, 2 if neither the API nor the warehouse has the action. Names
+    and rebates of items that the change feed says are not compared.
     """
     from .show import run  # noqa: PLC0415 - help is instant
 
@@ -201,7 +215,7 @@ def show(action_id: str, sku: str | None) -> int:
 )
 @verb
 def status(*, as_json: bool, max_age: timedelta | None) -> int:
-    """Show cursors, freshness, items, rejected records and the last runs. Reads the warehouse only.
+    """Show cursors, freshness, items, change feeds, rejected records and the last runs. Reads the warehouse only.
 
     With --max-age it is a check for a scheduler or a monitor: it exits 1 and names the campaigns that are older.
     """

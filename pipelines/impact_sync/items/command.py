@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from impact_source import Settings
 from impact_source.errors import BudgetSpent
+from impact_source.items.feed.proof import Verdict
 from impact_source.items.queue import Coverage
 
 from ..console.exits import Exit
 from ..console.failures import complain
 from ..console.screen import console, duration, progress
 from ..lake.command import afterwards
-from ..load.words import in_words
+from ..load.words import describe_feed, in_words
 from .run import ItemSummary, items
 
 
-def run(max_requests: int | None) -> int:
-    """Read the items that wait, show the summary, return the exit code."""
+def run(max_requests: int | None, prove: Sequence[str] = ()) -> int:
+    """Read the items that wait, show the summary, return the exit code; first forget how feeds to `prove` did."""
     with progress(in_words) as on_progress:
-        summary = items(Settings.resolve(), max_requests, on_progress=on_progress)
+        summary = items(Settings.resolve(), max_requests, prove=prove, on_progress=on_progress)
     show(summary)
     code, _ = summary.ended
     if summary.error is not None and code is not Exit.DONE:
@@ -32,7 +34,11 @@ def show(summary: ItemSummary) -> None:
     out, tally = console(), summary.tally
     if tally.actions:
         out.print(f"{tally.items:,} items of {tally.actions:,} actions read with {summary.requests:,} requests.")
-    out.print(said(covered(summary.coverage, summary.per_hour)))
+    if tally.derived:
+        out.print(f"Items of {tally.derived:,} actions were derived from the change feed.")
+    out.print(said(covered(summary.coverage, summary.per_hour)), soft_wrap=True)
+    for line in _useless(summary):
+        out.print(line, soft_wrap=True)
     if tally.not_found:
         out.print(
             f"{tally.not_found:,} actions are not known to the API: they are asked for again by every run for a week, "
@@ -49,26 +55,42 @@ def show(summary: ItemSummary) -> None:
         out.print("Reading items stopped early; what was read has landed.")
 
 
+def _useless(summary: ItemSummary) -> Iterator[str]:
+    """A line for each campaign whose change feed gives no items, unless that is still to be found out."""
+    for feed in summary.feeds:
+        if feed.verdict is not Verdict.PROVEN and feed.example:
+            yield describe_feed(feed.campaign_id, feed.verdict, feed.agreed, feed.example)
+
+
 def covered(coverage: Coverage, per_hour: float) -> dict[str, Any]:
     """How far items are known, as in `impact status --json`; `per_hour` is how many requests items may use."""
     return {
         "actions": coverage.actions,
         "current": coverage.current,
+        "derived": coverage.derived,
         "outdated": coverage.outdated,
         "missing": coverage.missing,
         "not_found": coverage.not_found,
         "share_of_actions": coverage.share,
+        "share_by_feed": coverage.derived_share,
+        "share_by_list": coverage.listed_share,
         "share_of_amount": coverage.amount_shares,
         "hours_to_go": coverage.waiting / per_hour if per_hour else None,
     }
 
 
 def said(found: dict[str, Any]) -> str:
-    """What `covered` found, in a sentence."""
+    """What `covered` found, in a sentence or two."""
     amounts = ", ".join(f"{share:.1%} of {currency}" for currency, share in found["share_of_amount"].items())
     text = f"Items are current for {found['share_of_actions']:.1%} of {found['actions'] - found['not_found']:,} actions"
+    if found["derived"]:
+        text += f" (change feed {found['share_by_feed']:.1%}, lists {found['share_by_list']:.1%})"
     text += f" and {amounts} revenue" if amounts else ""
     if waiting := found["outdated"] + found["missing"]:
         hours = found["hours_to_go"]
-        text += f"; {waiting:,} wait" + ("" if hours is None else f", about {duration(hours * 3600)} to go")
-    return f"{text}."
+        text += f"; {waiting:,} wait for their lists"
+        text += "" if hours is None else f", about {duration(hours * 3600)} to go"
+    text += "."
+    if found["derived"]:
+        text += f" Names and rebates of the {found['derived']:,} derived ones are read as requests allow."
+    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 import dlt
 from impact_source import Settings, impact_items
 from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
+from impact_source.items.feed.derive import read_feeds
+from impact_source.items.feed.proof import Feed
 from impact_source.items.landing import ItemTally
 from impact_source.items.queue import Coverage, ItemQueue
 from impact_source.items.run import ItemAsk, ItemProgress, ItemWalk
@@ -19,6 +21,7 @@ from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit, exit_code
 from ..load.session import Load, Package, Standing, Written, session
+from .prove import check_provable, prove_again
 
 OnProgress = Callable[[ItemProgress], None]
 
@@ -32,6 +35,8 @@ class ItemSummary:
     per_hour: int
     requests: int
     error: ImpactError | None = None
+    feeds: tuple[Feed, ...] = ()
+    """What is known of each campaign's change feed; empty if items are not derived from it."""
 
     @property
     def ended(self) -> tuple[Exit, str]:
@@ -40,21 +45,33 @@ class ItemSummary:
             return exit_code(self.error), type(self.error).__name__
         if self.tally.rejected:
             return Exit.DRIFT, "rejected records"
-        # Items that could not be typed do not wait: running again at once would not help.
+        # Items that could not be typed do not wait: running again at once would not help. Nor do names and rebates of
+        # derived items: they are read as requests allow.
         if self.coverage.waiting > self.tally.again - self.tally.failed:
             return Exit.EARLY, "stopped early"
         return Exit.DONE, "done"
 
 
 def items(
-    settings: Settings, max_requests: int | None = None, *, on_progress: OnProgress = lambda _: None
+    settings: Settings,
+    max_requests: int | None = None,
+    *,
+    prove: Sequence[str] = (),
+    on_progress: OnProgress = lambda _: None,
 ) -> ItemSummary:
-    """Read the items of all actions that wait for it.
+    """Read the items of all actions that wait for it; first forget what is known of the change feeds to `prove` again.
 
     Raises an `ImpactError` if nothing could be read; one that came later is in the summary.
     """
     ask = ItemAsk(settings.campaign_ids, max_requests, wait=True)
-    with session(settings, "items", _check_ready) as load, kept_answers(load.pipeline, settings) as spool:
+
+    def check(load: Load) -> None:
+        _check_ready(load)
+        check_provable(load, prove)
+
+    with session(settings, "items", check) as load, kept_answers(load.pipeline, settings) as spool:
+        if prove:
+            prove_again(load, prove)
         summary = drain(load, ask, spool, on_progress)
         load.standing = lambda: Standing(ended=summary.ended)
         return summary
@@ -70,7 +87,9 @@ def drain(load: Load, ask: ItemAsk, spool: Spool, on_progress: OnProgress) -> It
     warehouse.refresh()
     per_hour = 0 if ask.max_requests == 0 else max(1, int(client.budget.per_hour * (1 - SPARED)))
     coverage = ItemQueue(warehouse, ask.campaigns).coverage()
-    return ItemSummary(walk.tally, coverage, per_hour, client.budget.spent - before, walk.stopped)
+    feeds = read_feeds(warehouse) if client.settings.items == "feed" else {}
+    chosen = tuple(feed for id_, feed in sorted(feeds.items()) if id_ in ask.campaigns or not ask.campaigns)
+    return ItemSummary(walk.tally, coverage, per_hour, client.budget.spent - before, walk.stopped, chosen)
 
 
 def _packages(walk: ItemWalk) -> Iterator[Package]:

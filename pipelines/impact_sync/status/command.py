@@ -10,6 +10,8 @@ from typing import Any
 import click
 import dlt
 from impact_source.actions.events import Outcome
+from impact_source.items.feed.derive import read_feeds
+from impact_source.items.feed.proof import Verdict
 from impact_source.items.queue import ItemQueue
 from impact_source.parsing import parse_flag, parse_ids
 from impact_source.plan.cursors import Mark
@@ -19,6 +21,7 @@ from impact_source.warehouse import Warehouse
 from ..console.exits import Exit
 from ..console.screen import console, table
 from ..items.command import covered, said
+from ..load.words import describe_feed
 from ..warehouse.open import open_pipeline
 from .gaps import find_gaps
 from .unread import find_unread
@@ -62,7 +65,7 @@ def out_of_date(campaigns: Sequence[Mapping[str, Any]], since: datetime) -> list
 
 
 def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
-    """Campaigns with cursors, freshness and gaps, how far items are known, rejected records, and the last runs."""
+    """Campaigns with cursors, freshness and gaps, items and change feeds, rejected records, and the last runs."""
     state = pipeline.state.get("sources", {}).get("impact", {})
     marks: dict[str, dict[str, str]] = state.get("campaigns", {})
     warehouse = Warehouse(pipeline)
@@ -101,6 +104,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         "contract": 1,
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
+        "feeds": [feed.row for _, feed in sorted(read_feeds(warehouse).items())],
         "rejected_records": _rejected(warehouse),
         "history_ends": _history_ends(warehouse),
         "runs": _runs(warehouse) if warehouse.holds("sync_runs") else [],
@@ -139,7 +143,8 @@ def show(found: dict[str, Any]) -> None:
             )
         for line in _unread(one):
             out.print(line)
-    out.print(said(found["items"]))
+    out.print(said(found["items"]), soft_wrap=True)
+    _show_feeds(found["feeds"])
     runs = table(
         "Last runs", "started", "finished", "until", "outcome", "exit", "actions", "requests", texts=("outcome",)
     )
@@ -154,6 +159,22 @@ def show(found: dict[str, Any]) -> None:
             "and what it calls current may have changed since."
         )
     out.print(f"Rejected records: {found['rejected_records']:,}")
+
+
+def _show_feeds(feeds: Sequence[Mapping[str, Any]]) -> None:
+    """Print how far each campaign's change feed is proven, and a line for each that gives no items."""
+    if not feeds:
+        return
+    out = console()
+    rows = table("Change feeds", "campaign", "status", "agreeing lists", "compared up to", numbers=("agreeing lists",))
+    for one in feeds:
+        rows.add_row(one["campaign_id"], one["status"], f"{one['agreed']:,}", _short(one["checked_at"]))
+    out.print(rows)
+    for one in feeds:
+        if one["status"] != Verdict.PROVEN:
+            out.print(describe_feed(one["campaign_id"], one["status"], one["agreed"], one["example"]), soft_wrap=True)
+    if (used := _item_source()) != "feed":
+        out.print(f"None of them is used: sources.impact.items is {used}.")
 
 
 def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
@@ -181,8 +202,12 @@ def _history_ends(warehouse: Warehouse) -> datetime | None:
     return ended
 
 
+def _item_source() -> str:
+    return str(dlt.config.get("sources.impact.items") or "feed")
+
+
 def _requests_for_items() -> float:
-    if str(dlt.config.get("sources.impact.items_max_requests")) == "0":
+    if _item_source() == "off" or str(dlt.config.get("sources.impact.items_max_requests")) == "0":
         return 0
     return int(dlt.config.get("sources.impact.requests_per_hour") or REQUESTS_PER_HOUR) * (1 - SPARED)
 

@@ -90,7 +90,7 @@ def show_dry(plan: DryRun) -> None:
         f"as the API answered just now ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
     if plan.items:
-        out.print(f"Then the items of {plan.items:,} actions and of new ones, as many as the hourly limit allows.")
+        out.print(f"Then lists of items, of {plan.items:,} actions and of new ones, as the hourly limit allows.")
 
 
 def _money(tally: Tally) -> str:

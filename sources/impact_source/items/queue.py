@@ -43,7 +43,8 @@ FINGERPRINT = " || '|' || ".join(
 """What affects an action's items, in DuckDB's dialect."""
 _STATE = Template(files(__package__).joinpath("state.sql").read_text())
 _FEEDS = """
-left join item_feeds p on p.campaign_id = a.campaign_id and p.status = 'contradicted' and f.status = 'derived'
+left join item_feeds p
+    on p.campaign_id = a.campaign_id and p.status in ('contradicted', 'unproven') and f.status = 'derived'
 """
 STATE = _STATE.substitute(
     fingerprint=f"({FINGERPRINT})", contradicted="p.campaign_id is not null", feeds=_FEEDS.strip()
@@ -132,13 +133,26 @@ class Coverage:
     @property
     def share(self) -> float:
         """Share of actions with current items, among those that the API knows."""
-        known = self.current + self.waiting
-        return self.current / known if known else 1.0
+        return self._share(self.current) if self.current + self.waiting else 1.0
+
+    @property
+    def derived_share(self) -> float:
+        """The part of `share` that the change feed says."""
+        return self._share(self.derived)
+
+    @property
+    def listed_share(self) -> float:
+        """The part of `share` that the actions' own lists say."""
+        return self._share(self.current - self.derived)
 
     @property
     def amount_shares(self) -> dict[str, float]:
         """Share of the amount with current items, by currency."""
         return {currency: float(known / all_) for currency, (all_, known) in sorted(self.amounts.items()) if all_}
+
+    def _share(self, actions: int) -> float:
+        known = self.current + self.waiting
+        return actions / known if known else 0.0
 
 
 class ItemQueue:

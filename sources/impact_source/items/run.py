@@ -167,6 +167,7 @@ class ItemWalk:
         yield from declare_items(self._warehouse.holds)
         yield _SETTLE
         if self._feed is not None and not self.is_idle:
+            self._of = self._waiting = len(self._samples)
             yield from self._land(self._samples)
             yield _SETTLE
             yield from self._derive(self._feed)
@@ -211,7 +212,7 @@ class ItemWalk:
                 yield queued
 
     def _report(self, listings: Iterable[Listing]) -> Iterator[Listing]:
-        for done, listing in enumerate(listings, self.tally.actions + 1):
+        for done, listing in enumerate(listings, 1):
             self._asked.add(listing.queued.action_id)
             yield listing
             self._on_progress(

@@ -88,7 +88,7 @@ def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.Captur
     one = account(days=20, per_day=2, campaigns=CAMPAIGNS[:1])
     one.first_sync()
     one.world.advance(days=1)
-    one.sync()
+    one.sync(items="feed")
     with one.changing() as connection:  # a window that was never read
         connection.execute(
             "delete from sync_windows where pass = 'updated' "

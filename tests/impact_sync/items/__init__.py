@@ -1,0 +1,1 @@
+"""Items as the commands show them."""
