@@ -130,6 +130,16 @@ class Coverage:
     not_found: int
     share_of_actions: float | None
     share_of_amount: float | None
+    derived: int = 0
+    """Those of `current` that the change feed says, not their own lists."""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A campaign whose change feed is not used, and what a list of items said instead."""
+
+    campaign_id: str
+    example: str
 
 
 @dataclass(frozen=True)
@@ -163,3 +173,4 @@ class Figures:
     restated: Restated | None
     coverage: tuple[Coverage, ...]
     rejected: int
+    contradictions: tuple[Contradiction, ...] = ()

@@ -9,7 +9,20 @@ from typing import Any, Final
 from impact_source.dialect import instant
 from impact_source.sql import in_utc
 
-from .figures import Balance, Comparison, Coverage, Currency, Daily, Figures, Freshness, Lock, Month, Partner, Ranking
+from .figures import (
+    Balance,
+    Comparison,
+    Contradiction,
+    Coverage,
+    Currency,
+    Daily,
+    Figures,
+    Freshness,
+    Lock,
+    Month,
+    Partner,
+    Ranking,
+)
 from .restated import read_restated
 from .scope import Books
 
@@ -43,6 +56,7 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
         restated=read_restated(books, compared.at, compared.unknown) if compared and told else None,
         coverage=_coverage(books) if books.holds("item_coverage") else (),
         rejected=_rejected(books),
+        contradictions=_contradictions(books),
     )
 
 
@@ -184,7 +198,7 @@ def _coverage(books: Books) -> tuple[Coverage, ...]:
         f"""
         select
             campaign_id, currency, actions, actions_current, actions_outdated, actions_missing, actions_not_found,
-            share_of_actions, share_of_amount
+            share_of_actions, share_of_amount, actions_from_feed
         from item_coverage
         where {books.scope.of_campaigns}
         order by campaign_id, currency
@@ -201,9 +215,24 @@ def _coverage(books: Books) -> tuple[Coverage, ...]:
             int(gone),
             _share(of_actions),
             _share(of_amount),
+            int(derived),
         )
-        for id_, currency, n, current, old, missing, gone, of_actions, of_amount in rows
+        for id_, currency, n, current, old, missing, gone, of_actions, of_amount, derived in rows
     )
+
+
+def _contradictions(books: Books) -> tuple[Contradiction, ...]:
+    if not books.holds("item_feeds"):
+        return ()
+    rows = books.rows(
+        f"""
+        select campaign_id, example
+        from item_feeds
+        where status = 'contradicted' and {books.scope.of_campaigns}
+        order by campaign_id
+        """
+    )
+    return tuple(Contradiction(id_, example or "") for id_, example in rows)
 
 
 def _freshness(books: Books) -> tuple[Freshness, ...]:

@@ -110,7 +110,11 @@ def badges(figures: Figures) -> list[Badge]:
     actions = sum(one.actions - one.not_found for one in figures.coverage)
     if actions:
         current = sum(one.current for one in figures.coverage)
-        found.append(Badge(f"Items known for {words.percent(current / actions)} of conversions", current == actions))
+        said = f"Items known for {words.percent(current / actions)} of conversions"
+        if derived := sum(one.derived for one in figures.coverage):
+            feed, lists = (words.percent(part / actions) for part in (derived, current - derived))
+            said += f" (change feed {feed}, lists {lists})"
+        found.append(Badge(said, current == actions))
     if figures.rejected:
         found.append(Badge(f"{words.counted(figures.rejected, 'record')} could not be read", good=False))
     return found

@@ -49,7 +49,8 @@ def _all(figures: Figures) -> Iterator[tuple[str, str, Table]]:
             "Of conversions known then, in each currency; those that arrived since are left out.",
             Table(_CHANGE, [_change(one) for one in figures.restated.largest]),
         )
-    yield "Item coverage", _ITEMS + (_WHENEVER if figures.since else ""), _coverage(figures)
+    note = _ITEMS + (_WHENEVER if figures.since else "")
+    yield "Item coverage", " ".join([note, *map(sentences.contradiction, figures.contradictions)]), _coverage(figures)
     yield "Freshness and verification", "", _freshness(figures)
 
 
@@ -135,11 +136,12 @@ def _coverage(figures: Figures) -> Table:
             *map(number, (one.actions, one.current, one.outdated, one.missing, one.not_found)),
             share(one.share_of_actions),
             share(one.share_of_amount),
+            number(one.derived),
         )
         for one in figures.coverage
     ]
     counts = ("Conversions", "Current", "Outdated", "Missing", "Not at the API")
-    return Table(("Campaign", "Currency", *counts, "Of conversions", "Of revenue"), rows)
+    return Table(("Campaign", "Currency", *counts, "Of conversions", "Of revenue", "From the change feed"), rows)
 
 
 def _freshness(figures: Figures) -> Table:

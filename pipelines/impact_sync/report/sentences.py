@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from impact_source.shown import visible
+
 from . import words
-from .figures import Comparison, Daily, Figures, Lock, Month, Ranking
+from .figures import Comparison, Contradiction, Daily, Figures, Lock, Month, Ranking
 from .restated import KINDS, Moved
 
 _TWO_WEEKS: Final = timedelta(weeks=2)
@@ -137,6 +139,12 @@ def restated(moved: Sequence[Moved], code: str, compared: Comparison | None) -> 
             "conversions after that count as arrivals."
         )
     return text
+
+
+def contradiction(one: Contradiction) -> str:
+    """Why the items of a campaign do not come from its change feed."""
+    why = visible(one.example).rstrip(".")
+    return f"Those of campaign {one.campaign_id} come from lists only, since one contradicts its change feed: {why}."
 
 
 def _sum(values: Iterable[Decimal]) -> Decimal:

@@ -1,6 +1,8 @@
 -- How complete are the items? One row for each campaign and currency.
 --
 -- share_of_actions and share_of_amount: the share with current items, among the actions that the API knows.
+-- actions_from_feed and actions_from_list: those whose current items the change feed or their own list says;
+-- share_from_feed: the part of share_of_actions that the feed says.
 select
     campaign_id,
     currency,
@@ -16,12 +18,16 @@ select
     cast(sum(case when items = 'current' then amount else 0 end) as double precision)
         / nullif(cast(sum(case when items <> 'not found' then amount end) as double precision), 0) as share_of_amount,
     min(oldest_fetch) as oldest_fetch,
-    max(latest_fetch) as latest_fetch
+    max(latest_fetch) as latest_fetch,
+    sum(case when items = 'current' and known_by = 'feed' then actions else 0 end) as actions_from_feed,
+    sum(case when items = 'current' and known_by = 'list' then actions else 0 end) as actions_from_list,
+    cast(sum(case when items = 'current' and known_by = 'feed' then actions else 0 end) as double precision)
+        / nullif(sum(case when items <> 'not found' then actions else 0 end), 0) as share_from_feed
 from (
     select
-        campaign_id, currency, items, count(*) as actions, sum(amount) as amount,
+        campaign_id, currency, items, known_by, count(*) as actions, sum(amount) as amount,
         min(fetched_at) as oldest_fetch, max(fetched_at) as latest_fetch
     from item_state
-    group by campaign_id, currency, items
+    group by campaign_id, currency, items, known_by
 ) counted
 group by campaign_id, currency

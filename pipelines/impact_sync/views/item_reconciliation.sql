@@ -2,7 +2,7 @@
 -- with a value that could not be typed (see rejected_records).
 --
 -- The differences are the action's value minus the sum over its items. other_currency: an item is in another currency
--- than the action, so the difference means nothing.
+-- than the action, so the difference means nothing. known_by: feed (added up from the change feed) or list.
 select
     a.id as action_id,
     a.campaign_id,
@@ -21,7 +21,8 @@ select
         select 1
         from action_items o
         where o.action_id = a.id and (o.sale_amount_currency <> a.currency or o.payout_currency <> a.currency)
-    ) as other_currency
+    ) as other_currency,
+    s.known_by
 from actions a
 left join (
     select action_id, sum(sale_amount) as amount, sum(payout) as payout

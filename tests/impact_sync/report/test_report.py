@@ -34,7 +34,7 @@ from playwright.sync_api import Browser
 from typing_extensions import override
 
 from tests.impact_sync.report.browser import NARROW, browser, marks, opened, painted, plain, table, tiles
-from tests.support.account import Account
+from tests.support.account import CAMPAIGNS, Account
 
 Make = Callable[..., Account]
 ADA: dict[str, Any] = {"MediaPartnerId": "11", "MediaPartnerName": "Ada"}
@@ -569,6 +569,23 @@ def test_the_page_says_whether_it_was_proven(account: Make, running: Browser) ->
     world.world.advance(hours=2)
     verify(world.settings())
     assert "Verification found 2 actions that differ" in said()
+
+
+def test_the_page_says_what_knows_the_items(account: Make) -> None:
+    """Coverage is split by what says the items; a change feed that a list contradicts is named with its example."""
+    world = account(days=20, per_day=3, campaigns=CAMPAIGNS[:1])
+    world.sync(items="feed", items_max_requests=30)
+    actions = len(world.truth())
+    feed, lists = words.percent((actions - 30) / actions), words.percent(30 / actions)
+    page = written().read_text()
+    assert f"Items known for 100.0% of conversions (change feed {feed}, lists {lists})" in page
+    assert "come from lists only" not in page
+    with world.changing() as connection:
+        connection.execute("update item_feeds set status = 'contradicted', example = 'action 1: the list says <b>.'")
+    page = written().read_text()
+    said = "since one contradicts its change feed: action 1: the list says &lt;b&gt;."
+    assert f"Those of campaign 1000 come from lists only, {said}" in page
+    assert f"Items known for {lists} of conversions" in page
 
 
 def test_a_campaign_that_lags_behind_is_named(account: Make) -> None:

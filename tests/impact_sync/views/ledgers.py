@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 from impact_source.rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
-from impact_source.rows.ours import FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT
+from impact_source.rows.ours import FEEDS, FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT
 from impact_sync.load import runs
 from impact_sync.views import texts
 
@@ -18,6 +18,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "action_items": ITEMS,
     "action_history": HISTORY,
     "item_fetches": FETCHES,
+    "item_feeds": FEEDS,
     "sync_windows": WINDOW | WINDOW_RESULT,
     "sync_runs": runs.COLUMNS,
     "verify_results": FINDINGS,

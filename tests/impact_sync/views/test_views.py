@@ -62,6 +62,25 @@ def test_item_coverage_counts_by_campaign_and_currency(account: Make) -> None:
     assert (missing, share, amount_share) == (1, None, None)
 
 
+def test_views_of_items_say_what_knows_them(account: Make) -> None:
+    """Coverage and sales count the actions whose items the change feed says; the list replaces it."""
+    world = account(days=20, per_day=3, campaigns=CAMPAIGNS[:1])
+    world.sync(items="feed", items_max_requests=30)
+    actions = len(world.truth())
+    sql = (
+        "select sum(actions_current), sum(actions_from_feed), sum(actions_from_list), max(share_from_feed) "
+        "from impact.item_coverage"
+    )
+    assert world.query(sql) == [(actions, actions - 30, 30, (actions - 30) / actions)]
+    by_sku = "select sku, actions_from_feed from impact.item_sales order by 1"
+    items = "select sku, count(*) filter (known_by = 'feed') from impact.action_items group by 1 order by 1"
+    assert world.query(by_sku) == world.query(items)
+    with world.changing() as connection:
+        connection.execute("update action_items set payout = payout + 1")
+    known = dict(world.query("select known_by, count(*) from impact.item_reconciliation group by 1"))
+    assert known == {"feed": actions - 30, "list": 30}
+
+
 def test_item_reconciliation_names_the_actions_that_do_not_add_up(account: Make) -> None:
     """The difference is the action's minus its items'; items in another currency are marked; the rest is not listed."""
     world, ids = small(account)
