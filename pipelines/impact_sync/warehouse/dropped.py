@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import dlt
 from impact_source.errors import ConfigurationError
+from impact_source.plan.cursors import Mark
 from impact_source.sql import Tables
 
 from .history import History
@@ -52,17 +53,48 @@ def recreate_dropped(pipeline: dlt.Pipeline) -> None:
     what = _described(pipeline, dropped)
     _refuse_keys(pipeline, dropped)
     _log.warning("%s dropped from the warehouse: recreated, and its rows are read again", what)
-    if "actions" in dropped:
-        with pipeline.managed_state(extract_state=True) as state:
-            state.get("sources", {}).get("impact", {}).pop("campaigns", None)
-        pipeline.normalize()
-        pipeline.load()
-    if "action_items" in dropped and "item_fetches" not in dropped:
-        Tables(pipeline).rows("delete from item_fetches where 1 = 1")
+    if {"actions", "action_updates"} & dropped.keys():
+        _forget_cursors(pipeline, only_feed="actions" not in dropped)
+    _forget_items(pipeline, dropped)
     with pipeline.destination_client() as job_client:
         job_client.update_stored_schema(force=True)
     if _HISTORIES & dropped.keys() and not {"actions", "action_items"} & dropped.keys():
         History(pipeline).repair(datetime.now(UTC))
+
+
+def _forget_cursors(pipeline: dlt.Pipeline, *, only_feed: bool) -> None:
+    """Forget how far the change feed was read, or everything."""
+    with pipeline.managed_state(extract_state=True) as state:
+        source = state.get("sources", {}).get("impact", {})
+        if not only_feed:
+            source.pop("campaigns", None)
+        for marks in source.get("campaigns", {}).values():
+            for mark in (Mark.FEED, Mark.FEED_BEGUN):
+                marks.pop(mark, None)
+    pipeline.normalize()
+    pipeline.load()
+
+
+def _forget_items(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
+    """Forget of which actions the items are known, and what is known of change feeds, as far as rows are gone.
+
+    Items that were derived are derived again only from a feed that is not known yet: of others, only those that change.
+    """
+    tables = Tables(pipeline)
+
+    def forget(table: str, which: str = "1 = 1") -> None:
+        if tables.columns(table) - set(dropped.get(table, ())):  # else it is gone, or never was
+            tables.rows(f"delete from {table} where {which}")
+
+    fetches = dropped.get("item_fetches", ())
+    if "action_items" in dropped or "status" in fetches:
+        forget("item_fetches")
+    elif "changes" in fetches or "action_updates" in dropped:
+        forget("item_fetches", "status = 'derived'")
+    if "item_feeds" in dropped:
+        forget("item_feeds")
+    elif {"action_items", "action_updates", "item_fetches"} & dropped.keys():
+        forget("item_feeds", "status <> 'contradicted'")
 
 
 def _refuse_keys(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
