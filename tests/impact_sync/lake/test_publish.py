@@ -283,3 +283,17 @@ def test_files_cannot_be_the_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = CliRunner().invoke(main, ["status"])
     assert ended.exit_code == 2
     assert "impact.lake_url" in ended.output
+
+
+def test_the_change_feed_is_published_like_other_tables(account: Make, url: str) -> None:
+    """Changes, derived items and what is known of each feed are in the lake, without the marks of removed rows."""
+    world, lake = account(days=10, per_day=5), Lake(url, "acme")
+    world.sync(items="feed", items_max_requests=60)
+    publish(lake)
+    assert_published(world.path, lake)
+    assert count(publish(lake), "written") == count(publish(lake), "removed") == 0
+    for name in ("action_updates", "item_feeds", "action_items"):
+        table = DeltaTable(lake.table(name)).to_pyarrow_table()
+        ((rows,),) = world.query(f"select count(*) from impact.{name}")
+        assert len(table) == rows > 0
+        assert "removed" not in table.column_names
