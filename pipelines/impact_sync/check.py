@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from impact_source import Settings
 from impact_source.api.client import Client
+from impact_source.api.lists import UPDATES
 from impact_source.campaigns import list_campaigns
-from impact_source.errors import BudgetSpent, ImpactError, NotFound, WindowTooFull
+from impact_source.errors import BudgetSpent, ImpactError, NotFound, ScopeError, WindowTooFull
 from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION
@@ -22,6 +23,10 @@ from .console.screen import console, table
 _SPANS = (timedelta(days=1), WINDOW_MAX - timedelta(minutes=1))
 
 
+class _DoneWithout(Exception):
+    """The account lacks something that a sync can do without."""
+
+
 class _Findings:
     """What was tried and how it ended, with the worst exit code so far."""
 
@@ -30,8 +35,11 @@ class _Findings:
         self.exit: Exit = Exit.DONE
 
     def try_(self, what: str, attempt: Callable[[], str]) -> bool:
+        """Whether an attempt succeeds; one that raises `_DoneWithout` does not count as failed."""
         try:
             self.rows.add_row(what, Text("ok", "green"), attempt())
+        except _DoneWithout as without:
+            self.rows.add_row(what, Text("no", "yellow"), str(without))
         except ImpactError as error:
             self.rows.add_row(what, Text("failed", "red"), str(error))
             self.exit = max(self.exit, exit_code(error))
@@ -51,6 +59,8 @@ def run() -> int:
             chosen = [c for c in settings.campaign_ids if c in campaigns] or list(campaigns)
             if findings.try_("actions", lambda: _actions(client, chosen, action_ids)) and action_ids:
                 findings.try_("items", lambda: _items(client, action_ids[0]))
+            if settings.items == "feed":
+                findings.try_("change feed", lambda: _feed(client, chosen[0]))
         if client.answered:
             findings.try_("requests left", lambda: _budget(client))
             findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
@@ -93,6 +103,22 @@ def _items(client: Client, action_id: str) -> str:
     except NotFound:
         return "can be requested"
     return f"can be read: {count} at the latest action"
+
+
+def _feed(client: Client, campaign_id: str) -> str:
+    now = client.clock.now()
+    window = Window(now - _SPANS[0], now)
+    try:
+        answer = client.dated(UPDATES, campaign_id, {Axis.UPDATED: window}, PAGE_SIZE_MIN)
+    except WindowTooFull:
+        return f"can be read: campaign {campaign_id} has very many changes"
+    except ScopeError as error:
+        msg = f"the token may not read {UPDATES}: items are requested action by action"
+        raise _DoneWithout(msg) from error
+    except NotFound as error:
+        msg = f"the API has no {UPDATES} here: items are requested action by action"
+        raise _DoneWithout(msg) from error
+    return f"can be read: campaign {campaign_id} has {answer.value.total:,} changes of the past day"
 
 
 def _budget(client: Client) -> str:

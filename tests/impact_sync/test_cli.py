@@ -33,7 +33,21 @@ def test_check_says_that_all_is_well(account: Make) -> None:
     assert "1000 Acme Campaign" in output
     assert "items" in output
     assert re.search(r"requests left.* 99\d ", output)
+    assert re.search(r"change feed\W+ok\W+can be read: campaign 1000 has \d+ changes of the past day", output)
     assert "run `impact sync`" in output
+
+
+def test_check_says_that_a_sync_can_do_without_the_change_feed(account: Make) -> None:
+    """A token that may not read the feed is no failure, and where items come from lists only, nothing is asked."""
+    one = account(scopes={"Campaigns", "Actions", "Items"})
+    output = clean(impact("check", env=environment(one)), 0)
+    said = r"change feed\W+no\W+the token may not read ActionUpdates: items are requested action by action"
+    assert re.search(said, output)
+    assert "run `impact sync`" in output
+    one.sandbox.requests.clear()
+    output = clean(impact("check", env=environment(one, SOURCES__IMPACT__ITEMS="exact")), 0)
+    assert "change feed" not in output
+    assert not any("ActionUpdates" in request.path for request in one.sandbox.requests)
 
 
 @pytest.mark.parametrize(
