@@ -1,7 +1,8 @@
-"""`impact show`: one action and its items, live beside those in the warehouse."""
+"""`impact show`: one action and its items, live beside those in the warehouse, and its changes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,11 +12,12 @@ import pyarrow.compute as pc
 from impact_source import Settings
 from impact_source.api.client import Client
 from impact_source.errors import ConfigurationError, NotFound, UnsafeId
-from impact_source.rows.columns import ACTION, LINE_COUNT, SYNCED_AT
+from impact_source.rows.columns import ACTION, KNOWN_BY, LINE_COUNT, SYNCED_AT
 from impact_source.rows.diff import differing_columns
-from impact_source.rows.items import item_reader, merge_lines
+from impact_source.rows.items import FEED, TOLD, item_reader, merge_lines
 from impact_source.rows.ours import REMOVED
 from impact_source.rows.parse import Reader, Records
+from impact_source.sql import in_utc
 from impact_source.warehouse import Warehouse
 
 from .console.exits import Exit
@@ -25,6 +27,10 @@ from .warehouse.duckdb.file import duckdb_path
 from .warehouse.open import open_pipeline
 
 _ABSENT = "-"
+_CHANGES = """
+select update_date, sku, delta_amount, delta_payout, quantity, disposition, state from action_updates
+where action_id = %s {sku} order by update_date, sku, id
+"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,13 @@ class Found:
     items: pa.Table | None
     items_read: bool = True
     warehouse: bool = True
+    changes: Sequence[tuple[Any, ...]] = ()
+    """Those that the change feed lists, as in `action_updates`."""
+
+    @property
+    def by_feed(self) -> bool:
+        """Whether the change feed says any of the items."""
+        return self.items is not None and FEED in _sources(self.items)
 
 
 def run(action_id: str, sku: str | None) -> int:
@@ -52,6 +65,7 @@ def run(action_id: str, sku: str | None) -> int:
         raise ConfigurationError(msg)
     same = _show_action(here.action, there.action, warehouse=here.warehouse)
     same_items = _show_items(here.items, there.items)
+    _show_changes(here.changes)
     console().print(_verdict(here, same=same, same_items=same_items), soft_wrap=True)
     return Exit.DONE if same and same_items and here.items_read else Exit.DRIFT
 
@@ -62,6 +76,8 @@ def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
         return "There is no warehouse yet to compare with: `impact sync` creates it."
     if same and not here.items_read:
         return "The action agrees. Its items were never read: `impact items` reads them, the most valuable first."
+    if same and same_items and here.by_feed:
+        return "Warehouse and API agree in what the change feed says: `impact items` reads names and rebates last."
     if same and same_items:
         return "Warehouse and API agree."
     return "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait."
@@ -105,7 +121,11 @@ def _look_up(action_id: str, sku: str | None) -> Found:
             items = items.drop_columns([name for name in ("action_id", REMOVED) if name in items.column_names])
             items = items if sku is None else items.filter(pc.equal(items["sku"], sku))
         read = warehouse.lookup("item_fetches", "action_id", wanted) is not None
-        return Found(warehouse.lookup("actions", "id", wanted), items, read)
+        changes: list[tuple[Any, ...]] = []
+        if warehouse.holds("action_updates"):
+            sql = _CHANGES.format(sku="" if sku is None else "and coalesce(sku, '') = %s")
+            changes = warehouse.rows(sql, action_id, *([] if sku is None else [sku]))
+        return Found(warehouse.lookup("actions", "id", wanted), items, read, changes=changes)
 
 
 def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bool) -> bool:
@@ -131,7 +151,7 @@ def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
     agree = True
     for sku in skus:
         mine, theirs = (_of(side, sku) for side in (here, there))
-        differing = _differing(mine, theirs)
+        differing = _differing_items(mine, theirs)
         agree &= not differing and mine is not None and theirs is not None
         lines = dict.fromkeys(name for side in (theirs, mine) if side is not None for name in side.column_names)
         for name in lines:
@@ -145,6 +165,20 @@ def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
     return agree
 
 
+def _show_changes(changes: Sequence[tuple[Any, ...]]) -> None:
+    """Print what the change feed lists of the action."""
+    numbers = ("amount", "payout", "quantity")
+    rows = table(
+        "Changes, as of the last sync", "date", "sku", *numbers, "why", "state", numbers=numbers, texts=("why",)
+    )
+    for date, sku, amount, payout, quantity, why, state in changes:
+        moved = (_ABSENT if value is None else f"{value:+f}" for value in (amount, payout))
+        cells = (_ABSENT if value is None else str(value) for value in (quantity, why, state))
+        rows.add_row(f"{in_utc(date):%Y-%m-%d %H:%M:%S}" if date else _ABSENT, sku or _ABSENT, *moved, *cells)
+    if changes:
+        console().print(rows)
+
+
 def _of(side: pa.Table | None, sku: str) -> pa.Table | None:
     rows = None if side is None else side.filter(pc.equal(side["sku"], sku))
     return rows if rows is not None and len(rows) else None
@@ -155,6 +189,17 @@ def _differing(here: pa.Table | None, there: pa.Table | None) -> set[str]:
     if here is None or there is None or not len(there):
         return set()
     return {name for name, mask in differing_columns(there, here).items() if mask[0].as_py()}
+
+
+def _differing_items(here: pa.Table | None, there: pa.Table | None) -> set[str]:
+    """The same of an item: if the change feed says it, in what that says."""
+    differing = _differing(here, there) - {KNOWN_BY.name}
+    return differing.intersection(TOLD) if here is not None and FEED in _sources(here) else differing
+
+
+def _sources(items: pa.Table) -> list[str | None]:
+    found: list[str | None] = items[KNOWN_BY.name].to_pylist() if KNOWN_BY.name in items.column_names else []
+    return found
 
 
 def _cell(side: pa.Table | None, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from impact_sandbox import Rules
@@ -77,3 +78,23 @@ def test_what_only_one_side_knows_is_said(account: Make) -> None:
     world.world.remove(action)
     assert "The API does not know this action (any more)." in shown(world, 1, action)
     assert "neither the API nor the warehouse knows the action 1.2.3" in shown(world, 2, "1.2.3")
+
+
+def test_items_that_the_feed_says_are_compared_in_what_it_says(account: Make) -> None:
+    """A derived item lacks its name, which is no difference; another amount is. Its changes are listed with reasons."""
+    world = account(days=20, per_day=3, campaigns=CAMPAIGNS[:1])
+    action = world.world.create(Amount="100.00")
+    sku = world.world.item_truth(action).to_pylist()[0]["Sku"]
+    world.sync(items="feed", items_max_requests=30)
+    with world.changing() as connection:  # as if its list had not been read
+        connection.execute("update action_items set known_by = 'feed', item_name = null where action_id = ?", [action])
+    output = shown(world, 0, action)
+    assert "Warehouse and API agree in what the change feed says" in output
+    assert marked(output) == set()
+    assert re.search(r"known_by\W+feed\W+list", output)
+    ((date, amount),) = world.query(
+        f"select update_date, delta_amount from impact.action_updates where action_id = '{action}'"
+    )
+    assert re.search(rf"{date:%Y-%m-%d %H:%M:%S}\W+{re.escape(sku)}\W+{amount:f}", output)
+    world.world.set_item(action, sku, SaleAmount="70.00")
+    assert "sale_amount" in marked(shown(world, 1, action))

@@ -18,6 +18,8 @@ _ACTION_ID = pa.field(ACTION_ID.name, pa.string(), nullable=False)
 _SKU = pa.field("sku", pa.string(), nullable=False)
 LIST, FEED = "list", "feed"
 """The values of `known_by`."""
+TOLD = ("category", "quantity", "sale_amount", "sale_amount_currency", "payout", "payout_currency")
+"""What the change feed says of an item; the rest is NULL, or as the last list said."""
 DERIVED = "derived"
 """The status in `item_fetches` of an action whose items were added up from the change feed."""
 _SUMMED = [column.name for column in ITEM if column.kind in (Kind.MONEY, Kind.COUNT)]
