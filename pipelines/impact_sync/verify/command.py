@@ -46,6 +46,8 @@ def show(report: Report) -> None:
         out.print(rows)
     _show_differences(report)
     out.print(f"{report.requests:,} requests, {sum(total.values()):,} actions compared.")
+    if report.derived:
+        out.print(f"Items of {report.derived:,} actions that the change feed says were compared with their lists.")
     if report.unverifiable:
         out.print(
             f"{report.unverifiable:,} actions are held that can no longer be verified: older than the API goes back, "

@@ -64,6 +64,13 @@ class Findings:
         if at_api is not None and found:
             self.repairs.append(only(at_api.differing, [one.action_id for one in found]))
 
+    def items_differ(self, one: Difference) -> None:
+        """Record an action whose own row is the same, but not its derived items."""
+        self.differences[one.action_id] = one
+        counted = self._count(one.campaign_id, one.month)
+        counted["verified"] = max(0, counted["verified"] - 1)
+        counted[one.kind.value] += 1
+
     def rows(self, run_id: str, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
         """The rows of `verify_results`: one for each action; a stale one has a row for each column that differs."""
         for one in self.differences.values():

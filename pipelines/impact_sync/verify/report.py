@@ -40,6 +40,8 @@ class Report:
     """Windows and actions that were not requested, because too many before them could not be read."""
     history: tuple[Fault, ...] = ()
     """What was wrong with the versions of actions and items."""
+    derived: int = 0
+    """Actions whose items were derived from the change feed and compared with their lists."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:

@@ -18,7 +18,7 @@ from impact_source.actions.reading import WindowReader
 from impact_source.actions.runner import Progress
 from impact_source.campaigns import find_campaigns
 from impact_source.errors import ConfigurationError
-from impact_source.plan.passes import Pass
+from impact_source.plan.passes import Bounds, Pass
 from impact_source.plan.windows import Window
 from impact_source.rows.landing import Landing, versions
 from impact_source.rows.ledger import rejected_row
@@ -28,6 +28,7 @@ from ..warehouse.history_check import Fault
 from . import judge
 from .campaign import Check, check_campaign
 from .compare import compare
+from .derived import DerivedItems
 from .findings import Findings
 from .held import Held
 from .report import Report, notes
@@ -92,6 +93,7 @@ class Verification:
         self._asked = ask.campaigns or load.client.settings.campaign_ids
         self._held, self._findings = Held(load.pipeline), Findings()
         self._reader = WindowReader(load.client, load.client.settings.page_size, self._held)
+        self._derived = DerivedItems(load.client, load.warehouse, load.run_id, self._findings)
         self._scope: Scope
         self._windows: list[dict[str, Any]] = []
         self._planned = 0
@@ -102,6 +104,7 @@ class Verification:
 
     def __exit__(self, *_: object) -> None:
         """Abandon what is fetched ahead."""
+        self._derived.close()
         self._reader.close()
 
     def read(self, state: State) -> None:
@@ -111,17 +114,23 @@ class Verification:
         self._scope = choose(campaigns, self._asked, self._ask, state, self._held.campaigns())
         gone = self._held.gone()
         self._planned = sum(len(self._plan(id_).windows) for id_ in self._scope.begun)
+        verified: dict[str, Window] = {}
         for id_ in self._scope.begun:
             plan = self._plan(id_)
+            verified[id_] = Window(plan.windows[0].start, plan.windows[-1].end)
             self._reader.horizon = Window(plan.bounds.earliest, max(plan.bounds.now, plan.bounds.until))
             check_campaign(Check(plan, self._client, self._reader, self._held, self._findings, gone, self._window_done))
         if error := self._reader.unread.unanswered:
             raise error
+        self._derived.check(verified)
 
     def packages(self) -> Iterator[Package]:
-        """The one package of a verification."""
+        """The one package of a verification; if it repairs derived items, a second one."""
+        history = self._client.settings.history
         written = Written(self._load.began if self._repair and self._findings.repairs else None)
-        yield Package(impact(walk=self, history=self._client.settings.history), lambda: written)
+        yield Package(impact(walk=self, history=history), lambda: written)
+        if self._repair and self._derived.repairs:
+            yield Package(impact(walk=self._derived, history=history), lambda: Written(items=self._derived.written_at))
 
     def package(self, state: State) -> Iterator[Landing]:
         """The rows to write: the windows read, the findings, and the rows that repair them."""
@@ -135,6 +144,8 @@ class Verification:
         yield Landing(rejected=[rejected_row(record, batch.origin(self._load.run_id)) for record, batch in misfits])
         for rows in self._findings.repairs:
             yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
+        if self._derived.repairs:
+            yield self._derived.items
 
     def standing(self) -> Standing:
         """The state for `sync_runs`: repaired, if a repair was requested, as long as nothing contradicts it."""
@@ -154,15 +165,21 @@ class Verification:
             self._client.budget.spent,
             self._held.unverifiable(counted, bounds.earliest, strays=not self._asked),
             self._repair and self._is_repaired(),
-            tuple(notes(scope, bounds, self._findings, unread)),
+            tuple(self._notes(bounds)),
             tuple(unread.failures),
             len(unread.left_out) + unread.actions_left_out.total(),
             self.faults,
+            self._derived.compared,
         )
+
+    def _notes(self, bounds: Bounds) -> Iterator[str]:
+        yield from notes(self._scope, bounds, self._findings, self._reader.unread)
+        if self._derived.unread:
+            yield f"the lists of items of {self._derived.unread:,} more derived actions could not be read"
 
     def _is_repaired(self) -> bool:
         found = [compare(rows, self._warehouse.actions(rows["id"])) for rows in self._findings.repairs]
-        return not any(len(one.differing) for one in found)
+        return self._derived.is_repaired and not any(len(one.differing) for one in found)
 
     def _plan(self, campaign_id: str) -> Plan:
         start = self._client.settings.start_date
