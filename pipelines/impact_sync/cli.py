@@ -114,7 +114,7 @@ def check() -> int:
 @click.option(
     "--items/--no-items",
     default=None,
-    help="Read items with the requests left in the hour, or read none; default: as items_max_requests says.",
+    help="Request lists of items with what is left of the hour, or none; default: as items_max_requests says.",
 )
 @click.option("--dry-run", is_flag=True, help="Print windows, requests and time; load nothing.")
 @verb
@@ -128,8 +128,8 @@ def sync(
 ) -> int:
     """Bring the warehouse up to date.
 
-    Reads each campaign by last-updated date and by locking date, from where the last run stopped, and merges what
-    changed. The first run reads as far back as the API goes. If a run is interrupted, the next one continues from the
+    Reads each campaign by last-updated date, by locking date and by its change feed, from where the last run stopped,
+    and merges what changed. The first run reads as far back as the API goes. If a run is interrupted, the next one continues from the
     last load package. Then it derives items from the change feed, and reads lists of items with the requests that the
     hourly limit leaves.
     """

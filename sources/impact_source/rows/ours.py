@@ -17,7 +17,7 @@ WINDOW: Any = {
     "pass": {
         "data_type": "text",
         "nullable": False,
-        "description": "updated, locking, unseen or verify",
+        "description": "updated, locking, unseen, feed or verify",
     },
     "window_start": {"data_type": "timestamp", "nullable": False, "description": "First instant of the window"},
     "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},

@@ -19,7 +19,7 @@ Make = Callable[..., Account]
 
 @pytest.fixture
 def derived(account: Make) -> Account:
-    """Some ninety actions, of which all but thirty have derived items, a day after their sync."""
+    """Some ninety actions, of which all but thirty have derived items."""
     one = account(days=30, per_day=3, campaigns=CAMPAIGNS[:1])
     one.sync(items="feed", items_max_requests=30)
     one.item_requests()
@@ -27,7 +27,8 @@ def derived(account: Make) -> Account:
 
 
 def check(one: Account, *, repair: bool = False, most: int | None = None, items: str = "feed") -> Report:
-    """Verify an account."""
+    """Verify an account a minute later."""
+    one.world.advance(seconds=60)
     return verify(one.settings(items=items, items_max_requests=most), Ask(), repair=repair)
 
 
@@ -79,6 +80,7 @@ def test_derived_items_that_a_list_contradicts_are_drift(derived: Account) -> No
     assert f"{quantity} x " in here
     assert here != there
     repaired_report = check(one, repair=True)
+    assert repaired_report.history == ()
     assert (repaired_report.exit, repaired_report.repaired) == (Exit.DONE, True)
     held, truth = one.held_items(), one.item_truth()
     mine = {key for key in truth if key[0] == action}
