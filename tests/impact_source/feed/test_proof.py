@@ -26,7 +26,7 @@ AGREES = Compared(
 
 def like(**changes: object) -> Compared:
     """Lists that agree with the feed in all but these."""
-    return Compared(**(vars(AGREES) | changes))  # type: ignore[arg-type]
+    return Compared(**(vars(AGREES) | changes))
 
 
 @pytest.mark.parametrize(

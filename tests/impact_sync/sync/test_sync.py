@@ -58,12 +58,13 @@ def test_the_warehouse_may_be_restored_and_the_working_folder_lost(account: Make
         one.world.advance(days=7)
 
 
-def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make) -> None:
+def test_a_sync_without_changes_writes_nothing_and_asks_little(account: Make, right: Callable[[Account], None]) -> None:
     """Run again and again, a sync finds nothing to write and sends one request for each window.
 
     Only the second one sends another: the proof that queries by LockingDate see everything, repeated once a month.
     """
     one = account()
+    right(one)
     one.first_sync()
     one.sync()
     before = one.query("select max(synced_at), count(*) from impact.actions")

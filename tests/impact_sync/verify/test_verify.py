@@ -83,9 +83,12 @@ def cells(difference: Difference) -> dict[str, tuple[str | None, str | None]]:
     return {cell.column: (cell.here, cell.there) for cell in difference.cells}
 
 
-def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) -> None:
+def test_a_true_warehouse_verifies_with_a_request_for_each_window(
+    synced: Make, right: Callable[[Account], None]
+) -> None:
     """After a sync every action is verified, nothing is written but the windows, and no request is wasted."""
     one = synced()
+    right(one)
     one.start = None
     before, state = everything(one), one.query("select count(*) from impact._dlt_pipeline_state")
     one.sandbox.requests.clear()
@@ -100,9 +103,10 @@ def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) 
     assert one.query(windows) == [(2 * WINDOWS, len(before))]
 
 
-def test_further_pages_cost_a_request_each(account: Make) -> None:
+def test_further_pages_cost_a_request_each(account: Make, right: Callable[[Account], None]) -> None:
     """If a window holds several pages, each action is still counted once."""
     one = account(days=40, per_day=60, campaigns=ONE)
+    right(one)
     one.first_sync()
     one.sandbox.requests.clear()
     report = check(one, Ask(since=one.world.now - timedelta(days=44)))
@@ -258,9 +262,12 @@ def test_drift_beside_newer_changes_is_still_found(synced: Make) -> None:
     assert any("verify again" in note for note in report.notes)
 
 
-def test_a_difference_that_is_gone_at_the_second_read_does_not_count(synced: Make) -> None:
+def test_a_difference_that_is_gone_at_the_second_read_does_not_count(
+    synced: Make, right: Callable[[Account], None]
+) -> None:
     """What the API says once and then no more says nothing about the warehouse."""
     one = synced(campaigns=ONE)
+    right(one)
     one.start = None
     some = ids(one, "state = 'PENDING'")[0]
     note = one.held()[some]["note"] or ""
@@ -294,9 +301,12 @@ def test_what_differs_otherwise_at_the_second_read_does_not_count(synced: Make) 
     assert total(report) == {"verified": len(one.truth()) - 1, "newer": 1}
 
 
-def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(synced: Make) -> None:
+def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(
+    synced: Make, right: Callable[[Account], None]
+) -> None:
     """What the API forgets is drift until a repair acknowledges it; later runs list it at no cost, and keep it."""
     one = synced(campaigns=ONE)
+    right(one)
     one.start = None
     gone = ids(one, "cleared_date is not null")[0]
     one.world.remove(gone)
@@ -343,9 +353,10 @@ def test_a_seven_day_default_on_queries_by_event_date_is_noticed(synced: Make) -
     assert one.query("select count(*) from impact.verify_results") == [(0,)]
 
 
-def test_a_range_and_a_campaign_verify_that_alone(synced: Make) -> None:
+def test_a_range_and_a_campaign_verify_that_alone(synced: Make, right: Callable[[Account], None]) -> None:
     """`--since`, `--until` and `--campaign` leave out the rest, damage included."""
     one = synced()
+    right(one)
     events = dict(one.query("select id, event_date from impact.actions where campaign_id = '1000'"))
     since, until = one.world.now - timedelta(days=30), one.world.now - timedelta(days=20)
     inside = sorted(id_ for id_, event in events.items() if since <= event <= until)
@@ -452,9 +463,10 @@ def test_what_cannot_be_verified_is_refused(account: Make) -> None:
         check(one, Ask(since=one.world.now + timedelta(days=9)))
 
 
-def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make) -> None:
+def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make, right: Callable[[Account], None]) -> None:
     """A campaign that joined since the last sync costs nothing and is named."""
     one = synced(campaigns=ONE)
+    right(one)
     one.start = None
     one.world.add_campaign(Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.2))
     one.sandbox.requests.clear()

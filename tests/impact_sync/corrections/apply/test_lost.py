@@ -281,9 +281,10 @@ def test_an_apply_that_fails_is_in_the_ledger(desk: Make) -> None:
     assert one.account.query(f"{ledger} and exit_code = 2") == [("corrections: ScopeError", 2, True, True)]
 
 
-def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
+def test_where_no_connection_is_made_nothing_left(desk: Make, right: Callable[[Desk], None]) -> None:
     """A call without a connection stays planned, and the next apply sends it."""
     one = desk()
+    right(one)
     action = one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
