@@ -12,7 +12,7 @@ from impact_source import impact
 from impact_source.account import State
 from impact_source.actions.landing import Lander
 from impact_source.items.landing import ItemLander
-from impact_source.items.queue import Listing, Status, state_sql
+from impact_source.items.queue import STATE, Listing, Status
 from impact_source.plan.gone import Gone
 from impact_source.rows.landing import Landing
 
@@ -87,7 +87,7 @@ class Rereader(ActionReader):
         """Rows of `item_fetches` with the current fingerprint of their actions, which have landed by now."""
         self._warehouse.refresh()
         ids = fetches["action_id"].to_pylist()
-        sql = f"select action_id, fingerprint from ({state_sql(self._warehouse)}) s where action_id in "
+        sql = f"select action_id, fingerprint from ({STATE}) s where action_id in "
         known = dict(self._warehouse.rows(f"{sql} ({', '.join(['%s'] * len(ids))})", *ids))
         prints = pa.array([known.get(id_) for id_ in ids], pa.string())
         blank = pc.equal(fetches["fingerprint"], "")

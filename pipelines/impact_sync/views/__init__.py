@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from importlib.resources import files
 
 import dlt
-from impact_source.items.queue import STATE, state_sql
+from impact_source.items.queue import STATE
 from impact_source.sql import Tables
 
 from .in_place import Views
@@ -49,7 +49,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
     wanted: dict[str, str] = {}
     for name, text in texts().items():
         if all(source in wanted or tables.holds(source) for source in reads(text)):
-            wanted[name] = state_sql(tables) if name == _BASE else text
+            wanted[name] = text
     return wanted
 
 

@@ -30,7 +30,8 @@ from .dropped import recreate_dropped, refuse_dropped
 from .duckdb.destination import destination as duckdb_destination
 from .duckdb.file import connected, duckdb_path
 from .migrations.migrate import versioned
-from .migrations.steps import STEPS, Step
+from .migrations.step import Step
+from .migrations.steps import STEPS
 from .preload import preload
 
 if TYPE_CHECKING:  # only users of Postgres have its drivers

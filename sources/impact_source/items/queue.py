@@ -16,7 +16,6 @@ from string import Template
 from typing import Any
 
 from ..plan.gone import EVERY_RUN_FOR, THEN_EVERY
-from ..sql import Tables
 from ..warehouse import Warehouse
 
 
@@ -38,7 +37,7 @@ _FINGERPRINT = " || '|' || ".join(
     [*(f"coalesce(cast(a.{amount} as varchar), '')" for amount in _AMOUNTS), "coalesce(a.currency, '')"]
 )
 STATE = Template(files(__package__).joinpath("state.sql").read_text()).substitute(fingerprint=f"({_FINGERPRINT})")
-"""Whether each action's items are current, in DuckDB's dialect; see `state_sql`."""
+"""Whether each action's items are current, in DuckDB's dialect."""
 _WAITING = "items in ('missing', 'outdated')"
 _NOT_FOUND_DUE = f"""
 (items = '{Status.NOT_FOUND}' and (
@@ -179,10 +178,4 @@ class ItemQueue:
 
     def _fill(self, sql: str, **parts: Any) -> tuple[str, Iterator[str]]:  # noqa: ANN401 - whatever SQL takes
         campaigns = f"and campaign_id in ({', '.join(['%s'] * len(self._campaigns))})" if self._campaigns else ""
-        state = state_sql(self._warehouse)
-        return sql.format(state=state, not_found=_NOT_FOUND_DUE, campaigns=campaigns, **parts), iter(self._campaigns)
-
-
-def state_sql(tables: Tables) -> str:
-    """`STATE`, also for a warehouse filled by version 0.1.0, whose `item_fetches` has no column `failure`."""
-    return STATE if tables.holds("item_fetches", "failure") else STATE.replace("f.failure", "cast(null as varchar)")
+        return sql.format(state=STATE, not_found=_NOT_FOUND_DUE, campaigns=campaigns, **parts), iter(self._campaigns)

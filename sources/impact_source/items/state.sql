@@ -24,10 +24,7 @@ from (
             when a.cleared_date is null then coalesce(a.locking_date, cast('9999-12-31 00:00:00+00' as timestamptz))
         end as open_until,
         case when a.synced_at >= f.fetched_at then $fingerprint end as known,
-        f.fetched_at, f.status, f.item_count,
-        -- Version 0.1.0 wrote a failure into the fingerprint, which otherwise has a '|' between any two amounts.
-        case when position('|' in f.fingerprint) > 0 then f.fingerprint end as fetched_fingerprint,
-        coalesce(f.failure, case when position('|' in f.fingerprint) = 0 then f.fingerprint end) as failure
+        f.fetched_at, f.fingerprint as fetched_fingerprint, f.failure, f.status, f.item_count
     from actions a
     left join item_fetches f on f.action_id = a.id
 ) a
