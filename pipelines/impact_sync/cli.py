@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # help is instant
     from datetime import datetime, timedelta
 
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_WHOLE = "ISO 8601; a date is that whole day, UTC"
+_WHOLE = "ISO 8601; a date means that whole day, UTC"
 
 
 @click.group(
@@ -50,7 +50,7 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end 
     help="json: one object per line on standard error, progress included.",
 )
 def main(verbose: int, log_format: str) -> None:
-    """Keep every impact.com action, and every later change to it, true in your warehouse."""
+    """Keep every impact.com action, with every later change to it, in your warehouse."""
     watchdog.stacks = verbose > 1
     from .console.logs import configure  # noqa: PLC0415 - help is instant
 
@@ -181,7 +181,7 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 @click.option("--sku", help="Only this item.")
 @verb
 def show(action_id: str, sku: str | None) -> int:
-    """Show one action and its items, as the API and as the warehouse have them, and say whether they agree.
+    """Compare one action and its items in the API and in the warehouse.
 
     Asks the API for the action and its items; writes nothing. Exits 1 unless both agree, 2 if neither the API nor the
     warehouse has the action.
@@ -245,7 +245,7 @@ main.add_command(corrections)
 @main.command()
 @click.argument("url", required=False)
 @click.option("--account", metavar="NAME", help="The account's name in the lake; default: impact.lake_account.")
-@click.option("--whole", is_flag=True, help="Write every row, whatever the lake already holds.")
+@click.option("--whole", is_flag=True, help="Write every row, even if the lake already has it.")
 @click.option(
     "--views",
     metavar="DIALECT",

@@ -36,8 +36,9 @@ class Desk:
         """
         if self.journal.alone and plan_id not in self.known.plans:
             msg = (
-                f"{self.file.path} does not know plan {plan_id}: the database was copied or moved without it, and the "
-                "plan may have been sent elsewhere. Put the file beside the database, or plan again. Nothing is sent"
+                f"{self.file.path} does not have plan {plan_id}: the database was copied or moved without the file, "
+                "and the plan may have been sent elsewhere. Nothing was sent. Put the file beside the database, or "
+                "plan again"
             )
             raise Disagreement(msg)
 

@@ -62,7 +62,7 @@ def status(plan_id: str | None = None) -> Found:
         file = JournalFile(beside(pipeline))
         disagreement = _disagreement(file, journal)
     if plan_id and not calls:
-        msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
+        msg = f"there is no plan {plan_id}: `impact corrections status` lists all plans"
         raise ConfigurationError(msg)
     calls = [Call(tuple(_as_known(row) for row in call.rows)) for call in calls]
     plans: dict[str, list[Correction]] = {}

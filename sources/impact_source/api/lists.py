@@ -41,13 +41,13 @@ class Pages:
     def _flaw(self, page: Page) -> str | None:
         held = answers.count_records(page)
         if page.total is not None and self._rows + held > page.total:
-            return f"the list holds more rows than the {page.total} it says it has"
+            return f"the list has more rows than its total of {page.total}"
         if page.next in self._links:
-            return "the list's next page is one that was read before"
+            return "the list links back to a page that was already read"
         if page.next and not held:
-            return "a page without rows links to a further one"
+            return "an empty page links to another page"
         if page.next and len(self._links) >= _PAGES_MAX:
-            return f"the list has no end after {_PAGES_MAX:,} pages"
+            return f"the list does not end after {_PAGES_MAX:,} pages"
         return None
 
 
@@ -55,7 +55,7 @@ def read_actions(status: int, headers: Mapping[str, str], body: Body) -> Page:
     """A page of actions, which must say how many there are."""
     page = answers.read_page(status, headers, body, "Actions")
     if page.total is None:
-        msg = "the answer does not say how many actions match (@total)"
+        msg = "the response does not say how many actions match (@total)"
         raise InvalidAnswer(msg)
     return page
 
@@ -64,7 +64,7 @@ def read_first_actions(status: int, headers: Mapping[str, str], body: Body) -> P
     """Read the first page of actions; it must not claim more pages than its total fills."""
     page = read_actions(status, headers, body)
     if page.pages > 1 and (page.pages - 1) * min(page.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN) >= (page.total or 0):
-        msg = f"the answer says that {page.total} actions fill {page.pages} pages"
+        msg = f"the response reports {page.pages} pages for only {page.total} actions"
         raise InvalidAnswer(msg)
     return page
 
@@ -73,6 +73,6 @@ def read_numbered_actions(number: int, status: int, headers: Mapping[str, str], 
     """Page `number` of actions."""
     page = read_actions(status, headers, body)
     if page.number != number:
-        msg = f"asked for page {number}, the answer is page {page.number}"
+        msg = f"requested page {number}, got page {page.number}"
         raise InvalidAnswer(msg)
     return page

@@ -116,10 +116,10 @@ class Wire:
             try:
                 url = self._origin.join(link)
             except httpx.InvalidURL as error:
-                msg = f"the API links to something that is not an address ({error}): {link[:80]!r}"
+                msg = f"the API sent an invalid link ({error}): {link[:80]!r}"
                 raise InvalidAnswer(msg) from None
             if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
-                msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
+                msg = f"the API links to another host ({urlsplit(str(url)).hostname}), not followed: check base_url"
                 raise ConfigurationError(msg)
             return url
 
@@ -164,4 +164,4 @@ class Wire:
 
     def describe_failure(self, error: Exception) -> str:
         """Why no answer came, in words."""
-        return f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
+        return f"no answer from {self._origin.host} ({type(error).__name__}: {error})"

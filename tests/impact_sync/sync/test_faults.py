@@ -48,13 +48,13 @@ _MOST = 60.0
 """Seconds in which even the busiest machine does what takes it a moment."""
 DRIPS = tuple(kind for kind in Kind if kind.name.startswith("DRIP_"))
 ONE = (Campaign(id="1000", name="Acme"),)
-MENDED = tuple(kind for kind in PASSING if kind is not Kind.REFUSED)
+RETRIED = tuple(kind for kind in PASSING if kind is not Kind.REFUSED)
 """Faults that the next request meets too: refused connections stay refused for a while, however often one tries."""
 UNPACKED = (Kind.GZIP_DAMAGED, Kind.GZIP_TWICE)
 """Answers that cannot be unpacked, so there is no answer."""
-LIMITS = tuple(kind for kind in MENDED if kind.startswith("429"))
-ERRORS = tuple(kind for kind in MENDED if kind.startswith("5"))
-OTHERS = tuple(kind for kind in MENDED if kind not in LIMITS + ERRORS)
+LIMITS = tuple(kind for kind in RETRIED if kind.startswith("429"))
+ERRORS = tuple(kind for kind in RETRIED if kind.startswith("5"))
+OTHERS = tuple(kind for kind in RETRIED if kind not in LIMITS + ERRORS)
 TOGETHER = {"limits": LIMITS, "errors": ERRORS} | {f"others {first}": OTHERS[first::3] for first in range(3)}
 ALONE = {str(kind): (kind,) for kind in OTHERS}
 
@@ -67,7 +67,7 @@ def _no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def faults(rate: float, *kinds: Kind, most_in_a_row: int | None = 2, hang: float = 0.1) -> Faults:
     """Short faults that end within a test's three attempts, unless they are unlimited."""
-    return Faults(rate, kinds=kinds or MENDED, most_in_a_row=most_in_a_row, wait=0, slowly=0.1, hang=hang, closed=60)
+    return Faults(rate, kinds=kinds or RETRIED, most_in_a_row=most_in_a_row, wait=0, slowly=0.1, hang=hang, closed=60)
 
 
 def ids(one: Account, patience: Patience | None = None, **changes: Any) -> list[str]:  # noqa: ANN401 - any setting
@@ -76,7 +76,7 @@ def ids(one: Account, patience: Patience | None = None, **changes: Any) -> list[
         return [c["Id"] for answer in made.campaigns() for c in json.loads(bytes(answer.value.records))]
 
 
-@pytest.mark.parametrize("kind", MENDED)
+@pytest.mark.parametrize("kind", RETRIED)
 def test_a_request_that_fails_twice_is_sent_until_it_is_answered(account: Make, kind: Kind) -> None:
     """Each kind of fault costs requests, and the list is right in the end."""
     one = account(days=1, per_day=0, campaigns=ONE)
@@ -339,7 +339,7 @@ def test_more_pages_than_the_total_fills_are_not_read(account: Make) -> None:
     absurd = {"@page": "1", "@numpages": "1000000", "@total": "3", "@nextpageuri": "/x?Page=2", "Actions": []}
     one.sandbox.on_request = lambda _: Reply(200, json.dumps(absurd).encode())
     window = Window(one.world.now - timedelta(days=1), one.world.now)
-    with Client(one.settings()) as made, pytest.raises(InvalidAnswer, match="3 actions fill 1000000 pages"):
+    with Client(one.settings()) as made, pytest.raises(InvalidAnswer, match="1000000 pages for only 3 actions"):
         made.actions("1000", {Axis.UPDATED: window}, 2_000)
 
 
@@ -380,7 +380,7 @@ def test_a_link_that_is_no_address_is_an_error_of_ours(account: Make) -> None:
     """A link to a next page that cannot be parsed ends in an error that shows it."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.on_request = lambda _: page(1, 1, "http://[::1")
-    with pytest.raises(InvalidAnswer, match="not an address"):
+    with pytest.raises(InvalidAnswer, match="invalid link"):
         ids(one)
 
 

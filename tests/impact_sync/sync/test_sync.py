@@ -246,7 +246,7 @@ def test_a_campaign_list_that_is_not_whole_stops_the_run(account: Make) -> None:
     one = account(days=10, per_day=5)
     short = json.dumps({"@total": "2", "@page": "1", "@nextpageuri": "", "Campaigns": [{"Id": "1000", "Name": "A"}]})
     one.sandbox.on_request = lambda r: Reply(200, short.encode()) if r.path.endswith("Campaigns") else None
-    with pytest.raises(InvalidAnswer, match="not complete: it announces"):
+    with pytest.raises(InvalidAnswer, match="the list of campaigns is incomplete: the API reports"):
         one.sync()
 
 
@@ -303,7 +303,7 @@ def test_a_status_amid_a_sync_does_not_disturb_it(account: Make) -> None:
     one.assert_true()
 
 
-def test_a_table_that_was_emptied_is_read_anew(account: Make) -> None:
+def test_a_table_that_was_emptied_is_read_again(account: Make) -> None:
     """If a campaign's actions were deleted, its cursors are not believed; an empty campaign costs nothing."""
     empty = Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.0)
     one = account(days=60, per_day=5, campaigns=(*CAMPAIGNS, empty))

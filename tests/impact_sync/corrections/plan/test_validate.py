@@ -178,11 +178,11 @@ def test_only_open_actions_take_corrections(desk: Make) -> None:
     lines = [f"{action},reverse,OTHER,,,,,,,," for action in (approved, reversed_, locked, old, strange)]
     found = one.problems(*lines, f"{reversed_},update,OTHER,,5,,,,,,", f"{endless},reverse,OTHER,,,,,,,,")
     assert found == {
-        2: "its state is APPROVED: it takes no change any more",
+        2: "its state is APPROVED, so it can no longer be changed",
         3: "it is reversed already: it would change nothing; another line has another kind for this action",
         4: f"it locked on {lock:%Y-%m-%d %H:%M} UTC",
         5: "it was paid on 2026-01-10",
-        6: "its state is PAID: it takes no change any more",
+        6: "its state is PAID, so it can no longer be changed",
         7: "it is reversed: only RESET restores it; another line has another kind for this action",
     } | {line: found[line] for line in (3, 7)}
     assert found[3].startswith("it is reversed already")
