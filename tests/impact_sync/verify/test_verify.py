@@ -152,9 +152,9 @@ def test_damage_of_every_kind_is_named_and_repaired_and_nothing_else_is_touched(
     assert ("invented", "gone", "", None, None, False) in rows
     assert {row[0] for row in rows} == found.keys()
     assert everything(one) == damaged
-    after = check(one, repair=True)
-    assert after.exit is Exit.DONE
-    assert after.repaired
+    repairing = check(one, repair=True)
+    assert repairing.exit is Exit.DONE
+    assert repairing.repaired
     after = everything(one)
     assert after.keys() == truth.keys() | {"invented"}
     for id_ in truth.keys() - found.keys():
@@ -162,7 +162,7 @@ def test_damage_of_every_kind_is_named_and_repaired_and_nothing_else_is_touched(
     assert {id_: row for id_, row in one.held().items() if id_ != "invented"} == one.truth()
     assert one.query(f"select count(*) from impact.actions where id = '{doubled}'") == [(1,)]
     assert one.query("select max(version) from impact._dlt_pipeline_state") == cursors
-    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{after.run_id}'") == [
+    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{repairing.run_id}'") == [
         (True,)
     ]
     again = check(one)
