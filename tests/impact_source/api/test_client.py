@@ -12,16 +12,19 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from impact_sandbox import Reply, Request, Rules
-from impact_source.api import answers as api_answers
+from impact_source.api.answers import read_object
+from impact_source.api.budget import Budget
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
 from impact_source.api.protocol import Body
+from impact_source.api.wire import Patience, Wire
 from impact_source.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -69,27 +72,26 @@ def ids(client: Client) -> list[str]:
     return [c["Id"] for answer in client.campaigns() for c in json.loads(bytes(answer.value.records))]
 
 
-def test_each_answer_tells_how_long_it_took_itself(
-    one: Account, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_answer_tells_how_long_it_took_itself(one: Account) -> None:
     """An answer that is read while another thread's arrives keeps its own seconds."""
     slow, quick = one.world.create(), one.world.create()
     one.sandbox.on_request = lambda request: time.sleep(0.5) if request.path.endswith(slow) else None
-    reading, over, read = threading.Event(), threading.Event(), api_answers.read_object
+    reading, over = threading.Event(), threading.Event()
+    settings = one.settings()
 
-    def wait(status: int, headers: Mapping[str, str], body: Body, **expected: str) -> bytes:
-        if expected.get("Id") == slow:
-            reading.set()
-            assert over.wait(30)
-        return read(status, headers, body, **expected)
+    def wait(status: int, headers: Mapping[str, str], body: Body) -> bytes:
+        reading.set()
+        assert over.wait(30)
+        return read_object(status, headers, body)
 
-    monkeypatch.setattr(api_answers, "read_object", wait)
-    with ThreadPoolExecutor(1) as other:
-        later = other.submit(client.action, slow)
-        assert reading.wait(30)
-        client.action(quick)
-        over.set()
-        assert later.result().seconds >= 0.5
+    with closing(Wire(settings, Clock(), Budget(settings.requests_per_hour, 0), Patience())) as wire:
+        path = f"/Advertisers/{settings.account_sid}/Actions"
+        with ThreadPoolExecutor(1) as other:
+            later = other.submit(wire.get, wire.resolve(f"{path}/{slow}"), None, wait)
+            assert reading.wait(30)
+            wire.get(wire.resolve(f"{path}/{quick}"), None, read_object)
+            over.set()
+            assert later.result().seconds >= 0.5
 
 
 BROKEN = [

@@ -22,7 +22,7 @@ import pytest
 from impact_sandbox import Campaign, Faults, Kind, Reply, Request
 from impact_sandbox.faults import PASSING
 from impact_source.actions.reading import WindowReader
-from impact_source.api import lists, quota, wire
+from impact_source.api import quota
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
 from impact_source.api.wire import Patience
@@ -275,28 +275,24 @@ def _dripping(start: bytes) -> Iterator[int]:
             ended.set()
 
 
-def test_a_bomb_is_not_unpacked_beyond_what_a_page_can_be(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_not_unpacked_beyond_what_a_page_can_be(account: Make) -> None:
     """Of kilobytes that unpack to megabytes in one piece, no more is unpacked than allowed."""
     one = account(days=1, per_day=0, campaigns=ONE)
     one.sandbox.faults = faults(1.0, Kind.GZIP_BOMB, most_in_a_row=None)
-    monkeypatch.setattr(wire, "_BODY_MAX", 1_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(InvalidAnswer, match="larger than 1,000,000 bytes"):
-            ids(one)
+            ids(one, Patience(most_bytes=1_000_000))
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
 
 
-def test_an_answer_that_unpacks_to_more_than_any_page_is_refused(
-    account: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_unpacks_to_more_than_any_page_is_refused(account: Make) -> None:
     """A small body that unpacks without end does not fill the memory."""
     one = account(days=1, per_day=0, campaigns=ONE)
-    monkeypatch.setattr(wire, "_BODY_MAX", 100)
     with pytest.raises(InvalidAnswer, match="larger than 100 bytes"):
-        ids(one)
+        ids(one, Patience(most_bytes=100))
 
 
 def page(number: int, rows: int, link: str = "", **envelope: str) -> Reply:
@@ -306,24 +302,27 @@ def page(number: int, rows: int, link: str = "", **envelope: str) -> Reply:
 
 
 @pytest.mark.parametrize(
-    ("rows", "envelope", "says"),
-    [(2, {"total": "5"}, "more rows than the 5"), (0, {"total": "5"}, "without rows"), (1, {}, "no end")],
+    ("rows", "envelope", "says", "requests"),
+    [
+        (2, {"total": "5"}, "the list has more rows than its total of 5", 5),
+        (0, {"total": "5"}, "an empty page links to another page", 3),
+        pytest.param(1, {}, "the list does not end after 1,000 pages", 1_002, marks=pytest.mark.long),
+    ],
 )
 def test_a_list_that_never_ends_is_an_error(
-    account: Make, monkeypatch: pytest.MonkeyPatch, rows: int, envelope: dict[str, str], says: str
+    account: Make, rows: int, envelope: dict[str, str], says: str, requests: int
 ) -> None:
     """A list whose every page links to a new one is given up once it contradicts itself, or is absurdly long."""
     one = account(days=1, per_day=0, campaigns=ONE)
-    monkeypatch.setattr(lists, "_PAGES_MAX", 10)
 
     def endless(request: Request) -> Reply:
         number = int(request.query.get("Page", "1"))
         return page(number, rows, f"{request.path}?Page={number + 1}", **envelope)
 
     one.sandbox.on_request = endless
-    with pytest.raises(InvalidAnswer, match=says):
-        ids(one)
-    assert len(one.sandbox.requests) <= 12
+    with pytest.raises(InvalidAnswer, match=f"^{says}$"):
+        ids(one, requests_per_hour=2_000)
+    assert len(one.sandbox.requests) == requests
 
 
 def test_a_list_without_a_total_is_read_to_its_end(account: Make) -> None:
