@@ -363,8 +363,12 @@ def test_a_start_date_that_is_moved_earlier_takes_effect(account: Make, *, old: 
     if old:
         forget_beginnings()
     one.world.advance(days=1)
-    summary = one.sync(start_date=begun - timedelta(days=60))
-    assert any("start_date is earlier" in note for note in summary.notes)
+    earlier = begun - timedelta(days=60)
+    summary = one.sync(start_date=earlier)
+    assert summary.notes[: len(CAMPAIGNS)] == tuple(
+        f"campaign {campaign.id}: start_date is now earlier; read from {earlier.date()} on as well"
+        for campaign in CAMPAIGNS
+    )
     read = len(one.held())
     assert read < len(one.truth())
     summary = one.sync()

@@ -337,7 +337,7 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
     known = file.read_text()
     file.unlink()
     file.mkdir()
-    with pytest.raises(ConfigurationError, match="without it nothing is sent"):
+    with pytest.raises(ConfigurationError, match="Nothing is sent without it"):
         one.apply(plan_id)
     file.rmdir()
     with pytest.raises(Disagreement, match=f"does not have plan {plan_id}"):
