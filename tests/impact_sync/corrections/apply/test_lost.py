@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from impact_sandbox import Reply, Request
+from impact_source.api import clock
 from impact_source.errors import BudgetSpent, ConfigurationError, CredentialsError, ScopeError, Unavailable
 from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
 from impact_sync.corrections.journal.columns import Status
 from impact_sync.corrections.status import status
 
+from tests.support.account import own_clock
 from tests.support.desk import Desk
 
 Make = Callable[..., Desk]
@@ -281,9 +283,10 @@ def test_an_apply_that_fails_is_in_the_ledger(desk: Make) -> None:
     assert one.account.query(f"{ledger} and exit_code = 2") == [("corrections: ScopeError", 2, True, True)]
 
 
-def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
+def test_where_no_connection_is_made_nothing_left(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call without a connection stays planned, and the next apply sends it."""
     one = desk()
+    monkeypatch.setattr(clock, "local", own_clock(one.world))  # in doubt, it would be asked for over more connections
     action = one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
