@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -143,6 +143,9 @@ EDITS = st.builds(
 
 class Machine(RuleBasedStateMachine):
     """One account in its own folder. Steps change the world, lose what may be lost, and sync."""
+
+    proofs: ClassVar[int] = 0
+    """How often a complete warehouse was compared with the sandbox."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -369,6 +372,7 @@ class Machine(RuleBasedStateMachine):
             if self.items:
                 share_of_told(self.account)
             self.current, self.unproven = self.world.now, 0
+            Machine.proofs += 1
             if not self.copy_current:
                 self._back_up()
             return
@@ -419,6 +423,7 @@ class Machine(RuleBasedStateMachine):
 def test_the_warehouse_is_true_after_each_sync_whatever_happens(examples: int) -> None:
     """No order of edits, answers, losses and partial runs makes a plain sync leave a wrong column."""
     soak = int(os.environ.get("SOAK", "0"))
+    proofs = Machine.proofs
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -431,3 +436,4 @@ def test_the_warehouse_is_true_after_each_sync_whatever_happens(examples: int) -
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         ),
     )
+    assert Machine.proofs > proofs, "no sync was ever compared with the sandbox"

@@ -131,7 +131,7 @@ def test_logs_are_json_on_demand(account: Make) -> None:
         (["snyc"], {}, 2, "No such command"),
     ],
 )
-def test_what_the_user_can_mend_is_said_in_a_line(
+def test_what_the_user_can_fix_is_said_in_a_line(
     account: Make, arguments: list[str], changes: dict[str, str], code: int, says: str
 ) -> None:
     """Bad input of any kind ends with exit code 2, says what is wrong, and leaves no warehouse behind."""

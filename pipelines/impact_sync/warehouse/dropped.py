@@ -37,7 +37,7 @@ def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
 def refuse_dropped(pipeline: dlt.Pipeline) -> None:
     """Raise `ConfigurationError` if something is gone: a command that only reads cannot create it again."""
     if dropped := find_dropped(pipeline):
-        msg = f"{_described(pipeline, dropped)} dropped from the warehouse: run `impact sync`, which reads it again"
+        msg = f"{_described(pipeline, dropped)} dropped from the warehouse: run `impact sync` to read it again"
         raise ConfigurationError(msg)
 
 
@@ -51,7 +51,7 @@ def recreate_dropped(pipeline: dlt.Pipeline) -> None:
         return
     what = _described(pipeline, dropped)
     _refuse_keys(pipeline, dropped)
-    _log.warning("%s dropped from the warehouse: recreated, and its rows are read again", what)
+    _log.warning("%s dropped from the warehouse; recreating it and reading its rows again", what)
     if "actions" in dropped:
         with pipeline.managed_state(extract_state=True) as state:
             state.get("sources", {}).get("impact", {}).pop("campaigns", None)
@@ -71,9 +71,9 @@ def _refuse_keys(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
         needed = [name for name in columns if not known[name].get("nullable", True)]
         if needed and len(columns) < len(known):
             msg = (
-                f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, without which its rows cannot "
-                f"be told apart: drop the table (drop table {pipeline.dataset_name}.{table}) and run again, "
-                "which creates and reads it again"
+                f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, and its rows cannot be "
+                f"identified without it: drop the table (drop table {pipeline.dataset_name}.{table}) and run again "
+                "to recreate it"
             )
             raise ConfigurationError(msg)
 

@@ -115,7 +115,7 @@ def test_further_pages_cost_a_request_each(account: Make, right: Callable[[Accou
     assert len(one.sandbox.requests) == 3, "campaigns and two pages of one window"
 
 
-def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(synced: Make) -> None:
+def test_damage_of_every_kind_is_named_and_repaired_and_nothing_else_is_touched(synced: Make) -> None:
     """Lost, changed, invented, moved and doubled rows are all found; a repair fixes these and rewrites no others."""
     one = synced()
     truth = everything(one)
@@ -156,9 +156,9 @@ def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(sy
     assert ("invented", "gone", "", None, None, False) in rows
     assert {row[0] for row in rows} == found.keys()
     assert everything(one) == damaged
-    mended = check(one, repair=True)
-    assert mended.exit is Exit.DONE
-    assert mended.repaired
+    repairing = check(one, repair=True)
+    assert repairing.exit is Exit.DONE
+    assert repairing.repaired
     after = everything(one)
     assert after.keys() == truth.keys() | {"invented"}
     for id_ in truth.keys() - found.keys():
@@ -166,7 +166,7 @@ def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(sy
     assert {id_: row for id_, row in one.held().items() if id_ != "invented"} == one.truth()
     assert one.query(f"select count(*) from impact.actions where id = '{doubled}'") == [(1,)]
     assert one.query("select max(version) from impact._dlt_pipeline_state") == cursors
-    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{mended.run_id}'") == [
+    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{repairing.run_id}'") == [
         (True,)
     ]
     again = check(one)
@@ -193,13 +193,13 @@ def test_a_repair_that_did_not_land_is_no_repair(account: Make) -> None:
             report = verification.report()
             assert {found.action_id: found.kind for found in report.drift} == {missing: Kind.MISSING, stale: Kind.STALE}
             assert (report.repaired, report.exit) == (False, Exit.DRIFT)
-            _windows, _rejected, *mended = verification.package({})
-            assert len(mended) == 1
-            rows = mended[0].actions
+            _windows, _rejected, *landings = verification.package({})
+            assert len(landings) == 1
+            rows = landings[0].actions
             assert rows is not None
             for landed in (rows.filter(pc.equal(rows["id"], stale)), rows.filter(pc.equal(rows["id"], missing)), rows):
                 load(pipeline, Landing(actions=held))
-                load(pipeline, replace(mended[0], actions=landed, versions=None))
+                load(pipeline, replace(landings[0], actions=landed, versions=None))
                 repaired = len(landed) == len(rows)
                 assert verification.report().repaired is repaired, landed["id"].to_pylist()
                 assert verification.report().exit is (Exit.DONE if repaired else Exit.DRIFT)
@@ -432,7 +432,7 @@ def test_a_true_warehouse_verifies_where_the_end_of_a_range_does_not_count(accou
     assert total(report) == {"verified": len([1 for row in one.truth().values() if row["event_date"] >= since])}  # type: ignore[operator]
 
 
-def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(synced: Make) -> None:
+def test_windows_that_are_too_full_are_split_and_each_action_counts_once(synced: Make) -> None:
     """If the API refuses 45 days as too many actions, they are read in parts; a lost row among them is found."""
     one = synced(campaigns=ONE)
     lost = ids(one)[7]
