@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import dlt
 import pytest
 from impact_sandbox import Reply, Request, Rules
+from impact_source import impact, impact_items
 from impact_sync.console.exits import Exit
 
 from tests.support.account import CAMPAIGNS, Account
@@ -260,6 +262,21 @@ def test_items_are_derived_on_any_warehouse(account: Make, warehouse: str) -> No
         if warehouse == "duckdb":
             assert share_of_told(one)[0] > 0.7
         one.world.advance(days=7)
+
+
+def test_the_source_alone_derives_items(account: Make) -> None:
+    """In a dlt pipeline of one's own the lists of the first run prove the feed, and the second run derives the rest."""
+    one = account(days=20, per_day=4, campaigns=CAMPAIGNS[:1])
+    settings = one.settings(items="feed", items_max_requests=30)
+    pipeline = dlt.pipeline("own", destination=dlt.destinations.duckdb(str(one.path)), dataset_name="impact")
+    pipeline.run(impact(settings))
+    pipeline.run(impact_items(settings))
+    assert feeds(one)["1000"][0] == "unproven"
+    pipeline.run(impact_items(settings))
+    assert feeds(one)["1000"][0] == "proven"
+    held = one.held_items()
+    assert {item["known_by"] for item in held.values()} == {"feed", "list"}
+    assert held.keys() == one.item_truth().keys()
 
 
 @pytest.mark.long
