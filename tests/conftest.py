@@ -13,10 +13,11 @@ import dlt
 import hypothesis
 import pytest
 from impact_sandbox import Sandbox, World
+from impact_source.api import clock
 from impact_sync.warehouse.open import open_pipeline
 
 from tests.support import postgres
-from tests.support.account import CAMPAIGNS, Account
+from tests.support.account import CAMPAIGNS, Account, own_clock
 
 hypothesis.settings.register_profile("patient", deadline=None)  # how busy the machine is says nothing about us
 hypothesis.settings.register_profile(
@@ -60,6 +61,16 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
             return one
 
         yield make
+
+
+@pytest.fixture
+def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`right(one, by)`: this machine's clock shows the account's time, or is off by so much."""
+
+    def put(one: Account, by: timedelta = timedelta(0)) -> None:
+        monkeypatch.setattr(clock, "local", own_clock(one.world, by))
+
+    return put
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
     from datetime import datetime, timedelta
 
+Verb = TypeVar("Verb", bound="Callable[..., Any]")
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_WHOLE = "ISO 8601; a date is that whole day, UTC"
+_ISO = "ISO 8601; a date means that whole day, UTC"
 
 
 @click.group(
@@ -50,7 +51,7 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end 
     help="json: one object per line on standard error, progress included.",
 )
 def main(verbose: int, log_format: str) -> None:
-    """Keep every impact.com action, and every later change to it, true in your warehouse."""
+    """Keep every impact.com action, with every later change to it, in your warehouse."""
     watchdog.stacks = verbose > 1
     from .console.logs import configure  # noqa: PLC0415 - help is instant
 
@@ -75,6 +76,21 @@ def _bound(parameter: click.Parameter, text: str | None, parse: Callable[[str], 
     except ValueError as error:
         msg = f"{text!r} is not an {_INSTANT}"
         raise click.BadParameter(msg, param=parameter) from error
+
+
+_campaigns = click.option(
+    "--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more."
+)
+
+
+def _from(name: str, use: str) -> Callable[[Verb], Verb]:
+    """An option for the start of a period."""
+    return click.option(name, callback=_start, metavar="T", help=use)
+
+
+def _up_to(name: str, use: str) -> Callable[[Verb], Verb]:
+    """An option for the end of a period: a date includes that day."""
+    return click.option(name, callback=_end, metavar="T", help=use)
 
 
 def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> timedelta | None:
@@ -103,14 +119,11 @@ def check() -> int:
 
 
 @main.command()
-@click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
-@click.option(
-    "--since",
-    callback=_start,
-    metavar="T",
-    help=f"Read from T instead of from the cursors ({_WHOLE}). If T is after a cursor, that cursor does not move.",
+@_campaigns
+@_from(
+    "--since", f"Read from T instead of from the cursors ({_ISO}). If T is after a cursor, that cursor does not move."
 )
-@click.option("--until", callback=_end, metavar="T", help=f"Read up to T instead of now ({_WHOLE}).")
+@_up_to("--until", f"Read up to T instead of now ({_ISO}).")
 @click.option(
     "--items/--no-items",
     default=None,
@@ -129,9 +142,9 @@ def sync(
     """Bring the warehouse up to date.
 
     Reads each campaign by last-updated date, by locking date and by its change feed, from where the last run stopped,
-    and merges what changed. The first run reads as far back as the API goes. If a run is interrupted, the next one continues from the
-    last load package. Then it derives items from the change feed, and reads lists of items with the requests that the
-    hourly limit leaves.
+    and merges what changed. The first run reads as far back as the API goes. If a run is interrupted, the next one
+    continues from the last load package. Then it derives items from the change feed, and reads lists of items with the
+    requests that the hourly limit leaves.
     """
     from .sync.command import run, run_dry  # noqa: PLC0415 - help is instant
 
@@ -166,14 +179,9 @@ def items(max_requests: int | None, prove: tuple[str, ...]) -> int:
 
 
 @main.command()
-@click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
-@click.option(
-    "--since",
-    callback=_start,
-    metavar="T",
-    help=f"Verify events from T on ({_WHOLE}); default: as far back as the API goes.",
-)
-@click.option("--until", callback=_end, metavar="T", help=f"Verify events up to T ({_WHOLE}); default: now.")
+@_campaigns
+@_from("--since", f"Verify events from T on ({_ISO}); default: as far back as the API goes.")
+@_up_to("--until", f"Verify events up to T ({_ISO}); default: now.")
 @click.option("--repair", is_flag=True, help="Repair what is missing or stale; acknowledge what is gone at the source.")
 @verb
 def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
@@ -194,7 +202,7 @@ def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime |
 @click.option("--sku", help="Only this item.")
 @verb
 def show(action_id: str, sku: str | None) -> int:
-    """Show one action and its items, as the API and as the warehouse have them, and say whether they agree.
+    """Compare one action and its items in the API and in the warehouse.
 
     Also shows the action's changes, as the last sync read them from the change feed. Asks the API for the action and
     its items; writes nothing. Exits 1 unless both agree, 2 if neither the API nor the warehouse has the action. Names
@@ -233,14 +241,9 @@ def status(*, as_json: bool, max_age: timedelta | None) -> int:
     metavar="FILE",
     help="Where to write it; an existing file is replaced.",
 )
-@click.option("--campaign", "campaigns", multiple=True, metavar="ID", help="Only this campaign; repeat for more.")
-@click.option("--since", callback=_start, metavar="T", help=f"Only conversions from T on ({_WHOLE}).")
-@click.option(
-    "--compare-to",
-    callback=_end,
-    metavar="T",
-    help=f"Show changes since this instant ({_WHOLE}); default: the last month end that the data covers.",
-)
+@_campaigns
+@_from("--since", f"Only conversions from T on ({_ISO}).")
+@_up_to("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
 @verb
 def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
@@ -259,7 +262,7 @@ main.add_command(corrections)
 @main.command()
 @click.argument("url", required=False)
 @click.option("--account", metavar="NAME", help="The account's name in the lake; default: impact.lake_account.")
-@click.option("--whole", is_flag=True, help="Write every row, whatever the lake already holds.")
+@click.option("--whole", is_flag=True, help="Write every row, even if the lake already has it.")
 @click.option(
     "--views",
     metavar="DIALECT",

@@ -24,6 +24,7 @@ from dlt.extract import DltResource
 from .account import Ask
 from .actions.run import Packages, Walk
 from .api.client import Client
+from .campaigns import list_campaigns
 from .errors import BudgetSpent, ConfigurationError
 from .items.run import ItemAsk, ItemPackages, ItemWalk
 from .parsing import parse_end, parse_start
@@ -144,9 +145,11 @@ def _walk_at_once(settings: Settings, ask: Ask, state: Any, *, emptied: bool) ->
 def _drain_at_once(settings: Settings, most: int | None, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
     ask = ItemAsk(max_requests=settings.items_max_requests if most is None else most)
-    with Client(settings) as client, ItemWalk(client, warehouse, uuid.uuid4().hex, ask) as walk:
-        while not walk.finished:
-            yield from walk.package(state)
+    with Client(settings) as client:
+        list_campaigns(client)  # which sets the clock
+        with ItemWalk(client, warehouse, uuid.uuid4().hex, ask, at_once=True) as walk:
+            while not walk.finished:
+                yield from walk.package(state)
     if isinstance(walk.stopped, BudgetSpent):
         _log.warning("items are left, run again: %s", walk.stopped)
     elif walk.stopped is not None:

@@ -72,14 +72,14 @@ def explain(campaigns: Campaigns, refused: Collection[str]) -> Iterator[str]:
     for campaign_id, error in campaigns.unlisted.items():
         who = f"campaign {campaign_id} {campaigns.names[campaign_id]}".rstrip()
         if error is None:
-            yield f"the API's list of campaigns lacks {who}, but knows it when asked for it: its actions were read"
+            yield f"{who} is missing from the API's list of campaigns, but exists by id; its actions were read"
         elif campaign_id in refused:
             yield (
-                f"{who} is not listed any more, does not exist when asked for it (404), and its actions are refused: "
-                "what is held of it stays as it was"
+                f"{who} no longer exists in the API (not listed, 404 when requested by id, actions refused); "
+                "its rows in the warehouse are kept"
             )
         else:
-            yield f"the API's list of campaigns lacks {who} ({error}): its actions were asked for all the same"
+            yield f"{who} is missing from the API's list of campaigns ({error}); its actions were requested anyway"
 
 
 def list_campaigns(client: Client) -> Campaigns:
@@ -95,6 +95,6 @@ def list_campaigns(client: Client) -> Campaigns:
     names = {id_: name or "" for id_, name in zip(*(table[c].to_pylist() for c in ("id", "name")), strict=True)}
     total = answers[-1].value.total
     if any(page.rejected for page in pages) or (total is not None and len(names) != total):
-        msg = f"the list of campaigns is not complete: it announces {total}, {len(names)} can be read; run again"
+        msg = f"the list of campaigns is incomplete: the API reports {total}, {len(names)} could be read. Run again"
         raise InvalidAnswer(msg)
     return Campaigns(table, names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, overload
 
@@ -11,9 +10,10 @@ import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.destinations.sql_client import SqlClientBase
+from typing_extensions import override
 
-from .dialect import transpile
 from .rows.columns import MONEY, TIME
+from .statements import Statements
 
 _IDS_A_QUERY = 20_000
 _ROWS_A_BATCH = 50_000
@@ -21,36 +21,22 @@ _WANTED = "impact_wanted"
 _TYPES = {"text": pa.string(), "bigint": pa.int64(), "timestamp": TIME, "bool": pa.bool_(), "double": pa.float64()}
 
 
-class Tables:
+class Tables(Statements):
     """The tables that a dlt pipeline has loaded so far; none before its first load."""
 
     def __init__(self, pipeline: dlt.Pipeline, schema: str = "impact", *, emptied: bool = False) -> None:
         """`emptied`: the current load package drops or truncates the tables, which are still full until then."""
-        self._pipeline = pipeline
+        super().__init__(pipeline, schema)
         self._emptied = emptied
-        self._schema = schema
-        # Creating a client or reading the schema costs dlt tens of milliseconds, a page's worth of work.
-        self._sql: SqlClientBase[Any] | None = None
         self._known: dict[str, set[str]] = {}
         self._filled: dict[str, bool] = {}
-        self._rendered: dict[str, str] = {}
 
+    @override
     def refresh(self) -> None:
         """Read the schema again: a load may have changed it."""
+        super().refresh()
         self._known.clear()
         self._filled.clear()
-        self._rendered.clear()
-        self._sql = None
-
-    @property
-    def dialect(self) -> str:
-        """The name of the warehouse's dialect in sqlglot."""
-        return str(self._client.capabilities.sqlglot_dialect)
-
-    @property
-    def takes_nul(self) -> bool:
-        """Whether a text can contain a NUL: in DuckDB it can; elsewhere we do not rely on it."""
-        return self.dialect == "duckdb"
 
     def holds(self, table: str = "actions", column: str | None = None) -> bool:
         """Whether the table, or a column of it, exists."""
@@ -71,21 +57,6 @@ class Tables:
             tables = self._pipeline.schemas[self._schema].data_tables(seen_data_only=True)
             self._known = {str(t["name"]): {str(c) for c in t["columns"] if not c.startswith("_dlt")} for t in tables}
         return self._known.get(table, set())
-
-    def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        """Rows of a query, with `%s` for each parameter."""
-        return self.execute(self.render(sql), *params)
-
-    def execute(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        """Rows of a statement in the warehouse's own dialect, with full table names."""
-        with self._client as client:
-            return [tuple(row) for row in client.execute_sql(sql, *params) or []]
-
-    @contextmanager
-    def transaction(self) -> Iterator[SqlClientBase[Any]]:
-        """Execute statements on the yielded client: all of them take effect, or none."""
-        with self._client as client, client.begin_transaction():
-            yield client
 
     def lookup(self, table: str, key: str, values: pa.ChunkedArray) -> pa.Table | None:
         """The rows of a table whose `key` is one of `values`; None if there are none."""
@@ -124,33 +95,6 @@ class Tables:
                         yield from rows.cast(columns).to_batches()
 
         return pa.RecordBatchReader.from_batches(columns, batches())
-
-    def render(self, sql: str) -> str:
-        """Render a query over tables by their bare names, in DuckDB's dialect, for this warehouse."""
-        if self.dialect == "duckdb":  # dlt has put our dataset first in its search path
-            return sql
-        if sql not in self._rendered:
-            self._rendered[sql] = transpile(sql, self._client)
-        return self._rendered[sql]
-
-    def name(self, table: str) -> str:
-        """The full name of a table in this warehouse."""
-        return self._client.make_qualified_table_name(table)
-
-    def column(self, name: str) -> str:
-        """The name of a column, quoted for this warehouse."""
-        return self._client.escape_column_name(name)
-
-    def literal(self, value: str) -> str:
-        """A text, quoted for this warehouse."""
-        return str(self._client.capabilities.escape_literal(value))
-
-    @property
-    def _client(self) -> SqlClientBase[Any]:
-        if self._sql is None:
-            known = self._schema in self._pipeline.schemas
-            self._sql = self._pipeline.sql_client(self._schema) if known else self._pipeline.sql_client()
-        return self._sql
 
     def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
         """The rows of a table whose `key` is one of some 20,000 `values`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, UPDATE, hints
+from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, UPDATE, Column, hints
 from .rows.landing import Landing, item_versions, versions
 from .rows.ours import (
     FEEDS,
@@ -31,42 +31,25 @@ from .rows.parse import empty
 
 MERGE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+_Declare: TypeAlias = Callable[[Callable[[Landing], Iterator[pa.Table]]], DltResource]
 
 
 def declare_actions(pages: DltResource) -> Iterator[DltResource]:
     """Actions, their campaigns, and the changes that the change feed lists."""
 
-    @dlt.transformer(
-        name="actions",
-        data_from=pages,
-        primary_key="id",
-        write_disposition=MERGE,
-        columns=hints((*ACTION, SYNCED_AT), id=KEY, synced_at=STAMP),
-    )
+    @_merged(pages, "actions", ACTION)
     def actions(landing: Landing) -> Iterator[pa.Table]:
         if landing.actions is not None:
             yield landing.actions
         elif landing.campaigns is not None:  # comes first and once: an account without actions gets the table too
             yield empty(ACTION)
 
-    @dlt.transformer(
-        name="campaigns",
-        data_from=pages,
-        primary_key="id",
-        write_disposition=MERGE,
-        columns=hints((*CAMPAIGN, SYNCED_AT), id=KEY, synced_at=STAMP),
-    )
+    @_merged(pages, "campaigns", CAMPAIGN)
     def campaigns(landing: Landing) -> Iterator[pa.Table]:
         if landing.campaigns is not None:
             yield landing.campaigns
 
-    @dlt.transformer(
-        name="action_updates",
-        data_from=pages,
-        primary_key="id",
-        write_disposition=MERGE,
-        columns=hints((*UPDATE, SYNCED_AT), id=KEY, synced_at=STAMP),
-    )
+    @_merged(pages, "action_updates", UPDATE)
     def action_updates(landing: Landing) -> Iterator[pa.Table]:
         if landing.updates is not None:
             yield landing.updates
@@ -74,6 +57,17 @@ def declare_actions(pages: DltResource) -> Iterator[DltResource]:
             yield empty(UPDATE)
 
     yield from (actions, campaigns, action_updates)
+
+
+def _merged(pages: DltResource, name: str, columns: tuple[Column, ...]) -> _Declare:
+    """A table of what the API returns, merged on its id."""
+    return dlt.transformer(
+        name=name,
+        data_from=pages,
+        primary_key="id",
+        write_disposition=MERGE,
+        columns=hints((*columns, SYNCED_AT), id=KEY, synced_at=STAMP),
+    )
 
 
 def declare_rejected(pages: DltResource) -> DltResource:

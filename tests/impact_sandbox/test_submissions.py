@@ -337,4 +337,4 @@ def test_real_time(ask: Ask) -> None:
     action_id = client.world.create()
     client.world.tick()
     client.put(ActionId=action_id, Amount="1", **UPDATE)
-    wait_for(lambda: client.action(action_id)["Amount"] == "1.00")
+    assert wait_for(lambda: client.action(action_id)["Amount"] == "1.00")

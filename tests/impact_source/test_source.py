@@ -100,7 +100,7 @@ def test_another_accounts_warehouse_is_refused(account: Make) -> None:
 @pytest.mark.parametrize(
     "refresh", ["drop_data", *(pytest.param(how, marks=pytest.mark.long) for how in ("drop_resources", "drop_sources"))]
 )
-def test_a_refresh_reads_everything_anew(account: Make, refresh: TRefreshMode) -> None:
+def test_a_refresh_reads_everything_again(account: Make, refresh: TRefreshMode) -> None:
     """`refresh` of `pipeline.run` empties the tables, so that run reads the complete account; later ones continue."""
     one = account(days=60, per_day=5)
     pipeline_of(one).run(impact(one.settings()))

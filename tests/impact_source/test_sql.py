@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from unittest.mock import Mock
 
 import dlt
 import pytest
@@ -36,9 +35,9 @@ _NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 )
 def test_a_query_is_rendered_for_postgres(sql: str, sent: str) -> None:
     """Bare names get their full form, except those that the query defines; parameters stay."""
-    capabilities = dlt.destinations.postgres().capabilities()
-    client = Mock(capabilities=capabilities, make_qualified_table_name=lambda name: f'"impact"."{name}"')
-    assert transpile(sql, client) == sent
+    nowhere = dlt.destinations.postgres("postgresql://nobody:none@127.0.0.1:1/nothing")
+    pipeline = dlt.pipeline("impact", destination=nowhere, dataset_name="impact")
+    assert transpile(sql, pipeline.sql_client()) == sent
 
 
 def test_instants_are_read_in_utc() -> None:

@@ -65,6 +65,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/warehouse/duckdb/merge", slow="test_a_load_that_needs_more_memory_gets_it"),
     # What was sent, what may still take effect, and who may send: money is changed once.
     **_tested(f"{_SYNC}/corrections/journal/table", tests="test_journal"),
+    **_tested(f"{_SYNC}/corrections/journal/queries", tests="test_journal"),
     # Whether an action is still what was agreed to, and whether it shows what was requested.
     **_tested(f"{_SYNC}/corrections/live"),
     # Every version that was seen, with the interval it held.

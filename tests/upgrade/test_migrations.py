@@ -9,7 +9,8 @@ import dlt
 import pytest
 from impact_source.errors import BudgetSpent, ConfigurationError
 from impact_sync.warehouse.migrations.migrate import TABLE, read_version
-from impact_sync.warehouse.migrations.steps import FIRST, SCHEMA_VERSION, STEPS, Step, Tables
+from impact_sync.warehouse.migrations.step import FIRST, Existing, Step
+from impact_sync.warehouse.migrations.steps import SCHEMA_VERSION, STEPS
 from impact_sync.warehouse.open import open_pipeline
 
 from tests.support.account import Account
@@ -22,10 +23,10 @@ class Killed(BaseException):
     """The run ends here."""
 
 
-def add_former_name(tables: Tables) -> Iterable[str]:
+def add_former_name(existing: Existing) -> Iterable[str]:
     """A step as it would be written: a new column gets the values of another."""
-    if "campaigns" in tables.columns:
-        name = tables.qualified("campaigns")
+    if "campaigns" in existing.columns:
+        name = existing.name("campaigns")
         yield f"alter table {name} add column if not exists former_name text"
         yield f"update {name} set former_name = name where former_name is null"
 
@@ -36,7 +37,7 @@ def add_mark(state: MutableMapping[str, Any]) -> None:
         marks["moved"] = marks["updated"]
 
 
-def break_off(_: Tables) -> Iterable[str]:
+def break_off(_: Existing) -> Iterable[str]:
     """A step that is killed in the middle."""
     yield "create table impact.half_done (x bigint)"
     raise Killed

@@ -36,8 +36,9 @@ class Desk:
         """
         if self.journal.alone and plan_id not in self.known.plans:
             msg = (
-                f"{self.file.path} does not know plan {plan_id}: the database was copied or moved without it, and the "
-                "plan may have been sent elsewhere. Put the file beside the database, or plan again. Nothing is sent"
+                f"{self.file.path} does not have plan {plan_id}: the database was copied or moved without the file, "
+                "and the plan may have been sent elsewhere. Nothing was sent. Put the file beside the database, or "
+                "plan again"
             )
             raise Disagreement(msg)
 
@@ -45,16 +46,27 @@ class Desk:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Desk]:
     """Open the journal, for one account. Calls whose sender died are recorded as the file knows them."""
-    with session(settings, "corrections", compare) as load, Rereader(load) as rereader:
-        journal, file, known = compare(load)
+    known = Known()
+
+    def check(load: Load) -> None:
+        nonlocal known
+        known = compare(load)
+
+    with session(settings, "corrections", check) as load, Rereader(load) as rereader:
+        journal, file = open_journal(load)
         _record_forsaken(journal, known, load.client)
         yield Desk(load, load.client, journal, file, rereader, known)
 
 
-def compare(load: Load) -> tuple[Journal, JournalFile, Known]:
-    """Journal and file, and what the file knows. Raises `Disagreement` if that is more than the journal has."""
-    journal, file = Journal(load.pipeline), JournalFile(beside(load.pipeline))
-    return journal, file, file.compare(journal.left())
+def open_journal(load: Load) -> tuple[Journal, JournalFile]:
+    """The journal, and the file beside it."""
+    return Journal(load.pipeline), JournalFile(beside(load.pipeline))
+
+
+def compare(load: Load) -> Known:
+    """What the file knows. Raises `Disagreement` if that is more than the journal has."""
+    journal, file = open_journal(load)
+    return file.compare(journal.left())
 
 
 def _record_forsaken(journal: Journal, known: Known, client: Client) -> None:

@@ -38,7 +38,7 @@ def changed_since(call: Call, live: Live, now: datetime) -> str | None:
     action, first = live.action, call.first
     lock = action["locking_date"]
     if action["state"] not in _OPEN or action["cleared_date"] is not None:
-        return f"its state is {action['state']} now: it takes no change any more"
+        return f"its state is now {action['state']}, so it can no longer be changed"
     if lock is not None and lock <= now:
         return f"it locked on {lock:%Y-%m-%d %H:%M} UTC"
     told = [
@@ -119,7 +119,7 @@ def _item_wrong(row: Correction, item: Mapping[str, Any] | None) -> Iterator[str
 def _differs(name: str, before: Any, now: Any) -> str | None:  # noqa: ANN401 - any column
     if before == now:
         return None
-    return f"{name} is {_shown(now)} now, the plan saw {_shown(before)}"
+    return f"{name} is now {_shown(now)}, was {_shown(before)} when planned"
 
 
 def _same(one: Decimal | None, other: Decimal | None) -> bool:
@@ -127,7 +127,7 @@ def _same(one: Decimal | None, other: Decimal | None) -> bool:
 
 
 def _instead(name: str, shown: Any, asked: Any) -> str:  # noqa: ANN401 - any column
-    return f"{name} is {_shown(shown)}, asked was {_shown(asked)}"
+    return f"{name} is {_shown(shown)} instead of {_shown(asked)}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any column

@@ -17,7 +17,7 @@ from .apply.run import ended
 from .journal.calls import Call
 from .journal.columns import WAITING, Correction, Status
 from .journal.file import Disagreement, JournalFile
-from .journal.table import Journal
+from .journal.queries import Queries
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Found:
 def status(plan_id: str | None = None) -> Found:
     """What the journal says. Raises `ConfigurationError` if there is no such plan."""
     with open_pipeline(read_only=True) as pipeline:
-        journal = Journal(pipeline)
+        journal = Queries(pipeline)
         calls = journal.plan(plan_id) if plan_id else journal.calls()
         file = JournalFile(beside(pipeline))
         disagreement = _disagreement(file, journal)
     if plan_id and not calls:
-        msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
+        msg = f"there is no plan {plan_id}: `impact corrections status` lists all plans"
         raise ConfigurationError(msg)
     calls = [Call(tuple(_as_known(row) for row in call.rows)) for call in calls]
     plans: dict[str, list[Correction]] = {}
@@ -71,7 +71,7 @@ def status(plan_id: str | None = None) -> Found:
     return Found([_plan(rows) for rows in plans.values()], calls if plan_id else [], file.path, disagreement)
 
 
-def _disagreement(file: JournalFile, journal: Journal) -> str | None:
+def _disagreement(file: JournalFile, journal: Queries) -> str | None:
     try:
         file.compare(journal.left())
     except Disagreement as error:

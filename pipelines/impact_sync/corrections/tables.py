@@ -59,8 +59,8 @@ def money(rows: Iterable[Correction], calls: int) -> str:
         touched[currency] += row.commission_touched or Decimal(0)
         unsure += row.commission_moved is None
     sums = ", ".join(f"{moved[c]:+,.2f} {c} (touching {touched[c]:,.2f})".strip() for c in sorted(moved))
-    told = f"{calls:,} calls; commission moves by about {sums}, at the rates that the actions have"
-    return told + (f"; of {unsure:,} it cannot be told." if unsure else ".")
+    told = f"{calls:,} calls; commission changes by about {sums} at the actions' current rates"
+    return told + (f", not counting {unsure:,} whose effect is unknown." if unsure else ".")
 
 
 def _number(value: Decimal | None) -> str:
@@ -72,7 +72,7 @@ def _signed(value: Decimal | None) -> str:
 
 
 def _day(moment: datetime | None) -> str:
-    return "no known end" if moment is None else minute(moment)
+    return "unknown" if moment is None else minute(moment)
 
 
 def minute(moment: datetime) -> str:

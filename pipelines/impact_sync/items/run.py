@@ -17,7 +17,6 @@ from impact_source.items.queue import Coverage, ItemQueue
 from impact_source.items.run import ItemAsk, ItemProgress, ItemWalk
 from impact_source.items.spool import Spool
 from impact_source.settings import SPARED
-from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit, exit_code
 from ..load.session import Load, Package, Standing, Written, session
@@ -79,7 +78,8 @@ def items(
 
 def drain(load: Load, ask: ItemAsk, spool: Spool, on_progress: OnProgress) -> ItemSummary:
     """Land the items that the queue and the hourly limit allow."""
-    client, warehouse = load.client, Warehouse(load.pipeline)
+    client, warehouse = load.client, load.warehouse
+    warehouse.refresh()
     before = client.budget.spent
     with ItemWalk(client, warehouse, load.run_id, ask, spool=spool, on_progress=on_progress) as walk:
         for package in _packages(walk):

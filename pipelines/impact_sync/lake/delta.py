@@ -40,7 +40,7 @@ def again(lake: Lake, work: Callable[[], Result]) -> Result:
         )(work)
     except (DeltaError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"the lake {lake.url} failed: {reason}; what was published stays, run `impact publish` to go on"
+        msg = f"the lake {lake.url} failed: {reason}. What was published stays; run `impact publish` to continue"
         raise LakeFailed(msg) from error
 
 
@@ -49,7 +49,7 @@ def _conflict(error: BaseException) -> bool:
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
-    _log.warning("%s; trying again", state.outcome and state.outcome.exception())
+    _log.warning("%s; retrying", state.outcome and state.outcome.exception())
 
 
 def open_table(lake: Lake, name: str, schema: pa.Schema) -> DeltaTable:

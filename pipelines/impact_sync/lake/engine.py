@@ -24,7 +24,7 @@ def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
     """
     row = again(lake, lambda: read(lake))
     if row is None or not row["tables"]:
-        msg = f"nothing of {lake.account!r} is in the lake {lake.url}: run `impact publish` first"
+        msg = f"the lake {lake.url} has no tables of the account {lake.account!r}: run `impact publish` first"
         raise ConfigurationError(msg)
     there = set(tables_of(row))
     for name in sorted(there):

@@ -19,7 +19,7 @@ def in_words(step: Progress | ItemProgress) -> Step:
     rate, left = step.per_second, duration((step.of - step.done) / max(step.per_second, 1e-3))
     said = f"{rate:,.1f} a second · {left} to go · {step.requests_left:,} requests left"
     if step.waiting > step.of:
-        said += f" · {step.waiting - step.of:,} more lists wait for later hours"
+        said += f" · {step.waiting - step.of:,} lists queued for later hours"
     return Step("items", "action", step.done, step.of, said)
 
 

@@ -49,12 +49,14 @@ def commission(days: Sequence[Daily], code: str, accrued: Decimal) -> str:
     still = _sum(one.commission for one in days if one.stage == "open")
     lost = _sum(one.commission for one in days if one.stage == "reversed")
     if not days:
-        return f"No conversion of these days is in {code}."
-    of = f" of conversions since {words.day(min(one.start for one in days))}, out of {words.money(accrued)} in all"
+        return f"No conversions in {code} on these days."
+    since = words.day(min(one.start for one in days))
+    what = "Commission" if stands == accrued else f"Commission on conversions since {since}"
+    of = "" if stands == accrued else f" of {words.money(accrued)} in all"
     return (
-        f"{code} {words.money(stands)} stands{of if stands != accrued else ''}, of which {words.money(still)} "
-        f"({words.percent(words.ratio(still, stands))}) is still open; {words.money(lost)} was lost to reversals, "
-        "below the line."
+        f"{what} is {code} {words.money(stands)}{of}; {words.money(still)} "
+        f"({words.percent(words.ratio(still, stands))}) of it is still open. Reversals, below the line, took "
+        f"{words.money(lost)}."
     )
 
 
@@ -67,10 +69,10 @@ def locks(found: Sequence[Lock], code: str, as_of: datetime | None) -> str:
     soon = _sum(one.at_risk for one in found if one.week and one.week <= end - timedelta(days=6))
     text = (
         f"{code} {words.money(total)} can still be reversed; {words.money(soon)} of it locks in weeks that end by "
-        f"{words.day(end)}: correct it before."
+        f"{words.day(end)}: make corrections before then."
     )
     if unknown := _sum(one.at_risk for one in found if one.week is None):
-        text += f" Of {words.money(unknown)} the locking date is not known."
+        text += f" The locking date of {words.money(unknown)} is unknown."
     return text
 
 
@@ -96,15 +98,15 @@ def reversals(months: Sequence[Month], *, whole: bool = True) -> str:
         return "There are no conversions."
     final = [one for one in months if one.settled]
     if not final:
-        return "No month is settled yet: of each, more than one conversion in a hundred is open and can be reversed."
+        return "No month is settled yet: in each, more than 1% of the conversions are open and can still be reversed."
     lost, of = sum(one.actions_reversed for one in final), sum(one.actions for one in final)
     text = (
-        f"{words.percent(words.ratio(lost, of))} of the conversions of the {words.counted(len(final), 'month')} with "
-        "hardly any still open were reversed"
+        f"In the {words.counted(len(final), 'month')} with hardly any conversions still open, "
+        f"{words.percent(words.ratio(lost, of))} of them were reversed"
     )
     if young := [one for one in months if not one.settled]:
         still = sum(one.actions_open for one in young)
-        text += f"; of the other {words.counted(len(young), 'month')}, {words.count(still)} conversions still can be"
+        text += f"; in the other {words.counted(len(young), 'month')}, {words.count(still)} still can be"
     return f"{text}." if whole else f"{text}. Earlier months are not shown."
 
 
@@ -125,18 +127,18 @@ def partners(ranking: Ranking, code: str) -> str:
 def restated(moved: Sequence[Moved], code: str, compared: Comparison | None) -> str:
     """What changed since, by kind."""
     if compared is None or not moved:
-        return f"No commission in {code} of conversions up to then has changed since."
+        return f"No {code} commission on conversions up to then has changed since."
     total = _sum(one.commission for one in moved)
     parts = []
     for kind in KINDS:
         if of := [one for one in moved if one.kind == kind]:
             by = words.moved(_sum(one.commission for one in of))
             parts.append(f"{words.counted(sum(one.changes for one in of), kind)} {by}")
-    text = f"Commission of conversions up to then moved by {code} {words.moved(total)}: {', '.join(parts)}."
+    text = f"Commission on conversions up to then has changed by {code} {words.moved(total)}: {', '.join(parts)}."
     if compared.as_of and compared.at - compared.as_of > _LATE:
         text += (
-            f" The last sync before read up to {words.moment(compared.as_of)} UTC: "
-            "conversions after that count as arrivals."
+            f" The last sync before then read up to {words.moment(compared.as_of)} UTC; "
+            "later conversions count as arrivals."
         )
     return text
 

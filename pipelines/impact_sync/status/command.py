@@ -54,13 +54,13 @@ def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
 
 def out_of_date(campaigns: Sequence[Mapping[str, Any]], since: datetime) -> list[str]:
     """A line for each campaign that was not completely read up to `since`."""
-    lines = [] if campaigns else ["no campaign was ever read: run `impact sync`"]
+    lines = [] if campaigns else ["no campaign has been synced yet: run `impact sync`"]
     for one in campaigns:
         marks = [one["cursors"].get(mark) for mark in (Mark.UPDATED, Mark.LOCKING)]
         if not all(marks):
-            lines.append(f"campaign {one['id']} was never read to the end: run `impact sync`")
+            lines.append(f"campaign {one['id']} has never been synced completely: run `impact sync`")
         elif (reached := min(map(datetime.fromisoformat, marks))) < since:
-            lines.append(f"campaign {one['id']} is out of date: it was last read up to {_short(reached)} UTC")
+            lines.append(f"campaign {one['id']} is out of date: it was last synced up to {_short(reached)} UTC")
     return lines
 
 
@@ -120,7 +120,7 @@ def show(found: dict[str, Any]) -> None:
         "latest event",
         "updated up to",
         "locks up to",
-        "locks to come re-read",
+        "future locks re-read",
         "windows",
     )
     campaigns = table("Campaigns", *columns, numbers=("actions",), texts=("campaign",))
@@ -131,15 +131,15 @@ def show(found: dict[str, Any]) -> None:
             f"{one['actions']:,}",
             _short(one["latest_event"]),
             *(_short(cursors.get(mark)) for mark in ("updated", "locking", "rechecked")),
-            f"{len(one['gaps'])} gaps" if one["gaps"] else "adjoin" if cursors else "-",
+            _gaps(len(one["gaps"])) if cursors or one["gaps"] else "-",
         )
     out.print(campaigns)
     for one in found["campaigns"]:
         for gap in one["gaps"]:
             start, end = _short(gap["from"]), _short(gap["to"])
             out.print(
-                f"Gap: campaign {one['id']}, {gap['pass']}: nothing read from {start} to {end}; "
-                f"impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z reads it."
+                f"Gap: campaign {one['id']}, {gap['pass']}: nothing was read from {start} to {end}. "
+                f"To read it: impact sync --campaign {one['id']} --since {start.replace(' ', 'T')}Z"
             )
         for line in _unread(one):
             out.print(line)
@@ -155,8 +155,8 @@ def show(found: dict[str, Any]) -> None:
     out.print(runs)
     if found["history_ends"]:
         out.print(
-            f"The history is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC, "
-            "and what it calls current may have changed since."
+            f"History is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC, "
+            "and its current versions may be out of date."
         )
     out.print(f"Rejected records: {found['rejected_records']:,}")
 
@@ -177,6 +177,10 @@ def _show_feeds(feeds: Sequence[Mapping[str, Any]]) -> None:
         out.print(f"None of them is used: sources.impact.items is {used}.")
 
 
+def _gaps(count: int) -> str:
+    return f"{count} gap{'s' if count > 1 else ''}" if count else "no gaps"
+
+
 def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
     """A line for each of the first windows that the latest run could not read, and one for the rest."""
     failed = [window for window in campaign["unread"] if window["outcome"] != Outcome.AHEAD]
@@ -190,7 +194,7 @@ def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
     if more > 0:
         yield f"Not read: campaign {campaign['id']}, {more:,} more windows or actions: `impact status --json` has all."
     if ahead:
-        yield f"Campaign {campaign['id']}: {ahead:,} windows after these were read, and are read again."
+        yield f"Campaign {campaign['id']}: {ahead:,} later windows were read, and will be read again."
 
 
 def _history_ends(warehouse: Warehouse) -> datetime | None:

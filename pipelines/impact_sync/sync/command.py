@@ -44,7 +44,7 @@ def show(summary: Summary) -> None:
     title = (
         f"Synced up to {_when(summary.run.until)}"
         if summary.error is None
-        else "Stopped early; what was read has landed"
+        else "Stopped early; everything read so far was loaded"
     )
     rows = table(
         title, "campaign", *_COUNTS, "commission moved", numbers=(*_COUNTS, "commission moved"), texts=("campaign",)
@@ -64,8 +64,8 @@ def show(summary: Summary) -> None:
         out.print(f"Note: {note}.")
     if rejected := sum(tally.rejected for tally in summary.tallies.values()):
         out.print(
-            f"{rejected:,} records hold a value that does not fit its column, or no usable key or date: "
-            "the table rejected_records has each as it came, and why."
+            f"{rejected:,} records have a value that does not fit its column, or no usable key or date: "
+            "see the table rejected_records."
         )
     show_unread(summary.failures, summary.left_out)
     if summary.error is not None:
@@ -86,8 +86,8 @@ def show_dry(plan: DryRun) -> None:
     least = len(plan.readings) + 1
     out.print(
         f"At least {least:,} requests, one more for each further page of {plan.page_size:,} actions in a window; "
-        f"{plan.requests_left:,} are left in this hour. At least {duration(least * plan.seconds_a_request)}, "
-        f"as the API answered just now ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
+        f"{plan.requests_left:,} are left this hour. At least {duration(least * plan.seconds_a_request)} "
+        f"at the API's current speed ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
     if plan.items:
         out.print(f"Then lists of items, of {plan.items:,} actions and of new ones, as the hourly limit allows.")

@@ -162,13 +162,13 @@ def _notes(walk: Walk) -> tuple[str, ...]:
     if bounds and bounds.since and bounds.since < bounds.earliest:
         notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")
     notes += [
-        f"campaign {campaign_id}: start_date is earlier than where reading began; read from {_day(start)} on as well"
+        f"campaign {campaign_id}: start_date is now earlier; read from {_day(start)} on as well"
         for campaign_id, start in walk.reaching_back.items()
     ]
     if bounds and bounds.until > bounds.now:
-        notes.append(f"--until lies ahead of the server's clock: cursors stand at {bounds.now.isoformat()}")
+        notes.append(f"--until is ahead of the server's clock; cursors stop at {bounds.now.isoformat()}")
     if walk.client.clock.skew:
-        notes.append(f"{walk.client.clock.describe()}: the server's is used")
+        notes.append(f"{walk.client.clock.describe()}; using the server's")
     if odd := walk.client.clock.describe_odd():
         notes.append(odd)
     return tuple(notes)

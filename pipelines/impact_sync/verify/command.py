@@ -50,8 +50,8 @@ def show(report: Report) -> None:
         out.print(f"Items of {report.derived:,} actions that the change feed says were compared with their lists.")
     if report.unverifiable:
         out.print(
-            f"{report.unverifiable:,} actions are held that can no longer be verified: older than the API goes back, "
-            "without an EventDate, or of a campaign that it does not list. They are kept."
+            f"{report.unverifiable:,} actions in the warehouse can no longer be verified: they are older than the API "
+            "goes back, have no EventDate, or belong to a campaign that it does not list. They are kept."
         )
     for fault in report.history:
         out.print(f"Damaged: {fault}.", soft_wrap=True)

@@ -38,7 +38,7 @@ def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
 def refuse_dropped(pipeline: dlt.Pipeline) -> None:
     """Raise `ConfigurationError` if something is gone: a command that only reads cannot create it again."""
     if dropped := find_dropped(pipeline):
-        msg = f"{_described(pipeline, dropped)} dropped from the warehouse: run `impact sync`, which reads it again"
+        msg = f"{_described(pipeline, dropped)} dropped from the warehouse: run `impact sync` to read it again"
         raise ConfigurationError(msg)
 
 
@@ -52,7 +52,7 @@ def recreate_dropped(pipeline: dlt.Pipeline) -> None:
         return
     what = _described(pipeline, dropped)
     _refuse_keys(pipeline, dropped)
-    _log.warning("%s dropped from the warehouse: recreated, and its rows are read again", what)
+    _log.warning("%s dropped from the warehouse; recreating it and reading its rows again", what)
     if {"actions", "action_updates"} & dropped.keys():
         _forget_cursors(pipeline, only_feed="actions" not in dropped)
     _forget_items(pipeline, dropped)
@@ -103,9 +103,9 @@ def _refuse_keys(pipeline: dlt.Pipeline, dropped: dict[str, list[str]]) -> None:
         needed = [name for name in columns if not known[name].get("nullable", True)]
         if needed and len(columns) < len(known):
             msg = (
-                f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, without which its rows cannot "
-                f"be told apart: drop the table (drop table {pipeline.dataset_name}.{table}) and run again, "
-                "which creates and reads it again"
+                f"the column {needed[0]} of {pipeline.dataset_name}.{table} was dropped, and its rows cannot be "
+                f"identified without it: drop the table (drop table {pipeline.dataset_name}.{table}) and run again "
+                "to recreate it"
             )
             raise ConfigurationError(msg)
 

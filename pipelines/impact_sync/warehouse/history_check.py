@@ -21,11 +21,11 @@ _SHOWN = 5
 class Wrong(StrEnum):
     """What can be wrong, as it is shown."""
 
-    REPEATED = "versions that began at one instant, several times"
+    REPEATED = "versions that begin at the same instant"
     SEVERAL = "rows with several open versions"
     NONE = "rows without an open version"
-    DIFFERENT = "open versions that are not as their row is"
-    STRAY = "open versions whose row is not there"
+    DIFFERENT = "open versions that differ from their row"
+    STRAY = "open versions without a row"
     APART = "versions that do not end where the next begins"
 
 

@@ -30,21 +30,22 @@ from .dropped import recreate_dropped, refuse_dropped
 from .duckdb.destination import destination as duckdb_destination
 from .duckdb.file import connected, duckdb_path
 from .migrations.migrate import versioned
-from .migrations.steps import STEPS, Step
+from .migrations.step import Step
+from .migrations.steps import STEPS
 from .preload import preload
 
 if TYPE_CHECKING:  # only users of Postgres have its drivers
     from .postgres.lock import RunLock
 
 _FILES = (
-    "files cannot be the warehouse: keep DuckDB or Postgres (impact.destination) and name a lake (impact.lake_url), "
-    "to which each sync publishes"
+    "files cannot be the warehouse: set impact.destination to duckdb or postgres, and impact.lake_url to a lake "
+    "that each sync publishes to"
 )
 _LOAD = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 _NEVER_LANDED = (
-    "failed: nothing of a load package landed for an hour, the warehouse does not answer or is very slow; run again, "
-    "with a smaller sources.impact.package_rows if it happens again"
+    "failed: no part of a load package was loaded for an hour: the warehouse does not respond or is very slow. "
+    "Run again; if it happens again, set a smaller sources.impact.package_rows"
 )
 
 
@@ -150,7 +151,7 @@ def _address(destination: Destination[Any, Any] | None) -> str:
     except ConfigFieldMissingException as error:
         missing = ", ".join(dict.fromkeys(name for name in error.traces))
         section = f"destination.{kind()}"
-        msg = f"the warehouse is not configured: {section} lacks {missing}; put it into .dlt/secrets.toml"
+        msg = f"the warehouse is not configured: set {missing} of {section} in .dlt/secrets.toml"
         raise ConfigurationError(msg) from None
     credentials: Any = getattr(found, "credentials", None)
     known = credentials.to_native_representation() if hasattr(credentials, "to_native_representation") else ""
@@ -175,7 +176,7 @@ def _check_encoding(pipeline: dlt.Pipeline) -> None:
     if encoding not in ("UTF8", "SQL_ASCII"):  # SQL_ASCII keeps the bytes as they are
         msg = (
             f"the database {name} is encoded in {encoding}, which cannot hold every name that the API sends: create "
-            f"one in UTF8 (create database {name}_utf8 encoding 'UTF8' template template0) and name it instead"
+            f"one in UTF8 (create database {name}_utf8 encoding 'UTF8' template template0) and use that"
         )
         raise ConfigurationError(msg)
 
@@ -212,7 +213,7 @@ def _working_folder(warehouse: str) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"dlt's data folder cannot be written: {error}; name another with DLT_DATA_DIR"
+        msg = f"cannot write dlt's data folder: {error}. Set DLT_DATA_DIR to another folder"
         raise ConfigurationError(msg) from None
     return folder
 
@@ -226,7 +227,7 @@ def _run_lock(path: Path, wait: float) -> Iterator[None]:
         msg = f"another run holds the warehouse (lock file {path}): wait for it to end, then run again"
         raise WarehouseBusy(msg) from None
     except OSError as error:
-        msg = f"the lock file {path} cannot be written: {error}; name another data folder with DLT_DATA_DIR"
+        msg = f"cannot write the lock file {path}: {error}. Set DLT_DATA_DIR to another folder"
         raise ConfigurationError(msg) from None
     try:
         yield

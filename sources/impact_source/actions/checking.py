@@ -68,7 +68,7 @@ class WindowChecker:
             return seen, Case(reading, Why.MOVED, "", self._fetcher.page_size(reading), total)
         if tries < _TRIES:
             return (yield from self.read(self._fetcher.fetch_one(reading), tries + 1))
-        msg = f"{reading}: the API says {total} actions and sends {_sent(seen)}; nothing was skipped"
+        msg = f"{reading}: the API reports {total} actions but sent {_sent(seen)}"
         raise WindowIncomplete(msg)
 
     def _too_many(self, reading: Reading, error: RequestRefused) -> Case:
@@ -126,7 +126,7 @@ def _sent(ids: list[pa.Array]) -> str:
     if not twice:
         return f"{rows}"
     more = f" and {len(twice) - _NAMED} more" if len(twice) > _NAMED else ""
-    return f"{rows}, more than once {', '.join(twice[:_NAMED])}{more}"
+    return f"{rows} (repeated: {', '.join(twice[:_NAMED])}{more})"
 
 
 def _count(done: WindowDone, fetched: Fetched) -> WindowDone:

@@ -51,7 +51,7 @@ class Itinerary:
             if stands > bounds.now + _AHEAD and not bounds.since:
                 msg = (
                     f"campaign {campaign_id} was read up to {stands.isoformat()}, but the server's clock says "
-                    f"{bounds.now.isoformat()}: it, or ours, was wrong. Give `since` an instant before it went wrong"
+                    f"{bounds.now.isoformat()}: one of the clocks was wrong. Pass `since` with an instant before that"
                 )
                 raise ConfigurationError(msg)
             if bounds.since:
@@ -65,7 +65,7 @@ class Itinerary:
             if (updated := cursors.get(Mark.UPDATED)) is None:
                 continue
             if campaign_id not in held and not self._warehouse.is_empty_rightly(campaign_id):
-                _log.warning("campaign %s: its actions are gone from the warehouse and are read again", campaign_id)
+                _log.warning("campaign %s: its actions are gone from the warehouse; reading them again", campaign_id)
                 cursors.forget()
                 continue
             if not self._warehouse.holds("action_updates"):

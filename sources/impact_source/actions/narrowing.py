@@ -44,7 +44,7 @@ class Narrower:
         return self._narrow(case, _Spent(case))
 
     def _narrow(self, case: Case, spent: _Spent) -> Reads:
-        _log.info("%s, so it is narrowed", case)
+        _log.info("%s; narrowing it", case)
         while cuts := cut(case, self._known_of(case)):
             if cuts.way is Way.LARGER:
                 ids, larger = yield from self._read_larger(case, cuts, spent)
@@ -59,9 +59,8 @@ class Narrower:
                     return again
                 now = still
                 if not narrowing.adds_up(case, cuts.way, count_distinct(ids), now):
-                    _log.warning(
-                        "%s: parts by %s hold %d of at least %d", case, cuts.way.name, count_distinct(ids), now.least
-                    )
+                    found = count_distinct(ids)
+                    _log.warning("%s: its parts by %s have %d of at least %d", case, cuts.way.name, found, now.least)
                     case = narrowing.shut_way(case, cuts.way, now.total)
                     continue
             yield WindowDone(case.reading, Outcome.SPLIT, now.total, count_distinct(ids))
@@ -151,6 +150,5 @@ class _Spent:
 def _unreadable(case: Case) -> WindowIncomplete:
     said = f" The API says: {case.said}" if case.said else ""
     return WindowIncomplete(
-        f"{case}, and narrowing it does not help; nothing was skipped and the cursor stays.{said} "
-        "A larger page_size may help"
+        f"{case}, and narrowing it did not help; the cursor stays where it was.{said} Try a larger page_size"
     )

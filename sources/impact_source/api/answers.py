@@ -40,14 +40,14 @@ def read_page(status: int, headers: Mapping[str, str], body: Body, *keys: str) -
     if key is None and _text(answer, "Status").upper() == "ERROR":
         raise read_refusal(status, body)
     if key is None:
-        msg = f"the answer has no list {keys[0]!r}"
+        msg = f"the response has no list {keys[0]!r}"
         raise InvalidAnswer(msg)
     records = memoryview(answer[key])
     if bytes(records[:1]) == b"{":  # a list of one is sometimes sent as the object alone
         alone = bytes(_decode(status, headers, body, depth=_LIST - 1)[key])
         records = memoryview(b"[" + alone + b"]")
     if bytes(records[:1]) != b"[":
-        msg = f"the answer has no list in {key!r} but {bytes(records[:40])!r}"
+        msg = f"{key!r} in the response is not a list: it begins with {bytes(records[:40])!r}"
         raise InvalidAnswer(msg)
     return Page(
         records=records,
@@ -67,7 +67,7 @@ def count_records(page: Page) -> int:
 def build_page_link(first: Page, number: int) -> str:
     """The link to page `number` of the list that `first` begins, built from its link to page 2."""
     if first.next is None:
-        msg = f"the answer says {first.pages} pages and links to none"
+        msg = f"the response reports {first.pages} pages but has no link to the next one"
         raise InvalidAnswer(msg)
     path, _, query = first.next.partition("?")
     parameters = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name.lower() != "page"]
@@ -79,7 +79,7 @@ def read_object(status: int, headers: Mapping[str, str], body: Body, **wanted: s
     answer = _decode(status, headers, body, depth=1)
     for key, value in wanted.items():
         if (found := _text(answer, key)) != value:
-            msg = f"asked for the object whose {key} is {value!r}, the answer has {found[:40]!r}"
+            msg = f"requested the object with {key} {value!r}, got {found[:40]!r}"
             raise InvalidAnswer(msg)
     return msgspec.json.encode(answer)
 
@@ -95,7 +95,7 @@ def _decode(status: int, headers: Mapping[str, str], body: Body, depth: int = _L
         except RecursionError:
             return msgspec.json.decode(flatten(bytes(body), depth), type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
-        msg = f"the answer is not a JSON object ({error}): it begins with {body[:40]!r}"
+        msg = f"the response is not a JSON object ({error}): it begins with {body[:40]!r}"
         raise InvalidAnswer(msg) from None
 
 
@@ -123,5 +123,5 @@ def _read_integer(answer: dict[str, msgspec.Raw], key: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        msg = f"the answer's {key} is not a number: {text[:40]!r}"
+        msg = f"{key} in the response is not a number: {text[:40]!r}"
         raise InvalidAnswer(msg) from None

@@ -89,7 +89,7 @@ class Client:
                 break
             self._get(self._path("Campaigns"), protocol.raise_for_status)
         else:
-            _log.warning("the API's answers do not agree on the time: the earliest is believed")
+            _log.warning("the API's responses disagree on the time; using the earliest")
         self.clock.settle()
 
     def campaigns(self) -> Iterator[Answer[Page]]:
@@ -182,6 +182,6 @@ def encode_segment(text: str) -> str:
     A dot stays a dot however it is encoded: `..` goes up a level, also next to a slash that a gateway decodes.
     """
     if not text or not {".", ".."}.isdisjoint(re.split(r"[/\\]", text)):
-        msg = f"the id {text[:80]!r} would change the path of the request: it cannot be requested by itself"
+        msg = f"the id {text[:80]!r} would change the path of the request, so it cannot be requested"
         raise UnsafeId(msg)
     return quote(text, safe="")

@@ -44,13 +44,13 @@ class Pages:
     def _flaw(self, page: Page) -> str | None:
         held = answers.count_records(page)
         if page.total is not None and self._rows + held > page.total:
-            return f"the list holds more rows than the {page.total} it says it has"
+            return f"the list has more rows than its total of {page.total}"
         if page.next in self._links:
-            return "the list's next page is one that was read before"
+            return "the list links back to a page that was already read"
         if page.next and not held:
-            return "a page without rows links to a further one"
+            return "an empty page links to another page"
         if page.next and len(self._links) >= _PAGES_MAX:
-            return f"the list has no end after {_PAGES_MAX:,} pages"
+            return f"the list does not end after {_PAGES_MAX:,} pages"
         return None
 
 
@@ -58,7 +58,7 @@ def read_counted(key: str, status: int, headers: Mapping[str, str], body: Body) 
     """A page of the list under `key`, which must say how many rows match."""
     page = answers.read_page(status, headers, body, key)
     if page.total is None:
-        msg = f"the answer does not say how many {_ROWS[key]} match (@total)"
+        msg = f"the response does not say how many {_ROWS[key]} match (@total)"
         raise InvalidAnswer(msg)
     return page
 
@@ -67,7 +67,7 @@ def read_first(key: str, status: int, headers: Mapping[str, str], body: Body) ->
     """Read the first page of such a list; it must not claim more pages than its total fills."""
     page = read_counted(key, status, headers, body)
     if page.pages > 1 and (page.pages - 1) * min(page.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN) >= (page.total or 0):
-        msg = f"the answer says that {page.total} {_ROWS[key]} fill {page.pages} pages"
+        msg = f"the response reports {page.pages} pages for only {page.total} {_ROWS[key]}"
         raise InvalidAnswer(msg)
     return page
 
@@ -76,6 +76,6 @@ def read_numbered(key: str, number: int, status: int, headers: Mapping[str, str]
     """Page `number` of such a list."""
     page = read_counted(key, status, headers, body)
     if page.number != number:
-        msg = f"asked for page {number}, the answer is page {page.number}"
+        msg = f"requested page {number}, got page {page.number}"
         raise InvalidAnswer(msg)
     return page

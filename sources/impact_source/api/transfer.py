@@ -36,7 +36,7 @@ def _unpack(response: httpx.Response, most: int) -> bytearray:
         except zlib.error as error:
             raise httpx.DecodingError(str(error)) from None
         if len(body) > most:
-            msg = f"the answer is larger than {most:,} bytes"
+            msg = f"the response is larger than {most:,} bytes"
             raise InvalidAnswer(msg)
     return body
 
@@ -46,6 +46,6 @@ def _is_packed(headers: httpx.Headers) -> bool:
     given = [name.lower() for name in headers.get_list("content-encoding", split_commas=True)]
     given = [name for name in given if name not in {"", "identity"}]
     if given not in ([], ["gzip"], ["x-gzip"]):
-        msg = f"the answer is packed as {', '.join(given)[:80]}, which was not asked for"
+        msg = f"the response has an unexpected Content-Encoding: {', '.join(given)[:80]}"
         raise httpx.DecodingError(msg)
     return bool(given)

@@ -22,8 +22,6 @@ from .protocol import HTTP_OK, Body
 from .transfer import fetch
 from .transport import build_http_client
 
-_BODY_MAX = 1 << 30
-"""Bytes that an answer may unpack to: the largest page ever requested needs less than half of it."""
 _REDIRECTS = 3
 _SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
 """The time-outs after the API was reached."""
@@ -38,16 +36,20 @@ Reader: TypeAlias = Callable[[int, Mapping[str, str], Body], T]
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds to wait: for a connection, for the next bytes of an answer, for room to send, for the complete answer."""
+    """Seconds to wait: for a connection, for the next bytes of an answer, for room to send, for the complete answer.
+
+    `most_bytes` is what an answer may unpack to: the largest page ever requested needs less than half of it.
+    """
 
     connect: float = 10.0
     read: float = 60.0
     write: float = 30.0
     total: float = 600.0
+    most_bytes: int = 1 << 30
 
     @property
     def timeout(self) -> httpx.Timeout:
-        """All but the last, as httpx takes them."""
+        """Those that httpx takes."""
         return httpx.Timeout(self.read, connect=self.connect, write=self.write, pool=None)
 
 
@@ -116,10 +118,10 @@ class Wire:
             try:
                 url = self._origin.join(link)
             except httpx.InvalidURL as error:
-                msg = f"the API links to something that is not an address ({error}): {link[:80]!r}"
+                msg = f"the API sent an invalid link ({error}): {link[:80]!r}"
                 raise InvalidAnswer(msg) from None
             if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
-                msg = f"the API refers to another host ({urlsplit(str(url)).hostname}): not followed, check base_url"
+                msg = f"the API links to another host ({urlsplit(str(url)).hostname}), not followed: check base_url"
                 raise ConfigurationError(msg)
             return url
 
@@ -143,7 +145,7 @@ class Wire:
     def _fetch(self, request: httpx.Request) -> Heard:
         """The answer to a request. Raises our own error if none came; it says whether a retry may help."""
         try:
-            return self.exchange(request, _BODY_MAX)
+            return self.exchange(request, self._patience.most_bytes)
         except (httpx.TransportError, httpx.DecodingError) as error:
             self.budget.rest(0)  # raises if we shut the connection ourselves
             _log.info("no answer: %s", type(error).__name__)
@@ -164,4 +166,4 @@ class Wire:
 
     def describe_failure(self, error: Exception) -> str:
         """Why no answer came, in words."""
-        return f"{self._origin.host} gives no answer ({type(error).__name__}: {error})"
+        return f"no answer from {self._origin.host} ({type(error).__name__}: {error})"

@@ -108,7 +108,7 @@ class ItemReader:
                 return Listing(
                     queued, Status.LISTED, answers[-1].read_at, tuple(bytes(a.value.records) for a in answers)
                 )
-        msg = f"the items of action {queued.action_id} do not add up to what the API says they are"
+        msg = f"the API does not send as many items of action {queued.action_id} as it reports"
         raise InvalidAnswer(msg)
 
 

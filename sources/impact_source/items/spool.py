@@ -104,7 +104,7 @@ class Spool:
         try:
             yield
         except sqlite3.Error as error:
-            _log.warning("answers are not kept for a next run: %s", error)
+            _log.warning("cannot keep responses for the next run: %s", error)
             self._file = None
             self._path.unlink(missing_ok=True)
 

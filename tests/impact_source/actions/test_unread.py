@@ -48,7 +48,7 @@ def test_after_six_actions_that_fail_no_more_are_read_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(("read", "gave_up"), [({}, False), ({"one_by_one": True}, True)])
-def test_what_was_read_in_between_begins_the_count_anew(
+def test_what_was_read_in_between_restarts_the_count(
     read: dict[str, bool],
     gave_up: bool,  # noqa: FBT001 - the expected value
 ) -> None:

@@ -12,17 +12,20 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from impact_sandbox import Reply, Request, Rules
-from impact_source.api import answers as api_answers
+from impact_source.api.answers import read_object
+from impact_source.api.budget import Budget
 from impact_source.api.client import Client
 from impact_source.api.clock import Clock
 from impact_source.api.lists import ACTIONS
 from impact_source.api.protocol import Body
+from impact_source.api.wire import Patience, Wire
 from impact_source.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -70,27 +73,26 @@ def ids(client: Client) -> list[str]:
     return [c["Id"] for answer in client.campaigns() for c in json.loads(bytes(answer.value.records))]
 
 
-def test_each_answer_tells_how_long_it_took_itself(
-    one: Account, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_answer_tells_how_long_it_took_itself(one: Account) -> None:
     """An answer that is read while another thread's arrives keeps its own seconds."""
     slow, quick = one.world.create(), one.world.create()
     one.sandbox.on_request = lambda request: time.sleep(0.5) if request.path.endswith(slow) else None
-    reading, over, read = threading.Event(), threading.Event(), api_answers.read_object
+    reading, over = threading.Event(), threading.Event()
+    settings = one.settings()
 
-    def wait(status: int, headers: Mapping[str, str], body: Body, **expected: str) -> bytes:
-        if expected.get("Id") == slow:
-            reading.set()
-            assert over.wait(30)
-        return read(status, headers, body, **expected)
+    def wait(status: int, headers: Mapping[str, str], body: Body) -> bytes:
+        reading.set()
+        assert over.wait(30)
+        return read_object(status, headers, body)
 
-    monkeypatch.setattr(api_answers, "read_object", wait)
-    with ThreadPoolExecutor(1) as other:
-        later = other.submit(client.action, slow)
-        assert reading.wait(30)
-        client.action(quick)
-        over.set()
-        assert later.result().seconds >= 0.5
+    with closing(Wire(settings, Clock(), Budget(settings.requests_per_hour, 0), Patience())) as wire:
+        path = f"/Advertisers/{settings.account_sid}/Actions"
+        with ThreadPoolExecutor(1) as other:
+            later = other.submit(wire.get, wire.resolve(f"{path}/{slow}"), None, wait)
+            assert reading.wait(30)
+            wire.get(wire.resolve(f"{path}/{quick}"), None, read_object)
+            over.set()
+            assert later.result().seconds >= 0.5
 
 
 BROKEN = [
@@ -136,7 +138,7 @@ def test_what_stays_broken_is_an_error_after_a_few_tries(one: Account, client: C
         (Reply(400, b'{"Errors": [{"Field": "EndDate", "Message": "no"}]}'), RequestRefused),
     ],
 )
-def test_what_a_retry_cannot_mend_is_asked_once(
+def test_what_a_retry_cannot_fix_is_requested_once(
     one: Account, client: Client, reply: Reply, error: type[Exception]
 ) -> None:
     """Refusals are final: a retry would only spend requests."""
@@ -201,7 +203,7 @@ def test_a_next_page_elsewhere_is_not_followed(one: Account, client: Client, lin
     """A link cannot take credentials to another host or port, nor to the same ones over another scheme."""
     port = urlsplit(one.sandbox.url).port or 0
     answers(one, listing(link.format(port=port, other=port + 1)))
-    with pytest.raises(ConfigurationError, match="refers to another host"):
+    with pytest.raises(ConfigurationError, match="links to another host"):
         ids(client)
     assert len(one.sandbox.requests) == 1
 
@@ -211,7 +213,7 @@ def test_a_redirect_elsewhere_is_not_followed(one: Account, client: Client, link
     """Credentials do not follow a redirect over another scheme, port or host either."""
     port = urlsplit(one.sandbox.url).port or 0
     answers(one, Reply(302, headers={"Location": link.format(port=port, other=port + 1)}))
-    with pytest.raises(ConfigurationError, match="refers to another host"):
+    with pytest.raises(ConfigurationError, match="links to another host"):
         ids(client)
     assert len(one.sandbox.requests) == 1
 
@@ -219,7 +221,7 @@ def test_a_redirect_elsewhere_is_not_followed(one: Account, client: Client, link
 def test_a_next_page_that_points_to_itself_ends_in_an_error(one: Account, client: Client) -> None:
     """A list that never ends is detected at its first repetition."""
     one.sandbox.on_request = lambda _: listing("/Advertisers/x/Campaigns?Page=2")
-    with pytest.raises(InvalidAnswer, match="read before"):
+    with pytest.raises(InvalidAnswer, match="already read"):
         ids(client)
     assert len(one.sandbox.requests) == 1 + 3, "the page that repeats is asked for again, then given up"
 
@@ -242,7 +244,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
         repeated = json.dumps({"@page": "1", "@numpages": "3", "@total": "9", "Actions": []}).encode()
         one.sandbox.on_request = lambda _: Reply(200, repeated)
-        with pytest.raises(InvalidAnswer, match="asked for page 2"):
+        with pytest.raises(InvalidAnswer, match="requested page 2"):
             client.dated_page(ACTIONS, first.value, 2)
 
 

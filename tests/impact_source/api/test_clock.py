@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impact_source.api import clock
 from impact_source.api.clock import Clock, estimate_skew
 from impact_sync.check import run as check
 from impact_sync.console.exits import Exit
 
-from tests.support.account import Account, own_clock
+from tests.support.account import Account
 
 Make = Callable[..., Account]
 HOUR = timedelta(hours=1)
@@ -74,16 +73,6 @@ def test_a_later_answer_shows_how_far_the_clock_had_run_ahead() -> None:
     assert told.now() == NOW + 30 * HOUR
     assert told.excess == 30 * HOUR
     assert "3 of 7 answers carried a wrong Date, up to 1 day 6 hours ahead" in told.describe_odd()
-
-
-@pytest.fixture
-def right(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`right(one, by)`: this machine's clock shows the account's time, or is off by so much."""
-
-    def put(one: Account, by: timedelta = NONE) -> None:
-        monkeypatch.setattr(clock, "local", own_clock(one.world, by))
-
-    return put
 
 
 @pytest.mark.parametrize("every", [2, *(pytest.param(every, marks=pytest.mark.long) for every in (1_000, 5))])

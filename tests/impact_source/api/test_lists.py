@@ -33,10 +33,10 @@ def test_a_list_ends_with_the_page_that_links_no_further() -> None:
 @pytest.mark.parametrize(
     ("second", "says"),
     [
-        (body(1, "/a"), "one that was read before"),
-        (body(1, "/b"), "one that was read before"),
-        (body(0, "/c"), "without rows links to a further one"),
-        (body(2, "", 3), "more rows than the 3 it says it has"),
+        (body(1, "/a"), "a page that was already read"),
+        (body(1, "/b"), "a page that was already read"),
+        (body(0, "/c"), "an empty page links to another page"),
+        (body(2, "", 3), "more rows than its total of 3"),
     ],
 )
 def test_a_page_that_contradicts_those_before_it_is_refused(second: bytes, says: str) -> None:
@@ -55,5 +55,5 @@ def test_a_list_without_a_total_has_an_end() -> None:
     pages = Pages("/0", "Campaigns")
     for number in range(1, 1_000):
         read(pages, body(1, f"/{number}"))
-    with pytest.raises(InvalidAnswer, match="no end after 1,000 pages"):
+    with pytest.raises(InvalidAnswer, match="does not end after 1,000 pages"):
         read(pages, body(1, "/1000"))

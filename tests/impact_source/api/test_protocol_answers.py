@@ -92,7 +92,7 @@ def test_an_object_is_the_one_that_was_asked_for() -> None:
     assert json.loads(answers.read_object(200, {}, body, Id="a")) == json.loads(body)
     assert json.loads(answers.read_object(200, {}, body, State="")) == json.loads(body)
     for wanted in ({"Id": "b"}, {"Id": "a", "CampaignId": "1"}):
-        with pytest.raises(errors.InvalidAnswer, match="asked for the object whose"):
+        with pytest.raises(errors.InvalidAnswer, match="requested the object with"):
             answers.read_object(200, {}, body, **wanted)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import dlt
 import pytest
-from impact_sandbox import Rules
+from impact_sandbox import Reply, Request, Rules
+from impact_source import impact, impact_items
 from impact_sync.console.exits import Exit
 
 from tests.support.account import CAMPAIGNS, Account
@@ -65,8 +69,12 @@ def test_all_items_are_known_with_a_few_requests(account: Make) -> None:
 
 
 READINGS: list[tuple[dict[str, Any], float, tuple[str, str, str]]] = [
-    ({"feed_approvals": True}, 1.0, ("proven", "latest", "gone")),
     ({"feed_quantity": "delta"}, 1.0, ("proven", "moved", "gone")),
+    ({"duplicate_skus": 0.5, "odd_items": 0.3, "feed_turns": "order"}, 0.4, ("proven", "latest", "gone")),
+    ({"feed_lag": 3_600, "visibility_lag": 3_600, "feed_removed": "last"}, 0.97, ("proven", "latest", "either")),
+]
+MORE: list[tuple[dict[str, Any], float, tuple[str, str, str]]] = [
+    ({"feed_approvals": True}, 1.0, ("proven", "latest", "gone")),
     ({"feed_restorations": False}, 0.99, ("proven", "latest", "gone")),
     ({"feed_turns": "order"}, 0.93, ("proven", "latest", "gone")),
     ({"feed_removed": "last"}, 0.97, ("proven", "latest", "either")),
@@ -87,7 +95,11 @@ USELESS: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "least", "feed"), READINGS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("rules", "least", "feed"),
+    [*READINGS, *(pytest.param(*reading, marks=pytest.mark.long) for reading in MORE)],
+    ids=lambda value: str(value)[:40],
+)
 def test_whatever_the_feed_shows_nothing_derived_is_wrong(
     account: Make, rules: dict[str, Any], least: float, feed: tuple[str, str, str]
 ) -> None:
@@ -107,3 +119,168 @@ def test_a_feed_that_lists_contradict_is_not_used(account: Make, rules: dict[str
     assert why in example
     one.sync(items="feed", items_max_requests=None)
     one.assert_items_true()
+
+
+def small(account: Make, **world: Any) -> Account:  # noqa: ANN401 - the world's options
+    """An account whose feed is proven, with one action of two items made by hand: `hand(one)`."""
+    one = account(**({"days": 30, "per_day": 4, "campaigns": CAMPAIGNS[:1]} | world))
+    items = [
+        {"Sku": "A", "SaleAmount": "10.00", "Payout": "1.00"},
+        {"Sku": "B", "SaleAmount": "20.00", "Payout": "2.00"},
+    ]
+    one.world.create(Id="1000.4636.999", LockingDate="", items=items)
+    assert one.sync(items="feed", items_max_requests=30).exit is Exit.DONE
+    assert feeds(one)["1000"][0] == "proven"
+    return one
+
+
+def hand(one: Account) -> dict[str, dict[str, object]]:
+    """The items held of the action made by hand, by Sku."""
+    return {sku: item for (action_id, sku), item in one.held_items().items() if action_id == "1000.4636.999"}
+
+
+def test_items_follow_the_feed_until_their_list_is_read(account: Make) -> None:
+    """A change that the feed shows is there at once, with the names that are known; the list then completes it."""
+    one = small(account)
+    one.sync(items="feed", items_max_requests=None)
+    one.assert_items_true()
+    assert {item["known_by"] for item in hand(one).values()} == {"list"}
+    one.world.advance(hours=3)
+    one.world.set_item("1000.4636.999", "A", SaleAmount="7.50", Payout="0.75")
+    one.sync(items="feed")
+    changed = hand(one)["A"]
+    assert {name: str(changed[name]) for name in ("known_by", "sale_amount", "payout")} == {
+        "known_by": "feed",
+        "sale_amount": "7.50000000",
+        "payout": "0.75000000",
+    }
+    assert changed["item_name"] is not None
+    one.sync(items="feed", items_max_requests=None)
+    one.assert_items_true()
+    assert {item["known_by"] for item in hand(one).values()} == {"list"}
+
+
+def test_an_older_feed_does_not_replace_a_list(account: Make) -> None:
+    """A list that was read after the last change stays, with all that only lists say, though the feed is read again."""
+    one = small(account)
+    one.sync(items="feed", items_max_requests=None)
+    before = one.held_items()
+    for _ in range(2):
+        one.world.advance(hours=1)
+        one.sync(items="feed")
+    assert {key: item for key, item in one.held_items().items() if key in before} == before
+
+
+def test_an_update_that_moves_no_amount_is_seen(account: Make) -> None:
+    """An item that is exchanged for another at the same price is so here too after the next sync, without a request."""
+    one = small(account)
+    one.world.advance(hours=3)
+    one.world.remove_item("1000.4636.999", "B")
+    one.world.set_item("1000.4636.999", "C", SaleAmount="20.00", Payout="2.00")
+    one.sync(items="feed")
+    assert hand(one).keys() == {"A", "C"}
+    assert share_of_told(one)[0] == 1.0
+
+
+def test_a_change_that_becomes_visible_late_queues_the_list(account: Make) -> None:
+    """A list read while a change was not visible yet is read again once the feed shows it, though no amount differs."""
+    rules = Rules(feed_rows="order", visibility_lag=1_800)  # nothing is derived from such a feed
+    one = account(days=10, per_day=2, campaigns=CAMPAIGNS[:1], rules=rules)
+    action = one.world.create(LockingDate="", items=[{"Sku": "A", "SaleAmount": "10.00", "Payout": "1.00"}])
+    one.world.advance(hours=2)
+    one.sync(items="feed", items_max_requests=None)
+    one.world.set_item(action, "A", touches=False, Quantity="9", SaleAmount="9.00", Payout="0.90")
+    one.world.set_item(action, "A", touches=False, Quantity="9", SaleAmount="10.00", Payout="1.00")
+    one.sync(items="feed", items_max_requests=None)
+    one.world.advance(hours=1)
+    one.sync(items="feed", items_max_requests=None)
+    one.assert_items_true()
+
+
+def test_a_contradiction_turns_the_feed_off(account: Make) -> None:
+    """One list that says otherwise, and all that was derived waits for its list; no later run takes that back."""
+    one = small(account)
+    one.world.rules = replace(one.world.rules, feed_renames_items=1.0)
+    one.world.advance(hours=3)
+    one.world.create(LockingDate="", items=[{"Sku": "Z", "SaleAmount": "5.00", "Payout": "0.50"}])
+    one.sync(items="feed", items_max_requests=3)
+    one.world.advance(hours=3)
+    one.sync(items="feed", items_max_requests=3)
+    status, *_, example = feeds(one)["1000"]
+    assert status == "contradicted"
+    assert re.search(r"the list says \d x (\S+) for .*, the change feed \d x PARENT-\1 for", example)
+    assert set(known(one).values()) == {"list"}
+    one.sync(items="feed", items_max_requests=None)
+    one.assert_items_true()
+    assert feeds(one)["1000"][0] == "contradicted"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_account_without_the_feed_loses_nothing(account: Make, status: int) -> None:
+    """Where the token may not read the feed every item comes from its list; the feed is used as soon as it may be."""
+    one = account(days=30, per_day=4, campaigns=CAMPAIGNS[:1])
+
+    def refuse(request: Request) -> Reply | None:
+        return Reply(status) if request.path.endswith("/ActionUpdates") else None
+
+    one.sandbox.on_request = refuse
+    for _ in range(2):
+        summary = one.sync(items="feed", items_max_requests=None)
+        assert summary.exit is Exit.DONE
+        assert summary.left_out == 0
+        one.assert_items_true()
+        assert feeds(one)["1000"][0] == "refused"
+        one.world.advance(days=1)
+    one.sandbox.on_request = None
+    one.world.advance(days=1)
+    one.sync(items="feed", items_max_requests=3)
+    assert feeds(one)["1000"][0] == "proven"
+    assert share_of_told(one)[0] == 1.0
+
+
+def test_a_daily_sync_spends_one_request_on_the_feed(account: Make) -> None:
+    """After the first sync, a day costs one request of the feed and three lists for each campaign."""
+    one = account(days=40, per_day=8)
+    weeks(one, 1)
+    one.sync(items="feed", items_max_requests=None)
+    one.world.advance(days=1)
+    one.sandbox.requests.clear()
+    one.sync(items="feed", items_max_requests=6)
+    assert sum(request.path.endswith("/ActionUpdates") for request in one.sandbox.requests) == 2
+    assert len(one.item_requests()) == 6
+    assert share_of_told(one)[0] == 1.0
+
+
+def test_items_are_derived_on_any_warehouse(account: Make, warehouse: str) -> None:
+    """On DuckDB and on Postgres the same items are derived, and followed by the next change."""
+    one = account(days=20, per_day=4, campaigns=CAMPAIGNS[:1], rules=Rules(odd_items=0.2))
+    for _ in range(2):
+        summary = one.sync(items="feed", items_max_requests=30)
+        assert summary.exit is Exit.DONE
+        assert summary.items is not None
+        assert summary.items.coverage.derived > 0
+        if warehouse == "duckdb":
+            assert share_of_told(one)[0] > 0.7
+        one.world.advance(days=7)
+
+
+def test_the_source_alone_derives_items(account: Make) -> None:
+    """In a dlt pipeline of one's own the lists of the first run prove the feed, and the second run derives the rest."""
+    one = account(days=20, per_day=4, campaigns=CAMPAIGNS[:1])
+    settings = one.settings(items="feed", items_max_requests=30)
+    pipeline = dlt.pipeline("own", destination=dlt.destinations.duckdb(str(one.path)), dataset_name="impact")
+    pipeline.run(impact(settings))
+    pipeline.run(impact_items(settings))
+    assert feeds(one)["1000"][0] == "unproven"
+    pipeline.run(impact_items(settings))
+    assert feeds(one)["1000"][0] == "proven"
+    held = one.held_items()
+    assert {item["known_by"] for item in held.values()} == {"feed", "list"}
+    assert held.keys() == one.item_truth().keys()
+
+
+@pytest.mark.long
+def test_twelve_weeks_with_items_from_the_feed(account: Make) -> None:
+    """After each of twelve weekly syncs all items that are known are true, and nearly all are known."""
+    one = account(days=60, per_day=6, rules=Rules(feed_lag=3_600, visibility_lag=3_600, odd_items=0.05))
+    assert min(share for share, _ in weeks(one, 12)) >= 0.94

@@ -309,7 +309,7 @@ def test_an_api_that_is_down_ends_the_drain_and_keeps_what_was_read(account: Mak
     world.assert_items_true()
 
 
-def test_a_token_that_may_not_read_items_says_what_to_mend(account: Make) -> None:
+def test_a_token_that_may_not_read_items_says_what_to_fix(account: Make) -> None:
     """The actions land, and the error names the way to do without items."""
     world = account(days=5, per_day=2, scopes={"Campaigns", "Actions"})
     summary = world.sync(items_max_requests=None)

@@ -201,7 +201,7 @@ def test_a_kept_answer_serves_the_same_question_only(tmp_path: Path) -> None:
     assert not (tmp_path / "spool").exists()
 
 
-def test_a_damaged_file_of_kept_answers_is_begun_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_of_kept_answers_is_recreated(tmp_path: Path) -> None:
     """Losing kept answers costs requests but no run."""
     path = tmp_path / "spool"
     path.write_bytes(b"no database at all" * 1000)

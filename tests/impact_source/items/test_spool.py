@@ -101,7 +101,7 @@ def test_answers_that_have_landed_are_dropped_and_an_empty_file_is_removed(path:
     assert not path.exists()
 
 
-def test_a_file_that_cannot_be_read_is_begun_anew(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_cannot_be_read_is_recreated(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its contents are lost, which costs requests; the run goes on and keeps what it reads."""
     path.write_bytes(b"no database" * 100)
     with caplog.at_level(logging.WARNING):

@@ -202,7 +202,7 @@ impact_sync.warehouse.duckdb.merge._transaction = lambda *_: threading.Event().w
 impact_sync.warehouse.duckdb.merge.MergeJob._merge = lambda *_: threading.Event().wait()
 """
     with running(victim(code, "sync"), environment(one)) as process:
-        assert re.search("nothing of a load package landed for an hour", ended(process, 4))
+        assert re.search("no part of a load package was loaded for an hour", ended(process, 4))
     clean(impact("sync", env=environment(one)), 0)
     one.assert_true()
 

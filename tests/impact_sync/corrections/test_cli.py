@@ -48,7 +48,7 @@ def test_from_a_file_to_confirmed_corrections(one: Desk) -> None:
     output = clean(impact("corrections", "plan", str(path), env=user(one)), 0)
     assert re.search(r"2\W+A1\W+TEE\W+amount \(-5.00\)\W+10.00\W+5.00\W+-0.25\W+2026-\d\d-\d\d \d\d:\d\d", output)
     assert re.search(r"3\W+A2\W+state\W+PENDING\W+REVERSED\W+-2.50", output)
-    assert "2 calls; commission moves by about -2.75 USD (touching 2.75)" in output.replace("\n", " ")
+    assert "2 calls; commission changes by about -2.75 USD (touching 2.75)" in output.replace("\n", " ")
     assert "Nothing was sent" in output
     assert one.writes == []
     plan_id = re.findall(r"impact corrections apply (\S+)", output)[0]
@@ -136,7 +136,7 @@ def test_an_interrupted_apply_goes_on(one: Desk) -> None:
     assert len(one.writes) == 1
 
 
-def test_what_the_user_can_mend_is_said(one: Desk) -> None:
+def test_what_the_user_can_fix_is_said(one: Desk) -> None:
     """Bad input ends with exit code 2 and one line that says what to do."""
     says = {
         "plan": "give either FILE or --sql",

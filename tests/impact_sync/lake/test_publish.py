@@ -116,7 +116,7 @@ def test_a_killed_publish_is_made_whole_by_the_next(account: Make, url: str) -> 
         assert_published(world.path, lake)
 
 
-def test_what_somebody_did_to_the_lake_is_mended(account: Make, url: str) -> None:
+def test_what_somebody_did_to_the_lake_is_repaired(account: Make, url: str) -> None:
     """Deleted rows come back, a changed one with --whole, and a deleted lake is created again."""
     world, lake = account(days=10, per_day=5), Lake(url, "acme")
     world.sync()
@@ -274,7 +274,7 @@ def test_a_lake_that_cannot_be_written_ends_with_4(account: Make, tmp_path: Path
     (tmp_path / "lake").write_text("a file where the folder should be")
     ended = CliRunner().invoke(main, ["publish", str(tmp_path / "lake"), "--account", "acme"])
     assert ended.exit_code == 4, ended.output
-    assert "run `impact publish` to go on" in ended.output
+    assert "run `impact publish` to continue" in ended.output
 
 
 def test_files_cannot_be_the_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,7 +251,7 @@ def test_changes_are_shown_since_the_last_month_end_or_another_instant(account: 
             .locator(".reading")
             .inner_text()
         )
-        assert "moved by USD -5.00: 1 reversal -11.00, 1 correction +6.00" in plain(reading)
+        assert "changed by USD -5.00: 1 reversal -11.00, 1 correction +6.00" in plain(reading)
 
 
 def test_without_history_changes_are_left_out_and_it_is_said(account: Make, running: Browser) -> None:
@@ -677,7 +677,7 @@ def test_figures_that_reach_back_less_far_say_so(account: Make, running: Browser
     with opened(running, written()) as page:
         assert tiles(page, "USD")["Accrued commission"][0] == "84.00"
         text = page.locator("main").inner_text()
-        assert "USD 71.00 stands of conversions since 20 Dec 2025, out of 84.00 in all" in text
+        assert "Commission on conversions since 20 Dec 2025 is USD 71.00 of 84.00 in all" in text
         assert "6 conversions from 20 Dec 2025 to 5 Jan 2026, of 19 in all" in text
         assert "Earlier months are not shown." in text
         assert "the figures above also count the conversions of earlier ones" in text

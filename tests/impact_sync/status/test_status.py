@@ -73,7 +73,7 @@ def test_a_window_missing_from_the_ledger_is_named(
         )
     assert gaps(capsys) == [("1000", pass_)]
     run(as_json=False)
-    assert f"campaign 1000, {pass_}: nothing read from" in capsys.readouterr().out
+    assert f"campaign 1000, {pass_}: nothing was read from" in capsys.readouterr().out
 
 
 def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON

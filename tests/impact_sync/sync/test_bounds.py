@@ -51,7 +51,7 @@ def test_every_bound_of_every_command_takes_whole_days_and_says_so() -> None:
     bounds = [p for c in main.commands.values() for p in c.params if isinstance(p, click.Option) and p.metavar == "T"]
     assert len(bounds) >= 6
     for option in bounds:
-        assert "a date is that whole day, UTC" in (option.help or "")
+        assert "a date means that whole day, UTC" in (option.help or "")
         context = click.Context(main)
         value = option.process_value(context, "2026-01-31")
         assert value == (FIRST if option.name == "since" else LAST), option.name

@@ -136,13 +136,13 @@ def test_a_month_that_locks_at_one_instant_is_read(
     one.sandbox.requests.clear()
     assert one.sync().exit is Exit.DONE
     one.assert_true()
-    parted = one.query("select count(*) from impact.sync_windows where event_start is not null")[0][0]
-    assert parted >= 1 if max_page_size else parted == 0
+    split = one.query("select count(*) from impact.sync_windows where event_start is not null")[0][0]
+    assert split >= 1 if max_page_size else split == 0
     rows = one.query("select sum(rows) from impact.sync_windows where outcome = 'whole' and pass = 'locking'")[0][0]
     assert len(one.sandbox.requests) <= rows / 2_000 + (45 if max_page_size and not names_total else 25)
 
 
-def test_what_cannot_be_parted_fails_loudly_and_moves_no_cursor(account: Make) -> None:
+def test_what_cannot_be_split_fails_loudly_and_moves_no_cursor(account: Make) -> None:
     """When the API refuses every query however narrow, the run ends with its words and keeps its place."""
     one = account(days=60, per_day=6, campaigns=ONE)
     one.first_sync()

@@ -213,7 +213,7 @@ def test_windows_that_are_read_again_are_counted_apart(account: Make, capsys: py
     status(as_json=False)
     said = capsys.readouterr().out
     assert said.count("Not read: ") == 1
-    assert re.search(r"Campaign 1000: \d windows after these were read, and are read again", said)
+    assert re.search(r"Campaign 1000: \d later windows were read, and will be read again", said)
 
 
 def test_a_verification_with_windows_unread_does_not_count_as_one(account: Make) -> None:

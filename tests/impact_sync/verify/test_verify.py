@@ -83,9 +83,12 @@ def cells(difference: Difference) -> dict[str, tuple[str | None, str | None]]:
     return {cell.column: (cell.here, cell.there) for cell in difference.cells}
 
 
-def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) -> None:
+def test_a_true_warehouse_verifies_with_a_request_for_each_window(
+    synced: Make, right: Callable[[Account], None]
+) -> None:
     """After a sync every action is verified, nothing is written but the windows, and no request is wasted."""
     one = synced()
+    right(one)
     one.start = None
     before, state = everything(one), one.query("select count(*) from impact._dlt_pipeline_state")
     one.sandbox.requests.clear()
@@ -100,9 +103,10 @@ def test_a_true_warehouse_verifies_with_a_request_for_each_window(synced: Make) 
     assert one.query(windows) == [(2 * WINDOWS, len(before))]
 
 
-def test_further_pages_cost_a_request_each(account: Make) -> None:
+def test_further_pages_cost_a_request_each(account: Make, right: Callable[[Account], None]) -> None:
     """If a window holds several pages, each action is still counted once."""
     one = account(days=40, per_day=60, campaigns=ONE)
+    right(one)
     one.first_sync()
     one.sandbox.requests.clear()
     report = check(one, Ask(since=one.world.now - timedelta(days=44)))
@@ -111,7 +115,7 @@ def test_further_pages_cost_a_request_each(account: Make) -> None:
     assert len(one.sandbox.requests) == 3, "campaigns and two pages of one window"
 
 
-def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(synced: Make) -> None:
+def test_damage_of_every_kind_is_named_and_repaired_and_nothing_else_is_touched(synced: Make) -> None:
     """Lost, changed, invented, moved and doubled rows are all found; a repair fixes these and rewrites no others."""
     one = synced()
     truth = everything(one)
@@ -152,9 +156,9 @@ def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(sy
     assert ("invented", "gone", "", None, None, False) in rows
     assert {row[0] for row in rows} == found.keys()
     assert everything(one) == damaged
-    mended = check(one, repair=True)
-    assert mended.exit is Exit.DONE
-    assert mended.repaired
+    repairing = check(one, repair=True)
+    assert repairing.exit is Exit.DONE
+    assert repairing.repaired
     after = everything(one)
     assert after.keys() == truth.keys() | {"invented"}
     for id_ in truth.keys() - found.keys():
@@ -162,7 +166,7 @@ def test_damage_of_every_kind_is_named_and_mended_and_nothing_else_is_touched(sy
     assert {id_: row for id_, row in one.held().items() if id_ != "invented"} == one.truth()
     assert one.query(f"select count(*) from impact.actions where id = '{doubled}'") == [(1,)]
     assert one.query("select max(version) from impact._dlt_pipeline_state") == cursors
-    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{mended.run_id}'") == [
+    assert one.query(f"select distinct repaired from impact.verify_results where run_id = '{repairing.run_id}'") == [
         (True,)
     ]
     again = check(one)
@@ -189,13 +193,13 @@ def test_a_repair_that_did_not_land_is_no_repair(account: Make) -> None:
             report = verification.report()
             assert {found.action_id: found.kind for found in report.drift} == {missing: Kind.MISSING, stale: Kind.STALE}
             assert (report.repaired, report.exit) == (False, Exit.DRIFT)
-            _windows, _rejected, *mended = verification.package({})
-            assert len(mended) == 1
-            rows = mended[0].actions
+            _windows, _rejected, *landings = verification.package({})
+            assert len(landings) == 1
+            rows = landings[0].actions
             assert rows is not None
             for landed in (rows.filter(pc.equal(rows["id"], stale)), rows.filter(pc.equal(rows["id"], missing)), rows):
                 load(pipeline, Landing(actions=held))
-                load(pipeline, replace(mended[0], actions=landed, versions=None))
+                load(pipeline, replace(landings[0], actions=landed, versions=None))
                 repaired = len(landed) == len(rows)
                 assert verification.report().repaired is repaired, landed["id"].to_pylist()
                 assert verification.report().exit is (Exit.DONE if repaired else Exit.DRIFT)
@@ -258,9 +262,12 @@ def test_drift_beside_newer_changes_is_still_found(synced: Make) -> None:
     assert any("verify again" in note for note in report.notes)
 
 
-def test_a_difference_that_is_gone_at_the_second_read_does_not_count(synced: Make) -> None:
+def test_a_difference_that_is_gone_at_the_second_read_does_not_count(
+    synced: Make, right: Callable[[Account], None]
+) -> None:
     """What the API says once and then no more says nothing about the warehouse."""
     one = synced(campaigns=ONE)
+    right(one)
     one.start = None
     some = ids(one, "state = 'PENDING'")[0]
     note = one.held()[some]["note"] or ""
@@ -294,9 +301,12 @@ def test_what_differs_otherwise_at_the_second_read_does_not_count(synced: Make) 
     assert total(report) == {"verified": len(one.truth()) - 1, "newer": 1}
 
 
-def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(synced: Make) -> None:
+def test_gone_at_the_source_is_flagged_kept_and_acknowledged_by_a_repair(
+    synced: Make, right: Callable[[Account], None]
+) -> None:
     """What the API forgets is drift until a repair acknowledges it; later runs list it at no cost, and keep it."""
     one = synced(campaigns=ONE)
+    right(one)
     one.start = None
     gone = ids(one, "cleared_date is not null")[0]
     one.world.remove(gone)
@@ -343,9 +353,10 @@ def test_a_seven_day_default_on_queries_by_event_date_is_noticed(synced: Make) -
     assert one.query("select count(*) from impact.verify_results") == [(0,)]
 
 
-def test_a_range_and_a_campaign_verify_that_alone(synced: Make) -> None:
+def test_a_range_and_a_campaign_verify_that_alone(synced: Make, right: Callable[[Account], None]) -> None:
     """`--since`, `--until` and `--campaign` leave out the rest, damage included."""
     one = synced()
+    right(one)
     events = dict(one.query("select id, event_date from impact.actions where campaign_id = '1000'"))
     since, until = one.world.now - timedelta(days=30), one.world.now - timedelta(days=20)
     inside = sorted(id_ for id_, event in events.items() if since <= event <= until)
@@ -421,7 +432,7 @@ def test_a_true_warehouse_verifies_where_the_end_of_a_range_does_not_count(accou
     assert total(report) == {"verified": len([1 for row in one.truth().values() if row["event_date"] >= since])}  # type: ignore[operator]
 
 
-def test_windows_that_are_too_full_are_parted_and_each_action_counts_once(synced: Make) -> None:
+def test_windows_that_are_too_full_are_split_and_each_action_counts_once(synced: Make) -> None:
     """If the API refuses 45 days as too many actions, they are read in parts; a lost row among them is found."""
     one = synced(campaigns=ONE)
     lost = ids(one)[7]
@@ -452,9 +463,10 @@ def test_what_cannot_be_verified_is_refused(account: Make) -> None:
         check(one, Ask(since=one.world.now + timedelta(days=9)))
 
 
-def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make) -> None:
+def test_a_campaign_that_was_not_synced_yet_is_left_out(synced: Make, right: Callable[[Account], None]) -> None:
     """A campaign that joined since the last sync costs nothing and is named."""
     one = synced(campaigns=ONE)
+    right(one)
     one.start = None
     one.world.add_campaign(Campaign(id="3000", name="Acme New", state="ACTIVE", share=0.2))
     one.sandbox.requests.clear()

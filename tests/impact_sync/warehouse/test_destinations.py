@@ -54,7 +54,7 @@ def test_a_changing_account_is_true_after_each_sync(account: Make) -> None:
 
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
-def test_what_somebody_spoiled_is_found_and_mended(account: Make) -> None:
+def test_what_somebody_spoiled_is_found_and_repaired(account: Make) -> None:
     """Verify names a missing and a stale action, repairs both, and the history has the repaired version."""
     world = account(days=30, per_day=5)
     world.world.advance(days=2)

@@ -138,7 +138,7 @@ def test_a_field_that_the_api_adds_is_part_of_the_history(account: Make) -> None
     assert rows[2][1] == "tier"
 
 
-def test_what_verify_mends_is_a_version_that_verify_saw(account: Make) -> None:
+def test_what_verify_repairs_is_a_version_that_verify_saw(account: Make) -> None:
     """A repair closes the version that was wrong."""
     world = account(days=10, per_day=4)
     action_id = world.world.create(Payout="10.00")
@@ -148,8 +148,8 @@ def test_what_verify_mends_is_a_version_that_verify_saw(account: Make) -> None:
         connection.execute("update actions set payout = 99 where id = ?", [action_id])
         connection.execute("update action_history set payout = 99 where id = ?", [action_id])
     assert verify(world.settings(), repair=True).repaired
-    wrong, mended = versions(world, action_id)
-    assert (wrong[1], mended[1], mended[2], mended[3]) == (Decimal(99), Decimal(10), "verify", "payout")
+    wrong, repaired = versions(world, action_id)
+    assert (wrong[1], repaired[1], repaired[2], repaired[3]) == (Decimal(99), Decimal(10), "verify", "payout")
     world.assert_true()
 
 

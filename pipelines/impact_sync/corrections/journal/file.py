@@ -98,9 +98,9 @@ class JournalFile:
             counts = [f"{len(planned):,} calls as sent that the table has as planned"] if planned else []
             counts += [f"{len(lacking):,} calls as sent that the table does not have"] if lacking else []
             msg = (
-                f"{self.path} knows {' and '.join(counts)}: the database was restored to an older copy, and applying "
-                "could send twice. Nothing is sent. `impact corrections resolve --from-file` brings the table up to "
-                "what the file knows"
+                f"{self.path} has {' and '.join(counts)}: the database was restored from an older copy, and applying "
+                "could send them twice. Nothing was sent. Run `impact corrections resolve --from-file` to bring the "
+                "table up to date with the file"
             )
             raise Disagreement(msg)
         return known
@@ -120,7 +120,7 @@ class JournalFile:
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> ConfigurationError:
-        msg = f"the journal file {self.path} cannot be used: {error}; without it nothing is sent"
+        msg = f"cannot use the journal file {self.path}: {error}. Nothing is sent without it"
         return ConfigurationError(msg)
 
 

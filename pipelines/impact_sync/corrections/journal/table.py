@@ -6,67 +6,33 @@ the transaction lets only one succeed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-import dlt
 import pyarrow as pa
-from dlt.destinations.exceptions import DatabaseTransientException, DatabaseUndefinedRelation
+from dlt.destinations.exceptions import DatabaseTransientException
 from dlt.destinations.sql_client import SqlClientBase
 from impact_source.dialect import literal, quote
 from impact_source.errors import ImpactError
 from impact_source.rows.columns import MONEY as ARROW_MONEY
 from impact_source.rows.columns import TIME as ARROW_TIME
-from impact_source.sql import Tables, in_utc
 
-from .calls import Call, calls_of
-from .columns import (
-    COLUMNS,
-    COUNT,
-    FLAG,
-    MONEY,
-    NAMES,
-    NEVER_LEFT,
-    TABLE,
-    TEXT,
-    TIME,
-    UNSETTLED,
-    WAITING,
-    Correction,
-    Field,
-    Status,
-)
+from .calls import Call
+from .columns import COLUMNS, COUNT, FLAG, MONEY, NAMES, TEXT, TIME, Correction, Field, Status
+from .queries import Queries, plain
 
 _ROWS_A_STATEMENT = 100
-_FORSAKEN_AFTER = timedelta(minutes=15)
-"""No request takes longer: a process that claimed a call before this is no longer sending it."""
 _PLANNED = "impact_planned"
 _ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
-_TIMES = [field.name for field in COLUMNS if field.type == TIME]
 
 
 class Taken(ImpactError):
     """Another process has claimed the call, or it is no longer planned."""
 
 
-class Journal:
-    """The journal in the warehouse of a pipeline; it has no table until something was planned."""
-
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._tables = Tables(pipeline)
-        self._table = self._tables.name(TABLE)
-        self.alone = pipeline.destination.destination_name == "duckdb"
-        """Whether we have this warehouse to ourselves while we work."""
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything was ever planned."""
-        try:
-            self.query(f"select 1 from {self._table} limit 1")
-        except DatabaseUndefinedRelation:
-            return False
-        return True
+class Journal(Queries):
+    """Reads and writes the journal."""
 
     def add(self, rows: Sequence[Correction]) -> None:
         """Store a plan."""
@@ -88,40 +54,6 @@ class Journal:
                 client.execute_sql(f"delete from {self._table} where correction_id = %s", row.correction_id)
             self._insert(client, rows)
 
-    def plan(self, plan_id: str) -> list[Call]:
-        """The calls of a plan in order; none if there is no such plan."""
-        return self.calls("plan_id = %s", plan_id)
-
-    def calls(self, where: str = "1 = 1", *params: Any) -> list[Call]:  # noqa: ANN401 - whatever SQL takes
-        """Calls with these rows, plan by plan, in the order of their lines."""
-        if not self.exists:
-            return []
-        columns = ", ".join(map(quote, NAMES))
-        order = "planned_at, plan_id, min(line) over (partition by call_id), call_id, line"
-        found = self.query(f"select {columns} from {self._table} where {where} order by {order}", *params)
-        return calls_of(_row(values) for values in found)
-
-    def engaged(self) -> dict[str, pa.Table]:
-        """Actions that a correction may still change, with its plan, and how many calls were sent for each action."""
-        unsettled, used = [], []
-        if self.exists:
-            listed, never = _marks(UNSETTLED), _marks((*NEVER_LEFT, Status.RETURNED, Status.REFUSED))
-            unsettled = self.query(
-                f"select action_id, min(plan_id) from {self._table} where status in ({listed}) group by action_id",
-                *UNSETTLED,
-            )
-            used = self.query(
-                f"select action_id, count(distinct call_id) from {self._table} where status not in ({never}) "
-                "group by action_id",
-                *NEVER_LEFT,
-                Status.RETURNED,
-                Status.REFUSED,
-            )
-        return {
-            "unsettled": _pairs(unsettled, "plan_id", pa.string()),
-            "used": _pairs(used, "calls", pa.int64()),
-        }
-
     def claim(self, call: Call, claim: str, at: datetime) -> None:
         """Claim a planned call for sending, in its own transaction. Raises `Taken`."""
         try:
@@ -129,11 +61,11 @@ class Journal:
                 client.execute_sql(
                     f"update {self._table} set status = %s, claim = %s, claimed_at = %s "
                     "where call_id = %s and status = %s",
-                    *_plain((Status.SENDING, claim, at, call.id, Status.PLANNED)),
+                    *plain((Status.SENDING, claim, at, call.id, Status.PLANNED)),
                 )
                 mine = client.execute_sql(
                     f"select count(*) from {self._table} where call_id = %s and claim = %s and status = %s",
-                    *_plain((call.id, claim, Status.SENDING)),
+                    *plain((call.id, claim, Status.SENDING)),
                 )
                 if not mine or mine[0][0] != len(call.rows):
                     msg = f"line {call.lines} was taken by another apply"
@@ -142,22 +74,13 @@ class Journal:
             msg = f"line {call.lines} was taken by another apply"
             raise Taken(msg) from error
 
-    def rival(self, call: Call) -> str | None:
-        """The plan of another correction of the same action that may still take effect, if there is one."""
-        ((plan_id,),) = self.query(
-            f"select min(plan_id) from {self._table} where action_id = %s and call_id <> %s "
-            f"and status in ({_marks(UNSETTLED)})",
-            *(call.action_id, call.id, *UNSETTLED),
-        )
-        return None if plan_id is None else str(plan_id)
-
     def record(self, call: Call, status: Status, outcome: str | None = None, **columns: Any) -> None:  # noqa: ANN401 - of any type
         """Record the current status of a call."""
         values = {"status": status, "outcome": outcome} | columns
         sets = ", ".join(f"{name} = %s" for name in values)
         with self._tables.transaction() as client:
             client.execute_sql(
-                f"update {self._table} set {sets} where call_id = %s", *_plain((*values.values(), call.id))
+                f"update {self._table} set {sets} where call_id = %s", *plain((*values.values(), call.id))
             )
 
     def record_rows(self, told: Sequence[tuple[Correction, Status, str]], at: datetime) -> None:
@@ -166,49 +89,6 @@ class Journal:
         with self._tables.transaction() as client:
             for row, status, outcome in told:
                 client.execute_sql(sql, str(status), outcome, at, row.correction_id)
-
-    def forsaken(self, now: datetime) -> list[Call]:
-        """Calls whose sender died while sending: nobody knows whether they left."""
-        if self.alone:
-            return self.calls("status = %s", Status.SENDING)
-        return self.calls("status = %s and claimed_at < %s", Status.SENDING, now - _FORSAKEN_AFTER)
-
-    def doubtful(self, since: datetime) -> list[Call]:
-        """Calls sent since then that did not end well, or not yet; the action may show otherwise by now.
-
-        Excludes calls that never became a submission, and those of actions for which a later call was sent.
-        """
-        never = (*NEVER_LEFT, Status.RETURNED)
-        later = (
-            f"select 1 from {self._table} o where o.action_id = d.action_id and o.call_id <> d.call_id "
-            f"and o.claimed_at > d.claimed_at and o.status not in ({_marks(never)})"
-        )
-        found = (
-            f"select d.call_id from {self._table} d where d.claimed_at >= %s and (d.status in (%s, %s) "
-            "or (d.status = %s and d.processed_at is not null) "
-            "or (d.status = %s and (d.batch_id is not null or d.settled_by is not null))) "
-            f"and not exists ({later})"
-        )
-        stands = (Status.DIVERGED, Status.UNKNOWN, Status.ACCEPTED, Status.REFUSED)
-        return self.calls(f"call_id in ({found})", since, *stands, *never)
-
-    def waiting(self, plan_id: str) -> list[Call]:
-        """Calls of a plan that wait for a person's decision."""
-        return self.calls(f"plan_id = %s and status in ({_marks(WAITING)})", plan_id, *WAITING)
-
-    def left(self) -> dict[str, str]:
-        """Status of every call in the table, by id."""
-        found = self.query(f"select distinct call_id, status from {self._table}") if self.exists else []
-        return {str(call): str(status) for call, status in found}
-
-    def batches(self) -> set[str]:
-        """Submissions that belong to calls."""
-        sql = f"select distinct batch_id from {self._table} where batch_id is not null"
-        return {str(row[0]) for row in self.query(sql)}
-
-    def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - whatever SQL takes
-        """Rows of a query, `%s` for each parameter."""
-        return self._tables.execute(sql, *_plain(params))
 
     def _insert(self, client: SqlClientBase[Any], rows: Sequence[Correction]) -> None:
         columns = ", ".join(map(quote, NAMES))
@@ -223,33 +103,10 @@ class Journal:
         one = f"({', '.join(['%s'] * len(NAMES))})"
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
-            values = _plain([getattr(row, name) for row in some for name in NAMES])
+            values = plain([getattr(row, name) for row in some for name in NAMES])
             listed = ", ".join([one] * len(some))
             client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
 
 
 def _array(rows: Sequence[Correction], field: Field) -> pa.Array:
     return pa.array([getattr(row, field.name) for row in rows], _ARROW[field.type])
-
-
-def _row(values: tuple[Any, ...]) -> Correction:
-    row = dict(zip(NAMES, values, strict=True))
-    for name in _TIMES:
-        if row[name] is not None:
-            row[name] = in_utc(row[name])
-    return Correction(**row)
-
-
-def _plain(values: Iterable[Any]) -> list[Any]:
-    """Values in a form that every driver accepts: a status becomes text."""
-    return [str(value) if isinstance(value, Status) else value for value in values]
-
-
-def _marks(values: Collection[str]) -> str:
-    return ", ".join(["%s"] * len(values))
-
-
-def _pairs(rows: Sequence[tuple[Any, ...]], name: str, kind: pa.DataType) -> pa.Table:
-    return pa.table(
-        {"action_id": pa.array([row[0] for row in rows], pa.string()), name: pa.array([row[1] for row in rows], kind)}
-    )

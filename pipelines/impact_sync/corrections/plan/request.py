@@ -60,7 +60,7 @@ def read_file(path: Path) -> pa.Table:
         msg = f"{path} cannot be read: {error}"
         raise ConfigurationError(msg) from None
     if "\0" in text:  # as in UTF-16 of plain letters
-        msg = f"{path} is not UTF-8 but holds bytes of 0: save it as CSV UTF-8"
+        msg = f"{path} contains NUL bytes: save it as CSV UTF-8"
         raise ConfigurationError(msg)
     return _table(_csv_rows(text, str(path)), str(path))
 
@@ -104,7 +104,7 @@ def _csv_rows(text: str, source: str) -> Iterator[Sequence[Any]]:
                 yield header
             elif row:
                 if len(row) != len(header):
-                    cells_found = f"{len(row)} cells under {len(header)} columns, separated by {delimiter!r}"
+                    cells_found = f"{len(row)} cells for {len(header)} columns (separator {delimiter!r})"
                     msg = f"{source}, line {line}: {cells_found}"
                     raise ConfigurationError(msg)
                 cells = (c if n in _AS_WRITTEN else c.strip() for n, c in zip(header, row, strict=True))
@@ -120,16 +120,16 @@ def _header(found: Sequence[str], source: str) -> list[str]:
     names = list(map(_name, found))
     known = f"the columns are {', '.join(COLUMNS)}"
     if unknown := [raw for raw in found if _name(raw) not in COLUMNS]:
-        msg = f"{source}: there is no column {', '.join(map(repr, unknown))}; {known}"
+        msg = f"{source}: unknown column {', '.join(map(repr, unknown))}; {known}"
         raise ConfigurationError(msg)
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        msg = f"{source}: the column {', '.join(twice)} is there twice"
+        msg = f"{source}: duplicate column {', '.join(twice)}"
         raise ConfigurationError(msg)
     lacks = [name for name in _NEEDED if name not in names]
     if not lacks and "action_id" not in names and not {"action_tracker_id", "order_id"} <= set(names):
         lacks = ["action_id (or action_tracker_id and order_id)"]
     if lacks:
-        msg = f"{source}: the column {', '.join(lacks)} is missing; {known}"
+        msg = f"{source}: missing column {', '.join(lacks)}; {known}"
         raise ConfigurationError(msg)
     return names
 
@@ -149,7 +149,7 @@ def _table(rows: Iterator[Sequence[Any]] | list[Sequence[Any]], source: str) -> 
         raise ConfigurationError(msg)
     filled = [row for row in coming if any(cell is not None for cell in row[1:])]
     if not filled:
-        msg = f"{source} asks for nothing: it has no rows"
+        msg = f"{source} has no rows: there is nothing to plan"
         raise ConfigurationError(msg)
     cells: dict[str, list[Any]] = {"line": [row[0] for row in filled]}
     cells |= {name: [row[place] for row in filled] for place, name in enumerate(names, 1)}

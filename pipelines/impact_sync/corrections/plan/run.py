@@ -18,7 +18,7 @@ from impact_source.settings import Settings
 from typing_extensions import override
 
 from ...load.session import Load, session
-from ..desk import compare
+from ..desk import compare, open_journal
 from ..journal.calls import Call, calls_of
 from ..journal.columns import NAMES, Correction, Status
 from ..reread import Rereader
@@ -67,7 +67,7 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
         pipeline, client = load.pipeline, load.client
         if requested is None:
             requested = read_query(pipeline, source.sql or "")
-        journal, file, _ = compare(load)
+        journal, file = open_journal(load)
         now, began = client.clock.now(), time.monotonic()
         checked = validate(requested, pipeline, journal, settings, now)
         seconds = time.monotonic() - began

@@ -18,7 +18,7 @@ from impact_source.rows.columns import ACTION, ITEM, LINE_COUNT
 from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
 
-from ..journal.table import Journal
+from ..journal.queries import Queries
 
 _SQL = files(__package__).joinpath("validate.sql").read_text()
 _MACROS = files(__package__).joinpath("macros.sql").read_text()
@@ -45,7 +45,7 @@ class Checked:
 
 
 def validate(
-    requested: pa.Table, pipeline: dlt.Pipeline, journal: Journal, settings: Settings, now: datetime
+    requested: pa.Table, pipeline: dlt.Pipeline, journal: Queries, settings: Settings, now: datetime
 ) -> Checked:
     """Check what is requested. `now` decides what has locked."""
     warehouse = Warehouse(pipeline)

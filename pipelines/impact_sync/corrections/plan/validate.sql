@@ -87,7 +87,7 @@ alone as (
                 when state = 'REVERSED' and kind = 'reverse' then 'it is reversed already: it would change nothing'
                 when state = 'REVERSED' and not resets then format('it is reversed: only {} restores it', $reset)
                 when state not in ('PENDING', 'REVERSED')
-                    then format('its state is {}: it takes no change any more', state) end,
+                    then format('its state is {}, so it can no longer be changed', state) end,
             case when unsettled_plan is not null
                 then format('an earlier correction of it is not settled: plan {}', unsettled_plan) end,
             case when calls >= $most

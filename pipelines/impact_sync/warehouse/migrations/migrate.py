@@ -13,10 +13,10 @@ from importlib.metadata import version
 from typing import Any
 
 import dlt
-import sqlglot
 from impact_source.errors import ConfigurationError
+from impact_source.sql import Tables
 
-from .steps import FIRST, Step, Tables
+from .step import FIRST, Existing, Step
 
 TABLE = "schema_versions"
 _JOURNAL = "corrections"
@@ -46,11 +46,10 @@ def versioned(pipeline: dlt.Pipeline, *, read_only: bool, steps: Sequence[Step])
 
 def read_version(pipeline: dlt.Pipeline) -> int | None:
     """The schema version of a warehouse; None if it has none."""
-    if TABLE not in _read_tables(pipeline, [TABLE]).columns:
+    if TABLE not in _find(pipeline, [TABLE]).columns:
         return None
-    with pipeline.sql_client() as client:
-        rows = client.execute_sql(f"select max(version) from {client.make_qualified_table_name(TABLE)}")
-    return None if not rows or rows[0][0] is None else int(rows[0][0])
+    ((held,),) = Tables(pipeline).rows(f"select max(version) from {TABLE}")
+    return None if held is None else int(held)
 
 
 def _require(pipeline: dlt.Pipeline, steps: Sequence[Step]) -> None:
@@ -99,21 +98,18 @@ def _apply(pipeline: dlt.Pipeline, step: Step) -> None:
             step.change_state(state.get("sources", {}).get("impact", {}))
         pipeline.normalize()
         pipeline.load()
-    tables = _read_tables(pipeline, [*pipeline.default_schema.data_table_names(), _JOURNAL, TABLE])
-    with pipeline.sql_client() as client:
-        table = tables.qualified(TABLE)
-        create = f"create table if not exists {table} ({_COLUMNS})"
-        dialect = client.capabilities.sqlglot_dialect
-        (rendered,) = sqlglot.transpile(create, read="duckdb", write=dialect)
-        with client.begin_transaction():
-            for statement in step.sql(tables):
-                client.execute_sql(statement)
-            client.execute_sql(rendered)
-            client.execute_sql(f"insert into {table} values (%s, %s, %s)", step.version, datetime.now(UTC), _PROGRAM)
+    existing = _find(pipeline, [*pipeline.default_schema.data_table_names(), _JOURNAL, TABLE])
+    tables = Tables(pipeline)
+    table = tables.name(TABLE)
+    with tables.transaction() as client:
+        for statement in (*step.sql(existing), f"create table if not exists {table} ({_COLUMNS})"):
+            client.execute_sql(tables.render(statement))
+        client.execute_sql(f"insert into {table} values (%s, %s, %s)", step.version, datetime.now(UTC), _PROGRAM)
 
 
-def _read_tables(pipeline: dlt.Pipeline, names: Sequence[str]) -> Tables:
+def _find(pipeline: dlt.Pipeline, names: Sequence[str]) -> Existing:
+    """Those of the tables that exist. dlt's schema does not know our own."""
     with pipeline.destination_client() as opened:
         client: Any = opened  # of any SQL destination
         found = {name: tuple(columns) for name, columns in client.get_storage_tables(names) if columns}
-        return Tables(found, client.sql_client.make_qualified_table_name)
+    return Existing(found, Tables(pipeline).name)

@@ -90,7 +90,7 @@ class FeedItems:
         return [queued for id_, found in self._samples.items() if self.feeds[id_].is_open for queued in found]
 
     def news(self, *, ended: bool) -> list[Feed]:
-        """Feeds of which something else is known now; before the run has `ended`, not those that items are derived from.
+        """Feeds of which something else is known now; before the run has `ended`, not those that are proven.
 
         A killed run must look again at all that it might have derived.
         """
@@ -192,7 +192,19 @@ class FeedItems:
             is_clear=_is_clear(feed),
             removed=literal(feed.removed.value),
             kind=_KIND,
+            tells=_tells(feed),
+            order="tells, last desc" if feed.verdict is Verdict.PROVEN else "place, tells",
         )
+
+
+def _tells(feed: Feed) -> str:
+    """A condition on an action: its list tells a reading that is not known."""
+    unknown = []
+    if feed.quantity is Quantity.EITHER:
+        unknown.append("s.quantities_differ")
+    if feed.removed is Removed.EITHER:
+        unknown.append("s.removed > 0")
+    return " or ".join(unknown) or "false"
 
 
 def _is_clear(feed: Feed) -> str:

@@ -132,11 +132,12 @@ from (
 group by is_newer, is_same, by_latest, by_moved, by_gone, by_listed
 
 -- name: sample
--- Actions whose items to request as a proof: some of each kind, the newest and the oldest of each kind first.
+-- Actions whose items to request as a proof: first those that tell a reading ($tells), then by $order: of each kind the
+-- newest and the oldest, or simply the latest to change.
 select action_id, campaign_id, fingerprint
 from (
     select
-        s.action_id, s.campaign_id, s.fingerprint, s.quantities_differ or s.removed > 0 as tells_a_reading,
+        s.action_id, s.campaign_id, s.fingerprint, s.last, case when $tells then 0 else 1 end as tells,
         least(
             row_number() over (partition by $kind order by s.event_date desc, s.action_id),
             row_number() over (partition by $kind order by s.event_date, s.action_id)
@@ -145,5 +146,5 @@ from (
     left join item_fetches f on f.action_id = s.action_id
     where s.adds_up and (f.action_id is null or f.status <> 'listed')
 ) drawn
-order by place, case when tells_a_reading then 0 else 1 end, action_id
+order by $order, action_id
 limit %s

@@ -101,15 +101,17 @@ def judge(feed: Feed, compared: Iterable[Compared], now: datetime, *, drained: b
     `drained`: there is no further action whose list could be compared; then any agreement is enough.
     """
     compared = list(compared)
-    waiting, again, agreed = 0, now, feed.agreed
-    for one in compared:
+    certain, newer = ([one for one in compared if one.is_newer is wanted] for wanted in (False, True))
+    agreed = feed.agreed
+    for one in certain:
         read = _read(feed, one)
-        if read is not None:
-            feed, agreed = read, agreed + one.actions
-        elif one.is_newer:
-            waiting, again = waiting + one.actions, min(again, one.fetched_at - _TICK)  # it is compared again
-        else:
+        if read is None:
             return replace(feed, verdict=Verdict.CONTRADICTED, example=one.example, checked_at=now)
+        feed, agreed = read, agreed + one.actions
+    differing = [one for one in newer if _read(feed, one) is None]
+    agreed += sum(one.actions for one in newer if one not in differing)
+    waiting = sum(one.actions for one in differing)
+    again = min([now, *(one.fetched_at - _TICK for one in differing)])  # these are compared again
     verdict = feed.verdict
     if verdict is Verdict.UNPROVEN:
         enough = agreed >= ENOUGH or (drained and agreed > 0)

@@ -120,12 +120,12 @@ def test_what_changed_since_the_plan_is_left_out(desk: Make) -> None:
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.statuses() == ["left out"] * 5 + ["confirmed", "left out"]
     outcomes = [row[1] for row in one.journal()]
-    assert outcomes[0].startswith("amount is 29 now, the plan saw 30")
-    assert "category of TEE is Shirts now, the plan saw " in outcomes[1]
-    assert outcomes[2] == "its state is APPROVED now: it takes no change any more"
+    assert outcomes[0].startswith("amount is now 29, was 30 when planned")
+    assert "category of TEE is now Shirts, was " in outcomes[1]
+    assert outcomes[2] == "its state is now APPROVED, so it can no longer be changed"
     assert outcomes[3] == "the API does not know the action"
     assert outcomes[4].startswith("it locked on 2026-01-15 13:00 UTC")
-    assert outcomes[6] == "payout is 2.4 now, the plan saw 2.5"
+    assert outcomes[6] == "payout is now 2.4, was 2.5 when planned"
     assert [request.form["ActionId"] for request in one.writes] == [same]
 
 
@@ -140,7 +140,7 @@ def test_what_comes_out_otherwise_has_diverged(desk: Make) -> None:
     one.world.advance(hours=1.1)
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.journal() == [
-        ("diverged", "amount of TEE is 1.33, asked was 4"),
+        ("diverged", "amount of TEE is 1.33 instead of 4"),
         ("confirmed", "the action shows it"),
     ]
     one.account.assert_true()
@@ -235,7 +235,7 @@ def test_a_look_at_an_action_does_not_outlast_the_wait_for_the_hour(desk: Make, 
     assert len(seen) == looks
     assert len(one.writes) == (looks == 1)
     ((end, why),) = one.journal()
-    stale = ("left out", "amount is 29 now, the plan saw 30")
+    stale = ("left out", "amount is now 29, was 30 when planned")
     assert (end, (why or "").split(";")[0]) == (stale if looks == 2 else ("accepted", ""))
 
 
@@ -270,7 +270,7 @@ def test_two_plans_do_not_move_one_amount_twice(desk: Make) -> None:
         ("left out", f"another correction of the action is not settled: plan {first}"),
         ("left out", one.journal()[2][1]),
     ]
-    assert "amount of TEE is 6 now, the plan saw 10" in one.journal()[2][1]
+    assert "amount of TEE is now 6, was 10 when planned" in one.journal()[2][1]
 
 
 def test_a_submission_that_the_api_forgets_is_unknown(desk: Make) -> None:
@@ -313,7 +313,7 @@ def test_a_restored_database_does_not_send_again(desk: Make, knows: str) -> None
     shutil.copy(copy, one.account.path)
     with pytest.raises(Disagreement, match="resolve --from-file"):
         one.planned(*lines)
-    with pytest.raises(Disagreement, match="Nothing is sent"):
+    with pytest.raises(Disagreement, match="Nothing was sent"):
         one.apply(plan_id)
     assert len(one.writes) == 2
     assert "resolve --from-file" in (status().disagreement or "")
@@ -337,10 +337,10 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
     known = file.read_text()
     file.unlink()
     file.mkdir()
-    with pytest.raises(ConfigurationError, match="without it nothing is sent"):
+    with pytest.raises(ConfigurationError, match="Nothing is sent without it"):
         one.apply(plan_id)
     file.rmdir()
-    with pytest.raises(Disagreement, match=f"does not know plan {plan_id}"):
+    with pytest.raises(Disagreement, match=f"does not have plan {plan_id}"):
         one.apply(plan_id)
     file.write_text("no JSON\n")
     with pytest.raises(Disagreement, match="line 1, cannot be read"):

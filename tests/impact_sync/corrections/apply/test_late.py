@@ -44,7 +44,7 @@ def test_a_change_that_shows_late_is_not_settled_before(desk: Make) -> None:
     plan_id, actions = late(one)
     ((told,), *_) = one.journal("outcome", "status = 'accepted'")
     assert told.startswith(
-        "processed; amount of TEE is 10, asked was 9; a change may show late: not settled before 2026"
+        "processed; amount of TEE is 10 instead of 9; a change may show late: not settled before 2026"
     )
     one.world.advance(seconds=120)
     assert one.apply(plan_id).exit is Exit.DONE

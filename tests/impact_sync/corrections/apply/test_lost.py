@@ -110,8 +110,8 @@ def test_a_change_that_never_arrived_waits_for_a_person(desk: Make) -> None:
     assert len(one.writes) == 2
     assert sum(request.path.endswith("/APISubmissions") for request in one.sandbox.requests) == 1, "searched once"
     assert [waiting.shows for waiting in resolve.look(one.settings(), plan_id)] == [
-        "amount is 30, asked was 12",
-        "amount is 30, asked was 13",
+        "amount is 30 instead of 12",
+        "amount is 30 instead of 13",
     ]
     assert one.problems(f"{action},update,OTHER,,12,,,,,,") == {
         2: f"an earlier correction of it is not settled: plan {plan_id}"
@@ -167,7 +167,7 @@ def test_a_lost_call_of_two_lines_is_known_as_a_whole(desk: Make) -> None:
     one.sync()
     assert one.statuses() == ["unknown", "unknown"]
     (waiting,) = resolve.look(one.settings(), plan_id)
-    assert waiting.shows == "quantity of A/B 1 is 2, asked was 1"
+    assert waiting.shows == "quantity of A/B 1 is 2 instead of 1"
 
 
 @pytest.mark.parametrize("took_effect", [False, pytest.param(True, marks=pytest.mark.long)])
@@ -186,7 +186,7 @@ def test_a_relative_change_whose_answer_is_lost_waits_for_a_person(desk: Make, *
     assert one.journal()[0][1].endswith(said)
     answer_writes(one, None)
     (waiting,) = resolve.look(one.settings(), plan_id)
-    assert waiting.shows == (None if took_effect else "amount of TEE is 10, asked was 6")
+    assert waiting.shows == (None if took_effect else "amount of TEE is 10 instead of 6")
     verdict = Status.CONFIRMED if took_effect else Status.PLANNED
     resolve.settle(one.settings(), plan_id, [], verdict, "")
     assert one.apply(plan_id).exit is Exit.DONE
@@ -281,9 +281,10 @@ def test_an_apply_that_fails_is_in_the_ledger(desk: Make) -> None:
     assert one.account.query(f"{ledger} and exit_code = 2") == [("corrections: ScopeError", 2, True, True)]
 
 
-def test_where_no_connection_is_made_nothing_left(desk: Make) -> None:
+def test_where_no_connection_is_made_nothing_left(desk: Make, right: Callable[[Desk], None]) -> None:
     """A call without a connection stays planned, and the next apply sends it."""
     one = desk()
+    right(one)
     action = one.create()
     one.sync()
     plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")

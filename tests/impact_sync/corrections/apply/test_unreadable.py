@@ -138,4 +138,4 @@ def test_a_look_at_what_waits_goes_past_what_cannot_be_read(desk: Make) -> None:
     trouble(one, broken=(bad,))
     first, second = resolve.look(one.settings(), plan_id)
     assert str(first.shows).startswith("cannot be read: ")
-    assert second.shows == "amount of TEE is 10, asked was 9"
+    assert second.shows == "amount of TEE is 10 instead of 9"

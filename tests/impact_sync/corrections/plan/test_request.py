@@ -86,20 +86,20 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"action_id,kind,reason\n", "asks for nothing"),
-        (b"action_id,kind,reason,amout\nA1,update,OTHER,5\n", "no column 'amout'; the columns are action_id, "),
-        (b"action_id,kind,reason, \nA1,update,OTHER,\n", "no column ' '; the columns are "),
-        (b"action_id,reason\nA1,OTHER\n", "the column kind is missing"),
-        (b"order_id,kind,reason\n9,update,OTHER\n", "action_id .or action_tracker_id and order_id. is missing"),
-        (b"action_id,kind,reason,Amount,amount\nA1,update,OTHER,5,5\n", "the column amount is there twice"),
-        (b"action_id,kind,reason,amount\nA1,update,OTHER,12,50\n", "line 2: 5 cells under 4 columns"),
-        (b"action_id,kind,reason\nA1,update\n", "line 2: 2 cells under 3 columns"),
+        (b"action_id,kind,reason\n", "has no rows: there is nothing to plan"),
+        (b"action_id,kind,reason,amout\nA1,update,OTHER,5\n", "unknown column 'amout'; the columns are action_id, "),
+        (b"action_id,kind,reason, \nA1,update,OTHER,\n", "unknown column ' '; the columns are "),
+        (b"action_id,reason\nA1,OTHER\n", "missing column kind"),
+        (b"order_id,kind,reason\n9,update,OTHER\n", "missing column action_id .or action_tracker_id and order_id."),
+        (b"action_id,kind,reason,Amount,amount\nA1,update,OTHER,5,5\n", "duplicate column amount"),
+        (b"action_id,kind,reason,amount\nA1,update,OTHER,12,50\n", "line 2: 5 cells for 4 columns"),
+        (b"action_id,kind,reason\nA1,update\n", "line 2: 2 cells for 3 columns"),
         (b'action_id,kind,reason\nA1,"update,OTHER\n', "line 2: "),
         (b'action_id,kind,reason\nA1,"up"date,OTHER\n', "line 2: "),
         (b'"action_id"s,kind,reason\nA1,update,OTHER\n', "line 1: "),
         ("action_id,kind,reason,note\nA1,update,OTHER,zurück\n".encode("latin-1"), "is not UTF-8"),
         ("action_id,kind,reason\nA1,update,OTHER\n".encode("utf-16"), "is not UTF-8"),
-        (b"action_id,kind,reason\nA1,up\x00date,OTHER\n", "is not UTF-8"),
+        (b"action_id,kind,reason\nA1,up\x00date,OTHER\n", "contains NUL bytes"),
     ],
 )
 def test_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, says: str) -> None:
@@ -130,7 +130,7 @@ def test_a_parquet_file_is_read_by_its_types(tmp_path: Path, name: str) -> None:
         first | {"amount": "1.2340", "delta": "-2.5", "quantity": "2"},
         {"line": 2, "action_id": "A2", "amount": "1200"},
     ]
-    for wrong, says in ((table.rename_columns([*"abcdef"]), "there is no column 'a', "), (table[:0], "for nothing")):
+    for wrong, says in ((table.rename_columns([*"abcdef"]), "unknown column 'a', "), (table[:0], "nothing to plan")):
         pq.write_table(wrong, path)
         with pytest.raises(ConfigurationError, match=f"^{re.escape(str(path))}.*{says}"):
             read_file(path)
@@ -155,9 +155,9 @@ def test_a_query_is_held_to_the_columns_of_a_file() -> None:
         asked = "select 'A1' as action_id, 'update' as kind, 'OTHER' as reason, 12.500 as amount"
         (row,) = read_query(pipeline, asked).to_pylist()
         assert (row["line"], row["action_id"], row["amount"]) == (1, "A1", "12.5")
-        with pytest.raises(ConfigurationError, match=r"^the query: there is no column 'amout'"):
+        with pytest.raises(ConfigurationError, match=r"^the query: unknown column 'amout'"):
             read_query(pipeline, asked.replace("amount", "amout"))
-        with pytest.raises(ConfigurationError, match=r"^the query asks for nothing"):
+        with pytest.raises(ConfigurationError, match=r"^the query has no rows"):
             read_query(pipeline, f"{asked} where false")
 
 

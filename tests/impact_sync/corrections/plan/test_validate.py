@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import pytest
 from impact_sandbox import Rules
-from impact_source.api.changes import DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS
+from impact_source.api.changes import DISPOSITION_CODES, REASONS
 from impact_sync.console.exits import Exit
-from impact_sync.corrections.plan import validate
 from impact_sync.corrections.plan.run import Source, plan
 
 from tests.support.account import Account
@@ -178,11 +177,11 @@ def test_only_open_actions_take_corrections(desk: Make) -> None:
     lines = [f"{action},reverse,OTHER,,,,,,,," for action in (approved, reversed_, locked, old, strange)]
     found = one.problems(*lines, f"{reversed_},update,OTHER,,5,,,,,,", f"{endless},reverse,OTHER,,,,,,,,")
     assert found == {
-        2: "its state is APPROVED: it takes no change any more",
+        2: "its state is APPROVED, so it can no longer be changed",
         3: "it is reversed already: it would change nothing; another line has another kind for this action",
         4: f"it locked on {lock:%Y-%m-%d %H:%M} UTC",
         5: "it was paid on 2026-01-10",
-        6: "its state is PAID: it takes no change any more",
+        6: "its state is PAID, so it can no longer be changed",
         7: "it is reversed: only RESET restores it; another line has another kind for this action",
     } | {line: found[line] for line in (3, 7)}
     assert found[3].startswith("it is reversed already")
@@ -191,17 +190,20 @@ def test_only_open_actions_take_corrections(desk: Make) -> None:
     assert one.plan(f"{endless},reverse,OTHER,,,,,,,,").id
 
 
-def test_an_action_is_modified_only_so_often(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_action_is_modified_only_so_often(desk: Make) -> None:
     """The API takes 1,000 modifications of an action: sent corrections count, refused ones do not."""
-    assert MODIFICATIONS_MAX == 1_000
-    monkeypatch.setattr(validate, "MODIFICATIONS_MAX", 1)
     one = desk()
     often, refused = one.create(), one.create()
     one.sync()
     plan_id = one.planned(f"{often},update,OTHER,,12,,,,,,", f"{refused},update,OTHER,,,,,,VIP,,")
     assert one.apply(plan_id).exit is Exit.DRIFT
+    with one.account.changing() as connection:  # as if each had been sent a thousand times
+        connection.execute(
+            "insert into corrections select corrections.* replace (correction_id || '-' || n as correction_id, "
+            "call_id || '-' || n as call_id) from corrections, range(999) again(n)"
+        )
     assert one.problems(f"{often},update,OTHER,,13,,,,,,", f"{refused},update,OTHER,,13,,,,,,") == {
-        2: "it was modified 1 times by corrections: it takes at most 1"
+        2: "it was modified 1000 times by corrections: it takes at most 1000"
     }
 
 
