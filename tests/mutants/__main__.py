@@ -40,7 +40,10 @@ _CONFIGURATION = """
 source_paths = ["impact_source", "impact_sync"]
 only_mutate = ["{module}"]
 pytest_add_cli_args_test_selection = {tests}
-pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0", "--hypothesis-profile=mutants"]
+pytest_add_cli_args = [
+    "-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "tests.mutants.quickest_first",
+    "--hypothesis-seed=0", "--hypothesis-profile=mutants",
+]
 process_isolation = "forkserver"
 """
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
