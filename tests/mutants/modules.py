@@ -78,6 +78,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/corrections/journal/table", tests="test_journal"),
     # Whether an action is still what was agreed to, and whether it shows what was requested.
     **_tested(f"{_SYNC}/corrections/live"),
+    # What may be sent.
+    **_tested(f"{_SYNC}/corrections/plan/validate", tests="test_validate_rules"),
+    # Each call is sent once, and only if its action is still what was agreed to.
+    **_tested(f"{_SYNC}/corrections/apply/sending", "test_lost", tests="test_apply"),
+    # What became of sent calls, and of those whose answer was lost.
+    **_tested(f"{_SYNC}/corrections/apply/settle", "test_late", "test_unreadable", tests="test_apply"),
+    **_tested(f"{_SYNC}/corrections/apply/lost"),
     # How a processed correction ended.
     **_tested(f"{_SYNC}/corrections/apply/verdicts"),
     # Every version that was seen, with the interval it held.
@@ -85,3 +92,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/warehouse/history_check", tests="test_history_rules"),
     **_tested(f"{_SYNC}/warehouse/versioned", tests="test_history_rules"),
 }
+
+SAMPLED = frozenset(
+    {
+        f"{_SYNC}/corrections/apply/sending.py",
+        f"{_SYNC}/corrections/apply/settle.py",
+        f"{_SYNC}/corrections/apply/lost.py",
+    }
+)
+"""Those whose tests serve an account each, which takes seconds."""

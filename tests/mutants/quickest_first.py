@@ -1,4 +1,4 @@
-"""A plugin of pytest: examples before properties, and what serves an account last. One failure ends a mutant's tests."""
+"""A plugin of pytest that runs the quickest tests first: a mutant's tests end with the first failure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import is_hypothesis_test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests."""
+    """Sort the tests: examples, properties, then those with a warehouse or an account."""
     items.sort(key=_cost)
 
 
