@@ -48,7 +48,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     # What is sent again, and how often.
     **_tested(f"{_SOURCE}/api/retries"),
     # A list is read to its end, and has one.
-    **_tested(f"{_SOURCE}/api/lists", "test_protocol_answers"),
+    **_tested(f"{_SOURCE}/api/lists"),
     # When an action that the API does not know is requested again.
     **_tested(f"{_SOURCE}/plan/gone"),
     # What could not be read: reported, and requested again by the next run.

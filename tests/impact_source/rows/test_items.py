@@ -116,9 +116,9 @@ def test_a_sum_that_does_not_fit_costs_its_sku_alone() -> None:
 
 
 def test_lines_without_a_sku_can_be_those_that_do_not_add_up() -> None:
-    """They are rejected like others, under the empty text."""
+    """They are rejected like others, under the empty text; what is not a line was rejected when it was read."""
     records = ({"SaleAmount": HUGE}, {"Sku": "", "SaleAmount": HUGE}, {"Sku": "A", "SaleAmount": "1"})
-    table, rejected = merge_what_fits(lines(*records), [page(*records)])
+    table, rejected = merge_what_fits(lines(*records), [page("junk", *records)])
     assert table["sku"].to_pylist() == ["A"]
     assert table.column_names == NAMES[1:]
     assert [(one.id, json.loads(one.raw)) for one in rejected] == [("", records[0]), ("", records[1])]
@@ -129,6 +129,7 @@ def test_of_an_unchanged_action_nothing_is_written() -> None:
     held = items({"Sku": "A", "Rebate": "1"}, {"Sku": "B"})
     assert changed_items(items({"Sku": "B"}, {"Sku": "A", "Rebate": "1.00"}, read_at=LATER), ["1"], held) is None
     assert changed_items(no_items(), ["1"], no_items()) is None
+    assert changed_items(no_items(), [], held) is None
     assert changed_items(no_items(), ["1"], None) is None
 
 
