@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from impact_sync.warehouse.open import open_pipeline
 from tests.support import postgres
 from tests.support.account import CAMPAIGNS, Account
 
+if find_spec("pandas") is None:
+    sys.modules["pandas"] = None  # type: ignore[assignment] # not there: DuckDB would search for it with each parameter
 hypothesis.settings.register_profile("patient", deadline=None)  # how busy the machine is says nothing about us
 hypothesis.settings.register_profile(
     "mutants", deadline=None, database=None, phases=[hypothesis.Phase.generate, hypothesis.Phase.explicit]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,10 +18,12 @@ from dlt.common.destination import DestinationCapabilitiesContext, TLoaderFileFo
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.common.destination.configuration import ParquetFormatConfiguration
 from dlt.common.storages.load_package import LoadJobInfo
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb.configuration import DuckDbBaseCredentials, DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import raise_open_connection_error
+from impact_source.dialect import literal
 from typing_extensions import override
 
 from .merge import MergeJob, merge_request
@@ -34,14 +37,36 @@ SETTINGS: Final[dict[str, Any]] = {
     "allocator_bulk_deallocation_flush_threshold": "16MB",
     "write_buffer_row_group_count": 1,
     "allocator_background_threads": True,
+    # As dlt sets it with each connection that it opens.
+    "checkpoint_threshold": "1gb",
 }
 """Settings of a run's connection: the fastest while pages are being read, with flat memory."""
 
 
 class _SqlClient(DuckDbSqlClient):
-    def __init__(self, catalog: str, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
+    def __init__(self, catalog: str, connection: duckdb.DuckDBPyConnection, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(*parts)
-        self._catalog = catalog
+        self._catalog, self._kept, self._borrowed = catalog, connection, False
+
+    @override
+    @raise_open_connection_error
+    def open_connection(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of the run's connection; dlt would configure that again each time, dozens of times a run."""
+        self._borrowed = _is_configured(self.credentials)
+        if self._borrowed:
+            return super().open_connection()
+        self._conn = self._kept.cursor()
+        with suppress(duckdb.CatalogException):  # the dataset does not exist yet
+            self._conn.execute(f"set session search_path = {literal(self.fully_qualified_dataset_name())}")
+        return self._conn
+
+    @override
+    def close_connection(self) -> None:
+        if self._borrowed:
+            super().close_connection()
+        elif self._conn:
+            self._conn.close()
+            self._conn = None  # type: ignore[assignment] # as dlt does
 
     @override
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
@@ -68,7 +93,12 @@ class _Client(DuckDbClient):
         super().__init__(schema, config, capabilities)
         plain = self.sql_client
         self.sql_client = _SqlClient(
-            self.catalog, plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
+            self.catalog,
+            self.connection,
+            plain.dataset_name,
+            plain.staging_dataset_name,
+            config.credentials,
+            capabilities,
         )
 
     @override
@@ -89,6 +119,12 @@ class _Client(DuckDbClient):
         (table,) = table_chain  # our tables have no nested ones
         name = self.sql_client.make_qualified_table_name(table["name"])
         return [merge_request(self.connection, table, name, paths)]
+
+
+def _is_configured(credentials: DuckDbBaseCredentials) -> bool:
+    """Whether the user has configured connections: then dlt opens them."""
+    own = (credentials.extensions, credentials.global_config, credentials.pragmas, credentials.statements)
+    return any(own) or bool(credentials.local_config) or credentials.session_timezone != "UTC"
 
 
 def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
