@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,24 @@ import hypothesis
 import pytest
 from impact_sandbox import Sandbox, World
 from impact_sync.warehouse.open import open_pipeline
+from typing_extensions import override
 
 from tests.support import postgres
 from tests.support.account import CAMPAIGNS, Account
 
+
+class _Absent(MetaPathFinder):
+    """Says at once that pandas is not installed: DuckDB looks for it in all folders, with each parameter of a query."""
+
+    @override
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname, name=fullname)
+        return None
+
+
 if find_spec("pandas") is None:
-    sys.modules["pandas"] = None  # type: ignore[assignment] # not there: DuckDB would search for it with each parameter
+    sys.meta_path.insert(0, _Absent())
 hypothesis.settings.register_profile("patient", deadline=None)  # how busy the machine is says nothing about us
 hypothesis.settings.register_profile(
     "mutants", deadline=None, database=None, phases=[hypothesis.Phase.generate, hypothesis.Phase.explicit]

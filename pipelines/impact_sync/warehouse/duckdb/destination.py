@@ -18,7 +18,7 @@ from dlt.common.destination import DestinationCapabilitiesContext, TLoaderFileFo
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.common.destination.configuration import ParquetFormatConfiguration
 from dlt.common.storages.load_package import LoadJobInfo
-from dlt.destinations.impl.duckdb.configuration import DuckDbBaseCredentials, DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb.configuration import DuckDbBaseCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
@@ -26,6 +26,7 @@ from dlt.destinations.sql_client import raise_open_connection_error
 from impact_source.dialect import literal
 from typing_extensions import override
 
+from ..once import Once
 from .merge import MergeJob, merge_request
 
 _FORMAT: Final[TLoaderFileFormat] = "parquet"
@@ -136,8 +137,8 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
 
     Client.connection = connection.cursor()
 
-    class duckdb(duckdb_destination):  # noqa: N801 - dlt reads its configuration section from this name
-        """Caches what dlt requests dozens of times a run; each time it would search all configuration."""
+    class duckdb(Once, duckdb_destination):  # noqa: N801 - dlt reads its configuration section from this name
+        """Finds its capabilities once as well."""
 
         @property
         @override
@@ -152,17 +153,6 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
         @override
         def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
             return self._once_capabilities.copy()
-
-        @override
-        def configuration(self, initial_config: Any, accept_partial: bool = False) -> DuckDbClientConfiguration:
-            key = (initial_config and initial_config.dataset_name, accept_partial)
-            if key not in self._once:
-                self._once[key] = super().configuration(initial_config, accept_partial)
-            return self._once[key]
-
-        @cached_property
-        def _once(self) -> dict[Any, DuckDbClientConfiguration]:
-            return {}
 
         @cached_property
         def _once_capabilities(self) -> DestinationCapabilitiesContext:
