@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from impact_source.api.answers import Page
-from impact_source.api.lists import Pages, read_actions, read_first_actions, read_numbered_actions
+from impact_source.api.lists import ACTIONS, Pages, read_counted, read_first, read_numbered
 from impact_source.errors import InvalidAnswer, RateLimited, Unavailable
 
 
@@ -70,14 +70,14 @@ def actions(**envelope: object) -> bytes:
 
 @pytest.mark.parametrize(
     "read",
-    [read_actions, read_first_actions, partial(read_numbered_actions, 1)],
+    [partial(read_counted, ACTIONS), partial(read_first, ACTIONS), partial(read_numbered, ACTIONS, 1)],
     ids=["any", "first", "numbered"],
 )
 def test_a_page_of_actions_must_say_how_many_there_are(read: Callable[..., Page]) -> None:
     """Otherwise nobody would notice that some are missing."""
     page = read(200, {}, actions(total="2", page="1"))
     assert (page.total, bytes(page.records)) == (2, b'[{"Id": "1"}, {"Id": "2"}]')
-    with pytest.raises(InvalidAnswer, match=r"^the answer does not say how many actions match \(@total\)$"):
+    with pytest.raises(InvalidAnswer, match=r"^the response does not say how many actions match \(@total\)$"):
         read(200, {}, actions(page="1"))
     with pytest.raises(InvalidAnswer):
         read(200, {}, body(1, total=1))
@@ -115,14 +115,14 @@ def test_a_first_page_claims_no_more_pages_than_its_total_fills(
     """Even on the smallest pages that there are: nobody requests pages that cannot exist."""
     answer = actions(total=total, numpages=pages, pagesize=size)
     if right:
-        assert read_first_actions(200, {}, answer).total == total
+        assert read_first(ACTIONS, 200, {}, answer).total == total
         return
-    with pytest.raises(InvalidAnswer, match=rf"^the answer says that {total} actions fill {pages} pages$"):
-        read_first_actions(200, {}, answer)
+    with pytest.raises(InvalidAnswer, match=rf"^the response reports {pages} pages for only {total} actions$"):
+        read_first(ACTIONS, 200, {}, answer)
 
 
 def test_the_page_that_was_asked_for_is_the_one_that_comes() -> None:
     """Another one would be taken for its rows."""
-    assert read_numbered_actions(3, 200, {}, actions(total=2, page=3)).number == 3
-    with pytest.raises(InvalidAnswer, match=r"^asked for page 2, the answer is page 3$"):
-        read_numbered_actions(2, 200, {}, actions(total=2, page=3))
+    assert read_numbered(ACTIONS, 3, 200, {}, actions(total=2, page=3)).number == 3
+    with pytest.raises(InvalidAnswer, match=r"^requested page 2, got page 3$"):
+        read_numbered(ACTIONS, 2, 200, {}, actions(total=2, page=3))
