@@ -180,7 +180,21 @@ def test_a_warehouse_of_version_0_1_0_has_no_failures(pipeline: dlt.Pipeline) ->
     assert {column.name for column in ACTION} <= warehouse.columns("actions")
 
 
-def test_the_state_is_read_with_failures(pipeline: dlt.Pipeline) -> None:
-    """As they are in every warehouse of ours."""
+def test_the_state_is_read_with_failures_and_feeds(pipeline: dlt.Pipeline) -> None:
+    """As they are in every warehouse of ours; before the first sync of this version there are no feeds."""
     queue(pipeline, [{}], [fetched("1", failure="503")])
+    assert "f.failure" in state_sql(Warehouse(pipeline))
+    load(pipeline, Landing(declared=True))
     assert state_sql(Warehouse(pipeline)) == STATE
+
+
+def test_what_a_contradicted_feed_says_is_out_of_date(pipeline: dlt.Pipeline) -> None:
+    """What was derived from it waits for its list; what a feed that is not contradicted says waits last of all."""
+    fetches = [fetched(id_, status="derived", changes=1) for id_ in ("1", "2")] + [fetched("3")]
+    actions = [{"Id": "1"}, {"Id": "2", "CampaignId": "2000"}, {"Id": "3"}]
+    waiting = queue(pipeline, actions, fetches)
+    load(pipeline, Landing(feeds=[{"campaign_id": "2000", "status": "contradicted"}]))
+    waiting = ItemQueue(Warehouse(pipeline))
+    assert ids(waiting.take(9, NOW)) == ["2", "1"]
+    coverage = waiting.coverage()
+    assert (coverage.current, coverage.derived, coverage.outdated) == (2, 1, 1)

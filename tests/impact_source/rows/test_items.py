@@ -23,7 +23,7 @@ from impact_source.rows.ours import FETCH_TABLE, REMOVED
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-NAMES = ["action_id", *(column.name for column in ITEM), LINE_COUNT.name, "synced_at"]
+NAMES = ["action_id", *(column.name for column in ITEM), LINE_COUNT.name, "known_by", "synced_at"]
 HUGE = "999999999999.99"
 """The largest amount: no second line can be added to it."""
 
@@ -195,10 +195,13 @@ def test_an_instant_in_another_unit_is_the_same_instant() -> None:
     assert found.schema == no_items().schema
 
 
-@pytest.mark.parametrize("known", [FETCH_TABLE.names, [name for name in FETCH_TABLE.names if name != "failure"]])
+@pytest.mark.parametrize(
+    "known", [FETCH_TABLE.names, [name for name in FETCH_TABLE.names if name not in {"failure", "changes"}]]
+)
 def test_outdated_items_are_requested_again_and_nothing_else_changes(known: list[str]) -> None:
     """Their failure says since when; the column may be missing, as in older warehouses."""
     row = {"action_id": "1", "fetched_at": NOW, "fingerprint": "1|2", "status": "listed", "item_count": 2}
+    row |= {"changes": None}
     held = pa.Table.from_pylist([row | {"failure": "before"}, row | {"action_id": "2"}], FETCH_TABLE)
     found = outdate(held.select(known), LATER)
     assert found.schema == FETCH_TABLE
