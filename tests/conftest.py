@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +19,24 @@ import pytest
 from impact_sandbox import Sandbox, World
 from impact_source.api import clock
 from impact_sync.warehouse.open import open_pipeline
+from typing_extensions import override
 
 from tests.support import postgres
 from tests.support.account import CAMPAIGNS, Account, own_clock
 
+
+class _Absent(MetaPathFinder):
+    """Says at once that pandas is not installed: DuckDB looks for it in all folders, with each parameter of a query."""
+
+    @override
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname, name=fullname)
+        return None
+
+
+if find_spec("pandas") is None:
+    sys.meta_path.insert(0, _Absent())
 hypothesis.settings.register_profile("patient", deadline=None)  # how busy the machine is says nothing about us
 hypothesis.settings.register_profile(
     "mutants", deadline=None, database=None, phases=[hypothesis.Phase.generate, hypothesis.Phase.explicit]

@@ -68,7 +68,7 @@ class Editor:
             raise KeyError(campaign.id)
         n = hands.create_action(self.ledger, serial, action_id, number, int(CLEAR_AFTER.total_seconds()))
         items = items or [new_item(uri, FIRST_SKU, SaleAmount=record["Amount"], Payout=record["Payout"])]
-        self._write(n, record, created, items, UNSAID)
+        self._write(n, None, record, created, items, UNSAID, had=())
         self.memory.originals[action_id] = record, items
         return action_id
 
@@ -81,7 +81,8 @@ class Editor:
             record["State"] = "APPROVED"
         items = self.ledger.true_items(n, self.now)
         changed = spread(items, record["Amount"], record["Payout"], self.adjusted(ORDER_UPDATE))
-        self._write(n, record, self.now if touches else updated, changed if changed != items else None, ORDER_UPDATE)
+        now_has = changed if changed != items else None
+        self._write(n, old, record, self.now if touches else updated, now_has, ORDER_UPDATE, had=items)
 
     def rewrite(
         self,
@@ -95,7 +96,7 @@ class Editor:
         """Set fields of an action, and its items unless None; deltas and cost follow."""
         n, old, updated = self._read(action_id)
         record = {**old, **deltas(old, fields), **_cost(old, fields), **fields}
-        self._write(n, record, self.now if touches else updated, items, reason)
+        self._write(n, old, record, self.now if touches else updated, items, reason)
 
     def reverse(self, action_id: str, *, touches: bool, reason: str = "ITEM_RETURNED") -> None:
         """Reverse an action: it and its items no longer pay anything."""
@@ -105,7 +106,8 @@ class Editor:
         nothing = {"State": "REVERSED", "Amount": "0.00", "Payout": "0.00", "ClientCost": "0.0000"}
         lost = {"SaleAmount": "0.00", "Payout": "0.00", **self.adjusted(reason)}
         record = {**old, **nothing, **deltas(old, nothing)}
-        self._write(n, record, self.now if touches else updated, [{**item, **lost} for item in items], reason)
+        gone = [{**item, **lost} for item in items]
+        self._write(n, old, record, self.now if touches else updated, gone, reason, had=items)
 
     def restore(self, action_id: str, *, touches: bool) -> None:
         """Restore what a reversed action had before."""
@@ -114,7 +116,7 @@ class Editor:
         regained = {name: before[name] for name in ("Amount", "Payout", "ClientCost")}
         record = {**old, **regained, **deltas(old, regained), "State": "PENDING"}
         adjusted = self.adjusted(RESET)
-        self._write(n, record, self.now if touches else updated, [{**item, **adjusted} for item in items], RESET)
+        self._write(n, old, record, self.now if touches else updated, [{**item, **adjusted} for item in items], RESET)
 
     def approve(self, action_id: str) -> None:
         """Approve an action early; the last-updated date never moves."""
@@ -122,7 +124,7 @@ class Editor:
         record = {**old, "State": "APPROVED"}
         if self.rules.early_approval_moves_lock:
             record["LockingDate"] = wire_time(self.now)
-        self._write(n, record, updated, None, None)
+        self._write(n, old, record, updated, None, None)
 
     def set_item(self, action_id: str, sku: str, fields: Mapping[str, str], *, touches: bool) -> None:
         """Change the first item of a Sku, or add one; the action's amounts become the sums."""
@@ -172,10 +174,10 @@ class Editor:
 
     def _sum_up(self, action_id: str, items: list[Record], *, touches: bool) -> None:
         n, old, updated = self._read(action_id)
-        sums = _sums(items)
+        record, sums = old, _sums(items)
         if any(amount(old[name]) != amount(value) for name, value in sums.items()):
-            old = {**old, **deltas(old, sums), **_cost(old, sums), **sums}
-        self._write(n, old, self.now if touches else updated, items, ORDER_UPDATE)
+            record = {**old, **deltas(old, sums), **_cost(old, sums), **sums}
+        self._write(n, old, record, self.now if touches else updated, items, ORDER_UPDATE)
 
     def _read(self, action_id: str) -> tuple[int, Record, datetime]:
         n = self.ledger.number(action_id)
@@ -193,18 +195,30 @@ class Editor:
             raise KeyError(n)
         return found[0], self.ledger.true_items(n, at)
 
-    def _write(
-        self, n: int, record: Record, updated: datetime, items: Sequence[Record] | None, reason: str | None
+    def _write(  # noqa: PLR0913, PLR0917 - what an edit is made of
+        self,
+        n: int,
+        old: Record | None,
+        record: Record,
+        updated: datetime,
+        items: Sequence[Record] | None,
+        reason: str | None,
+        *,
+        had: Sequence[Record] | None = None,
     ) -> None:
-        """Change an action, and its items unless None; the feed records a modification only if it has a reason."""
-        before, had = self.ledger.true_action(n, self.now), self.ledger.true_items(n, self.now)
+        """Change an action from `old`, None for a new one, and its items unless None.
+
+        `had` are its items so far, which are read unless given. The feed records a modification only if it has a
+        reason.
+        """
+        had = self.ledger.true_items(n, self.now) if had is None else had
         hands.forget_future(self.ledger, n, self.now)
         first = self._version(self.now, record, updated)
         versions = [first, *self._future(n, record, updated)]
         kind = hands.write_versions(self.ledger, n, versions)
         if items is not None:
             hands.write_items(self.ledger, n, items, self.now, first.shown_from)
-        state, has = before[0]["State"] if before else None, had if items is None else items
+        state, has = old["State"] if old else None, had if items is None else items
         record_edit(self.ledger, self.rules, Edit(n, kind, versions, state, had, has, reason))
 
     def _version(self, at: datetime, record: Record, updated: datetime) -> Version:

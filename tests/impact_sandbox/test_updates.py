@@ -620,8 +620,8 @@ def test_items_that_the_feed_lacks() -> None:
 def test_items_that_the_list_lacks() -> None:
     """A share of actions has a row for an item that is not listed; as it is worth nothing, they still add up."""
     world = World(days=60, per_day=10, rules=Rules(feed_adds_items=0.2))
-    rows = feed(world)
-    more = {key: item for key, item in derived(rows).items() if key not in listed(world)}
+    rows, items = feed(world), listed(world)
+    more = {key: item for key, item in derived(rows).items() if key not in items}
     assert {(sku, *item) for (_, sku), item in more.items()} == {("SHIPPING", Decimal(0), Decimal(0), "1", "Shipping")}
     assert 0.1 < len(more) / len(amounts(world)) < 0.3
     assert worth(rows) == amounts(world)

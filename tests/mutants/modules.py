@@ -31,15 +31,24 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SOURCE}/plan/unseen"),
     # Which rows of a page are written, and the sums of money that moved.
     **_tested(f"{_SOURCE}/rows/diff"),
+    # Which of two answers about an action is the later one: an older one would undo a correction.
+    **_tested(f"{_SOURCE}/actions/freshness"),
     # What an answer of the API means.
     **_tested(f"{_SOURCE}/api/protocol", "test_protocol_answers"),
     **_tested(f"{_SOURCE}/api/answers", "test_protocol_answers", tests="test_protocol"),
     **_tested(f"{_SOURCE}/api/headers", "test_protocol_answers", tests="test_protocol"),
     # Texts become amounts and dates. (`columns` declares their types and decides nothing.)
     **_tested(f"{_SOURCE}/rows/cells", "test_parse"),
+    **_tested(f"{_SOURCE}/rows/parse"),
+    # Lines become items, and items of an action are replaced together.
+    **_tested(f"{_SOURCE}/rows/items"),
     # The hourly limit: beyond it, the API refuses the account's other users too.
     **_tested(f"{_SOURCE}/api/quota"),
     **_tested(f"{_SOURCE}/api/budget", tests="test_quota"),
+    # What is sent again, and how often.
+    **_tested(f"{_SOURCE}/api/retries"),
+    # A list is read to its end, and has one.
+    **_tested(f"{_SOURCE}/api/lists"),
     # When an action that the API does not know is requested again.
     **_tested(f"{_SOURCE}/plan/gone"),
     # What could not be read: reported, and requested again by the next run.
@@ -56,6 +65,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     # What a file of corrections requests.
     **_tested(f"{_SYNC}/corrections/plan/request", slow="test_a_query_in_the_warehouse_asks"),
+    # Whose items are requested next, and how far items are known.
+    **_tested(f"{_SOURCE}/items/queue", tests="test_queue_rules"),
     # Answers that arrived before a run was killed: whose they are.
     **_tested(f"{_SOURCE}/items/spool"),
     # What verification finds to be different.
@@ -68,8 +79,26 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/corrections/journal/queries", tests="test_journal"),
     # Whether an action is still what was agreed to, and whether it shows what was requested.
     **_tested(f"{_SYNC}/corrections/live"),
+    # What may be sent.
+    **_tested(f"{_SYNC}/corrections/plan/validate", tests="test_validate_rules"),
+    # Each call is sent once, and only if its action is still what was agreed to.
+    **_tested(f"{_SYNC}/corrections/apply/sending", "test_lost", tests="test_apply"),
+    # What became of sent calls, and of those whose answer was lost.
+    **_tested(f"{_SYNC}/corrections/apply/settle", "test_late", "test_unreadable", tests="test_apply"),
+    **_tested(f"{_SYNC}/corrections/apply/lost"),
+    # How a processed correction ended.
+    **_tested(f"{_SYNC}/corrections/apply/verdicts"),
     # Every version that was seen, with the interval it held.
     **_tested(f"{_SYNC}/warehouse/history", tests="test_history_rules"),
     **_tested(f"{_SYNC}/warehouse/history_check", tests="test_history_rules"),
     **_tested(f"{_SYNC}/warehouse/versioned", tests="test_history_rules"),
 }
+
+SAMPLED = frozenset(
+    {
+        f"{_SYNC}/corrections/apply/sending.py",
+        f"{_SYNC}/corrections/apply/settle.py",
+        f"{_SYNC}/corrections/apply/lost.py",
+    }
+)
+"""Those whose tests serve an account each, which takes seconds."""

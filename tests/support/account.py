@@ -193,7 +193,7 @@ class Account:
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse, read only, under a name that no dataset has."""
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute(f"attach '{self.path}' as warehouse (read_only); use warehouse; set timezone = 'UTC'")
             yield connection
 

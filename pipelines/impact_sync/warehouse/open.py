@@ -33,6 +33,7 @@ from .migrations.migrate import versioned
 from .migrations.step import Step
 from .migrations.steps import STEPS
 from .preload import preload
+from .schemas import keep_schemas
 
 if TYPE_CHECKING:  # only users of Postgres have its drivers
     from .postgres.lock import RunLock
@@ -101,6 +102,7 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
             pipelines_dir=str(folder),
             progress=_Patience(),
         )
+        keep_schemas(pipeline)
         pipeline.refresh = None  # whatever is configured: each load package would empty the tables again
         if other is not None:
             _try(pipeline)

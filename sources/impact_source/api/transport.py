@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
@@ -46,7 +47,9 @@ def _transport(proxy: httpx.Proxy | None, limits: httpx.Limits, *, trust_env: bo
     if trust_env:
         _check_certificates()
     try:
-        return httpx.HTTPTransport(proxy=proxy, limits=limits, trust_env=trust_env)
+        # Reading the certificates takes as long as dozens of requests; on loopback none are needed, nor trusted.
+        verify = True if trust_env else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return httpx.HTTPTransport(verify=verify, proxy=proxy, limits=limits, trust_env=trust_env)
     except ImportError:
         msg = (
             "the environment names a SOCKS proxy (ALL_PROXY or HTTPS_PROXY), for which a package is missing: "

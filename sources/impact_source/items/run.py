@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol, Self
 
 import pyarrow as pa
@@ -34,8 +34,8 @@ _PACKAGE = 500
 """Actions whose items make a load package."""
 _QUEUED = 20_000
 """Actions taken off the queue at once."""
-_SETTLE, _END = Landing(), Landing()
-"""What lands nothing: so that what is due lands first, and at the end."""
+_SETTLE = Landing()
+"""Nothing, so that what is due lands first."""
 
 
 @dataclass(frozen=True)
@@ -153,14 +153,15 @@ class ItemWalk:
             self._left = due["action_id"].to_pylist()
         if self._steps is None:
             self._steps = self._walk()
-        landing = next(self._steps, _END)
-        if landing is _SETTLE and due is None:  # there is nothing to wait for
-            landing = next(self._steps, _END)
-        self._due = landing.fetches
-        yield replace(landing, fetches=None)
-        if landing is _END and self._due is None:
-            self.finished = True
-            self.stopped = self._reader.stopped
+        for landing in self._steps:
+            if landing is _SETTLE and due is None:
+                continue  # there is nothing to wait for
+            self._due = landing.fetches
+            yield replace(landing, fetches=None)
+            if landing is _SETTLE or self._due is not None:
+                return
+        self.finished = True
+        self.stopped = self._reader.stopped
 
     def landed(self) -> None:
         """Record that the last package has landed."""
@@ -177,13 +178,11 @@ class ItemWalk:
                 return
         yield _SETTLE
         if self._feed is not None and not self.is_idle:
-            self._expect(len(self._samples))
-            yield from self._land(self._samples)
-            yield _SETTLE
             yield from self._derive(self._feed)
-            yield _SETTLE
         self._expect(self._count_waiting())
-        yield from self._land(self._take() if self._waiting else ())
+        samples = [queued for queued in self._samples if queued.action_id not in self._asked]
+        self._asked.update(queued.action_id for queued in samples)  # they are in the queue too
+        yield from self._land(chain(samples, self._take() if self._waiting else ()))
 
     def _expect(self, waiting: int) -> None:
         """Note how many actions wait, and how many of them the requests allow."""
@@ -191,8 +190,11 @@ class ItemWalk:
         self._waiting, self._of = waiting, min(waiting, most if self.ask.wait else self.client.budget.allowed)
 
     def _derive(self, feed: FeedItems) -> Iterator[Landing]:
-        """Judge the feeds again, now that the samples have landed, and land what they tell."""
-        if self._samples:
+        """Land what the feeds tell; those that are not proven yet are judged first, by lists requested for that."""
+        if self._samples and feed.is_unproven:
+            self._expect(len(self._samples))
+            yield from self._land(self._samples)
+            yield _SETTLE
             feed.compare(self.client.clock.now())
         yield from feed.land_news(ended=False)
         for landing in feed.derive(now := self.client.clock.now()):

@@ -73,8 +73,7 @@ def merge_what_fits(table: pa.Table, pages: Iterable[bytes]) -> tuple[pa.Table, 
     rejected = []
     for raw in raws:
         record = msgspec.json.decode(raw)
-        sku = str(record.get("Sku") or "") if isinstance(record, dict) else ""
-        if sku in reasons:
+        if isinstance(record, dict) and (sku := str(record.get("Sku") or "")) in reasons:
             rejected.append(Rejected(sku, bytes(raw).decode(errors="replace"), reasons[sku]))
     return pa.concat_tables(tables), tuple(rejected)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 import pytest
-from impact_source.api.lists import Pages
-from impact_source.errors import InvalidAnswer
+from impact_source.api.answers import Page
+from impact_source.api.lists import ACTIONS, Pages, read_counted, read_first, read_numbered
+from impact_source.errors import InvalidAnswer, RateLimited, Unavailable
 
 
 def body(rows: int, link: str = "", total: int | None = None) -> bytes:
@@ -57,3 +60,69 @@ def test_a_list_without_a_total_has_an_end() -> None:
         read(pages, body(1, f"/{number}"))
     with pytest.raises(InvalidAnswer, match="does not end after 1,000 pages"):
         read(pages, body(1, "/1000"))
+
+
+def actions(**envelope: object) -> bytes:
+    """A page of two actions whose envelope says this."""
+    said = {f"@{key}": value for key, value in envelope.items()}
+    return json.dumps({"Actions": [{"Id": "1"}, {"Id": "2"}]} | said).encode()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [partial(read_counted, ACTIONS), partial(read_first, ACTIONS), partial(read_numbered, ACTIONS, 1)],
+    ids=["any", "first", "numbered"],
+)
+def test_a_page_of_actions_must_say_how_many_there_are(read: Callable[..., Page]) -> None:
+    """Otherwise nobody would notice that some are missing."""
+    page = read(200, {}, actions(total="2", page="1"))
+    assert (page.total, bytes(page.records)) == (2, b'[{"Id": "1"}, {"Id": "2"}]')
+    with pytest.raises(InvalidAnswer, match=r"^the response does not say how many actions match \(@total\)$"):
+        read(200, {}, actions(page="1"))
+    with pytest.raises(InvalidAnswer):
+        read(200, {}, body(1, total=1))
+    with pytest.raises(Unavailable):
+        read(503, {}, b"")
+    with pytest.raises(RateLimited):
+        read(429, {"Retry-After": "5"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("total", "pages", "size", "right"),
+    [
+        (2, 1, 100, True),
+        (0, 1, 100, True),
+        (0, 0, 100, True),
+        (0, 2, 100, False),
+        (100, 2, 100, False),
+        (101, 2, 100, True),
+        (200, 3, 100, False),
+        (201, 3, 100, True),
+        (51, 2, 50, True),
+        (50, 2, 50, False),
+        (2_001, 2, 5_000, True),
+        (2_000, 2, 5_000, False),
+        (2_001, 2, None, True),
+        (2_000, 2, None, False),
+    ],
+)
+def test_a_first_page_claims_no_more_pages_than_its_total_fills(
+    total: int,
+    pages: int,
+    size: int | None,
+    right: bool,  # noqa: FBT001 - the expected value
+) -> None:
+    """Even on the smallest pages that there are: nobody requests pages that cannot exist."""
+    answer = actions(total=total, numpages=pages, pagesize=size)
+    if right:
+        assert read_first(ACTIONS, 200, {}, answer).total == total
+        return
+    with pytest.raises(InvalidAnswer, match=rf"^the response reports {pages} pages for only {total} actions$"):
+        read_first(ACTIONS, 200, {}, answer)
+
+
+def test_the_page_that_was_asked_for_is_the_one_that_comes() -> None:
+    """Another one would be taken for its rows."""
+    assert read_numbered(ACTIONS, 3, 200, {}, actions(total=2, page=3)).number == 3
+    with pytest.raises(InvalidAnswer, match=r"^requested page 2, got page 3$"):
+        read_numbered(ACTIONS, 2, 200, {}, actions(total=2, page=3))

@@ -98,5 +98,5 @@ def test_a_wait_that_is_ended_ends_the_retries(error: BaseException) -> None:
 
 def test_the_longest_request_has_an_end() -> None:
     """Threads wait this long: for every refusal, every wait, and the last answer."""
-    retries = Retries(8, 1.0, never)
-    assert retries.longest(900, 600) == 5 * 900 + 20 + 2 * (300 + 600)
+    retries = Retries(8, 2.0, never)
+    assert retries.longest(900, 600) == 5 * 900 + 40 + 2 * (300 + 600)

@@ -130,6 +130,8 @@ def test_larger_pages_that_do_not_help_lead_on() -> None:
     asked = case(500, shut=BY_TIME)
     still = replace(asked, size=2 * SIZE, said="too many")
     assert after_larger(asked, still) == replace(still, stalls=(0, 1, 0, 0))
+    unknown = replace(still, total=None)
+    assert after_larger(case(None, shut=BY_TIME), unknown) == replace(unknown, stalls=(0, 1, 0, 0))
     assert after_larger(asked, replace(asked, why=Why.MOVED, total=400)) == case(500, shut=BY_SIZE)
 
 

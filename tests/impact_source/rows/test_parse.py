@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from impact_source.rows.columns import ACTION, ITEM, Column, Kind
+from impact_source.rows.columns import ACTION, ITEM, TIME, Column, Kind
 from impact_source.rows.naming import column_name
-from impact_source.rows.parse import Reader, Records
+from impact_source.rows.parse import Reader, Records, empty, without_nul
 
 from tests.support.account import snake
 
@@ -198,6 +199,82 @@ def test_a_value_that_does_not_fit_its_column_costs_that_cell_alone(
     assert (misfit.id, misfit.raw, misfit.null_columns) == (AS_TEXT["Id"], record.decode(), (name,))
     assert misfit.reason.startswith(reason)
     assert misfit.ask_again is again
+
+
+def test_a_row_may_lack_several_values() -> None:
+    """Each has its reason; the record is requested again if that may help for any of them."""
+    clear, unclear = {"LockingDate": "2026-01-01T00:00:00"}, {"Payout": "a lot", "Amount": "1" * 600}
+    found = read([AS_TEXT | clear | unclear, AS_TEXT | clear, AS_TEXT])
+    both, one = found.misfits
+    assert not found.rejected
+    in_order = [column for column in ACTION if column.name in ("amount", "payout", "locking_date")]
+    assert both.null_columns == tuple(column.name for column in in_order)
+    assert [reason.split(" is ")[0] for reason in both.reason.split("; ")] == [column.field for column in in_order]
+    assert max(len(reason) for reason in both.reason.split("; ")) == 500, "a long value is cut"
+    assert (both.ask_again, one.ask_again) == (True, False)
+    assert one.null_columns == ("locking_date",)
+
+
+def test_a_needed_value_outweighs_others() -> None:
+    """A record without it becomes no row; it says what else is wrong."""
+    found = read([AS_TEXT | {"EventDate": "yesterday", "Payout": "a lot"}])
+    (rejected,) = found.rejected
+    assert (len(found.table), found.misfits, rejected.null_columns, rejected.ask_again) == (0, (), (), True)
+    assert sorted(rejected.reason.split("; ")) == [
+        "EventDate is not a date and time: 'yesterday'",
+        "Payout is not a number: 'a lot'",
+    ]
+
+
+def test_a_value_nested_too_deeply_is_its_text() -> None:
+    """It lands as its JSON, as a value of any depth does."""
+    value = b"[" * 100_000 + b"1" + b"]" * 100_000
+    found = read(b'[{"Id": "1", "Deep": ' + value + b', "Payout": "1.5"}]')
+    assert found.table.select(["id", "payout", "deep"]).to_pylist() == [
+        {"id": "1", "payout": Decimal("1.5"), "deep": value.decode()}
+    ]
+
+
+def test_one_reader_reads_pages_of_any_length() -> None:
+    """Nothing is left of a longer page before, whether pages are read one after another or together."""
+    reader = Reader(ACTION)
+    pages = [[AS_TEXT | {"Id": f"{page} {n}", "Note": "x" * 99} for n in range(page)] for page in (9, 1, 5, 0, 50, 2)]
+    for page in pages:
+        assert read(page, reader).table["id"].to_pylist() == [record["Id"] for record in page]
+    with ThreadPoolExecutor(4) as pool:
+        for page, found in zip(pages * 5, pool.map(lambda page: read(page, reader), pages * 5), strict=True):
+            assert found.table["id"].to_pylist() == [record["Id"] for record in page]
+
+
+def test_a_table_has_a_key_that_is_never_null() -> None:
+    """Merging relies on it; every other column may be, and without a key all of them."""
+    for table in (read([AS_TEXT]).table, read([AS_TYPES]).table, empty(ACTION)):
+        assert [field.name for field in table.schema if not field.nullable] == ["id"]
+        assert table.column_names == [*(column.name for column in ACTION), "synced_at"]
+        assert table.schema.field("synced_at").type == TIME
+    unkeyed = Reader(ACTION, keyed=False).read(b'[{"Id": null}, {"Id": "1"}]', READ_AT)
+    assert all(field.nullable for field in unkeyed.table.schema)
+    assert unkeyed.table["id"].to_pylist() == [None, "1"]
+    assert unkeyed.table["synced_at"].to_pylist() == [READ_AT] * 2
+    assert (unkeyed.rejected, len(empty(ACTION))) == ((), 0)
+
+
+def test_what_is_not_a_list_is_refused() -> None:
+    """A page is a JSON list; anything else is no page."""
+    for page in (b"{}", b"", b"[", b'"text"'):
+        with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind
+            read(page)
+
+
+def test_a_nul_becomes_its_symbol() -> None:
+    """In every text that has one; other columns and texts are as they were."""
+    table = read([AS_TEXT | {"Note": "a\x00b\x00", "Oid": "c"}, AS_TEXT | {"Oid": "\x00"}, AS_TEXT]).table
+    found = without_nul(table)
+    assert found.schema == table.schema
+    assert found["note"].to_pylist() == ["a\u2400b\u2400", None, None]
+    assert found["oid"].to_pylist() == ["c", "\u2400", None]
+    rest = [name for name in table.column_names if name not in ("note", "oid")]
+    assert found.select(rest) == table.select(rest)
 
 
 def test_odd_values_are_found_among_many() -> None:

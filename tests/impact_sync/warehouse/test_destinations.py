@@ -33,7 +33,7 @@ from impact_sync.warehouse.user_query import run_query
 from tests.support import postgres
 from tests.support.account import Account, on_duckdb_first, on_postgres_first
 from tests.support.desk import Desk
-from tests.support.warehouses import assert_true, query
+from tests.support.warehouses import assert_true, query, reading
 
 Make = Callable[..., Account]
 
@@ -76,13 +76,14 @@ def test_every_view_answers(account: Make) -> None:
     """Each view can be queried, and money adds up to what the actions say."""
     world = account(days=30, per_day=5)
     world.first_sync(items_max_requests=5)
-    rows = {name: query(f"select count(*) from {{{name}}}")[0][0] for name in texts()}
+    with reading() as reader:
+        rows = {name: reader.query(f"select count(*) from {{{name}}}")[0][0] for name in texts()}
+        total = reader.query("select sum(payout) from {actions} where state <> 'REVERSED'")
+        assert reader.query("select sum(accrued) from {commission_by_month} where basis = 'event'") == total
+        assert reader.query("select sum(payout) from {partner_performance}") == total
     assert {name for name, number in rows.items() if not number} == {"item_reconciliation"}
     assert rows["settlement"] == rows["item_state"] == len(world.truth())
     assert rows["freshness"] == rows["synced_until"] == len(world.world.campaigns)
-    total = query("select sum(payout) from {actions} where state <> 'REVERSED'")
-    assert query("select sum(accrued) from {commission_by_month} where basis = 'event'") == total
-    assert query("select sum(payout) from {partner_performance}") == total
 
 
 @pytest.mark.usefixtures("warehouse")

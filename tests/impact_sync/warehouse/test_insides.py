@@ -12,12 +12,15 @@ import pyarrow as pa
 import pytest
 from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.runtime.collector import NullCollector
+from dlt.common.schema import Schema
+from dlt.common.storages.live_schema_storage import LiveSchemaStorage
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.job_client_impl import SqlLoadJob
 from impact_source.sql import Tables
 from impact_source.tables import MERGE
 from impact_sync.warehouse.duckdb.destination import destination
+from impact_sync.warehouse.schemas import keep_schemas
 from typing_extensions import override
 
 
@@ -56,6 +59,47 @@ def test_the_dataset_comes_first_where_duckdb_searches(pipeline: dlt.Pipeline) -
     with pipeline.sql_client() as client:
         client.execute_sql("create table warehouse.main.numbers as select 7 as id")
     assert Tables(pipeline).rows("select id from numbers") == [(1,)]
+
+
+def test_a_connection_is_configured_as_the_user_wants(pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without dlt's own connections where the user has configured some, those settings would have no effect."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__LOCAL_CONFIG", '{"default_null_order": "nulls_first"}')
+    for _ in range(2):
+        with pipeline.sql_client() as client:
+            assert client.execute_sql("select current_setting('default_null_order')") == [("NULLS_FIRST",)]
+
+
+def test_a_cursor_and_what_it_set_end_with_the_client(pipeline: dlt.Pipeline) -> None:
+    """Without a cursor for each client, a transaction of one would hold what another does."""
+    with pipeline.sql_client() as one, pipeline.sql_client() as other:
+        assert one.native_connection is not other.native_connection
+        with one.begin_transaction():
+            one.execute_sql("create schema apart")
+            assert other.execute_sql("select count(*) from duckdb_schemas() where schema_name = 'apart'") == [(0,)]
+    assert one.native_connection is None
+    assert other.native_connection is None
+
+
+def test_a_schema_is_read_once_and_again_when_it_was_saved(
+    pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `_schema_storage` of a pipeline, dlt would read a schema dozens of times a run."""
+    keep_schemas(pipeline)
+    read, load_schema = [], LiveSchemaStorage.load_schema
+
+    def counted(storage: LiveSchemaStorage, name: str) -> Schema:
+        read.append(name)
+        return load_schema(storage, name)
+
+    monkeypatch.setattr(LiveSchemaStorage, "load_schema", counted)
+    pipeline.run(_numbers(1))
+    read.clear()
+    for columns in ({"id": [1]}, {"id": [1], "more": ["x"]}, {"id": [1]}):
+        pipeline.run(pa.table(columns), table_name="numbers", write_disposition="append")
+        stored = load_schema(pipeline._schema_storage, "impact")  # noqa: SLF001
+        assert pipeline.default_schema.to_dict() == stored.to_dict()
+        assert columns.keys() <= stored.tables["numbers"]["columns"].keys()
+    assert len(read) < 6
 
 
 def test_a_restored_state_is_not_restored_again(pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

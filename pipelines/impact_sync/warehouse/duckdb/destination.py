@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,12 +18,15 @@ from dlt.common.destination import DestinationCapabilitiesContext, TLoaderFileFo
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.common.destination.configuration import ParquetFormatConfiguration
 from dlt.common.storages.load_package import LoadJobInfo
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb.configuration import DuckDbBaseCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import raise_open_connection_error
+from impact_source.dialect import literal
 from typing_extensions import override
 
+from ..once import Once
 from .merge import MergeJob, merge_request
 
 _FORMAT: Final[TLoaderFileFormat] = "parquet"
@@ -34,14 +38,36 @@ SETTINGS: Final[dict[str, Any]] = {
     "allocator_bulk_deallocation_flush_threshold": "16MB",
     "write_buffer_row_group_count": 1,
     "allocator_background_threads": True,
+    # As dlt sets it with each connection that it opens.
+    "checkpoint_threshold": "1gb",
 }
 """Settings of a run's connection: the fastest while pages are being read, with flat memory."""
 
 
 class _SqlClient(DuckDbSqlClient):
-    def __init__(self, catalog: str, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
+    def __init__(self, catalog: str, connection: duckdb.DuckDBPyConnection, *parts: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(*parts)
-        self._catalog = catalog
+        self._catalog, self._kept, self._borrowed = catalog, connection, False
+
+    @override
+    @raise_open_connection_error
+    def open_connection(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of the run's connection; dlt would configure that again each time, dozens of times a run."""
+        self._borrowed = _is_configured(self.credentials)
+        if self._borrowed:
+            return super().open_connection()
+        self._conn = self._kept.cursor()
+        with suppress(duckdb.CatalogException):  # the dataset does not exist yet
+            self._conn.execute(f"set session search_path = {literal(self.fully_qualified_dataset_name())}")
+        return self._conn
+
+    @override
+    def close_connection(self) -> None:
+        if self._borrowed:
+            super().close_connection()
+        elif self._conn:
+            self._conn.close()
+            self._conn = None  # type: ignore[assignment] # as dlt does
 
     @override
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
@@ -68,7 +94,12 @@ class _Client(DuckDbClient):
         super().__init__(schema, config, capabilities)
         plain = self.sql_client
         self.sql_client = _SqlClient(
-            self.catalog, plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
+            self.catalog,
+            self.connection,
+            plain.dataset_name,
+            plain.staging_dataset_name,
+            config.credentials,
+            capabilities,
         )
 
     @override
@@ -91,6 +122,12 @@ class _Client(DuckDbClient):
         return [merge_request(self.connection, table, name, paths)]
 
 
+def _is_configured(credentials: DuckDbBaseCredentials) -> bool:
+    """Whether the user has configured connections: then dlt opens them."""
+    own = (credentials.extensions, credentials.global_config, credentials.pragmas, credentials.statements)
+    return any(own) or bool(credentials.local_config) or credentials.session_timezone != "UTC"
+
+
 def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
     """A destination on an open connection; its merges are transactions, unlike dlt's default for DuckDB."""
     row = connection.execute("select current_database()").fetchone()
@@ -100,8 +137,8 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
 
     Client.connection = connection.cursor()
 
-    class duckdb(duckdb_destination):  # noqa: N801 - dlt reads its configuration section from this name
-        """Caches what dlt requests dozens of times a run; each time it would search all configuration."""
+    class duckdb(Once, duckdb_destination):  # noqa: N801 - dlt reads its configuration section from this name
+        """Finds its capabilities once as well."""
 
         @property
         @override
@@ -116,17 +153,6 @@ def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
         @override
         def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
             return self._once_capabilities.copy()
-
-        @override
-        def configuration(self, initial_config: Any, accept_partial: bool = False) -> DuckDbClientConfiguration:
-            key = (initial_config and initial_config.dataset_name, accept_partial)
-            if key not in self._once:
-                self._once[key] = super().configuration(initial_config, accept_partial)
-            return self._once[key]
-
-        @cached_property
-        def _once(self) -> dict[Any, DuckDbClientConfiguration]:
-            return {}
 
         @cached_property
         def _once_capabilities(self) -> DestinationCapabilitiesContext:

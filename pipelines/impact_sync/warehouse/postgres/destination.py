@@ -22,6 +22,7 @@ from psycopg2.sql import SQL, Composable
 from typing_extensions import override
 
 from ..duckdb.destination import Waiting
+from ..once import Once
 from .lock import LockLost, RunLock
 
 _READS = ("select", "with")
@@ -112,7 +113,7 @@ def destination(lock: RunLock) -> postgres_destination:
                 return Waiting(file_path)  # a file without rows has nothing to load, and ADBC does not accept it
             return _CopyJob(file_path)
 
-    class postgres(postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
+    class postgres(Once, postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
         """Accepts files without rows, which only name the columns."""
 
         @property

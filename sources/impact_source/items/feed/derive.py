@@ -113,6 +113,11 @@ class FeedItems:
             for start in range(0, len(ids), _AT_ONCE):
                 yield self._derive(feed, ids[start : start + _AT_ONCE], now)
 
+    @property
+    def is_unproven(self) -> bool:
+        """Whether the lists of the samples may prove a feed."""
+        return any(feed.verdict is Verdict.UNPROVEN for feed in self.feeds.values())
+
     def is_due(self) -> bool:
         """Whether there is anything to derive."""
         return any(feed.verdict is Verdict.PROVEN and len(self._candidates(feed)) for feed in self.feeds.values())
