@@ -11,7 +11,7 @@ from impact_source.api.client import Client
 from impact_source.api.protocol import Body
 from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window, instant, round_second
-from impact_source.settings import PAGE_SIZE_MIN, SPARED
+from impact_source.settings import PAGE_SIZE_MIN
 
 from .form import Heard, hear
 from .rows import Listing, read_listing
@@ -52,8 +52,8 @@ class Asker:
 
     @contextmanager
     def limited(self) -> Iterator[None]:
-        """Within the block the budget lets at most `MOST` requests go, waits for none, and leaves a share to others."""
-        with self._client.budget.sparing(SPARED, most=MOST, wait=False):
+        """Within the block the budget lets at most `MOST` requests go, and does not wait for the limit to reset."""
+        with self._client.budget.sparing(0.0, most=MOST, wait=False):
             yield
 
     def campaigns(self) -> Listing:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Final
+from typing import Final, TypeAlias
 
 from .answers import Answer, untold
 
@@ -36,15 +36,19 @@ SPANS: Final = (
     (-HOUR - _NEAR, -HOUR - SECOND),
     (3 * HOUR, 3 * HOUR + _NEAR),
     (-_NEAR, _NEAR),
+    (HOUR + SECOND, DAY + HOUR),
     (3 * HOUR, DAY + 3 * HOUR),
     (-DAY - 3 * HOUR, -3 * HOUR),
     (-DAY, 0),
     (SECOND, DAY),
     (-DAY, DAY),
+    (-3 * DAY, -2 * DAY),
 )
 """The ranges to try, from and to, relative to the date of the action; the first ones list the fewest other actions."""
 
-Span = tuple[int, int]
+Span: TypeAlias = tuple[int, int]
+Reading: TypeAlias = tuple[str, bool]
+"""The unit, and whether ends are inclusive."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Way:
     hidden: int
     midnight: int = 0
 
+    @property
+    def reading(self) -> Reading:
+        """What is to be found out of it."""
+        return self.unit, self.inclusive
+
     def lists(self, date: int, span: Span) -> bool:
         """Whether a range from and to these instants lists an action with this date."""
         date += self.hidden
@@ -73,34 +82,43 @@ class Way:
 
 @dataclass(frozen=True)
 class Case:
-    """What is known: the ways that no answer rules out, the spans tried, and whether any listed the action."""
+    """The ways that no answer rules out, what is expected, the spans tried, and the kinds of answers they had."""
 
     date: int
     ways: tuple[Way, ...]
+    expected: Reading | None = None
     tried: frozenset[Span] = frozenset()
-    listed: bool = False
+    heard: frozenset[bool] = frozenset()
 
 
-def begin(date: int, hidden: Iterable[int] = HIDDEN) -> Case:
-    """The case before any answer, for an action with this date."""
+def begin(date: int, hidden: Iterable[int] = HIDDEN, expected: Reading | None = None) -> Case:
+    """The case before any answer, for an action with this date; what is expected only decides what is tried first."""
     ways = [
         Way(unit, inclusive, dates, more, midnight)
         for unit, inclusive, dates, more in product(UNITS, (True, False), (True, False), hidden)
         for midnight in (range(0, DAY, HOUR) if unit == "day" else (0,))
     ]
-    return Case(date, tuple(ways))
+    return Case(date, tuple(ways), expected)
 
 
 def choose(case: Case) -> Span | None:
-    """The span whose answer tells most, whatever it is; None if no answer can tell any more.
+    """The span whose answer tells most, if the expected reading holds; None if no answer can tell any more.
 
-    An action that no span has listed may not be there at all: then a span must list it before anything is known.
+    An action that no span has listed may not be there at all, and one that every span has listed may be in any list:
+    a span of the other kind must show that the date counts, before anything is known.
     """
     spans = [span for span in SPANS if span not in case.tried]
-    if len(_readings(case.ways)) > 1 and (useful := [span for span in spans if _left(case, span)]):
-        return min(useful, key=lambda span: _left(case, span) or ())
-    certain = (span for span in spans if all(way.lists(case.date, at(case, span)) for way in case.ways))
-    return None if case.listed or not case.ways else next(certain, None)
+    if len(_readings(case.ways)) > 1:
+        scored = [(score, place) for place, span in enumerate(spans) if (score := _left(case, span))]
+        if scored:
+            return spans[min(scored)[1]]
+    return next((span for span in spans if _foreseen(case, span) - case.heard), None)
+
+
+def _foreseen(case: Case, span: Span) -> frozenset[bool]:
+    """The answer to a span, if all ways that are left have the same; empty otherwise."""
+    answers = frozenset(way.lists(case.date, at(case, span)) for way in case.ways)
+    return answers if len(answers) == 1 else frozenset()
 
 
 def after(case: Case, span: Span, *, listed: bool | None) -> Case:
@@ -109,7 +127,7 @@ def after(case: Case, span: Span, *, listed: bool | None) -> Case:
     if listed is None:
         return replace(case, tried=tried)
     ways = tuple(way for way in case.ways if way.lists(case.date, at(case, span)) == listed)
-    return Case(case.date, ways, tried, case.listed or listed)
+    return replace(case, ways=ways, tried=tried, heard=case.heard | {listed})
 
 
 def at(case: Case, span: Span) -> Span:
@@ -136,20 +154,33 @@ def end(case: Case) -> Answer:
 
 
 def _doubt(case: Case) -> str:
-    if not case.ways:
-        return "the answers fit no way of comparing that is known"
-    return "" if case.listed else "no range listed the action that was looked for"
+    if True not in case.heard:
+        return "no range listed the action that was looked for"
+    if False not in case.heard:
+        return "every range listed the action that was looked for"
+    return "" if case.ways else "the answers fit no way of comparing that is known"
 
 
-def _readings(ways: Sequence[Way]) -> set[tuple[str, bool]]:
-    return {(way.unit, way.inclusive) for way in ways}
+def reading(case: Case) -> Reading | None:
+    """The only reading that is left; None if there are several."""
+    readings = _readings(case.ways)
+    return next(iter(readings)) if len(readings) == 1 and not _doubt(case) else None
 
 
-def _left(case: Case, span: Span) -> tuple[int, int] | None:
-    """The most readings, and ways, that an answer leaves; None if there is only one answer."""
+def _readings(ways: Sequence[Way]) -> set[Reading]:
+    return {way.reading for way in ways}
+
+
+def _left(case: Case, span: Span) -> tuple[int, int, int] | None:
+    """The most readings that an expected answer leaves, then that any answer leaves; None if only one is possible."""
     sides: tuple[list[Way], list[Way]] = ([], [])
     for way in case.ways:
         sides[way.lists(case.date, at(case, span))].append(way)
     if not all(sides):
         return None
-    return max(len(_readings(side)) for side in sides), max(map(len, sides))
+    expected = [side for side in sides if any(way.reading == case.expected and not way.hidden for way in side)] or sides
+    return (
+        max(len(_readings(side)) for side in expected),
+        max(len(_readings(side)) for side in sides),
+        max(map(len, sides)),
+    )

@@ -21,6 +21,13 @@ from .rows import Row, moment, text
 
 _SPANS: Final = 6
 """The most ranges to try for one date."""
+_SILENT: Final = 2
+"""Ranges in a row without a usable answer after which no more are tried."""
+_BY_DAY: Final = range(9, 20)
+"""Hours, UTC, near which it is midnight neither there nor in America or Europe."""
+_AMID: Final = range(15, 41)
+_EARLY: Final = 50
+"""Minutes of an hour and seconds of a minute from which the nearest spans do not cross too many of them."""
 _AWAY: Final = timedelta(days=5)
 _OUTSIDE: Final = timedelta(days=2)
 """A date this far from a window is in it by no way of comparing."""
@@ -36,12 +43,16 @@ def compared(axis: Axis, unit: Topic, end: Topic) -> Callable[[Known], Answers]:
 
 def _compare(axis: Axis, unit: Topic, end: Topic, known: Known) -> Answers:
     match, date, hidden = _witness(known, axis)
-    case = comparing.begin(_milliseconds(date), hidden)
+    case = comparing.begin(_milliseconds(date), hidden, known.reading)
+    silent = 0
     for _ in range(_SPANS):
-        if (span := comparing.choose(case)) is None:
+        if (span := comparing.choose(case)) is None or silent >= _SILENT:
             break
         bounds = (_instant(bound) for bound in comparing.at(case, span))
-        case = comparing.after(case, span, listed=known.sees({axis: Window(*bounds)}, match))
+        listed = known.sees({axis: Window(*bounds)}, match)
+        case = comparing.after(case, span, listed=listed)
+        silent = silent + 1 if listed is None else 0
+    known.reading = comparing.reading(case)
     precision = comparing.precision(case)
     if precision.told:
         known.units[axis] = comparing.UNITS[precision.text]
@@ -52,8 +63,7 @@ def _compare(axis: Axis, unit: Topic, end: Topic, known: Known) -> Answers:
 def _witness(known: Known, axis: Axis) -> tuple[Callable[[Row], bool], datetime, tuple[int, ...]]:
     """What to look for: how it is recognized, its date, and which milliseconds the date may hide.
 
-    Best is a LockingDate on the hour: a rule made it, and it hides none. Otherwise an action whose date is a full
-    minute tells most.
+    Best is a LockingDate on the hour: a rule made it, and it hides none.
     """
     field, rows = FIELDS[axis], known.with_dates(axis)
     if not rows:
@@ -65,10 +75,15 @@ def _witness(known: Known, axis: Axis) -> tuple[Callable[[Row], bool], datetime,
     if axis is Axis.LOCKING and dates:
         shared = min(dates, key=lambda date: (dates[date] == 1, dates[date]))
         return lambda row: moment(row, field) == shared, shared, (0,)
-    row = min(rows, key=lambda row: text(row, field)[17:19] != "00")
-    id_, date = text(row, "Id"), moment(row, field)
+    date, id_ = min(((date, text(row, "Id")) for row in rows if (date := moment(row, field))), key=_clear)
     hidden = (0,) if shows_milliseconds(known.rows) else comparing.HIDDEN
-    return lambda row: text(row, "Id") == id_, date or known.asker.now, hidden
+    return lambda row: text(row, "Id") == id_, date, hidden
+
+
+def _clear(witness: tuple[datetime, str]) -> tuple[bool, bool, bool]:
+    """What tells most comes first: dates away from the ends of days, hours and minutes, best at a full minute."""
+    date, _ = witness
+    return date.minute not in _AMID or date.second > _EARLY, date.hour not in _BY_DAY, date.second > 0
 
 
 def _milliseconds(moment_: datetime) -> int:

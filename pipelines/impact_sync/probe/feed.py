@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from impact_source.plan.windows import SECOND, Window, round_second
-from impact_source.settings import WINDOW_MAX
+from impact_source.plan.windows import Window
 
-from .answers import Answer, Untellable, untold
+from .answers import Answer, untold
 from .rows import Row, decimal, moment, text
 
 _SUMS: Final = {"DeltaAmount": "Amount", "DeltaPayout": "Payout"}
-_SHOWN: Final = timedelta(hours=2)
+_NEARLY: Final = 0.98
+"""Actions may change while they are compared."""
+_VISIBLE: Final = timedelta(hours=2)
 """Rows become visible late."""
+_SURE: Final = timedelta(days=1)
+"""What is this far within a window is in it however its bounds are compared."""
 
 
 def changes(rows: Sequence[Row]) -> dict[tuple[str, str], list[str]]:
@@ -44,24 +47,21 @@ def grain(rows: Sequence[Row]) -> Answer:
 
 
 def sums(rows: Sequence[Row], actions: Mapping[str, Row]) -> Answer:
-    """Whether the deltas of all changes add up to what the actions are worth; `rows` are all of these actions."""
+    """Whether the deltas add up to what the actions are worth; `rows` hold all changes of `actions`, by id."""
     added: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for row in rows:
-        for delta, whole in _SUMS.items():
-            added[text(row, "ActionId"), whole] += decimal(row, delta) or Decimal(0)
-    compared = [
-        added[id_, whole] == value
-        for id_ in {id_ for id_, _ in added} & actions.keys()
-        for whole in _SUMS.values()
-        if (value := decimal(actions[id_], whole)) is not None
+        for delta in _SUMS:
+            added[text(row, "ActionId"), delta] += decimal(row, delta) or Decimal(0)
+    equal = [
+        all(added[id_, delta] == decimal(row, whole) for delta, whole in _SUMS.items()) for id_, row in actions.items()
     ]
-    if not compared:
+    if not equal:
         return untold("no action was seen with all of its changes")
-    if all(compared):
+    if all(equal):
         return Answer("add up to Amount and Payout")
-    return Answer(
-        "do not always add up to Amount and Payout" if any(compared) else "do not add up to Amount and Payout"
-    )
+    if sum(equal) >= _NEARLY * len(equal):
+        return Answer("add up to Amount and Payout, of nearly all actions")
+    return Answer(f"{'do not always' if any(equal) else 'do not'} add up to Amount and Payout")
 
 
 def twins(skus: Sequence[str]) -> Answer:
@@ -80,16 +80,11 @@ def examples(rows: Sequence[Row]) -> tuple[str, str]:
     return several, single
 
 
-def densest(rows: Sequence[Row], number: int, now: datetime) -> Window:
-    """The shortest window that holds the EventDates of so many actions, none of them from the past hours.
-
-    Raises `Untellable` if there are not so many.
-    """
-    dates = sorted(date for row in rows if (date := moment(row, "EventDate")) and date < now - _SHOWN)
-    number = min(number, len(dates))
-    if not number:
-        msg = "no action with a date in the past was seen"
-        raise Untellable(msg)
-    first = min(range(len(dates) - number + 1), key=lambda place: dates[place + number - 1] - dates[place])
-    start, end = dates[first], dates[first + number - 1]
-    return Window(round_second(start), min(round_second(end) + SECOND, start + WINDOW_MAX))
+def created(rows: Sequence[Row], window: Window) -> dict[str, Row]:
+    """The actions, by id, that were created within a window, and long enough ago for all of it to be visible."""
+    start, end = window.start + min(window.span / 10, _SURE), window.end - _VISIBLE
+    return {
+        id_: row
+        for row in rows
+        if (id_ := text(row, "Id")) and (at := moment(row, "CreationDate")) and start < at < end
+    }

@@ -58,7 +58,7 @@ def hear(status: int, headers: Mapping[str, str]) -> Heard:
 
 def money(rows: Sequence[Row]) -> Answer:
     """Whether amounts are strings or numbers."""
-    values = [row[field] for row in rows for field in _MONEY if row.get(field) not in {None, ""}]
+    values = [row[field] for row in rows for field in _MONEY if text(row, field)]
     kinds = sorted({"strings" if isinstance(value, str) else "JSON numbers" for value in values}, reverse=True)
     return Answer(" and ".join(kinds)) if kinds else untold("no amount was seen")
 

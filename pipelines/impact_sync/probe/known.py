@@ -14,7 +14,7 @@ from impact_source.settings import PAGE_SIZE_MIN, WINDOW_MAX
 
 from .answers import Answer, Topic, Untellable
 from .asking import Asker
-from .comparing import DAY, MINUTE
+from .comparing import DAY, MINUTE, Reading
 from .rows import Listing, Row, moment, text
 
 Answers: TypeAlias = Iterator[tuple[Topic, Answer]]
@@ -25,6 +25,7 @@ SPANS: Final = (WIDE, timedelta(days=3), timedelta(hours=3), timedelta(minutes=1
 FIELDS: Final = {Axis.EVENT: "EventDate", Axis.LOCKING: "LockingDate"}
 """The dates that are shown."""
 _NEAR, _FAR = timedelta(minutes=10), timedelta(hours=25)
+_TRIED: Final = 2
 _LATELY: Final = timedelta(days=6)
 
 
@@ -37,14 +38,23 @@ class Known:
     campaign: str = ""
     rows: list[Row] = field(default_factory=list)
     """Actions that were updated lately: the first page of them."""
+    longest: timedelta = WIDE
+    """The longest list that was answered."""
     size: int = PAGE_SIZE_MIN
     """The largest PageSize, up to the default, that was accepted."""
     units: dict[Axis, int] = field(default_factory=dict)
     """To how many milliseconds bounds are compared."""
+    reading: Reading | None = None
+    """How bounds of the latest date that was asked about are compared."""
     several: str = ""
     """An action with several items."""
     single: str = ""
     """An action with one item."""
+
+    @property
+    def spans(self) -> list[timedelta]:
+        """The lengths of lists that are worth trying."""
+        return [span for span in SPANS if span <= self.longest][:_TRIED]
 
     def actions(self, windows: Mapping[Axis, Window], state: str = "") -> Listing:
         """The first page of the campaign's actions in these windows."""
@@ -77,7 +87,7 @@ class Known:
     def expect(self, seen: bool | None) -> bool:  # noqa: FBT001 - the value is the subject
         """What was seen, if anything was. Raises `Untellable`."""
         if seen is None:
-            msg = "the list it takes did not fit on a page"
+            msg = "the list it takes was not answered, or not on one page"
             raise Untellable(msg)
         return seen
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from impact_source.errors import NotFound, ReadingError, RequestRefused, ScopeError
 from impact_source.plan.axis import Axis
-from impact_source.plan.windows import Window
+from impact_source.plan.windows import Window, round_second
 from impact_source.settings import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PAGE_SIZE_MIN, PAGES_MAX
 
 from . import feed, form
@@ -18,10 +18,9 @@ from .rows import Listing, text
 
 _CAMPAIGNS: Final = 3
 """Campaigns that are tried: the one with the most actions is asked about."""
-_FEW: Final = f"no list of {WIDE.days} days holds more than {PAGE_SIZE_MIN * PAGES_MAX:,} actions"
 _SIZES: Final = (PAGE_SIZE_MAX, 2 * PAGE_SIZE_DEFAULT, PAGE_SIZE_DEFAULT)
-_SUMMED: Final = (50, 10, 2)
-"""Actions whose changes are added up: the next number if they do not fit on a page."""
+_PAGE: Final = 0.5
+"""How much of a page a list is planned to fill."""
 _PLAUSIBLE: Final = 0.5
 """The share of what is too many that a short list must suggest for a long one."""
 
@@ -49,6 +48,16 @@ class _Sample:
         """How many actions there are in as long a time as the longest list covers, as far as can be expected."""
         return round((self.found.total or 0) * (WIDE / self.window.span))
 
+    @property
+    def size(self) -> int:
+        """Rows per page, with the PageSize that was asked for."""
+        return min(self.found.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN)
+
+    @property
+    def most(self) -> int:
+        """The most actions that are not too many."""
+        return self.size * PAGES_MAX
+
 
 def sample(known: Known) -> Answers:
     """Read actions, on which the other questions build; if they are many, the longest list is refused."""
@@ -61,12 +70,13 @@ def sample(known: Known) -> Answers:
     if not samples:
         raise errors[-1] if errors else Untellable("the account lists no campaign")
     best = max(samples, key=lambda one: (one.refused is not None, one.total))
-    known.campaign, known.rows = best.campaign, best.found.rows
+    known.campaign, known.rows, known.longest = best.campaign, best.found.rows, best.window.span
     if not known.rows:
         msg = "no action was updated in the past weeks"
         raise Untellable(msg)
     if best.refused is None:
-        raise Untellable(_FEW if best.window.span == WIDE else "longer lists are not answered in time")
+        few = f"no list of {WIDE.days} days holds more than {best.most:,} actions"
+        raise Untellable(few if best.window.span == WIDE else "longer lists are not answered in time")
     yield from _refusal(best, best.refused)
 
 
@@ -84,16 +94,15 @@ def _read_sample(known: Known, campaign_id: str) -> _Sample:
     return _Sample(campaign_id, window, found, refused[0] if refused else None)
 
 
-def _refusal(known: _Sample, refused: _Refused) -> Answers:
+def _refusal(answered: _Sample, refused: _Refused) -> Answers:
     """The form of a refusal, if the refused list can be expected to hold too many."""
-    size = min(known.found.size or PAGE_SIZE_MIN, PAGE_SIZE_MIN)
-    expected = known.total * (refused.window.span / WIDE)
+    expected = answered.total * (refused.window.span / WIDE)
     named = getattr(refused.error, "total", None) or 0
-    if max(named, expected / _PLAUSIBLE) <= size * PAGES_MAX:
+    if max(named, expected / _PLAUSIBLE) <= answered.most:
         msg = "a list was refused, but does not seem to hold too many actions"
         raise Untellable(msg)
     yield Topic.MANY, form.refusal(refused.status, refused.error)
-    yield Topic.TOTAL, form.names_total(refused.error, size)
+    yield Topic.TOTAL, form.names_total(refused.error, answered.size)
 
 
 def page_size(known: Known) -> Answers:
@@ -126,9 +135,8 @@ def _rows(asked: int, size: int | None) -> Answer:
 
 def change_feed(known: Known) -> Answers:
     """Whether the change feed can be read, what its rows stand for, and whether they add up."""
-    read = partial(_updates, known)
     try:
-        _, found = known.widest(read, before(known.asker.now))
+        window, found = known.widest(partial(_updates, known), before(known.asker.now, known.spans))
     except ScopeError:
         yield Topic.FEED, Answer("is refused to this token (403)")
     except NotFound:
@@ -137,28 +145,25 @@ def change_feed(known: Known) -> Answers:
         yield Topic.FEED, Answer("is answered")
         yield Topic.FEED_ROWS, feed.grain(found.rows)
         known.several, known.single = feed.examples(found.rows)
-        yield Topic.FEED_SUMS, _sums(known)
+        yield Topic.FEED_SUMS, _sums(known, window, found)
         return
     msg = "the change feed cannot be read"
     raise Untellable(msg)
 
 
-def _updates(known: Known, window: Window, axis: Axis = Axis.UPDATED) -> Listing:
-    return known.asker.updates(known.campaign, {axis: window}, known.size)
+def _updates(known: Known, window: Window) -> Listing:
+    return known.asker.updates(known.campaign, {Axis.UPDATED: window}, known.size)
 
 
-def _sums(known: Known) -> Answer:
-    """Compare some actions with all of their changes."""
-    actions = {text(row, "Id"): row for row in known.rows}
-    for number in _SUMMED:
-        window = feed.densest(known.rows, number, known.asker.now)
-        try:
-            found = _updates(known, window, Axis.EVENT)
-        except RequestRefused:
-            continue
-        if found.complete:
-            return feed.sums(found.rows, actions)
-    return untold("the changes of a few actions do not fit on a page")
+def _sums(known: Known, window: Window, found: Listing) -> Answer:
+    """Compare the actions created in a window with all of their changes, which lie in it, too."""
+    if not found.complete:
+        share = _PAGE * len(found.rows) / max(1, found.total or 0)
+        window = Window(round_second(window.end - min(share, _PAGE) * window.span), window.end)
+        found = _updates(known, window)
+    if not found.complete:
+        return untold("the changes of a short time do not fit on a page")
+    return feed.sums(found.rows, feed.created(known.rows, window))
 
 
 def items(known: Known) -> Answers:

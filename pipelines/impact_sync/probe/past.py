@@ -11,7 +11,7 @@ from impact_source.plan.windows import Window
 
 from . import life
 from .answers import Answer, Topic, Untellable
-from .known import FIELDS, SPANS, WIDE, Answers, Known
+from .known import FIELDS, Answers, Known
 from .rows import Listing, Row, moment, text
 
 _DAY: Final = timedelta(days=1)
@@ -25,12 +25,12 @@ _DEFAULT: Final = timedelta(days=8)
 def approvals(known: Known) -> Answers:
     """What an approval by hand does to LockingDate."""
     now = known.asker.now
-    ahead = [Window(now + _DAY, now + _DAY + span) for span in SPANS[:3]]
+    ahead = [Window(now + _DAY, now + _DAY + span) for span in known.spans]
     _, found = known.widest(partial(_locking, known, state="APPROVED"), ahead)
     if life.ahead(found.rows, now):
         yield Topic.EARLY, Answer("stays in the future")
         return
-    _, found = known.widest(partial(_locking, known), [Window(now - span, now) for span in (_PAST, *SPANS[1:3])])
+    _, found = known.widest(partial(_locking, known), [Window(now - min(span, _PAST), now) for span in known.spans])
     yield Topic.EARLY, life.early(known.rows, found.rows, now)
 
 
@@ -42,7 +42,7 @@ def settled(known: Known) -> Answers:
     """Whether a list by LockingDate shows what was not updated lately, and whether being paid counts as an update."""
     now = known.asker.now
     _, old = known.widest(
-        partial(_locking, known), [Window(now - _LONG_AGO - span, now - _LONG_AGO) for span in SPANS[:3]]
+        partial(_locking, known), [Window(now - _LONG_AGO - span, now - _LONG_AGO) for span in known.spans]
     )
     yield Topic.DEFAULT, _default(known, old)
     found = life.paid(old.rows, now)
@@ -60,7 +60,7 @@ def _default(known: Known, old: Listing) -> Answer:
     now = known.asker.now
     if any(life.is_quiet(row, now, _DEFAULT) for row in old.rows):
         return Answer("does not apply")
-    windows = [Window(now - _DEFAULT - span, now - _DEFAULT) for span in (WIDE - _DEFAULT, *SPANS[1:3])]
+    windows = [Window(now - _DEFAULT - span, now - _DEFAULT) for span in known.spans]
     _, quiet = known.widest(lambda window: known.actions({Axis.UPDATED: window}), windows)
     locks = ((text(row, "Id"), moment(row, FIELDS[Axis.LOCKING])) for row in quiet.rows)
     id_, lock = next(((id_, lock) for id_, lock in locks if id_ and lock), ("", None))

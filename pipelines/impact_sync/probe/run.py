@@ -45,7 +45,7 @@ QUESTIONS: Final[tuple[tuple[tuple[Topic, ...], Ask], ...]] = (
     ((Topic.EARLY,), approvals),
     ((Topic.DEFAULT, Topic.CLEARING), settled),
 )
-"""The questions that take requests, the most important first: there may be too few. Later ones build on earlier ones."""
+"""The questions that take requests, the most important first. Later ones build on earlier ones."""
 _ACTIVE: Final = "ACTIVE"
 
 
@@ -92,8 +92,8 @@ def _campaigns(asker: Asker, wanted: Sequence[str]) -> list[str]:
 def _answer(known: Known, ask: Ask, answers: dict[Topic, Answer]) -> tuple[str, ImpactError | None]:
     """Ask a question. Returns why what it leaves open could not be told, and the error that ends the probe."""
     try:
-        if ask is not sample and not known.rows:
-            return "no action was seen", None
+        if ask is not sample and not known.campaign:
+            return "no campaign can be read", None
         answers.update(ask(known))  # if it fails, what it has answered until then stays
     except Untellable as reason:
         return reason.why, None
