@@ -102,7 +102,7 @@ def check(*, probe: bool) -> int:
     end of a range belongs to it, how too many matches are refused, what an early approval does to the LockingDate,
     what the change feed holds, and more. It sends at most 30 requests, all of which only read. Each answer is a reading
     by its name, or the reason why it could not be told. The sheet holds no id, name, amount or date of the account, so
-    it can be sent to the makers of impact-sync as it is. Exits 3 if the hourly limit ends it early.
+    you can send it to us as it is. Exits 3 if the hourly limit ends it early.
     """
     from .check import run  # noqa: PLC0415 - help is instant
     from .probe.command import run as run_probe  # noqa: PLC0415 - help is instant

@@ -30,8 +30,8 @@ def show(sheet: Sheet) -> None:
     for topic, answer in sheet.answers.items():
         rows.add_row(topic, Text(answer.text, _TOLD if answer.told else _UNTOLD))
     out.print(
-        f"How the API behaves here where its documents are silent, learned from {sheet.requests} requests that only "
-        "read. The sheet holds no id, name, amount or date of the account: you can send it to us as it is."
+        f"How the API behaves where its documents are silent, learned from {sheet.requests} requests that only read; "
+        "the sheet holds no id, name, amount or date of the account, so you can send it to us as it is."
     )
     out.print(rows)
 

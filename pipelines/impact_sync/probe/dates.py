@@ -11,13 +11,12 @@ from typing import Final
 from impact_source.errors import RequestRefused
 from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
-from impact_source.settings import STATES
 
 from . import comparing
 from .answers import Answer, Topic, Untellable
 from .form import shows_milliseconds
 from .known import FIELDS, Answers, Known
-from .rows import Row, moment, text
+from .rows import Row, has_id, moment, text
 
 _SPANS: Final = 6
 """The most ranges to try for one date."""
@@ -28,6 +27,8 @@ _BY_DAY: Final = range(9, 20)
 _AMID: Final = range(15, 41)
 _EARLY: Final = 50
 """Minutes of an hour and seconds of a minute from which the nearest spans do not cross too many of them."""
+_STATES: Final = ("REVERSED", "PENDING")
+"""States that are shown by no other name."""
 _AWAY: Final = timedelta(days=5)
 _OUTSIDE: Final = timedelta(days=2)
 """A date this far from a window is in it by no way of comparing."""
@@ -72,12 +73,12 @@ def _witness(known: Known, axis: Axis) -> tuple[Callable[[Row], bool], datetime,
     dates = Counter(
         date for row in rows if (date := moment(row, field)) and not (date.minute or date.second or date.microsecond)
     )
-    if axis is Axis.LOCKING and dates:
+    if axis is Axis.LOCKING and 2 * dates.total() > len(rows):
         shared = min(dates, key=lambda date: (dates[date] == 1, dates[date]))
         return lambda row: moment(row, field) == shared, shared, (0,)
     date, id_ = min(((date, text(row, "Id")) for row in rows if (date := moment(row, field))), key=_clear)
     hidden = (0,) if shows_milliseconds(known.rows) else comparing.HIDDEN
-    return lambda row: text(row, "Id") == id_, date, hidden
+    return partial(has_id, id_), date, hidden
 
 
 def _clear(witness: tuple[datetime, str]) -> tuple[bool, bool, bool]:
@@ -106,8 +107,8 @@ def filters(known: Known) -> Answers:
         Axis.EVENT: Window(event - _AWAY - inside[Axis.EVENT].span, event - _AWAY),
         Axis.LOCKING: Window(lock + _AWAY, lock + _AWAY + inside[Axis.LOCKING].span),
     }
-    other = next(state for state in STATES if state != text(rows[0], "State").upper())
-    if not known.expect(known.sees(inside, lambda row: text(row, "Id") == text(rows[0], "Id"))):
+    is_it = partial(has_id, text(rows[0], "Id"))
+    if not known.expect(known.sees(inside, is_it)):
         msg = "an action is not listed by its own dates"
         raise Untellable(msg)
     ignored = []
@@ -115,9 +116,9 @@ def filters(known: Known) -> Answers:
         windows = {beside: inside[beside], axis: elsewhere[axis]}
         if known.violates(windows, partial(_is_outside, FIELDS[axis], elsewhere[axis])):
             ignored.append(axis)
-    state = known.violates(
-        {Axis.EVENT: inside[Axis.EVENT]}, lambda row: text(row, "State").upper() in {*STATES} - {other}, other
-    )
+    other = next(state for state in _STATES if state != text(rows[0], "State").upper())
+    state = known.violates({Axis.EVENT: inside[Axis.EVENT]}, is_it, other)
+    known.all_apply = not ignored and not state
     yield Topic.FILTERS, _combination(ignored, state=state)
 
 

@@ -44,6 +44,8 @@ class Known:
     """The largest PageSize, up to the default, that was accepted."""
     units: dict[Axis, int] = field(default_factory=dict)
     """To how many milliseconds bounds are compared."""
+    all_apply: bool = False
+    """Whether it is known that a list holds only what meets all filters."""
     reading: Reading | None = None
     """How bounds of the latest date that was asked about are compared."""
     several: str = ""

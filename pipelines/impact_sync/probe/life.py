@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,8 +20,7 @@ _USUAL_FROM: Final = 10
 _USUAL_MOST: Final = 2
 _ODD_FROM: Final = 2
 """Approved actions that locked at other minutes."""
-_SETTLED: Final = timedelta(days=2)
-"""After this long nothing but its payment can have touched an action that locked."""
+_SETTLED: Final = timedelta(days=3)
 
 
 def ahead(rows: Iterable[Row], now: datetime) -> bool:
@@ -64,12 +64,21 @@ def _is_pending(row: Row) -> bool:
     return text(row, "State").upper() == "PENDING"
 
 
-def paid(rows: Iterable[Row], now: datetime) -> tuple[str, datetime] | None:
-    """The id of an action that was paid long after it locked, and when; None if there is none."""
+@dataclass(frozen=True)
+class Paid:
+    """The id of an action that was paid, and when it locked and was paid."""
+
+    action: str
+    lock: datetime
+    cleared: datetime
+
+
+def paid(rows: Iterable[Row], now: datetime) -> Paid | None:
+    """An action that was paid so long after it locked that nothing else can have touched it then; None without one."""
     for row in rows:
         lock, cleared = moment(row, "LockingDate"), moment(row, "ClearedDate")
         if lock and cleared and lock + _SETTLED < cleared < now - _MARGIN and text(row, "Id"):
-            return text(row, "Id"), cleared
+            return Paid(text(row, "Id"), lock, cleared)
     return None
 
 

@@ -12,12 +12,14 @@ from impact_source.plan.windows import Window
 from . import life
 from .answers import Answer, Topic, Untellable
 from .known import FIELDS, Answers, Known
-from .rows import Listing, Row, moment, text
+from .rows import Listing, has_id, moment, text
 
 _DAY: Final = timedelta(days=1)
 _PAST: Final = timedelta(days=30)
 _LONG_AGO: Final = timedelta(days=31)
 """Most actions are paid some weeks after they lock."""
+_RECORDED: Final = timedelta(days=3)
+"""A payment may be recorded some days after its date."""
 _DEFAULT: Final = timedelta(days=8)
 """More than the 7 days to which a list without StartDate may be limited."""
 
@@ -49,9 +51,10 @@ def settled(known: Known) -> Answers:
     if found is None:
         msg = "no action was seen that was paid"
         raise Untellable(msg)
-    id_, at = found
-    window = known.around(at, Axis.EVENT, Axis.LOCKING)
-    listed = known.expect(known.sees({Axis.UPDATED: window}, partial(_has_id, id_)))
+    windows = {Axis.UPDATED: Window(found.cleared - _DAY, found.cleared + _RECORDED)}
+    if known.all_apply:  # it need not be found among all that was updated in these days
+        windows[Axis.LOCKING] = known.around(found.lock, Axis.LOCKING)
+    listed = known.expect(known.sees(windows, partial(has_id, found.action)))
     yield Topic.CLEARING, Answer("counts as an update" if listed else "does not count as an update")
 
 
@@ -67,9 +70,5 @@ def _default(known: Known, old: Listing) -> Answer:
     if lock is None:
         msg = "no action with a LockingDate was seen that was not updated in the past 7 days"
         raise Untellable(msg)
-    listed = known.sees({Axis.LOCKING: known.around(lock, Axis.LOCKING)}, partial(_has_id, id_))
+    listed = known.sees({Axis.LOCKING: known.around(lock, Axis.LOCKING)}, partial(has_id, id_))
     return Answer("does not apply" if known.expect(listed) else "applies")
-
-
-def _has_id(id_: str, row: Row) -> bool:
-    return text(row, "Id") == id_

@@ -50,6 +50,11 @@ def text(row: Row, field: str) -> str:
     return "" if value is None else str(value)
 
 
+def has_id(id_: str, row: Row) -> bool:
+    """Whether this is the record with that id."""
+    return text(row, "Id") == id_
+
+
 def moment(row: Row, field: str) -> datetime | None:
     """A date in UTC; None if there is none, or none that names an instant."""
     try:

@@ -63,7 +63,7 @@ def test_an_action_that_was_paid() -> None:
         _row("APPROVED", MIDNIGHT, ClearedDate=soon),
         _row("PAID", MIDNIGHT, ClearedDate=late),
     ]
-    assert life.paid(rows, NOW) == ("1", late)
+    assert life.paid(rows, NOW) == life.Paid("1", MIDNIGHT, late)
     assert life.paid(rows, late) is None
 
 
