@@ -106,16 +106,24 @@ def _duration(_: click.Context, parameter: click.Parameter, text: str | None) ->
 
 
 @main.command()
+@click.option("--probe", is_flag=True, help="Ask how the API behaves where its documents are silent.")
 @verb
-def check() -> int:
+def check(*, probe: bool) -> int:
     """Try the credentials and say what to fix.
 
     Asks for campaigns, actions, items and the change feed, and shows what the token may read, the requests left in this
     hour and how far this machine's clock is off. Writes nothing.
+
+    With --probe it asks the account what impact.com's documents leave open: how finely dates are compared, whether the
+    end of a range belongs to it, how too many matches are refused, what an early approval does to the LockingDate,
+    what the change feed holds, and more. It sends at most 30 requests, all of which only read. Each answer is a reading
+    by its name, or the reason why it could not be told. The sheet holds no id, name, amount or date of the account, so
+    you can send it to us as it is. Exits 3 if the hourly limit ends it early.
     """
     from .check import run  # noqa: PLC0415 - help is instant
+    from .probe.command import run as run_probe  # noqa: PLC0415 - help is instant
 
-    return run()
+    return (run_probe if probe else run)()
 
 
 @main.command()

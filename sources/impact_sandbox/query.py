@@ -52,7 +52,7 @@ class ActionQuery:
             terms.append(f"{value} >= {start} AND {value} {below} {end}")
         if self.state:
             terms.append(f"({shown_state}) = '{self.state}'")
-        return " AND ".join(terms)
+        return f"({(' OR ' if rules.filters == 'any' else ' AND ').join(terms)})"
 
 
 def _cut(instant: str, rules: Rules) -> str:

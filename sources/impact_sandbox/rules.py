@@ -48,6 +48,7 @@ class Rules:
         refusal_names_total: the refusal of too many matches says how many there are.
         precision: the unit to which the bounds of dates, and the dates they are compared with, are cut.
         exclusive_ends: the end of a range of dates is not part of it.
+        filters: a list holds what meets all ranges of dates and the state that were sent, or what meets any of them.
         refused: campaigns whose actions are refused, and the words.
         slow: a date and a number: lists filtered by the date with more matches than that end in a 504.
         total_too_high: ids of actions; a list that holds one of them says that it holds one more than it does.
@@ -123,6 +124,7 @@ class Rules:
     refusal_names_total: bool = False
     precision: Literal["millisecond", "second", "minute", "day"] = "millisecond"
     exclusive_ends: bool = False
+    filters: Literal["all", "any"] = "all"
     refused: tuple[tuple[str, str], ...] = ()
     slow: tuple[Literal["updated", "event", "locking"], int] | None = None
     total_too_high: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ from impact_sandbox import Rules, World
 
 from tests.impact_sandbox.conftest import Ask, Client, Row
 
+WIDE = {"StartDate": "2025-12-02T12:00:00Z", "EndDate": "2026-01-15T12:00:00Z"}
+
 
 def approvals(world: World, days: int) -> dict[str, Row]:
     """Return the actions whose state became APPROVED within some days."""
@@ -118,6 +120,17 @@ def test_seven_day_default_on_all(ask: Ask) -> None:
     assert len(client.actions(**past)) < len(everything) / 10
     wide = {"StartDate": "2025-12-05T00:00:00Z", "EndDate": "2026-01-15T12:00:00Z"}
     assert 0 < len(client.actions(**past, **wide)) < len(everything)
+
+
+def test_filters(ask: Ask) -> None:
+    """A list holds what meets all filters, or, by this rule, what meets any of them."""
+    client = ask()
+    by_date = {"ActionDateStart": "2026-01-01T00:00:00Z", "ActionDateEnd": "2026-01-03T00:00:00Z"}
+    dated, approved = ({row["Id"] for row in client.actions(**one, **WIDE)} for one in (by_date, {"State": "APPROVED"}))
+    client.world.rules = Rules(filters="any")
+    assert {row["Id"] for row in client.actions(**by_date, State="APPROVED")} >= dated | approved
+    client.world.rules = Rules()
+    assert {row["Id"] for row in client.actions(**by_date, State="APPROVED", **WIDE)} == dated & approved
 
 
 def test_visibility_lag(ask: Ask) -> None:

@@ -158,6 +158,12 @@ class Client:
         """All submissions, page by page: slow, and discouraged; `submissions.read_submissions` reads a page."""
         return self._list(self._path("APISubmissions"), *_SUBMISSIONS)
 
+    def ask(
+        self, read: Reader[T], *path: str, params: Mapping[str, str] | None = None, attempts: int | None = None
+    ) -> Answer[T]:
+        """What `read` makes of the answer to any GET below the account: for who needs an answer's own form."""
+        return self._get(self._path(*path), read, params, attempts)
+
     def _path(self, *parts: str) -> str:
         return "/".join(["/Advertisers", *map(encode_segment, (self.settings.account_sid, *parts))])
 

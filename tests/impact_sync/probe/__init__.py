@@ -1,0 +1,1 @@
+"""A probe of a live account, played by the sandbox."""
