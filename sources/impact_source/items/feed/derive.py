@@ -81,7 +81,7 @@ class FeedItems:
             if judged.verdict is Verdict.CONTRADICTED and judged.example:
                 judged = replace(judged, example=self._tell(judged.example, judged))
             elif judged.agreed == 0 and drained:
-                judged = replace(judged, example=self._useless(campaign_id))
+                judged = replace(judged, example=self._useless(feed))
             self.feeds[campaign_id] = judged
 
     @property
@@ -171,12 +171,14 @@ class FeedItems:
             f"union select id from actions where synced_at > {since})"
         )
 
-    def _useless(self, campaign_id: str) -> str:
-        """Why nothing can be derived from a feed."""
-        ((rows, named),) = self._warehouse.rows(_NAMED, campaign_id)
+    def _useless(self, feed: Feed) -> str | None:
+        """Why nothing can be derived from a feed; None if something could."""
+        ((rows, named),) = self._warehouse.rows(_NAMED, feed.campaign_id)
         if rows and not named:
             return "its changes name no Sku"
-        return "its changes add up to the amounts of no action"
+        sums = self._fill("sums", f"u.campaign_id = {literal(feed.campaign_id)}", feed)
+        ((add_up,),) = self._warehouse.rows(f"select count(*) from ({sums}) s where s.adds_up")
+        return None if add_up else "its changes add up to the amounts of no action"
 
     def _tell(self, action_id: str, feed: Feed) -> str:
         """What the list and the feed say of an action, side by side."""
