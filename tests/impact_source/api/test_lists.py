@@ -53,6 +53,25 @@ def test_a_page_that_contradicts_those_before_it_is_refused(second: bytes, says:
     assert pages.next is None
 
 
+def test_rows_are_counted_over_all_pages() -> None:
+    """The third page may be the one that has more than the list holds."""
+    pages = Pages("/a", "Campaigns")
+    read(pages, body(2, "/b", 5))
+    read(pages, body(2, "/c", 5))
+    with pytest.raises(InvalidAnswer, match="more rows than the 5 it says it has"):
+        pages.read(200, {}, body(2, "", 5))
+    read(pages, body(1, "", 5))
+
+
+def test_what_is_no_page_is_an_error_as_elsewhere() -> None:
+    """By its status; a refusal for lack of requests says in its headers when to come back."""
+    pages = Pages("/a", "Campaigns")
+    with pytest.raises(Unavailable):
+        pages.read(503, {}, b"")
+    with pytest.raises(RateLimited):
+        pages.read(429, {"Retry-After": "5"}, b"")
+
+
 def test_a_list_without_a_total_has_an_end() -> None:
     """After a thousand pages a link to a further one is an error."""
     pages = Pages("/0", "Campaigns")

@@ -65,6 +65,7 @@ def test_an_action_as_the_plan_saw_it_may_be_changed() -> None:
     """An unchanged action takes the change, until the instant at which it locks."""
     for asked in (row(), row(new_customer_status="VIP"), of_item()):
         assert changed_since(Call((asked,)), live(), NOW) is None
+    assert changed_since(Call((of_item(sku=""),)), Live(ACTION, {"": TEE}), NOW) is None
     assert changed_since(Call((row(),)), live(locking_date=None), NOW) is None
     assert changed_since(Call((row(action_state="REVERSED"),)), live(state="REVERSED"), NOW) is None
     assert changed_since(Call((row(action_state=None),)), live(state=None), NOW) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -96,7 +97,18 @@ def test_what_is_newer_is_set_apart() -> None:
     unsynced = judge.without_newer(found, None, NOW)
     assert (ids(unsynced.newer), unsynced.updated) == (["new", "lost", "open"], frozenset({"open"}))
     same = compare(table(action("same")), table(action("same")))
-    assert (len(judge.without_newer(same, None, NOW).newer), judge.without_newer(same, None, NOW).found) == (0, same)
+    nothing = judge.without_newer(same, None, NOW)
+    assert (len(nothing.newer), nothing.found, nothing.updated) == (0, same, frozenset())
+
+
+@pytest.mark.parametrize("synced", [None, REACH])
+def test_what_is_newer_may_be_of_one_kind_alone(synced: datetime | None) -> None:
+    """Without missing rows, or without stale ones, there is nothing to set apart on that side."""
+    created = action("a", creation_date=NOW)
+    for here, updated in ((None, set()), (table(action("a", creation_date=NOW, note="old")), {"a"})):
+        judged = judge.without_newer(compare(table(created), here), synced, NOW)
+        assert (ids(judged.newer), judged.updated) == (["a"], updated)
+        assert (ids(judged.found.missing), ids(judged.found.stale)) == ([], [])
 
 
 def test_what_no_sync_would_load_is_not_missing() -> None:
