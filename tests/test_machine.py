@@ -370,7 +370,7 @@ class Machine(RuleBasedStateMachine):
         if not campaigns:
             self.account.assert_true()
             if self.items:
-                share_of_told(self.account)
+                share_of_told(self.account, whole=False)
             self.current, self.unproven = self.world.now, 0
             Machine.proofs += 1
             if not self.copy_current:

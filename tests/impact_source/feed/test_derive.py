@@ -34,14 +34,17 @@ def feeds(one: Account) -> dict[str, tuple[Any, ...]]:
         return {row[0]: row[1:] for row in connection.execute(sql).fetchall()}
 
 
-def share_of_told(one: Account) -> tuple[float, float]:
-    """The shares of actions whose items are known, and known by the feed alone; all that is known must be true."""
+def share_of_told(one: Account, *, whole: bool = True) -> tuple[float, float]:
+    """The shares of actions whose items are known, and known by the feed alone; all that is known must be true.
+
+    Unless `whole`, of lists too only what the feed says: of a change that is taken back without a trace, they keep one.
+    """
     by, held, truth = known(one), one.held_items(), one.item_truth()
     for key in {key for key in held.keys() | truth.keys() if key[0] in by}:
         here, there = held.get(key), truth.get(key)
         assert here, (key, "is missing", there)
         assert there, (key, "is not listed", here)
-        columns = TOLD if here["known_by"] == "feed" else there
+        columns = there if whole and here["known_by"] == "list" else TOLD
         assert {name: here[name] for name in columns} == {name: there[name] for name in columns}
     actions = len(one.truth())
     return len(by) / actions, list(by.values()).count("feed") / actions
