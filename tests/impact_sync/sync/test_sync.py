@@ -279,7 +279,7 @@ def test_a_cursor_ahead_of_the_clock_is_an_error_not_an_empty_run(account: Make)
     one.world.advance(days=20)
     one.first_sync()
     one.world.set_now(good + timedelta(days=5))
-    with pytest.raises(ConfigurationError, match="Give `since`"):
+    with pytest.raises(ConfigurationError, match="Pass `since` with an instant before that"):
         one.sync()
     assert one.sync(Ask(since=good - timedelta(days=1))).exit is Exit.DONE
     one.world.advance(days=7)

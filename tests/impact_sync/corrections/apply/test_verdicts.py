@@ -52,7 +52,7 @@ def test_each_row_of_a_call_has_its_own_end() -> None:
     right, wrong = row(line=2), row(line=3, new_customer_status="VIP")
     assert judge(Call((right, wrong)), live()) == [
         (right, Status.CONFIRMED, "the action shows it"),
-        (wrong, Status.DIVERGED, "customer_status is NEW, asked was VIP"),
+        (wrong, Status.DIVERGED, "customer_status is NEW instead of VIP"),
     ]
     assert judge(Call((right, wrong)), None) == [
         (right, Status.DIVERGED, "the action is gone"),
