@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -257,6 +257,23 @@ def test_a_table_has_a_key_that_is_never_null() -> None:
     assert unkeyed.table["id"].to_pylist() == [None, "1"]
     assert unkeyed.table["synced_at"].to_pylist() == [READ_AT] * 2
     assert (unkeyed.rejected, len(empty(ACTION))) == ((), 0)
+
+
+def test_an_instant_of_another_zone_is_the_same_instant() -> None:
+    """Whatever zone an answer's date has, its rows have it in UTC."""
+    east = READ_AT.astimezone(timezone(timedelta(hours=2)))
+    table = Reader(ACTION).read(b'[{"Id": "1"}, {"Id": "2"}]', east).table
+    assert table.schema.field("synced_at").type == TIME
+    assert table["synced_at"].to_pylist() == [READ_AT] * 2
+
+
+def test_new_fields_whose_names_coincide_have_a_column_each() -> None:
+    """Neither takes the place of the other, on the page that brings them and on later ones."""
+    reader = Reader(ACTION)
+    for values in ("ab", "cd"):
+        row = AS_TEXT | dict(zip(("SubId1", "subId1"), values, strict=True))
+        (found,) = read([row], reader).table.to_pylist()
+        assert sorted(value for name, value in found.items() if name.startswith("sub_id1")) == [*values]
 
 
 def test_what_is_not_a_list_is_refused() -> None:

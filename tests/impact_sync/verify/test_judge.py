@@ -105,7 +105,7 @@ def test_what_is_newer_is_set_apart() -> None:
 def test_what_is_newer_may_be_of_one_kind_alone(synced: datetime | None) -> None:
     """Without missing rows, or without stale ones, there is nothing to set apart on that side."""
     created = action("a", creation_date=NOW)
-    for here, updated in ((None, set()), (table(action("a", creation_date=NOW, note="old")), {"a"})):
+    for here, updated in ((None, frozenset()), (table(action("a", creation_date=NOW, note="old")), frozenset("a"))):
         judged = judge.without_newer(compare(table(created), here), synced, NOW)
         assert (ids(judged.newer), judged.updated) == (["a"], frozenset(updated))
         assert (ids(judged.found.missing), ids(judged.found.stale)) == ([], [])
