@@ -11,7 +11,10 @@ import dlt
 import pytest
 from impact_sandbox import Reply, Request, Rules
 from impact_source import impact, impact_items
+from impact_source.items.feed.derive import FeedItems
+from impact_source.warehouse import Warehouse
 from impact_sync.console.exits import Exit
+from impact_sync.warehouse.open import open_pipeline
 
 from tests.support.account import CAMPAIGNS, Account
 
@@ -265,6 +268,26 @@ def test_items_are_derived_on_any_warehouse(account: Make, warehouse: str) -> No
         if warehouse == "duckdb":
             assert share_of_told(one)[0] > 0.7
         one.world.advance(days=7)
+
+
+def test_a_campaign_is_derived_in_parts(account: Make) -> None:
+    """However many changes are added up at once, the same items come out, each once."""
+    one = small(account)
+    found = []
+    with open_pipeline() as pipeline:
+        warehouse = Warehouse(pipeline)
+        warehouse.rows("delete from item_fetches")
+        for rows_a_part in (1_000_000, 20):
+            items = FeedItems(warehouse, rows_a_part=rows_a_part)
+            items.read()
+            items.feeds = {id_: replace(feed, checked_at=None) for id_, feed in items.feeds.items()}
+            items._before.clear()  # noqa: SLF001 - as if nothing had been derived yet
+            landings = list(items.derive(one.world.now))
+            fetches = [landing.fetches for landing in landings if landing.fetches is not None]
+            found.append(sorted(id_ for rows in fetches for id_ in rows["action_id"].to_pylist()))
+    assert len(landings) > 5
+    assert found[0] == found[1]
+    assert len(set(found[1])) == len(found[1]) > 100
 
 
 def test_the_source_alone_derives_items(account: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,8 @@ _AFTERWARDS = 3
 """Derived actions of a campaign whose lists each run requests all the same."""
 _AT_ONCE = 40_000
 """Actions whose items are derived at once."""
+_ROWS_A_PART = 250_000
+"""Changes that are added up at once: this bounds memory."""
 _MARGIN = timedelta(hours=1)
 """Changes are looked at again for so long: they arrived shortly before the run that compared them noted the time."""
 _TOO_LATE = timedelta(days=1)
@@ -43,14 +46,20 @@ class FeedItems:
     """What the change feeds of an account say of its items."""
 
     def __init__(
-        self, warehouse: Warehouse, campaigns: Collection[str] = (), refused: Mapping[str, str] | None = None
+        self,
+        warehouse: Warehouse,
+        campaigns: Collection[str] = (),
+        refused: Mapping[str, str] | None = None,
+        rows_a_part: int = _ROWS_A_PART,
     ) -> None:
         """`refused`: campaigns whose feed cannot be read just now, with the reason; None if none was tried."""
         self.feeds: dict[str, Feed] = {}
         """What is known of each campaign's feed."""
         self._warehouse, self._campaigns, self._refused = warehouse, campaigns, refused
         self._before: dict[str, Feed] = {}
+        self._rows_a_part = rows_a_part
         self._samples: dict[str, list[Queued]] = {}
+        self._sizes: dict[str, int] = {}
 
     def read(self) -> None:
         """Read what earlier runs found of each feed. Raises nothing if the warehouse has none: then there are none."""
@@ -74,8 +83,8 @@ class FeedItems:
                 continue
             found = list(self._compared(feed, now))
             agreed = feed.agreed + sum(one.actions for one in found)
-            missing = 0 if feed.verdict is Verdict.PROVEN else ENOUGH - agreed
-            self._samples[campaign_id] = self._sample(feed, max(missing, _AFTERWARDS))
+            wanted = max(0 if feed.verdict is Verdict.PROVEN else ENOUGH - agreed, _AFTERWARDS)
+            self._samples[campaign_id] = list(islice(self._sample(feed, wanted), wanted))
             drained = not self._samples[campaign_id]
             judged = judge(feed, found, now, drained=drained)
             if judged.verdict is Verdict.CONTRADICTED and judged.example:
@@ -109,9 +118,10 @@ class FeedItems:
     def derive(self, now: datetime) -> Iterator[Landing]:
         """All items, and rows of `item_fetches`, of actions that proven feeds know better than the warehouse."""
         for feed in [feed for feed in self.feeds.values() if feed.verdict is Verdict.PROVEN]:
-            ids = self._candidates(feed)
-            for start in range(0, len(ids), _AT_ONCE):
-                yield self._derive(feed, ids[start : start + _AT_ONCE], now)
+            for part in self._parts(feed):
+                ids = self._candidates(feed, part)
+                for start in range(0, len(ids), _AT_ONCE):
+                    yield self._derive(feed, part, ids[start : start + _AT_ONCE], now)
 
     @property
     def is_unproven(self) -> bool:
@@ -120,15 +130,24 @@ class FeedItems:
 
     def is_due(self) -> bool:
         """Whether there is anything to derive."""
-        return any(feed.verdict is Verdict.PROVEN and len(self._candidates(feed)) for feed in self.feeds.values())
+        proven = [feed for feed in self.feeds.values() if feed.verdict is Verdict.PROVEN]
+        return any(len(self._candidates(feed, part)) for feed in proven for part in self._parts(feed))
 
-    def _candidates(self, feed: Feed) -> pa.Array:
-        sql = self._fill("candidates", self._scope(feed), feed)
+    def _parts(self, feed: Feed) -> list[str]:
+        """Conditions on the actions' ids that split a campaign: its changes do not fit into memory all at once."""
+        if feed.campaign_id not in self._sizes:
+            ((self._sizes[feed.campaign_id], _),) = self._warehouse.rows(_NAMED, feed.campaign_id)
+        parts = -(-self._sizes[feed.campaign_id] // self._rows_a_part)
+        digits = "ascii(right(u.action_id, 1)) * 31 + ascii(right(u.action_id, 2))"
+        return [f"({digits}) % {parts} = {part}" for part in range(parts)] if parts > 1 else ["true"]
+
+    def _candidates(self, feed: Feed, part: str) -> pa.Array:
+        sql = self._fill("candidates", f"{self._scope(feed)} and {part}", feed)
         return self._warehouse.arrow(sql, no_items().schema)[ACTION_ID.name].combine_chunks()
 
-    def _derive(self, feed: Feed, ids: pa.Array, now: datetime) -> Landing:
+    def _derive(self, feed: Feed, part: str, ids: pa.Array, now: datetime) -> Landing:
         first, last = (literal(ids[place].as_py()) for place in (0, -1))
-        scope = f"u.campaign_id = {literal(feed.campaign_id)} and u.action_id between {first} and {last}"
+        scope = f"u.campaign_id = {literal(feed.campaign_id)} and u.action_id between {first} and {last} and {part}"
 
         def found(name: str, types: pa.Schema) -> pa.Table:
             rows = self._warehouse.arrow(self._fill(name, scope, feed), types)
@@ -153,11 +172,12 @@ class FeedItems:
             newer, same, latest, moved, gone, listed = map(bool, flags)
             yield Compared(newer, same, latest, moved, gone, listed, int(actions), str(example), in_utc(fetched_at))
 
-    def _sample(self, feed: Feed, number: int) -> list[Queued]:
-        sql = self._fill("sample", f"u.campaign_id = {literal(feed.campaign_id)}", feed)
-        return [
-            Queued(id_, campaign, mark, Status.DERIVED) for id_, campaign, mark in self._warehouse.rows(sql, number)
-        ]
+    def _sample(self, feed: Feed, number: int) -> Iterator[Queued]:
+        """Actions whose lists would tell something: of a proven feed only such as have changed."""
+        for part in self._parts(feed):
+            sql = self._fill("sample", f"{self._scope(feed)} and {part}", feed, number)
+            for id_, campaign_id, fingerprint in self._warehouse.rows(sql):
+                yield Queued(id_, campaign_id, fingerprint, Status.DERIVED)
 
     def _scope(self, feed: Feed) -> str:
         """The changes of actions that have changed, here or in the feed, since the feed was last compared."""
@@ -176,9 +196,11 @@ class FeedItems:
         ((rows, named),) = self._warehouse.rows(_NAMED, feed.campaign_id)
         if rows and not named:
             return "its changes name no Sku"
-        sums = self._fill("sums", f"u.campaign_id = {literal(feed.campaign_id)}", feed)
-        ((add_up,),) = self._warehouse.rows(f"select count(*) from ({sums}) s where s.adds_up")
-        return None if add_up else "its changes add up to the amounts of no action"
+        for part in self._parts(feed):
+            sums = self._fill("sums", f"u.campaign_id = {literal(feed.campaign_id)} and {part}", feed)
+            if self._warehouse.rows(f"select 1 from ({sums}) s where s.adds_up limit 1"):
+                return None
+        return "its changes add up to the amounts of no action"
 
     def _tell(self, action_id: str, feed: Feed) -> str:
         """What the list and the feed say of an action, side by side."""
@@ -188,7 +210,7 @@ class FeedItems:
         here = self._warehouse.rows(_CHANGES_OF.format(reading=reading, lines=lines))
         return f"action {action_id}: the list says {_words(there)}, the change feed {_words(here)}"
 
-    def _fill(self, name: str, scope: str, feed: Feed) -> str:
+    def _fill(self, name: str, scope: str, feed: Feed, number: int = 0) -> str:
         units = "moved" if feed.quantity is Quantity.MOVED else "latest"
         lines = _SQL["lines"].substitute(scope=scope, units=units)
         return _SQL[name].substitute(
@@ -200,6 +222,7 @@ class FeedItems:
             removed=literal(feed.removed.value),
             kind=_KIND,
             tells=_tells(feed),
+            number=number,
             order="tells, last desc" if feed.verdict is Verdict.PROVEN else "place, tells",
         )
 

@@ -147,4 +147,4 @@ from (
     where s.adds_up and (f.action_id is null or f.status <> 'listed')
 ) drawn
 order by $order, action_id
-limit %s
+limit $number
