@@ -10,7 +10,9 @@ from typing import Any
 import dlt
 import pytest
 from impact_sandbox import Reply, Request, Rules
-from impact_source import impact, impact_items
+from impact_source import ItemAsk, ItemWalk, impact, impact_items
+from impact_source.api.client import Client
+from impact_source.campaigns import list_campaigns
 from impact_source.items.feed.derive import FeedItems
 from impact_source.warehouse import Warehouse
 from impact_sync.console.exits import Exit
@@ -268,6 +270,25 @@ def test_items_are_derived_on_any_warehouse(account: Make, warehouse: str) -> No
         if warehouse == "duckdb":
             assert share_of_told(one)[0] > 0.7
         one.world.advance(days=7)
+
+
+@pytest.mark.parametrize("packages", [1, 2, 3, 4])
+def test_a_run_that_is_killed_while_it_derives_loses_nothing(account: Make, packages: int) -> None:
+    """After any of its load packages: what looks known is true, and the next run derives the rest."""
+    one = account(days=20, per_day=4, campaigns=CAMPAIGNS[:1])
+    one.sync()
+    settings = one.settings(items="feed", items_max_requests=30)
+    one.sync(items="feed")
+    with open_pipeline() as pipeline, Client(settings) as client:
+        list_campaigns(client)
+        ask = ItemAsk(max_requests=30)
+        with ItemWalk(client, Warehouse(pipeline), "killed", ask) as walk:
+            for _ in range(packages):
+                pipeline.run(impact_items(walk=walk))
+    share_of_told(one)
+    one.world.advance(hours=1)
+    one.sync(items="feed", items_max_requests=30)
+    assert share_of_told(one)[0] == 1.0
 
 
 def test_a_campaign_is_derived_in_parts(account: Make) -> None:
