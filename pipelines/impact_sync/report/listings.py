@@ -12,7 +12,9 @@ from .gather import TOP_PARTNERS
 from .restated import Change
 from .tables import Cell, Table, amount, number, share, text, when
 
-_ITEMS: Final = "How complete the line items of conversions are."
+_ITEMS: Final = (
+    "How complete the line items of conversions are. By feed: those current ones that the change feed tells."
+)
 _LATEST: Final = "The latest months: the figures above also count the conversions of earlier ones."
 _WHENEVER: Final = " Of all conversions, whenever they happened."
 
@@ -141,7 +143,7 @@ def _coverage(figures: Figures) -> Table:
         for one in figures.coverage
     ]
     counts = ("Conversions", "Current", "Outdated", "Missing", "Not at the API")
-    return Table(("Campaign", "Currency", *counts, "Of conversions", "Of revenue", "From the change feed"), rows)
+    return Table(("Campaign", "Currency", *counts, "Of conversions", "Of revenue", "By feed"), rows)
 
 
 def _freshness(figures: Figures) -> Table:
