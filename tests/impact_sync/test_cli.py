@@ -285,9 +285,9 @@ def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path)
             text=True,
             check=False,
         )
-        output = clean(run, 0)
         server.send_signal(signal.SIGINT)
         assert server.wait(30) in {0, 130}
+    output = clean(run, 0)
     assert output.count("Synced up to") == 2
     with duckdb.connect(str(tmp_path / "impact-sandbox.duckdb"), read_only=True) as connection:
         assert connection.execute("select state from impact.campaigns order by id").fetchall() == [

@@ -98,6 +98,7 @@ MORE: list[tuple[dict[str, Any], float, tuple[str, str, str]]] = [
 ]
 USELESS: list[tuple[dict[str, Any], str, str]] = [
     ({"feed_rows": "order"}, "unproven", "its changes name no Sku"),
+    ({"feed_odd_deltas": 1.0}, "unproven", "its changes add up to the amounts of no action"),
     ({"feed_renames_items": 0.2}, "contradicted", "PARENT-"),
     ({"feed_lacks_items": 0.2}, "contradicted", "the list says"),
 ]

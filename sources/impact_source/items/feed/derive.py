@@ -216,6 +216,7 @@ class FeedItems:
         return _SQL[name].substitute(
             lines=lines,
             scope=scope,
+            fingerprint=f"({FINGERPRINT})",
             sums=_SQL["sums"].substitute(lines=lines, fingerprint=f"({FINGERPRINT})"),
             units=units,
             is_clear=_is_clear(feed),
