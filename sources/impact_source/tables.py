@@ -11,6 +11,7 @@ from dlt.extract import DltResource
 
 from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, UPDATE, Column, hints
 from .rows.landing import Landing, item_versions, versions
+from .rows.ledger import Row
 from .rows.ours import (
     FEEDS,
     FETCHES,
@@ -72,16 +73,25 @@ def _merged(pages: DltResource, name: str, columns: tuple[Column, ...]) -> _Decl
 
 def declare_rejected(pages: DltResource) -> DltResource:
     """Records that could not be typed, of actions and of items."""
+    return _ledger(pages, "rejected_records", "id", REJECTED, lambda landing: landing.rejected)
 
-    @dlt.transformer(
-        name="rejected_records", data_from=pages, primary_key="id", write_disposition=MERGE, columns=REJECTED
-    )
-    def rejected_records(landing: Landing) -> Iterator[Any]:
-        yield from [landing.rejected] if landing.rejected else []
+
+def _ledger(
+    pages: DltResource,
+    name: str,
+    key: str | list[str],
+    columns: dict[str, Any],
+    rows_of: Callable[[Landing], list[Row]],
+) -> DltResource:
+    """A table of plain rows that exists from the first run on."""
+
+    @dlt.transformer(name=name, data_from=pages, primary_key=key, write_disposition=MERGE, columns=columns)
+    def ledger(landing: Landing) -> Iterator[Any]:
+        yield from [rows] if (rows := rows_of(landing)) else []
         if landing.declared:
             yield dlt.mark.materialize_table_schema()
 
-    return rejected_records
+    return ledger
 
 
 def declare_ledgers(pages: DltResource) -> Iterator[DltResource]:
@@ -91,14 +101,7 @@ def declare_ledgers(pages: DltResource) -> Iterator[DltResource]:
     def sync_windows(landing: Landing) -> Iterator[list[dict[str, Any]]]:
         yield from [landing.windows] if landing.windows else []
 
-    @dlt.transformer(
-        name="verify_results", data_from=pages, primary_key=FINDING_KEY, write_disposition=MERGE, columns=FINDINGS
-    )
-    def verify_results(landing: Landing) -> Iterator[Any]:
-        yield from [landing.findings] if landing.findings else []
-        if landing.declared:
-            yield dlt.mark.materialize_table_schema()
-
+    verify_results = _ledger(pages, "verify_results", FINDING_KEY, FINDINGS, lambda landing: landing.findings)
     yield from (sync_windows, verify_results)
 
 
@@ -124,14 +127,7 @@ def declare_items(pages: DltResource) -> Iterator[DltResource]:
         if landing.fetches is not None:
             yield landing.fetches
 
-    @dlt.transformer(
-        name="item_feeds", data_from=pages, primary_key="campaign_id", write_disposition=MERGE, columns=FEEDS
-    )
-    def item_feeds(landing: Landing) -> Iterator[Any]:
-        yield from [landing.feeds] if landing.feeds else []
-        if landing.declared:
-            yield dlt.mark.materialize_table_schema()
-
+    item_feeds = _ledger(pages, "item_feeds", "campaign_id", FEEDS, lambda landing: landing.feeds)
     yield from (action_items, item_fetches, item_feeds)
 
 

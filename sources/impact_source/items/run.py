@@ -180,9 +180,7 @@ class ItemWalk:
         if self._feed is not None and not self.is_idle:
             yield from self._derive(self._feed)
         self._expect(self._count_waiting())
-        samples = [queued for queued in self._samples if queued.action_id not in self._asked]
-        self._asked.update(queued.action_id for queued in samples)  # they are in the queue too
-        yield from self._land(chain(samples, self._take() if self._waiting else ()))
+        yield from self._land(chain(self._new(self._samples), self._take() if self._waiting else ()))
 
     def _expect(self, waiting: int) -> None:
         """Note how many actions wait, and how many of them the requests allow."""
@@ -193,7 +191,7 @@ class ItemWalk:
         """Land what the feeds tell; those that are not proven yet are judged first, by lists requested for that."""
         if self._samples and feed.is_unproven:
             self._expect(len(self._samples))
-            yield from self._land(self._samples)
+            yield from self._land(self._new(self._samples))
             yield _SETTLE
             feed.compare(self.client.clock.now())
         yield from feed.land_news(ended=False)
@@ -221,16 +219,19 @@ class ItemWalk:
         while True:
             still = 4 * _PACKAGE + self.tally.again + self.tally.not_found  # requested, but still in the queue
             queue = self._queue.take(_QUEUED + still, self.client.clock.now())
-            new = [queued for queued in queue if queued.action_id not in self._asked]
+            new = self._new(queue)
             if not new:
                 return
-            for queued in new:
-                self._asked.add(queued.action_id)
-                yield queued
+            yield from new
+
+    def _new(self, queue: Iterable[Queued]) -> list[Queued]:
+        """Those that this walk has not requested yet; from now on it has."""
+        new = [queued for queued in queue if queued.action_id not in self._asked]
+        self._asked.update(queued.action_id for queued in new)
+        return new
 
     def _report(self, listings: Iterable[Listing]) -> Iterator[Listing]:
         for done, listing in enumerate(listings, 1):
-            self._asked.add(listing.queued.action_id)
             yield listing
             self._on_progress(
                 ItemProgress(
