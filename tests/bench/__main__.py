@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import answers, backfill, bloat, history, latency, memory, nothing_new, scale
+from tests.bench import answers, backfill, bloat, history, items, latency, memory, nothing_new, scale
 from tests.bench.report import Report, Sizes, save, show
 
 SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
@@ -18,6 +18,7 @@ SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
     "latency": (latency.run, latency.FULL, latency.QUICK),
     "bloat": (bloat.run, bloat.FULL, bloat.QUICK),
     "history": (history.run, history.FULL, history.QUICK),
+    "items": (items.run, items.FULL, items.QUICK),
     "views": (answers.run, answers.FULL, answers.QUICK),
 }
 

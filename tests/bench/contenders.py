@@ -27,6 +27,16 @@ class Held(msgspec.Struct, frozen=True):
     payout: str
 
 
+class Known(msgspec.Struct, frozen=True):
+    """Numbers: actions, changes of the change feed, items, actions whose items are known, and items that are wrong."""
+
+    actions: int
+    changes: int
+    items: int
+    known: int
+    wrong: int
+
+
 @dataclass(frozen=True)
 class Workplace:
     """A folder to run commands in; it is removed with its block."""
@@ -76,10 +86,20 @@ class Workplace:
         return measure([sys.executable, "-c", code], self.folder)
 
     def held(self) -> Held:
-        """What the warehouse holds; queried in another process, since this one stays small."""
+        """What the warehouse holds of actions."""
+        return msgspec.json.decode(self._query(), type=Held)
+
+    def known(self, server: Server) -> Known:
+        """What the warehouse holds of items, compared with all that the server would list."""
+        truth = self.folder / "truth.parquet"
+        server.write_items(truth)
+        return msgspec.json.decode(self._query(str(truth)), type=Known)
+
+    def _query(self, *truth: str) -> bytes:
+        """The answers of `tests.bench.held`; queried in another process, since this one stays small."""
         out = self.folder / "held.json"
-        measure([sys.executable, "-m", "tests.bench.held", str(self.warehouse), str(out)], self.folder)
-        return msgspec.json.decode(out.read_bytes(), type=Held)
+        measure([sys.executable, "-m", "tests.bench.held", str(self.warehouse), str(out), *truth], self.folder)
+        return out.read_bytes()
 
 
 @contextmanager

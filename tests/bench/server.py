@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+import pyarrow.parquet as pq
 import uvicorn
 from impact_sandbox import AUTH_TOKEN, Campaign, World
 from impact_sandbox.budget import Budget
@@ -88,6 +89,8 @@ def _application(world: World, remembering: Remembering) -> Starlette:
             remembering.forget()
         if "latency" in asked:
             remembering.latency = float(asked["latency"])
+        if "items" in asked:
+            pq.write_table(world.item_truth(), asked["items"])
         counts = {"requests": remembering.requests, "computed": remembering.computed}
         if "count" in asked:
             remembering.requests = remembering.computed = 0

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -64,7 +65,11 @@ class Server:
         """Delay each answer by this many seconds."""
         self._tell(latency=seconds)
 
-    def _tell(self, **asked: float) -> dict[str, Any]:
+    def write_items(self, file: Path) -> None:
+        """Write all items, as lists would show them, to a parquet file."""
+        self._tell(items=str(file))
+
+    def _tell(self, **asked: float | str) -> dict[str, Any]:
         answer = httpx.post(f"{self.url}/bench", params=asked, timeout=_PATIENCE, trust_env=False)
         said: dict[str, Any] = answer.raise_for_status().json()
         return said

@@ -19,7 +19,7 @@ from .run import ItemSummary, items
 
 
 def run(max_requests: int | None, prove: Sequence[str] = ()) -> int:
-    """Read the items that wait, show the summary, return the exit code; first forget how feeds to `prove` did."""
+    """Read the queued items, show the summary, return the exit code; first forget what is known of feeds to `prove`."""
     with progress(in_words) as on_progress:
         summary = items(Settings.resolve(), max_requests, prove=prove, on_progress=on_progress)
     show(summary)
@@ -41,18 +41,18 @@ def show(summary: ItemSummary) -> None:
         out.print(line, soft_wrap=True)
     if tally.not_found:
         out.print(
-            f"{tally.not_found:,} actions are not known to the API: they are asked for again by every run for a week, "
-            "then weekly."
+            f"The API does not know {tally.not_found:,} of these actions: every run requests them again for a week, "
+            "then one run a week."
         )
     if tally.failed:
-        out.print(f"{tally.failed:,} actions gave no valid answer: they are asked for again by the next run.")
+        out.print(f"No valid answer came for {tally.failed:,} actions: the next run requests them again.")
     if tally.rejected:
         out.print(
             f"Items of {tally.rejected:,} actions hold a value that does not fit its column: "
-            "the table rejected_records has each as it came, and why."
+            "see the table rejected_records for the raw records and the reasons."
         )
     if summary.error is not None and not isinstance(summary.error, BudgetSpent):
-        out.print("Reading items stopped early; what was read has landed.")
+        out.print("Reading items stopped early; everything read so far is in the warehouse.")
 
 
 def _useless(summary: ItemSummary) -> Iterator[str]:
@@ -88,7 +88,7 @@ def said(found: dict[str, Any]) -> str:
     text += f" and {amounts} revenue" if amounts else ""
     if waiting := found["outdated"] + found["missing"]:
         hours = found["hours_to_go"]
-        text += f"; {waiting:,} wait for their lists"
+        text += f"; {waiting:,} are queued for their lists"
         text += "" if hours is None else f", about {duration(hours * 3600)} to go"
     text += "."
     if found["derived"]:

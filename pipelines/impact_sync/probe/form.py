@@ -64,7 +64,7 @@ def money(rows: Sequence[Row]) -> Answer:
 
 
 def empty(rows: Sequence[Row]) -> Answer:
-    """What stands where there is no date."""
+    """How a missing date is written."""
     kinds = set()
     for row in rows:
         for field in _EMPTY:
@@ -138,7 +138,7 @@ def reset(heard: Sequence[Heard]) -> Answer:
     if not values:
         return untold("no answer has such a header")
     kinds = list(dict.fromkeys(_reset(value) for value in values))
-    return Answer(" or ".join(kinds)) if all(kinds) else untold("it is no number that could mean either")
+    return Answer(" or ".join(kinds)) if all(kinds) else untold("its value is not a number that fits either")
 
 
 def _reset(value: str) -> str:

@@ -18,7 +18,7 @@ from impact_sync.probe.rows import Row, read_listing
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.decimals(),
+    st.none() | st.booleans() | st.integers() | st.text().map(lambda text: f"acme {text}") | st.decimals(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
     max_leaves=4,
 )
@@ -40,10 +40,10 @@ JUDGES: tuple[Callable[[list[Row]], object], ...] = (
 
 @hypothesis.settings(max_examples=50)
 @hypothesis.given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON), max_size=4))
-def test_no_record_is_too_odd(rows: list[Row]) -> None:
-    """Whatever JSON the records hold, judging them does not fail."""
-    for judge in JUDGES:
-        judge(rows)
+def test_no_record_is_too_odd_and_none_is_quoted(rows: list[Row]) -> None:
+    """Whatever JSON the records hold, judging them does not fail, and no text of a record gets into an answer."""
+    found = [judge(rows) for judge in JUDGES]
+    assert "acme" not in str([answer for answer in found if isinstance(answer, Answer)])
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_few_rows_have_no_order() -> None:
         (
             [(200, {"X-RateLimit-Reset": "soon"})],
             "X-RateLimit-Reset",
-            "could not be told: it is no number that could mean either",
+            "could not be told: its value is not a number that fits either",
         ),
         (
             [(200, {"X-RateLimit-Reset": "5000000"})],
             "X-RateLimit-Reset",
-            "could not be told: it is no number that could mean either",
+            "could not be told: its value is not a number that fits either",
         ),
     ],
 )

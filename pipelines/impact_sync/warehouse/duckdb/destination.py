@@ -8,8 +8,8 @@ file into a staging table before it merges it, which doubles the cost of a load;
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,22 +17,28 @@ import duckdb
 from dlt.common.destination import DestinationCapabilitiesContext, TLoaderFileFormat
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.common.destination.configuration import ParquetFormatConfiguration
+from dlt.common.destination.dataset import DBApiCursor
 from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.duckdb.configuration import DuckDbBaseCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import raise_open_connection_error
+from dlt.destinations.typing import DBTransaction
 from impact_source.dialect import literal
 from typing_extensions import override
 
+from ...console.exits import root_cause
 from ..once import Once
-from .merge import MergeJob, merge_request
+from .merge import UNLIMITED, MergeJob, held_to, merge_request
 
 _FORMAT: Final[TLoaderFileFormat] = "parquet"
 SETTINGS: Final[dict[str, Any]] = {
     # A second thread does not speed up a load of some 100,000 rows, and takes a core from the threads that read pages.
     "threads": max(1, (os.cpu_count() or 1) // 2),
+    # DuckDB would keep as much of the file in memory as fits, and sort or join all of a large table there.
+    "memory_limit": "256MB",
     # Memory that a load has freed goes back to the system before the next pages arrive.
     "allocator_flush_threshold": "16MB",
     "allocator_bulk_deallocation_flush_threshold": "16MB",
@@ -60,6 +66,28 @@ class _SqlClient(DuckDbSqlClient):
         with suppress(duckdb.CatalogException):  # the dataset does not exist yet
             self._conn.execute(f"set session search_path = {literal(self.fully_qualified_dataset_name())}")
         return self._conn
+
+    @contextmanager
+    @override
+    def execute_query(self, query: Any, *args: Any, **kwargs: Any) -> Iterator[DBApiCursor]:
+        """Execute; a query that needs more than the usual memory, for example to collect texts, gets it."""
+        with ExitStack() as stack:
+            try:
+                cursor = stack.enter_context(super().execute_query(query, *args, **kwargs))
+            except DatabaseException as error:
+                if self._borrowed or not isinstance(root_cause(error), duckdb.OutOfMemoryException):
+                    raise
+                stack.enter_context(held_to(UNLIMITED, self._conn))
+                cursor = stack.enter_context(super().execute_query(query, *args, **kwargs))
+            yield cursor
+
+    @contextmanager
+    @override
+    def begin_transaction(self) -> Iterator[DBTransaction]:
+        """Begin a transaction with any memory: a statement that failed has ended it, and cannot be repeated."""
+        limited = nullcontext() if self._borrowed else held_to(UNLIMITED, self.native_connection)
+        with limited, super().begin_transaction() as transaction:
+            yield transaction
 
     @override
     def close_connection(self) -> None:

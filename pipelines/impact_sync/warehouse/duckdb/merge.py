@@ -31,6 +31,8 @@ from ...console.ending import limited
 _GLOB = re.compile(r"[\[*?]")
 _MEMORY = "160MB"
 """For a load of 200,000 actions DuckDB uses twice this if it may, and is no faster."""
+UNLIMITED = "-1"
+"""All the memory that there is, as DuckDB takes it."""
 _MOST = 3_600.0
 """Seconds that a transaction outside of a load may take."""
 # Always the same thread: DuckDB's allocator keeps freed memory for the thread that freed it, and dlt starts new ones.
@@ -59,14 +61,15 @@ def transaction(connection: duckdb.DuckDBPyConnection, statements: str, *, memor
 def _transaction(connection: duckdb.DuckDBPyConnection, statements: str, memory: str) -> None:
     statements = f"begin; {statements}; commit"
     try:
-        with _held_to(memory, connection):
+        with held_to(memory, connection):
             connection.execute(statements)
     except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
-        connection.execute(statements)
+        with held_to(UNLIMITED, connection):
+            connection.execute(statements)
 
 
 @contextmanager
-def _held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def held_to(memory: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Limit DuckDB's memory within the block; a failed transaction is rolled back."""
     ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
     usual = _settable(shown)
@@ -85,7 +88,7 @@ def _settable(shown: str) -> str:
     The shown value is truncated, not rounded: set again as shown it would shrink each time. Without a limit DuckDB
     shows a size in PiB, a unit that it does not accept.
     """
-    return "-1" if shown.endswith("PiB") else re.sub(r"(\.\d) ", r"\g<1>01 ", shown)
+    return UNLIMITED if shown.endswith("PiB") else re.sub(r"(\.\d) ", r"\g<1>01 ", shown)
 
 
 def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table
