@@ -13,16 +13,22 @@ from impact_source.sql import Tables, in_utc
 
 _ADJOIN = timedelta(milliseconds=1)
 """A window that was cut beside a crowded instant ends a millisecond before it, the API's finest precision."""
-# A window vouches only for what existed when it was read: up to its run's start, and its until.
+# A window vouches only for what existed when it was read: no later than its run's start and its until.
 _READ = """
 with read_whole as (
     select w.campaign_id, w.pass, w.window_start, r.started,
         least(w.window_end, r.until, r.started) as window_end
     from sync_windows w join sync_runs r on r.run_id = w.run_id
-    where w.outcome in ('whole', 'parted') and w.event_start is null and w.pass in ('updated', 'locking')
+    where w.outcome in ('whole', 'parted') and w.event_start is null and w.pass in ('updated', 'locking', 'feed')
         and w.window_start <= r.until and w.window_start <= r.started
 )
 """
+_MARKS = {
+    Pass.UPDATED: (Mark.UPDATED, Mark.BEGUN),
+    Pass.LOCKING: (Mark.LOCKING, Mark.FOLLOWED),
+    Pass.FEED: (Mark.FEED, Mark.FEED_BEGUN),
+}
+"""Up to where and from where a pass vouches."""
 _HOLES = (
     _READ
     + """
@@ -65,14 +71,13 @@ def find_gaps(tables: Tables, state: Mapping[str, Any]) -> list[Gap]:
         cursors = Cursors(
             {"campaigns": {campaign_id: dict(state.get("campaigns", {}).get(campaign_id, {}))}}, campaign_id
         )
-        cursor = cursors.get(Mark.UPDATED if pass_ == Pass.UPDATED else Mark.LOCKING)
+        cursor, begun = map(cursors.get, _MARKS[pass_])
         if cursor is None:
             continue
+        since = begun or in_utc(first)
         # The updated pass read what locked before the first run; the reach-back to it leaves holes on purpose.
-        if pass_ == Pass.UPDATED:
-            since = cursors.get(Mark.BEGUN) or in_utc(first)
-        else:
-            since = max(in_utc(first), cursors.get(Mark.FOLLOWED) or in_utc(began))
+        if pass_ == Pass.LOCKING:
+            since = max(in_utc(first), begun or in_utc(began))
         mine = [(start, end) for c, p, start, end in holes if (c, p) == (campaign_id, pass_)]
         for start, end in [*mine, (in_utc(last), cursor)]:
             low, high = max(start, since), min(end, cursor)

@@ -34,15 +34,16 @@ def gaps(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
 def test_windows_adjoin_whatever_was_asked(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """After plain syncs, ranges, and interrupted runs, the windows up to the cursors leave no gap."""
     one = account(days=60, per_day=6)
-    one.sync(Ask(since=one.world.now - timedelta(days=9)))
+    feed: dict[str, Any] = {"items": "feed"}
+    one.sync(Ask(since=one.world.now - timedelta(days=9)), **feed)
     one.sandbox.budget.limit, one.sandbox.budget.spent = 14, 0
-    one.sync(max_wait=timedelta(0))
+    one.sync(max_wait=timedelta(0), **feed)
     one.sandbox.budget.limit, one.sandbox.budget.spent = 100_000, 0
     for _ in range(3):
-        one.sync()
+        one.sync(**feed)
         assert gaps(capsys) == []
         one.world.advance(days=11)
-        one.sync(Ask(since=one.world.now - timedelta(days=2)))
+        one.sync(Ask(since=one.world.now - timedelta(days=2)), **feed)
         assert gaps(capsys) == []
 
 
@@ -55,14 +56,18 @@ def test_a_first_run_of_a_range_leaves_no_gap_behind(account: Make, capsys: pyte
     assert gaps(capsys) == []
 
 
-@pytest.mark.parametrize("pass_", ["locking", pytest.param("updated", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "pass_", ["feed", *(pytest.param(one, marks=pytest.mark.long) for one in ("locking", "updated"))]
+)
 def test_a_window_missing_from_the_ledger_is_named(
     account: Make, capsys: pytest.CaptureFixture[str], pass_: str
 ) -> None:
     """If the ledger has no window for a range that a cursor vouches for, status says which and how to read it."""
     one = account(days=60, per_day=6)
     for _ in range(4):
-        one.sync(clearing_lookback=timedelta(0))  # the reach-back would have read the range again
+        one.sync(
+            clearing_lookback=timedelta(0), items="feed", items_max_requests=0
+        )  # the reach-back would have read the range again
         one.world.advance(days=11)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{one.path}' as warehouse; use warehouse")
