@@ -62,11 +62,16 @@ class PassRunner:
             for campaign_id in group:
                 yield from self._run_unseen(campaign_id)
         # Last: where requests run short, actions come before the changes that their items are derived from.
-        yield from self._run_in_turn(self._itinerary.plan_feed, campaigns)
+        yield from self._run_in_turn(self._itinerary.plan_feed, self._with_actions(campaigns))
 
     def _run_updated(self, group: list[str]) -> Iterator[Landing]:
         yield from self._run_in_turn(self._itinerary.plan_updated, group)
         self._lander.blank -= set(group)
+
+    def _with_actions(self, campaigns: list[str]) -> list[str]:
+        """Those that have actions: the feed of others would be as many requests again for nothing."""
+        held, tallies = self._warehouse.campaigns(), self._lander.tallies
+        return [campaign_id for campaign_id in campaigns if campaign_id in held or tallies[campaign_id].read]
 
     def _run_in_turn(self, plan: Plan, campaigns: list[str]) -> Iterator[Landing]:
         number = sum(len(plan(campaign_id, timedelta(0))) for campaign_id in campaigns)

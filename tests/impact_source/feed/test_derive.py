@@ -260,6 +260,20 @@ def test_a_daily_sync_spends_one_request_on_the_feed(account: Make) -> None:
     assert share_of_told(one)[0] == 1.0
 
 
+def test_a_campaign_without_actions_has_no_feed_to_read(account: Make) -> None:
+    """A quiet campaign costs no request of the feed before its first action; then its items are derived like others."""
+    quiet = replace(CAMPAIGNS[1], share=0.0)
+    one = account(days=40, per_day=8, campaigns=(CAMPAIGNS[0], quiet))
+    weeks(one, 1, most=30)
+    asked = {r.query["CampaignId"] for r in one.sandbox.requests if r.path.endswith("/ActionUpdates")}
+    assert asked == {"1000"}
+    action_id = one.world.create(quiet.id, items=[{"Sku": "A", "SaleAmount": "10.00", "Payout": "1.00"}])
+    one.sync(items="feed", items_max_requests=30)
+    assert action_id in known(one)
+    assert feeds(one)[quiet.id][0] == "proven"
+    assert share_of_told(one)[0] == 1.0
+
+
 def test_items_are_derived_on_any_warehouse(account: Make, warehouse: str) -> None:
     """On DuckDB and on Postgres the same items are derived, and followed by the next change."""
     one = account(days=20, per_day=4, campaigns=CAMPAIGNS[:1], rules=Rules(odd_items=0.2))
