@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -11,7 +11,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql  # noqa: F401 - without it dlt would take the slow way
 import pyarrow.parquet as pq
 from adbc_driver_manager.dbapi import Connection
-from dlt.common.destination.client import LoadJob
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import postgres as postgres_destination
@@ -22,7 +22,9 @@ from psycopg2.sql import SQL, Composable
 from typing_extensions import override
 
 from ..duckdb.destination import Waiting
+from ..duckdb.merge import sql_request
 from ..once import Once
+from ..versions import find_merge
 from .lock import LockLost, RunLock
 
 _READS = ("select", "with")
@@ -92,8 +94,11 @@ class _CopyJob(PostgresParquetCopyJob):
         return connection
 
 
-def destination(lock: RunLock) -> postgres_destination:
-    """Postgres, loaded from parquet files; every write proves the lock."""
+def destination(lock: RunLock, *, history: bool = True) -> postgres_destination:
+    """Postgres, loaded from parquet files; every write proves the lock.
+
+    `history` is whether merges keep the versions that they replace.
+    """
 
     class Client(PostgresClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:  # noqa: ANN401 - as the base has it
@@ -112,6 +117,14 @@ def destination(lock: RunLock) -> postgres_destination:
             if not pq.read_metadata(file_path).num_rows:
                 return Waiting(file_path)  # a file without rows has nothing to load, and ADBC does not accept it
             return _CopyJob(file_path)
+
+        @override
+        def _create_merge_followup_jobs(self, table_chain: Sequence[Any]) -> list[FollowupJobRequest]:
+            table = table_chain[0]
+            merge = find_merge(self.schema, table, self.sql_client.make_qualified_table_name, on=history)
+            if merge is None:
+                return super()._create_merge_followup_jobs(table_chain)
+            return [sql_request(table, merge.statements(*self.sql_client.get_qualified_table_names(table["name"])))]
 
     class postgres(Once, postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
         """Accepts files without rows, which only name the columns."""
