@@ -30,7 +30,9 @@ from impact_source.warehouse import Warehouse
 from ..console.exits import Exit, exit_code, outcome_of
 from ..console.memory import release
 from ..views import create_views
+from ..warehouse.configured import kind
 from ..warehouse.open import open_pipeline
+from ..warehouse.versions import VERSIONED
 from .descriptions import describe
 from .runs import Run, recording, runs
 
@@ -125,8 +127,10 @@ def _ready(_: Load) -> None:
 def session(settings: Settings, verb: str, check: Callable[[Load], object] = _ready) -> Iterator[Load]:
     """Open the warehouse for a run of a verb.
 
-    `check` raises if the warehouse is not ready for the verb, before anything is requested from the API.
+    `check` raises if the warehouse is not ready for the verb, before anything is requested from the API. Merges keep
+    versions in DuckDB and in Postgres; elsewhere the history is turned off.
     """
+    settings = replace(settings, history=settings.history and kind() in VERSIONED)
     with open_pipeline(history=settings.history) as pipeline, Client(settings) as client:
         load = Load(pipeline, client, verb)
         with recording(pipeline, load.failed_row):

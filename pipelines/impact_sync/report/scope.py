@@ -48,7 +48,9 @@ class Books:
         self.scope = scope
         self._views = available(pipeline)
         self._warehouse = Warehouse(pipeline)
-        self._history = self._views.pop(_HISTORY, "").replace("from actions", f"from {self._warehouse.name('actions')}")
+        if _HISTORY in self._views:  # as of an instant, others read other rows under the name of the table
+            table = self._warehouse.name("actions")
+            self._views[_HISTORY] = self._views[_HISTORY].replace("from actions", f"from {table}")
 
     def check(self) -> None:
         """Raise `ConfigurationError` if a named campaign is not in the warehouse."""
@@ -62,7 +64,7 @@ class Books:
 
     def holds(self, name: str) -> bool:
         """Whether the table exists, or those that the view is built on."""
-        return name in self._views or self._warehouse.holds(name) or (name == _HISTORY and bool(self._history))
+        return name in self._views or self._warehouse.holds(name)
 
     def rows(self, query: str, at: datetime | None = None) -> list[tuple[Any, ...]]:
         """Rows of a query in DuckDB's dialect; with `at`, as the warehouse would have answered it at that instant."""
@@ -77,10 +79,8 @@ class Books:
             if name in self._views and name not in needed:
                 needed.add(name)
                 found += reads(self._views[name])
-        if _HISTORY in reads(query) or any(_HISTORY in reads(self._views[name]) for name in needed):
-            yield f"{_HISTORY} as ({self._history})"
         if at and "settlement" in needed:
-            yield f"actions as (select * from ({self._history}) h where {known(at)})"
+            yield f"actions as (select * from ({self._views[_HISTORY]}) h where {known(at)})"
         for name, text in self._views.items():
             if name not in needed:
                 continue

@@ -25,6 +25,8 @@ from impact_source.rows.ours import VERSIONS
 
 HISTORIES = {"action_history": "actions", "action_item_history": "action_items"}
 """The view of all versions, with the table that holds the current ones."""
+VERSIONED = ("duckdb", "postgres")
+"""The destinations whose merges keep versions."""
 _STATEMENTS = read_statements(__package__, "versions.sql")
 _OF_THE_ROW = {"valid_from": "synced_at", "valid_to": "cast(null as timestamptz)"}
 """What columns of a version are in the current row."""
