@@ -103,15 +103,22 @@ def test_a_field_that_the_api_adds_becomes_a_column(account: Make) -> None:
 
 
 def test_columns_are_described_in_the_database(account: Make, warehouse: str) -> None:
-    """The meaning of a column can be read in the table itself."""
+    """The meaning of a column can be read in the table itself, and in the view of its versions."""
     account(days=1, per_day=1).sync()
     told = {
-        "duckdb": "select comment from duckdb_columns() where table_name = 'actions' and column_name = 'payout'",
-        "postgres": "select col_description('impact.actions'::regclass, ordinal_position) from "
-        "information_schema.columns where table_schema = 'impact' and table_name = 'actions' "
-        "and column_name = 'payout'",
+        "duckdb": "select comment from duckdb_columns() where table_name = '{}' and column_name = '{}'",
+        "postgres": "select col_description('impact.{0}'::regclass, ordinal_position) from "
+        "information_schema.columns where table_schema = 'impact' and table_name = '{0}' and column_name = '{1}'",
     }
-    assert query(told[warehouse]) == [("Commission to the partner, as it stands",)]
+    with open_pipeline(read_only=True) as pipeline, pipeline.sql_client() as client:
+
+        def comment(*names: str) -> str:
+            ((text,),) = client.execute_sql(told[warehouse].format(*names)) or []
+            return str(text)
+
+        assert comment("actions", "payout") == comment("action_history", "payout")
+        assert comment("actions", "payout") == "Commission to the partner, as it stands"
+        assert comment("action_item_history", "valid_to").startswith("When an answer showed the next version")
 
 
 @pytest.mark.usefixtures("warehouse")

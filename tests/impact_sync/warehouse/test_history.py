@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from impact_sync.console.exits import Exit
 from impact_sync.verify.run import verify
 
 from tests.support.account import Account
@@ -94,6 +95,25 @@ def test_a_history_that_is_turned_on_later_begins_with_what_is_held(account: Mak
     world.sync()
     assert [row[1] for row in versions(world, changing)] == [Decimal(10), Decimal(5)]
     world.assert_true()
+
+
+def test_while_the_history_is_off_the_replaced_is_gone_and_nothing_else(account: Make) -> None:
+    """Turned off and on again, versions from before stay, later ones are kept again, and verify finds no drift."""
+    world = account(days=5, per_day=2)
+    changing, never = world.world.create(Payout="10.00"), world.world.create(Payout="1.00")
+    world.first_sync()
+    for payout, on in (("9.00", True), ("8.00", False), ("7.00", False), ("6.00", True)):
+        world.world.advance(days=1)
+        world.world.modify(changing, Payout=payout)
+        if not on:
+            world.world.modify(never, Payout=payout)
+        world.sync(history=on)
+        assert verify(world.settings(history=on)).exit is Exit.DONE
+    rows = versions(world, changing)
+    assert [row[1] for row in rows] == [10, 7, 6]
+    assert rows[0][5] < rows[1][4]
+    assert (rows[1][3], rows[1][5]) == ("", rows[2][4])
+    assert [(row[1], row[3], row[5]) for row in versions(world, never)] == [(7, None, None)]
 
 
 def test_a_field_that_the_api_adds_is_part_of_the_history(account: Make) -> None:
