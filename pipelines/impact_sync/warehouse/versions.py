@@ -44,19 +44,20 @@ class Merge:
     on: bool
     """Whether the history is turned on."""
 
-    def statements(self, table: str, arrived: str) -> list[str]:
-        """The statements of one transaction that merge what has arrived, in order; each is one line."""
-        parts = dict(self._parts()) | {"table": table, "arrived": arrived, "versions": self.versions}
-        names = ["chain", "supersede", "delete", "replace", "add", "end"]
-        if not self._keeps:
-            names.remove("supersede")
-        return [_one_line(_STATEMENTS[name].substitute(parts)) for name in names]
+    def statements(self, table: str, arrived: str, row_id: str, rounds: int) -> list[str]:
+        """The statements of one transaction that merge what has arrived, in order; each is one line.
 
-    @property
-    def columns(self) -> list[str]:
-        """The columns of the table; the last one is `changed`."""
-        known = [name for name, hint in self.table["columns"].items() if is_complete_column(hint)]
-        return [name for name in known if name != CHANGED.name] + [CHANGED.name]
+        `row_id` identifies an arrived row, `rounds` is the most of them that have the same key.
+        """
+        names = {"table": table, "arrived": arrived, "versions": self.versions, "row_id": row_id}
+        parts = dict(self._parts()) | names
+        round_ = ["changes", "supersede", "delete", "insert", "end_of_round"]
+        if not self._keeps:
+            round_.remove("supersede")
+        found = [(name, {"in_round": _in_round(number, row_id, rounds)}) for number in range(rounds) for name in round_]
+        if rounds > 1:
+            found = [("rounds", {}), *found, ("end", {})]
+        return [_one_line(_STATEMENTS[name].substitute(parts, **more)) for name, more in found]
 
     @property
     def key(self) -> list[str]:
@@ -69,27 +70,39 @@ class Merge:
 
     def _parts(self) -> Iterator[tuple[str, str]]:
         removed = get_first_column_name_with_prop(self.table, "hard_delete")
-        replaced = get_columns_names_with_prop(self.table, "merge_key") or self.key
-        *others, _ = self.columns
+        known = [name for name, hint in self.table["columns"].items() if is_complete_column(hint)]
+        others = [name for name in known if name != CHANGED.name]
+        columns = [*others, CHANGED.name]
+        kept = [name for name in columns if name in self.kept]
         ours = {*self.key, *KEPT_BY_US, removed}
         compared = [name for name in others if name not in ours and not name.startswith("_dlt")]
+        differs = "case when a.{0} is distinct from t.{0} then {1} end"
         yield "key", _listed(self.key)
-        yield "c_key", _listed(self.key, "c")
-        yield "replaces", _same(replaced, "a", "t")
-        for pair in ("ac", "ct", "np"):
-            yield f"same_{pair}", _same(self.key, *pair)
-        yield "columns", _listed(self.columns)
-        yield "n_columns", _listed(self.columns, "n")
-        yield "others", _listed(others)
-        yield "kept", _listed([name for name in self.columns if name in self.kept])
-        for alias in "anp":
-            yield f"is_gone_{alias}", f"coalesce({alias}.{quote(removed)}, false)" if removed else "false"
-        differs = "case when n.{0} is distinct from p.{0} then {1} end"
+        yield "t_key", _listed(self.key, "t")
+        same = {
+            pair: " and ".join("{1}.{0} = {2}.{0}".format(quote(name), *pair) for name in self.key)
+            for pair in ("at", "ct", "ac", "av")
+        }
+        yield from ((f"same_{pair}", condition) for pair, condition in same.items())
+        yield "columns", _listed(columns)
+        yield "a_columns", _listed(others, "a")
+        yield "kept", _listed(kept)
+        yield "t_kept", _listed(kept, "t")
         yield "differing", ", ".join(differs.format(quote(name), literal(name)) for name in compared)
-        yield "keep", str(self._keeps).lower()
-        known = f"left join (select distinct {_listed(self.key)} from {self.versions}) v using ({_listed(self.key)})"
-        yield "join_known", known if self.kept else ""
-        yield "known", f"v.{quote(self.key[0])} is not null" if self.kept else "false"
+        yield "is_gone", f"coalesce(a.{quote(removed)}, false)" if removed else "false"
+        first = quote(self.key[0])
+        yield "keeps", f"c.{first} is not null" if self._keeps else "false"
+        versions = f"(select distinct {_listed(self.key)} from {self.versions}) v"
+        yield "is_known", f"v.{first} is not null" if self.kept else "false"
+        yield "join_known", f"left join {versions} on {same['av']}" if self.kept else ""
+
+
+def _in_round(number: int, row_id: str, rounds: int) -> str:
+    """The condition that a row belongs to a round."""
+    if rounds == 1:
+        return "true"
+    later = f"select 1 from impact_rounds r where r.row_id = a.{row_id}"
+    return f"exists ({later} and r.number = {number + 1})" if number else f"not exists ({later})"
 
 
 def find_merge(schema: Schema, table: Any, named: Callable[[str], str], *, on: bool) -> Merge | None:  # noqa: ANN401 - dlt's table
@@ -125,10 +138,6 @@ def _columns(schema: Schema, table: str) -> list[str]:
 
 def _listed(names: Collection[str], alias: str = "") -> str:
     return ", ".join(f"{alias}.{quote(name)}" if alias else quote(name) for name in names)
-
-
-def _same(names: Collection[str], one: str, other: str) -> str:
-    return " and ".join(f"{one}.{name} = {other}.{name}" for name in map(quote, names))
 
 
 def _one_line(statement: str) -> str:

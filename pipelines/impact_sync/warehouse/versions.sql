@@ -1,55 +1,47 @@
--- Merges rows into a table and keeps what they replace. `a` is a row that arrives, `t` a row of the table, `c` a row of
--- the chain: the rows of one key that are held or arrive, in order, without those equal to the row before.
+-- Merges rows into a table and keeps what they replace. `a` is a row that arrives, `t` a row of the table, `c` says what
+-- changes. Several answers about one key are merged in rounds, one after the other.
 
--- name: chain
--- List the rows of keys that are held or arrive more than once. `_dlt_until` is the instant of the next row.
-create temporary table impact_chain as
-with held as (
-    select * from $table t where exists (select 1 from $arrived a where $replaces)
-),
-touched as (
-    select $key from held union select $key from $arrived a group by $key having count(*) > 1
-),
-numbered as (
-    select *, row_number() over (partition by $key order by _dlt_held desc, synced_at nulls first) as _dlt_place
-    from (
-        select $columns, 1 as _dlt_held from held
-        union all
-        select $columns, 0 from $arrived a where exists (select 1 from touched c where $same_ac)
-    ) r
-),
-compared as (
-    select $n_columns, n._dlt_held, n._dlt_place,
-        n._dlt_place = 1 or $is_gone_p as _dlt_first, $is_gone_n as _dlt_gone, concat_ws(', ', $differing) as _dlt_differing
-    from numbered n left join numbered p on $same_np and p._dlt_place = n._dlt_place - 1
-)
-select $others,
-    coalesce(changed, case when not _dlt_first and $keep then _dlt_differing when $known then '' end) as changed,
-    _dlt_held, _dlt_gone, lead(synced_at) over (partition by $c_key order by _dlt_place) as _dlt_until
-from compared c $join_known
-where _dlt_first or _dlt_gone or _dlt_differing <> ''
+-- name: rounds
+-- List the answers about a key that are not its first one.
+create temporary table impact_rounds as
+select row_id, number
+from (
+    select $row_id as row_id, row_number() over (partition by $key order by synced_at nulls first) as number
+    from $arrived a
+) numbered
+where number > 1
+
+-- name: changes
+-- List the rows that are replaced or removed, from when on, and the columns that differ.
+create temporary table impact_changes as
+select * from (
+    select $t_key, a.synced_at as _dlt_until, $is_gone as _dlt_gone, concat_ws(', ', $differing) as _dlt_differing
+    from $arrived a join $table t on $same_at
+    where $in_round
+) changes
+where _dlt_gone or _dlt_differing <> ''
 
 -- name: supersede
 insert into $versions ($kept, valid_from, valid_to)
-select $kept, synced_at, _dlt_until from impact_chain where _dlt_until > synced_at and not _dlt_gone
+select $t_kept, t.synced_at, c._dlt_until
+from $table t join impact_changes c on $same_ct
+where c._dlt_until > t.synced_at
 
 -- name: delete
-delete from $table t
-where exists (select 1 from $arrived a where $replaces)
-    and not exists (select 1 from impact_chain c where $same_ct and c._dlt_held = 1 and c._dlt_until is null)
+delete from $table t where exists (select 1 from impact_changes c where $same_ct)
 
--- name: replace
+-- name: insert
+-- Insert what replaces a row, and what is new. A row that arrives as it is held leaves that one.
 insert into $table ($columns)
-select $columns from impact_chain where _dlt_held = 0 and _dlt_until is null and not _dlt_gone
+select $a_columns, coalesce(a.changed, case when $keeps then c._dlt_differing when $is_known then '' end)
+from $arrived a left join impact_changes c on $same_ac $join_known
+where $in_round and not $is_gone and not exists (select 1 from $table t where $same_at)
 
--- name: add
-insert into $table ($columns)
-select $others, coalesce(a.changed, case when $known then '' end)
-from $arrived a $join_known
-where not $is_gone_a and not exists (select 1 from impact_chain c where $same_ac)
+-- name: end_of_round
+drop table impact_changes
 
 -- name: end
-drop table impact_chain
+drop table impact_rounds
 
 -- name: history
 -- Every version of $what that was observed: one row for each, the current one from valid_from until valid_to, which is

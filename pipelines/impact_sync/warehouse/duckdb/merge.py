@@ -129,8 +129,10 @@ def merge_sql(
     repeated = _repeated(connection, primary, paths)
     if merge is not None:
         if repeated or _meets(connection, keys, name, paths) or (merge.kept and _any(connection, merge.versions)):
-            arrived = f"(select * from {name} where false union all by name select * from {files})"
-            return merge.statements(name, arrived)
+            known = f"select * from {name} where false"  # all columns: a file may lack some
+            row = "concat(file_row_number, ' ', filename)"
+            arrived = f"({known} union all by name select *, {row} as _dlt_row from {files})"
+            return merge.statements(name, arrived, "_dlt_row", repeated or 1)
         return [f"insert into {name} by name select * from {files} where {' and '.join(kept) or 'true'}"]
     if repeated:
         latest = (
@@ -144,10 +146,13 @@ def merge_sql(
     ]
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[str]) -> bool:
-    """Whether a key occurs twice: finding the latest of each costs a twentieth of a load, and is rarely needed."""
-    sql = f"select count(*) <> count(distinct ({key})) from {_files_now(paths)}"
-    return connection.execute(sql).fetchone() == (True,)
+def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[str]) -> int:
+    """How often a key occurs, if any occurs twice: to find the latest of each costs, and is rarely needed."""
+    files = _files_now(paths)
+    if connection.execute(f"select count(*) = count(distinct ({key})) from {files}").fetchone() == (True,):
+        return 0
+    ((most,),) = connection.execute(f"select count(*) from {files} group by ({key}) order by 1 desc limit 1").fetchall()
+    return int(most)
 
 
 def _meets(connection: duckdb.DuckDBPyConnection, key: str, name: str, paths: Sequence[str]) -> bool:

@@ -26,6 +26,8 @@ class _Former:
     """The columns that the rows get."""
 
 
+_ROUNDS: Final = 20
+"""More open versions of a row than two load packages can have left."""
 _DIALECTS: Final = ("duckdb", "postgres")
 """Where versions are kept."""
 _FORMER: Final = (
@@ -61,7 +63,8 @@ def _move(existing: Existing, one: _Former) -> Iterator[str]:
     for name in ("closed", "stray", "settled", "unsettled", "take"):
         yield statements[name].substitute(parts)
     if merge := find_merge(existing.schema, existing.schema.tables[one.table], existing.name, on=True):
-        yield from merge.statements(parts["table"], "impact_unsettled")
+        row_id = "ctid" if existing.dialect == "postgres" else "rowid"
+        yield from merge.statements(parts["table"], "impact_unsettled", row_id, _ROUNDS)
     for name in ("done", *(("replace_in_postgres",) if existing.dialect == "postgres" else ("replace", "view"))):
         yield statements[name].substitute(parts)
 

@@ -18,6 +18,7 @@ from dlt.destinations.impl.postgres.factory import postgres as postgres_destinat
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresParquetCopyJob
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.typing import DBTransaction
+from impact_source.dialect import quote
 from psycopg2.sql import SQL, Composable
 from typing_extensions import override
 
@@ -29,6 +30,8 @@ from .lock import LockLost, RunLock
 
 _READS = ("select", "with")
 _IN_UTC = "set timezone = 'UTC'"
+_MOST = "select coalesce(max(number), 1) from (select count(*) as number from {} group by {}) keys"
+"""How often a key occurs among the rows that were staged."""
 
 
 class _SqlClient(Psycopg2SqlClient):
@@ -124,7 +127,10 @@ def destination(lock: RunLock, *, history: bool = True) -> postgres_destination:
             merge = find_merge(self.schema, table, self.sql_client.make_qualified_table_name, on=history)
             if merge is None:
                 return super()._create_merge_followup_jobs(table_chain)
-            return [sql_request(table, merge.statements(*self.sql_client.get_qualified_table_names(table["name"])))]
+            name, staged = self.sql_client.get_qualified_table_names(table["name"])
+            with self.sql_client as client:
+                ((most,),) = client.execute_sql(_MOST.format(staged, ", ".join(map(quote, merge.key)))) or [(0,)]
+            return [sql_request(table, merge.statements(name, staged, "ctid", max(1, most)))]
 
     class postgres(Once, postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
         """Accepts files without rows, which only name the columns."""
