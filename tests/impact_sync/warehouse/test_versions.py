@@ -306,5 +306,5 @@ def test_a_run_that_fails_in_a_merge_has_changed_nothing_in_it(account: Make, mo
                 world.sync()
         assert query(counted) == before
     world.sync()
-    assert query("select count(*) from {action_versions}") == [(1,)]
+    assert query(f"select payout from {{action_versions}} where id = '{changing}'") == [(10,)]
     assert_true(world)
