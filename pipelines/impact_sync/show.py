@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from impact_source import Settings
 from impact_source.api.client import Client
 from impact_source.errors import ConfigurationError, NotFound, UnsafeId
-from impact_source.rows.columns import ACTION, KNOWN_BY, LINE_COUNT, SYNCED_AT
+from impact_source.rows.columns import ACTION, KEPT_BY_US, KNOWN_BY, LINE_COUNT
 from impact_source.rows.diff import differing_columns
 from impact_source.rows.items import FEED, TOLD, item_reader, merge_lines
 from impact_source.rows.ours import REMOVED
@@ -134,7 +134,7 @@ def _show_action(here: pa.Table | None, there: pa.Table | None, *, warehouse: bo
     rows = table("Action", "column", "warehouse", "API", "", texts=("warehouse", "API"))
     differing = _differing(here, there)
     for name in names:
-        if name != SYNCED_AT.name:
+        if name not in KEPT_BY_US:
             rows.add_row(name, _cell(here, name), _cell(there, name), "differs" if name in differing else "")
     console().print(rows)
     if there is None or not len(there):
@@ -155,7 +155,7 @@ def _show_items(here: pa.Table | None, there: pa.Table | None) -> bool:
         agree &= not differing and mine is not None and theirs is not None
         lines = dict.fromkeys(name for side in (theirs, mine) if side is not None for name in side.column_names)
         for name in lines:
-            if name not in ("sku", SYNCED_AT.name) and (name != LINE_COUNT.name or name in differing):
+            if name != "sku" and name not in KEPT_BY_US and (name != LINE_COUNT.name or name in differing):
                 mark = "differs" if name in differing else ""
                 rows.add_row(sku, name, _cell(mine, name), _cell(theirs, name), mark)
     if skus:

@@ -15,6 +15,7 @@ import logging
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -33,11 +34,11 @@ from .settings import Settings
 from .tables import (
     CONTRACT,
     declare_actions,
-    declare_history,
-    declare_item_history,
+    declare_item_versions,
     declare_items,
     declare_ledgers,
     declare_rejected,
+    declare_versions,
 )
 from .warehouse import Warehouse
 
@@ -61,10 +62,11 @@ def impact(  # noqa: PLR0913 - what a user may choose
     `settings` come from dlt's configuration when not given. `since` and `until` bound the run: ISO 8601, or dates,
     which count as complete days (UTC). With `refresh` of `pipeline.run`, in each of its modes, everything is read from
     scratch. Everything goes into one load package; pass your own `walk` to split it into several (`Walk.package`).
-    `history` also declares the tables of versions; `impact sync` closes and completes them in SQL. Raises the errors of
-    `impact_source.errors`. If only the hourly limit is reached, it logs that and lands what was read; the next run
-    continues from there. A window or an action that cannot be read is logged as an error and recorded in `sync_windows`
-    (`outcome` failed); everything else lands, and the next run requests it again.
+    `history` also declares the tables of versions, which only `impact sync` fills: it writes them in the transaction
+    that merges the rows, and dlt's own merge has no place for that. Raises the errors of `impact_source.errors`. If
+    only the hourly limit is reached, it logs that and lands what was read; the next run continues from there. A window
+    or an action that cannot be read is logged as an error and recorded in `sync_windows` (`outcome` failed); everything
+    else lands, and the next run requests it again.
     """
     ask = Ask(tuple(campaigns), parse_start(since) if since else None, parse_end(until) if until else None)
 
@@ -86,7 +88,7 @@ def impact(  # noqa: PLR0913 - what a user may choose
             state.pop("campaigns", None)
         yield from _walk_at_once(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
 
-    versions = (declare_history(pages), declare_item_history(pages, create=True)) if history else ()
+    versions = (declare_versions(pages), declare_item_versions(pages)) if history else ()
     rejected = declare_rejected(pages)
     return (pages, *declare_actions(pages), rejected, *declare_ledgers(pages), *declare_items(pages), *versions)
 
@@ -121,12 +123,13 @@ def impact_items(
             return
         yield from _drain_at_once(settings or Settings.resolve(), max_requests, state)
 
-    versions = (declare_item_history(item_lists, create=False),) if history else ()
+    versions = (declare_item_versions(item_lists),) if history else ()
     return (item_lists, *declare_items(item_lists), declare_rejected(item_lists), *versions)
 
 
 def _walk_at_once(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
-    """The complete run in the one package that `pipeline.run(impact())` makes."""
+    """The complete run in the one package that `pipeline.run(impact())` makes; it keeps no versions."""
+    settings = replace(settings, history=False)
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name, emptied=emptied)
     try:
         with (

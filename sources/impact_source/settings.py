@@ -75,7 +75,8 @@ class Settings:
     """The most requests that a sync spends on items; None for what the hourly limit leaves, 0 for none."""
     item_concurrency: int = 8
     history: bool = True
-    """Whether every version of an action and of an item is kept."""
+    """Whether every version of an action and of an item is kept. `impact sync` does, in DuckDB or Postgres; dlt's own
+    merge, which the source alone relies on, keeps none."""
     actor: str = ""
     """Who is responsible for corrections, as recorded in the journal; by default the system's user."""
     custom_codes: tuple[str, ...] = ()

@@ -9,8 +9,9 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from .rows.columns import ACTION, CAMPAIGN, SYNCED_AT, UPDATE, Column, hints
-from .rows.landing import Landing, item_versions, versions
+from .rows.columns import ACTION, CAMPAIGN, CHANGED, PASS, SYNCED_AT, UPDATE, Column, hints
+from .rows.items import no_items
+from .rows.landing import Landing, seen_by
 from .rows.ledger import Row
 from .rows.ours import (
     FEEDS,
@@ -25,6 +26,7 @@ from .rows.ours import (
     REJECTED,
     REMOVED,
     STAMP,
+    VERSIONS,
     WINDOW,
     WINDOW_RESULT,
 )
@@ -38,12 +40,12 @@ _Declare: TypeAlias = Callable[[Callable[[Landing], Iterator[pa.Table]]], DltRes
 def declare_actions(pages: DltResource) -> Iterator[DltResource]:
     """Actions, their campaigns, and the changes that the change feed lists."""
 
-    @_merged(pages, "actions", ACTION)
+    @_merged(pages, "actions", ACTION, PASS, CHANGED)
     def actions(landing: Landing) -> Iterator[pa.Table]:
         if landing.actions is not None:
             yield landing.actions
         elif landing.campaigns is not None:  # comes first and once: an account without actions gets the table too
-            yield empty(ACTION)
+            yield seen_by(empty(ACTION), "")
 
     @_merged(pages, "campaigns", CAMPAIGN)
     def campaigns(landing: Landing) -> Iterator[pa.Table]:
@@ -60,14 +62,14 @@ def declare_actions(pages: DltResource) -> Iterator[DltResource]:
     yield from (actions, campaigns, action_updates)
 
 
-def _merged(pages: DltResource, name: str, columns: tuple[Column, ...]) -> _Declare:
+def _merged(pages: DltResource, name: str, columns: tuple[Column, ...], *more: Column) -> _Declare:
     """A table of what the API returns, merged on its id."""
     return dlt.transformer(
         name=name,
         data_from=pages,
         primary_key="id",
         write_disposition=MERGE,
-        columns=hints((*columns, SYNCED_AT), id=KEY, synced_at=STAMP),
+        columns=hints((*columns, SYNCED_AT, *more), id=KEY, synced_at=STAMP),
     )
 
 
@@ -131,45 +133,35 @@ def declare_items(pages: DltResource) -> Iterator[DltResource]:
     yield from (action_items, item_fetches, item_feeds)
 
 
-def declare_history(pages: DltResource) -> DltResource:
-    """The versions of actions."""
-    known = {*HISTORY}
+def declare_versions(pages: DltResource) -> DltResource:
+    """The versions of actions that were replaced: `impact sync` writes them as it merges `actions`."""
+    return _versions(pages, "actions", HISTORY, empty(ACTION), lambda landing: landing.actions)
+
+
+def declare_item_versions(pages: DltResource) -> DltResource:
+    """The versions of items that were replaced or removed, in the same way."""
+    return _versions(pages, "action_items", ITEM_HISTORY, no_items(), lambda landing: landing.items)
+
+
+def _versions(
+    pages: DltResource,
+    table: str,
+    columns: dict[str, Any],
+    none: pa.Table,
+    rows_of: Callable[[Landing], pa.Table | None],
+) -> DltResource:
+    """A table of versions: no rows come from here, only columns, as the API adds fields."""
+    known, key = {*columns, REMOVED}, [name for name, hint in columns.items() if hint["nullable"] is False]
 
     @dlt.transformer(
-        name="action_history",
-        data_from=pages,
-        primary_key=["id", "valid_from"],
-        write_disposition="append",
-        columns=HISTORY,
+        name=VERSIONS[table], data_from=pages, primary_key=key, write_disposition="append", columns=columns
     )
-    def action_history(landing: Landing) -> Iterator[pa.Table]:
-        if landing.actions is not None and not known.issuperset(landing.actions.column_names):
-            yield versions(landing.actions.slice(0, 0), "")  # adds a column that is new in the API
-            known.update(landing.actions.column_names)
-        if landing.versions is not None:
-            yield landing.versions
-
-    return action_history
-
-
-def declare_item_history(pages: DltResource, *, create: bool) -> DltResource:
-    """The versions of items; `create` the table if it does not exist yet."""
-    known = {*ITEM_HISTORY, REMOVED}
-
-    @dlt.transformer(
-        name="action_item_history",
-        data_from=pages,
-        primary_key=[*ITEM_KEY, "valid_from"],
-        write_disposition="append",
-        columns=ITEM_HISTORY,
-    )
-    def action_item_history(landing: Landing) -> Iterator[pa.Table]:
-        """No rows, only columns: the rows are copied from `action_items` once those have landed."""
-        if landing.items is None:
+    def versions(landing: Landing) -> Iterator[pa.Table]:
+        rows = none if landing.declared else rows_of(landing)
+        if rows is None or (known.issuperset(rows.column_names) and not landing.declared):
             return
-        if create or not known.issuperset(landing.items.column_names):
-            items = landing.items.slice(0, 0)
-            yield item_versions(items.drop_columns([name for name in (REMOVED,) if name in items.column_names]))
-            known.update(landing.items.column_names)
+        known.update(rows.column_names)
+        rows = rows.slice(0, 0).drop_columns([name for name in (REMOVED,) if name in rows.column_names])
+        yield rows.append_column("valid_from", rows[SYNCED_AT.name])
 
-    return action_item_history
+    return versions

@@ -160,9 +160,9 @@ class Account:
         return [unquote(parts[4]) for parts in sent if parts[3] == "Actions" and parts[5:6] == ["Items"]]
 
     def held_items(self) -> dict[tuple[str, str], dict[str, object]]:
-        """Every item of the warehouse by action and Sku, all columns except `synced_at` and dlt's own."""
+        """Every item of the warehouse by action and Sku, all columns except ours."""
         with self.opened() as connection:
-            sql = "select * exclude (synced_at, removed) from impact.action_items"
+            sql = "select * exclude (synced_at, changed, removed) from impact.action_items"
             rows = connection.execute(sql).to_arrow_table().to_pylist()
         return {(row["action_id"], row["sku"]): row for row in rows}
 
@@ -210,9 +210,10 @@ class Account:
             return connection.execute(sql).fetchall()
 
     def held(self) -> dict[str, dict[str, object]]:
-        """Every action of the warehouse by id, all columns except `synced_at`."""
+        """Every action of the warehouse by id, all columns except ours."""
         with self.opened() as connection:
-            rows = connection.execute("select * exclude (synced_at) from impact.actions").to_arrow_table().to_pylist()
+            sql = "select * exclude (synced_at, pass, changed) from impact.actions"
+            rows = connection.execute(sql).to_arrow_table().to_pylist()
         return {row["id"]: row for row in rows}
 
     def truth_but(self, *ids: str) -> dict[str, dict[str, object]]:
@@ -243,7 +244,7 @@ class Account:
     def assert_history_true(self, table: str, history: str, *key: str) -> None:
         """Open versions equal the rows; the intervals of a row neither overlap nor are empty."""
         with self.opened() as connection:
-            if not connection.execute("from duckdb_tables() where table_name = ?", [history]).fetchall():
+            if not connection.execute("from duckdb_views() where view_name = ?", [history]).fetchall():
                 return
             names = [row[0] for row in connection.execute(f"describe impact.{table}").fetchall() if row[0] != "removed"]
             columns, keys = ", ".join(names), ", ".join(key)

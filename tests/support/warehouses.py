@@ -9,6 +9,7 @@ from typing import Any
 import dlt
 from impact_sync.views import texts
 from impact_sync.warehouse.open import open_pipeline
+from impact_sync.warehouse.versions import HISTORIES
 
 from tests.support.account import Account
 
@@ -22,7 +23,7 @@ class Reader:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse; `{name}` is a table's full name."""
         with self._pipeline.sql_client() as client:
-            names = {*texts(), *self._pipeline.default_schema.tables, "corrections"}
+            names = {*texts(), *HISTORIES, *self._pipeline.default_schema.tables, "corrections"}
             text = sql.format_map({name: client.make_qualified_table_name(name) for name in names})
             return [tuple(row) for row in client.execute_sql(text) or []]
 
@@ -30,7 +31,7 @@ class Reader:
         """Rows of a table, without our own columns."""
         columns = [c for c in self._pipeline.default_schema.get_table_columns(table) if not c.startswith("_dlt")]
         rows = self.query(f"select {', '.join(columns)} from {{{table}}}")
-        ours = {"synced_at", "removed"}
+        ours = {"synced_at", "pass", "changed", "removed"}
         return [{k: v for k, v in zip(columns, row, strict=True) if k not in ours} for row in rows]
 
 

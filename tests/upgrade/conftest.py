@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import duckdb
 import httpx
 import psycopg2
 import pytest
@@ -46,6 +47,15 @@ class Takeover:
         with closing(psycopg2.connect(self._server)) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+    def execute(self, *statements: str) -> None:
+        """Change something in the warehouse."""
+        if self._server is None:
+            with duckdb.connect(str(self.account.path)) as connection:
+                connection.execute("; ".join(statements))
+            return
+        with closing(psycopg2.connect(self._server)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute("; ".join(statements))
 
     def cursors(self) -> dict[str, dict[str, str]]:
         """The marks of each campaign."""

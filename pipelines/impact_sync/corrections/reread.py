@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from dlt.extract import DltSource
 from impact_source import impact
 from impact_source.account import State
 from impact_source.actions.landing import Lander
@@ -16,7 +17,7 @@ from impact_source.items.queue import Listing, Status, state_sql
 from impact_source.plan.gone import Gone
 from impact_source.rows.landing import Landing
 
-from ..load.session import Load, Package, Written
+from ..load.session import Load
 from .journal.calls import Call
 from .live import Live, by_sku
 from .reading import ActionReader, not_listed, rows_of
@@ -36,7 +37,7 @@ class Rereader(ActionReader):
     def __init__(self, load: Load) -> None:
         super().__init__(load.client, load.warehouse)
         self._load, self._warehouse = load, load.warehouse
-        self._actions = Lander(load.warehouse, load.run_id, history=load.client.settings.history)
+        self._actions = Lander(load.warehouse, load.run_id)
         self._items = ItemLander(load.warehouse, load.run_id)
 
     def land(self, calls: Sequence[Call]) -> Landed:
@@ -73,15 +74,13 @@ class Rereader(ActionReader):
         for package in self._packages(listings, before):
             self._load(package)
 
-    def _packages(self, listings: Sequence[Listing], before: Sequence[Landing]) -> Iterator[Package]:
+    def _packages(self, listings: Sequence[Listing], before: Sequence[Landing]) -> Iterator[DltSource]:
         """The rows that were read; once they have landed, those that vouch for them: each table commits on its own."""
         history, items = self._load.client.settings.history, self._items.land(listings)
         landings = [*before, Landing(items=items.items, rejected=items.rejected)]
-        earliest = min((one.read_at for one in listings), default=None)
-        written = Written(self._actions.earliest if before else None, earliest)
-        yield Package(impact(walk=_Landings(landings), history=history), lambda: written)
+        yield impact(walk=_Landings(landings), history=history)
         if items.fetches is not None and len(items.fetches):
-            yield Package(impact(walk=_Landings([Landing(fetches=self._fingerprinted(items.fetches))])))
+            yield impact(walk=_Landings([Landing(fetches=self._fingerprinted(items.fetches))]))
 
     def _fingerprinted(self, fetches: pa.Table) -> pa.Table:
         """Rows of `item_fetches` with the current fingerprint of their actions, which have landed by now."""

@@ -12,7 +12,7 @@ from impact_source.items.feed.derive import read_feeds
 from impact_source.items.feed.proof import Feed
 from impact_source.rows.landing import Landing
 
-from ..load.session import Load, Package
+from ..load.session import Load
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,5 @@ def prove_again(load: Load, campaigns: Sequence[str]) -> None:
     """Land that these feeds are not proven: only lists that arrive from now on count."""
     now = load.client.clock.now()
     feeds = [Feed(campaign_id, checked_at=now) for campaign_id in dict.fromkeys(campaigns)]
-    load(Package(impact_items(walk=_Unproven(load, feeds))))
+    load(impact_items(walk=_Unproven(load, feeds)))
     load.warehouse.refresh()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dlt
+from dlt.extract import DltSource
 from impact_source import Settings, impact_items
 from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
 from impact_source.items.feed.derive import read_feeds
@@ -19,7 +20,7 @@ from impact_source.items.spool import Spool
 from impact_source.settings import SPARED
 
 from ..console.exits import Exit, exit_code
-from ..load.session import Load, Package, Standing, Written, session
+from ..load.session import Load, Standing, session
 from .prove import check_provable, prove_again
 
 OnProgress = Callable[[ItemProgress], None]
@@ -92,11 +93,9 @@ def drain(load: Load, ask: ItemAsk, spool: Spool, on_progress: OnProgress) -> It
     return ItemSummary(walk.tally, coverage, per_hour, client.budget.spent - before, walk.stopped, chosen)
 
 
-def _packages(walk: ItemWalk) -> Iterator[Package]:
-    """The packages of a walk. The history needs all its rows of `item_fetches`, which land with the last package."""
+def _packages(walk: ItemWalk) -> Iterator[DltSource]:
     while not walk.is_idle and not walk.finished:
-        source = impact_items(walk=walk, history=walk.client.settings.history)
-        yield Package(source, lambda: Written(items=walk.earliest if walk.finished else None))
+        yield impact_items(walk=walk, history=walk.client.settings.history)
         walk.landed()
 
 

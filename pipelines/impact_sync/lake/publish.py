@@ -16,9 +16,12 @@ import duckdb
 import pyarrow as pa
 from impact_source.errors import ConfigurationError
 from impact_source.rows.naming import LAKE
+from impact_source.rows.ours import VERSIONS
 from impact_source.warehouse import Warehouse
 
+from ..views import create_views
 from ..warehouse.open import open_pipeline
+from ..warehouse.versions import HISTORIES, history_views
 from . import delta
 from .ledger import Ledger
 from .place import Lake
@@ -50,6 +53,7 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
         connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+        create_views(pipeline)  # a run that broke off may have left none
         warehouse = Warehouse(pipeline)
         if not warehouse.holds():
             msg = "there is nothing to publish yet: run `impact sync` first"
@@ -90,12 +94,14 @@ def _publish_table(
 
 
 def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
-    """Yield our tables, without dlt's own columns and without the column that marks removed rows.
+    """Yield our tables and the views of all versions, without dlt's own columns and those that mark removed rows.
 
     A field of the API whose name from an older release is one that the lake needs is left out too.
     """
-    tables = pipeline.default_schema.data_tables(seen_data_only=True)
-    for table in sorted(tables, key=lambda one: (one["name"] in _LAST, str(one["name"]))):
+    schema = pipeline.default_schema
+    tables = {str(table["name"]): table for table in schema.data_tables(seen_data_only=True)}
+    tables |= {view: tables[VERSIONS[HISTORIES[view]]] for view in history_views(schema)}
+    for shown, table in sorted(tables.items(), key=lambda one: (one[0] in _LAST, one[0])):
         columns = {str(name): hint for name, hint in table["columns"].items()}
         key = tuple(name for name, hint in columns.items() if hint.get("primary_key")) or ("_dlt_id",)
         names = [
@@ -103,4 +109,4 @@ def _shapes(pipeline: dlt.Pipeline, warehouse: Warehouse) -> Iterator[Shape]:
             for name, hint in columns.items()
             if name in key or not (name.startswith("_dlt") or hint.get("hard_delete") or name in LAKE)
         ]
-        yield Shape(str(table["name"]), key, warehouse.schema(str(table["name"]), names))
+        yield Shape(shown, key, warehouse.schema(str(table["name"]), names))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dlt
 from impact_source.dialect import literal
+from impact_source.rows.ours import VERSIONS
 from impact_source.sql import Tables
+
+from ..warehouse.versions import HISTORIES
 
 _MISSING = {
     "duckdb": "select table_name, column_name from duckdb_columns() where schema_name = %s and comment is null "
@@ -23,7 +26,8 @@ def describe(pipeline: dlt.Pipeline) -> None:
     tables, comments = Tables(pipeline), []
     hints = pipeline.default_schema.tables  # each access to the schema costs milliseconds
     for table, column in tables.execute(sql, pipeline.dataset_name):
-        hint = hints.get(table, {}).get("columns", {}).get(column, {})
+        described = VERSIONS[HISTORIES[table]] if table in HISTORIES else table
+        hint = hints.get(described, {}).get("columns", {}).get(column, {})
         if text := hint.get("description"):
             name = f"{tables.name(table)}.{tables.column(column)}"
             comments.append(f"comment on column {name} is {literal(text)}")

@@ -4,20 +4,19 @@
         for package in packages:
             load(package)
 
-A verb yields packages and says how its run stands. The session opens the warehouse, checks whose it is, lists the
-campaigns, sets the clock, loads each package together with the run's row in `sync_runs`, brings the history up to it,
-and at the end updates views and column comments. A run that fails is recorded with its exit code.
+A verb yields the sources of its packages and says how its run stands. The session opens the warehouse, checks whose it
+is, lists the campaigns, sets the clock, loads each package together with the run's row in `sync_runs`, and at the end
+updates views and column comments. A run that fails is recorded with its exit code.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import dlt
@@ -31,30 +30,13 @@ from impact_source.warehouse import Warehouse
 from ..console.exits import Exit, exit_code, outcome_of
 from ..console.memory import release
 from ..views import create_views
-from ..warehouse.history import History
+from ..warehouse.configured import kind
 from ..warehouse.open import open_pipeline
+from ..warehouse.versions import VERSIONED
 from .descriptions import describe
 from .runs import Run, recording, runs
 
 _DONE = (Exit.DONE, "done")
-
-
-@dataclass(frozen=True)
-class Written:
-    """When the first answer arrived that a package wrote rows of, for actions and items; None if it wrote none."""
-
-    actions: datetime | None = None
-    items: datetime | None = None
-    first_seen: Sequence[str] = ()
-    """Campaigns that the warehouse held nothing of when the run began."""
-
-
-@dataclass(frozen=True)
-class Package:
-    """What is loaded at once. `written` is called once it has landed."""
-
-    source: DltSource
-    written: Callable[[], Written] = Written
 
 
 @dataclass(frozen=True)
@@ -79,15 +61,8 @@ class Load:
         """Set by the verb; called with each package and at the end."""
         self.listed: Campaigns
         """The campaigns that the API lists."""
-        self.reached: datetime | None = None
-        """When the latest run before this one ended."""
         self.began: datetime | None = None
         self._last: Run | None = None
-
-    @cached_property
-    def history(self) -> History:
-        """The history as it was when first accessed, before anything is loaded."""
-        return History(self.pipeline, on=self.client.settings.history)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -98,24 +73,17 @@ class Load:
         """Check whose warehouse it is and whether it is ready; list the campaigns, which sets the clock."""
         claim_warehouse(self.state, self.client.settings)
         check(self)
-        self.reached = self.warehouse.latest_run()
         self.listed = list_campaigns(self.client)
-        self.client.clock.not_before(self.reached)
+        self.client.clock.not_before(self.warehouse.latest_run())
         self.began = self.client.clock.now()
 
-    def __call__(self, package: Package) -> None:
-        """Load a package with the run's row, and bring the history up to it."""
-        history = self.history  # as it was before the load
-        self.pipeline.run([package.source, runs(self._written_row)])
-        written = package.written()
-        history.actions(written.actions, written.first_seen)
-        history.items(written.items)
+    def __call__(self, package: DltSource) -> None:
+        """Load a package with the run's row."""
+        self.pipeline.run([package, runs(self._written_row)])
         release()
 
     def finish(self) -> None:
-        """Write what the run's row does not say yet, and bring history, views and comments up to date."""
-        self.history.actions(None)
-        self.history.items(None)
+        """Write what the run's row does not say yet, and bring views and comments up to date."""
         row, last = self.row(_DONE), self._last
         if (row.outcome, row.exit_code) != (last.outcome, last.exit_code) if last else self.standing().ended:
             self.pipeline.run(runs(lambda: row))
@@ -159,9 +127,11 @@ def _ready(_: Load) -> None:
 def session(settings: Settings, verb: str, check: Callable[[Load], object] = _ready) -> Iterator[Load]:
     """Open the warehouse for a run of a verb.
 
-    `check` raises if the warehouse is not ready for the verb, before anything is requested from the API.
+    `check` raises if the warehouse is not ready for the verb, before anything is requested from the API. Merges keep
+    versions in DuckDB and in Postgres; elsewhere the history is turned off.
     """
-    with open_pipeline() as pipeline, Client(settings) as client:
+    settings = replace(settings, history=settings.history and kind() in VERSIONED)
+    with open_pipeline(history=settings.history) as pipeline, Client(settings) as client:
         load = Load(pipeline, client, verb)
         with recording(pipeline, load.failed_row):
             load.begin(check)

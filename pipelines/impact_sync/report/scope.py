@@ -19,6 +19,7 @@ from impact_source.warehouse import Warehouse
 from ..views import available, reads
 
 _RUNS = "join sync_runs r"
+_HISTORY = "action_history"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Books:
         self.scope = scope
         self._views = available(pipeline)
         self._warehouse = Warehouse(pipeline)
+        if _HISTORY in self._views:  # as of an instant, others read other rows under the name of the table
+            table = self._warehouse.name("actions")
+            self._views[_HISTORY] = self._views[_HISTORY].replace("from actions", f"from {table}")
 
     def check(self) -> None:
         """Raise `ConfigurationError` if a named campaign is not in the warehouse."""
@@ -76,7 +80,7 @@ class Books:
                 needed.add(name)
                 found += reads(self._views[name])
         if at and "settlement" in needed:
-            yield f"actions as (select * from action_history where {known(at)})"
+            yield f"actions as (select * from ({self._views[_HISTORY]}) h where {known(at)})"
         for name, text in self._views.items():
             if name not in needed:
                 continue

@@ -155,8 +155,8 @@ def show(found: dict[str, Any]) -> None:
     out.print(runs)
     if found["history_ends"]:
         out.print(
-            f"History is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC, "
-            "and its current versions may be out of date."
+            f"History is turned off (history = false): action_history ends at {_short(found['history_ends'])} UTC: of "
+            "what was replaced after that, only the current version is kept."
         )
     out.print(f"Rejected records: {found['rejected_records']:,}")
 
@@ -200,9 +200,10 @@ def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
 def _history_ends(warehouse: Warehouse) -> datetime | None:
     """Up to when versions were kept, if they no longer are; None if they still are, or never were."""
     on: Any = dlt.config.get("sources.impact.history")
-    if on is None or parse_flag(on) or not warehouse.holds("action_history"):
+    if on is None or parse_flag(on) or not warehouse.holds("action_versions"):
         return None
-    ended: datetime | None = warehouse.rows("select max(synced_at) from action_history")[0][0]
+    sql = "select coalesce((select max(valid_to) from action_versions), min(synced_at)) from actions"
+    ended: datetime | None = warehouse.rows(sql)[0][0]
     return ended
 
 

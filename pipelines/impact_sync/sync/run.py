@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dlt.extract import DltSource
 from impact_source import Ask, Settings, Walk, impact
 from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
@@ -22,7 +23,7 @@ from ..console.exits import Exit, exit_code, worst_exit
 from ..corrections.evidence import weigh
 from ..items.run import ItemSummary, drain, kept_answers
 from ..load.runs import Run
-from ..load.session import Package, Standing, Written, session
+from ..load.session import Standing, session
 from ..warehouse.open import open_pipeline, where
 
 
@@ -122,10 +123,9 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
         return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
 
 
-def _packages(walk: Walk) -> Iterator[Package]:
+def _packages(walk: Walk) -> Iterator[DltSource]:
     while not walk.finished:
-        source = impact(walk=walk, history=walk.settings.history)
-        yield Package(source, lambda: Written(walk.earliest, first_seen=walk.first_seen))
+        yield impact(walk=walk, history=walk.settings.history)
 
 
 def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT001 - said or not said by the user

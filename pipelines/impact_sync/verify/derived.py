@@ -105,11 +105,6 @@ class DerivedItems:
         return bool(self._stale)
 
     @property
-    def written_at(self) -> datetime | None:
-        """When the first list arrived."""
-        return self._lander.earliest
-
-    @property
     def items(self) -> Landing:
         """All items of the actions that differ, as their lists say."""
         rejected = [row for row in self._there.rejected if row.get("action_id") in self._stale]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Self
 
+from dlt.extract import DltSource
 from impact_source import Ask, Settings, impact
 from impact_source.account import State, claim_warehouse
 from impact_source.actions.events import WindowDone
@@ -20,11 +20,11 @@ from impact_source.campaigns import find_campaigns
 from impact_source.errors import ConfigurationError
 from impact_source.plan.passes import Bounds, Pass
 from impact_source.plan.windows import Window
-from impact_source.rows.landing import Landing, versions
+from impact_source.rows.landing import Landing, seen_by
 from impact_source.rows.ledger import rejected_row
 
-from ..load.session import Load, Package, Standing, Written, session
-from ..warehouse.history_check import Fault
+from ..load.session import Load, Standing, session
+from ..warehouse.history_check import Fault, find_faults, repair_versions
 from . import judge
 from .campaign import Check, check_campaign
 from .compare import compare
@@ -33,8 +33,6 @@ from .findings import Findings
 from .held import Held
 from .report import Report, notes
 from .scope import Plan, Scope, choose
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def verify(
@@ -54,14 +52,14 @@ def verify(
         Verification(load, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         load.standing = verification.standing
-        verification.faults = tuple(load.history.faults(load.reached or _LONG_AGO))
+        verification.faults = tuple(find_faults(load.pipeline)) if settings.history else ()
         verification.read(load.state)
         for package in verification.packages():
             load(package)
         if repair and verification.faults:
-            load.history.repair(load.client.clock.now())
+            repair_versions(load.pipeline, load.client.clock.now())
         report = verification.report()
-        if repair and load.history.faults():
+        if repair and verification.faults and any(find_faults(load.pipeline)):
             report = replace(report, repaired=False)
         load.standing = lambda: Standing(verification.rows, report.ended)
         return report
@@ -124,13 +122,12 @@ class Verification:
             raise error
         self._derived.check(verified)
 
-    def packages(self) -> Iterator[Package]:
+    def packages(self) -> Iterator[DltSource]:
         """The one package of a verification; if it repairs derived items, a second one."""
         history = self._client.settings.history
-        written = Written(self._load.began if self._repair and self._findings.repairs else None)
-        yield Package(impact(walk=self, history=history), lambda: written)
+        yield impact(walk=self, history=history)
         if self._repair and self._derived.repairs:
-            yield Package(impact(walk=self._derived, history=history), lambda: Written(items=self._derived.written_at))
+            yield impact(walk=self._derived, history=history)
 
     def package(self, state: State) -> Iterator[Landing]:
         """The rows to write: the windows read, the findings, and the rows that repair them."""
@@ -143,7 +140,7 @@ class Verification:
         misfits = [self._findings.misfits[id_] for id_ in sorted(repaired)]
         yield Landing(rejected=[rejected_row(record, batch.origin(self._load.run_id)) for record, batch in misfits])
         for rows in self._findings.repairs:
-            yield Landing(actions=rows, versions=versions(rows, Pass.VERIFY.value))
+            yield Landing(actions=seen_by(rows, Pass.VERIFY.value))
         if self._derived.repairs:
             yield self._derived.items
 

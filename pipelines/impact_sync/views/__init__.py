@@ -12,6 +12,7 @@ import dlt
 from impact_source.items.queue import STATE, state_sql
 from impact_source.sql import Tables
 
+from ..warehouse.versions import HISTORIES, history_views
 from .in_place import Views
 
 _BASE = "item_state"
@@ -46,7 +47,7 @@ def reads(text: str) -> set[str]:
 def available(pipeline: dlt.Pipeline) -> dict[str, str]:
     """The SQL of the views whose tables exist, by name, each after those that it is built on."""
     tables = Tables(pipeline)
-    wanted: dict[str, str] = {}
+    wanted = history_views(pipeline.default_schema) if pipeline.default_schema_name else {}
     for name, text in texts().items():
         if all(source in wanted or tables.holds(source) for source in reads(text)):
             wanted[name] = state_sql(tables) if name == _BASE else text
@@ -64,10 +65,10 @@ def create_views(pipeline: dlt.Pipeline) -> None:
 
 
 def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
-    names = {name: tables.name(name) for name in texts()}
+    names = {name: tables.name(name) for name in (*HISTORIES, *texts())}
     rendered = {name: tables.render(text) for name, (text, _) in wanted.items()}
     if tables.dialect not in _COMMENTS:  # not every warehouse replaces a view whose columns have changed
-        for name in reversed(texts()):
+        for name in reversed(names):
             tables.execute(f"drop view if exists {names[name]}")
         for name, text in rendered.items():
             tables.execute(f"create view {names[name]} as {text}")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 
 import dlt
 from impact_source.errors import ConfigurationError
 from impact_source.plan.cursors import Mark
 from impact_source.sql import Tables
-
-from .history import History
 
 _log = logging.getLogger(__name__)
 _THERE = {
@@ -19,7 +16,6 @@ _THERE = {
     "postgres": "select table_name, column_name from information_schema.columns where table_schema = %s",
 }
 """The existing columns, by destination; for other destinations nothing is known."""
-_HISTORIES = {"action_history", "action_item_history"}
 
 
 def find_dropped(pipeline: dlt.Pipeline) -> dict[str, list[str]]:
@@ -58,8 +54,6 @@ def recreate_dropped(pipeline: dlt.Pipeline) -> None:
     _forget_items(pipeline, dropped)
     with pipeline.destination_client() as job_client:
         job_client.update_stored_schema(force=True)
-    if _HISTORIES & dropped.keys() and not {"actions", "action_items"} & dropped.keys():
-        History(pipeline).repair(datetime.now(UTC))
 
 
 def _forget_cursors(pipeline: dlt.Pipeline, *, only_feed: bool) -> None:

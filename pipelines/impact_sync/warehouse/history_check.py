@@ -1,19 +1,25 @@
-"""What must hold for versions: one open for each row, equal to it, and intervals that adjoin. Read only."""
+"""What must hold for versions: none begins twice, and each ends where the next begins, the last with the row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import dlt
 from impact_source.dialect import instant, read_statements
+from impact_source.rows.columns import CHANGED
+from impact_source.rows.ours import ITEM_KEY, VERSIONS
 from impact_source.sql import Tables
 from typing_extensions import override
 
-from .versioned import Versioned
+from .versions import HISTORIES
 
 _STATEMENTS = read_statements(__package__, "history_check.sql")
+_KEYS = {"actions": ["id"], "action_items": ITEM_KEY}
+_ROW_IDS = {"duckdb": "rowid", "postgres": "ctid"}
+"""The column that tells apart two rows that are equal in every column, by dialect."""
 _SHOWN = 5
 """The most keys that a fault names."""
 
@@ -22,10 +28,6 @@ class Wrong(StrEnum):
     """What can be wrong, as it is shown."""
 
     REPEATED = "versions that begin at the same instant"
-    SEVERAL = "rows with several open versions"
-    NONE = "rows without an open version"
-    DIFFERENT = "open versions that differ from their row"
-    STRAY = "open versions without a row"
     APART = "versions that do not end where the next begins"
 
 
@@ -45,20 +47,45 @@ class Fault:
         return f"{self.history}: {self.count:,} {self.wrong} ({', '.join(self.keys)}{more})"
 
 
-def find_faults(tables: Tables, versioned: Versioned, before: datetime | None) -> Iterator[Fault]:
-    """What is wrong with one history.
+def find_faults(pipeline: dlt.Pipeline) -> Iterator[Fault]:
+    """What is wrong with the versions; reads only."""
+    tables = Tables(pipeline)
+    for history, table in _versioned(tables):
+        fill, key = _filler(tables, table), " || ' ' || ".join(_KEYS[table])
+        for wrong in Wrong:
+            found = fill(wrong.name.lower())
+            ((count,),) = tables.execute(f"select count(*) from ({found}) found")
+            if count:
+                keys = tables.execute(f"select distinct {key} from ({found}) found order by 1 limit {_SHOWN}")
+                yield Fault(history, wrong, int(count), tuple(row[0] for row in keys))
 
-    A run that broke off leaves unsettled versions of rows that it wrote after the previous run ended (`before`): these
-    are not faults, the next run settles them.
-    """
-    settled = f"<= {instant(before)}" if before else "is not null"
-    key = " || ' ' || ".join(versioned.key)
-    for wrong in Wrong:
-        if wrong is Wrong.STRAY and not versioned.of_items:
-            continue  # an action whose row is gone is missing, which verify finds by itself
-        apart = ">" if versioned.of_items else "<>"
-        sql = versioned.fill(_STATEMENTS[wrong.name.lower()], tables, settled=settled, apart=apart)
-        ((count,),) = tables.execute(f"select count(*) from ({sql}) found")
-        if count:
-            keys = tables.execute(f"select distinct {key} from ({sql}) found order by 1 limit {_SHOWN}")
-            yield Fault(versioned.history, wrong, int(count), tuple(row[0] for row in keys))
+
+def repair_versions(pipeline: dlt.Pipeline, now: datetime) -> None:
+    """Make the versions adjoin, up to their rows; what ends at no known instant ends at `now`."""
+    tables = Tables(pipeline)
+    names = ("keep_one", "drop_later", "adjoin") if tables.dialect in _ROW_IDS else ("drop_later", "adjoin")
+    for _, table in _versioned(tables):
+        fill = _filler(tables, table, now=instant(now), row_id=_ROW_IDS.get(tables.dialect, ""))
+        with tables.transaction() as client:
+            for name in names:
+                client.execute_sql(fill(name))
+
+
+def _versioned(tables: Tables) -> list[tuple[str, str]]:
+    """The histories, each with its table, that have versions."""
+    return [
+        (history, table)
+        for history, table in HISTORIES.items()
+        if tables.holds(VERSIONS[table]) and tables.holds(table, CHANGED.name)
+    ]
+
+
+def _filler(tables: Tables, table: str, **more: str) -> Callable[[str], str]:
+    """Fills in a statement about a table and its versions."""
+    key = _KEYS[table]
+    parts = {"table": tables.name(table), "versions": tables.name(VERSIONS[table]), "key": ", ".join(key)} | more
+    parts |= {f"same_{one}v": " and ".join(f"{one}.{name} = v.{name}" for name in key) for one in "tn"}
+    parts["adjoin"] = "true" if table == "actions" else "false"
+    for name in ("intervals", "apart"):
+        parts[name] = _STATEMENTS[name].substitute(parts)
+    return lambda name: _STATEMENTS[name].substitute(parts)

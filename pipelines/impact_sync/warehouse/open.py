@@ -70,9 +70,12 @@ class _Patience(NullCollector):
 
 
 @contextmanager
-def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> Iterator[dlt.Pipeline]:
+def open_pipeline(
+    *, read_only: bool = False, history: bool = True, steps: Sequence[Step] = STEPS
+) -> Iterator[dlt.Pipeline]:
     """The pipeline on the configured warehouse, its state restored from there.
 
+    `history` is whether merges keep the versions of rows that they replace, once there are tables for these.
     Raises `WarehouseBusy` once another run or program has held the warehouse for longer than `impact.warehouse_wait`
     (30 seconds), `ConfigurationError` if it cannot be opened, or has another schema version than the `steps` lead to
     and cannot be migrated.
@@ -82,7 +85,7 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
     with ExitStack() as stack:
         path = duckdb_path() if kind() == "duckdb" else None
         lock = _postgres_lock() if kind() == "postgres" else None
-        other = None if path else _other_destination(kind(), lock)
+        other = None if path else _other_destination(kind(), lock, history=history)
         folder = _working_folder(f"{kind()}:{path or _address(other)}")
         if read_only:  # a folder of its own: a run may be using the other
             folder = Path(stack.enter_context(TemporaryDirectory(dir=folder.parent)))
@@ -94,7 +97,7 @@ def open_pipeline(*, read_only: bool = False, steps: Sequence[Step] = STEPS) -> 
         destination = other
         if path is not None:
             connection = stack.enter_context(connected(path, wait, read_only=read_only))
-            destination = duckdb_destination(connection)
+            destination = duckdb_destination(connection, history=history)
         pipeline = dlt.pipeline(
             DATASET,
             destination=destination,
@@ -132,13 +135,13 @@ def _postgres_lock() -> RunLock:
     return RunLock(DATASET)
 
 
-def _other_destination(kind: str, lock: RunLock | None) -> Destination[Any, Any] | None:
+def _other_destination(kind: str, lock: RunLock | None, *, history: bool) -> Destination[Any, Any] | None:
     if kind == "filesystem":  # dlt's merges to files only upsert, and runs query in SQL all the time
         raise ConfigurationError(_FILES)
     if lock is not None:
         from .postgres import destination as postgres  # noqa: PLC0415 - only its users have the drivers
 
-        return postgres.destination(lock)
+        return postgres.destination(lock, history=history)
     try:
         return Destination.from_reference(kind)
     except (ImportError, UnknownDestinationModule, InvalidDestinationReference) as error:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..plan.passes import Pass
 from ..rows.diff import Tally, changed_rows, new_rows
 from ..rows.items import DERIVED, outdate
-from ..rows.landing import Landing, versions
+from ..rows.landing import Landing, seen_by
 from ..rows.ledger import Row, back, finding, rejected_row, rejected_update_row, resolved_row
 from ..rows.parse import Rejected, without_nul
 from ..settings import LATE
@@ -34,12 +34,9 @@ class Lander:
         warehouse: Warehouse,
         run_id: str,
         *,
-        history: bool = False,
         on_updated: Callable[[pa.Array], None] = lambda _: None,
     ) -> None:
         self.run_id = run_id
-        self.earliest: datetime | None = None
-        """When the first answer arrived that this load package carries a row of."""
         self.tallies: dict[str, Tally] = defaultdict(Tally)
         self.furthest: dict[str, datetime] = {}
         """The latest LockingDate seen, by campaign."""
@@ -49,7 +46,7 @@ class Lander:
         self.without_changes: set[str] = set()
         """The same for the changes of the change feed."""
         self.received = 0
-        self._warehouse, self._history, self._on_updated = warehouse, history, on_updated
+        self._warehouse, self._on_updated = warehouse, on_updated
         self._freshness, self._carried = Freshness(), Carried()
         self._freshness_of_changes = Freshness()
         self._rejected_changes: set[str] = set()
@@ -57,7 +54,6 @@ class Lander:
     def new_package(self) -> None:
         """Start a load package. The warehouse holds the last one now; blank campaigns are still not looked up in it."""
         self._carried.next_package()
-        self.earliest = None
         self._warehouse.refresh()
 
     def land(self, batch: Batch) -> Landing:
@@ -119,7 +115,6 @@ class Lander:
         rows, tally = changed_rows(table, held, carried)
         self.received += tally.read + len(batch.records.rejected)
         if len(rows):
-            self.earliest = min(self.earliest or batch.read_at, batch.read_at)
             self._carried.add(rows)
         if (lock := pc.max(table["locking_date"]).as_py()) is not None:
             self.furthest[campaign_id] = max(lock, self.furthest.get(campaign_id, lock))
@@ -128,11 +123,10 @@ class Lander:
         tally.gone = sum(id_ not in watch.gone for id_ in batch.gone)
         self.tallies[campaign_id].add(tally)
         return Landing(
-            actions=rows if len(rows) else None,
+            actions=seen_by(rows, batch.reading.pass_.value) if len(rows) else None,
             rejected=rejected,
             findings=self._find_gone(batch, watch),
             fetches=self._outdate_items(batch) if batch.reading.pass_ is Pass.UPDATED else None,
-            versions=self._versions(batch, rows, carried) if self._history else None,
         )
 
     def _reject(self, batch: Batch, table: pa.Table, watch: Watch, tally: Tally) -> list[Row]:
@@ -167,18 +161,6 @@ class Lander:
             start = pa.scalar(batch.reading.window.start, held["fetched_at"].type)
             held = held.filter(pc.less(held["fetched_at"], start))
         return outdate(held, batch.read_at) if held is not None and len(held) else None
-
-    def _versions(self, batch: Batch, rows: pa.Table, carried: pa.Table | None) -> pa.Table | None:
-        """The rows as versions.
-
-        Leaves out the first rows of a campaign that the warehouse held nothing of: they would all be written twice, and
-        the warehouse can copy its own.
-        """
-        if batch.reading.campaign_id in self.blank:
-            if carried is None:
-                return None
-            rows = rows.filter(pc.is_in(rows["id"], value_set=carried["id"].combine_chunks()))
-        return versions(rows, batch.reading.pass_.value) if len(rows) else None
 
 
 def _still_landing(misfits: tuple[Rejected, ...], table: pa.Table) -> list[Rejected]:

@@ -64,12 +64,10 @@ class Walk:
         """The account's campaigns, once listed."""
         self.stopped: ImpactError | None = None
         self.finished = False
-        self.first_seen: list[str] = []
-        """Campaigns that the warehouse held nothing of when the run began."""
         self._warehouse, self._listed, self._on_progress = warehouse, listed, on_progress
         self._package_rows = package_rows or client.settings.package_rows
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
-        self._lander = Lander(warehouse, run_id, history=self.settings.history, on_updated=on_updated)
+        self._lander = Lander(warehouse, run_id, on_updated=on_updated)
         self._itinerary: Itinerary | None = None
         self._steps: Iterator[Landing] | None = None
 
@@ -94,11 +92,6 @@ class Walk:
     def tallies(self) -> dict[str, Tally]:
         """The tally of each campaign."""
         return self._lander.tallies
-
-    @property
-    def earliest(self) -> datetime | None:
-        """When the first answer arrived that the load package carries a row of; None if it carries none."""
-        return self._lander.earliest
 
     @property
     def bounds(self) -> Bounds | None:
@@ -171,7 +164,6 @@ class Walk:
         itinerary.check_clock(chosen)
         itinerary.check_rows(chosen)
         self._lander.blank = set(chosen) - self._warehouse.campaigns()
-        self.first_seen = sorted(self._lander.blank)
         self._lander.without_changes = {c for c in chosen if itinerary.cursors(c).get(Mark.FEED) is None}
         runner = PassRunner(self.client, self._warehouse, itinerary, self._reader, self._lander, self._on_progress)
         yield from runner.run(chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,22 +41,20 @@ class ItemLander:
 
     def __init__(self, warehouse: Warehouse, run_id: str) -> None:
         self.tally = ItemTally()
-        self.earliest: datetime | None = None
-        """When the first list arrived."""
         self._warehouse, self._run_id = warehouse, run_id
         self._reader = item_reader()
 
     def land(self, listings: Sequence[Listing]) -> Landing:
         """The part of the lists that has to be written: all items of an action, or none if none changed."""
-        tables, fetches, rejected, received = [], [], [], []
+        tables, fetches, rejected = [], [], []
+        received: dict[str, datetime] = {}
         for listing in listings:
             queued = listing.queued
-            self.earliest = min(self.earliest or listing.read_at, listing.read_at)
             status, count = listing.status, None
             if status == Status.LISTED:
                 table, bad = self._items_of(listing)
                 tables.append(table)
-                received.append(queued.action_id)
+                received[queued.action_id] = listing.read_at
                 count = len(table)
                 origin = Origin(self._run_id, queued.campaign_id, "items", listing.read_at)
                 rejected += [rejected_item_row(record, origin, queued.action_id) for record in bad]
@@ -66,7 +64,7 @@ class ItemLander:
                 fetches.append(_fetch(listing, status, count))
             self._count(status, count or 0)
         asked = pa.chunked_array([[listing.queued.action_id for listing in listings]], pa.string())
-        known = self._known_rejected(asked, set(received))
+        known = self._known_rejected(asked, received)
         self.tally.rejected += len({row["action_id"] for row in rejected if row["id"] not in known})
         still = {row["id"] for row in rejected}
         rejected += [resolved_row(id_, at) for id_, at in known.items() if id_ not in still]
@@ -79,9 +77,8 @@ class ItemLander:
             rejected=rejected,
         )
 
-    def count_derived(self, landing: Landing, now: datetime) -> None:
+    def count_derived(self, landing: Landing) -> None:
         """Count actions whose items were derived from the change feed."""
-        self.earliest = min(self.earliest or now, now)
         self.tally.derived += len(landing.fetches) if landing.fetches is not None else 0
 
     def _items_of(self, listing: Listing) -> tuple[pa.Table, tuple[Rejected, ...]]:
@@ -98,7 +95,7 @@ class ItemLander:
             rejected += more
         return of_action(listing.queued.action_id, table), rejected
 
-    def _known_rejected(self, asked: pa.ChunkedArray, received: set[str]) -> dict[str, datetime]:
+    def _known_rejected(self, asked: pa.ChunkedArray, received: Collection[str]) -> dict[str, datetime]:
         """Items of the received actions that were rejected before: by record key, the time of that."""
         rows = self._warehouse.lookup("rejected_records", ACTION_ID.name, asked)
         if rows is None:

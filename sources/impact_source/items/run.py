@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property
 from itertools import chain, islice
 from typing import Protocol, Self
@@ -121,11 +120,6 @@ class ItemWalk:
         """What was read."""
         return self._lander.tally
 
-    @property
-    def earliest(self) -> datetime | None:
-        """When the first list that landed arrived; None if none did."""
-        return self._lander.earliest
-
     @cached_property
     def is_idle(self) -> bool:
         """Whether there is nothing to do: no action waits that may be requested, and the feed tells nothing new."""
@@ -195,8 +189,8 @@ class ItemWalk:
             yield _SETTLE
             feed.compare(self.client.clock.now())
         yield from feed.land_news(ended=False)
-        for landing in feed.derive(now := self.client.clock.now()):
-            self._lander.count_derived(landing, now)
+        for landing in feed.derive(self.client.clock.now()):
+            self._lander.count_derived(landing)
             if self._at_once and landing.fetches is not None:
                 self._asked.update(landing.fetches["action_id"].to_pylist())
             yield landing

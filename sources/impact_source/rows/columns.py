@@ -181,6 +181,23 @@ SYNCED_AT = Column(
     "", "synced_at", Kind.TIME, "When the answer that last changed this row here arrived (the server's clock)"
 )
 
+PASS = Column(
+    "",
+    "pass",
+    Kind.TEXT,
+    "The pass that first saw this version of the row: updated, locking, unseen or verify; NULL if a run of version "
+    "0.1.0 broke off",
+)
+CHANGED = Column(
+    "",
+    "changed",
+    Kind.TEXT,
+    "Columns that differ from the version before, separated by commas; NULL for the first version, empty if the "
+    "version before was not kept",
+)
+KEPT_BY_US = frozenset({SYNCED_AT.name, PASS.name, CHANGED.name})
+"""Columns that say when and how a row came here: two rows that differ only in these are the same."""
+
 
 def hints(columns: tuple[Column, ...], **marks: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Dlt's column hints for these columns; `marks` adds hints to single columns by name."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import SYNCED_AT
+from .columns import KEPT_BY_US
 
 Money = dict[str, Decimal]
 """Sums by currency code."""
@@ -97,8 +97,7 @@ def differing_rows(new: pa.Table, before: pa.Table, place: pa.ChunkedArray) -> p
 
 def differing_columns(new: pa.Table, old: pa.Table) -> dict[str, pa.Array]:
     """For two tables with the same ids in the same order: which rows differ, by column."""
-    names = [name for name in new.column_names if name != SYNCED_AT.name]
-    names += [name for name in old.column_names if name not in new.column_names and name != SYNCED_AT.name]
+    names = [name for name in dict.fromkeys((*new.column_names, *old.column_names)) if name not in KEPT_BY_US]
     return {name: _differs(_column(new, name), _column(old, name)) for name in names}
 
 

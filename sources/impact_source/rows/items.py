@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,6 +16,7 @@ from .parse import Reader, Rejected
 
 _ACTION_ID = pa.field(ACTION_ID.name, pa.string(), nullable=False)
 _SKU = pa.field("sku", pa.string(), nullable=False)
+_KEY = pa.schema([_ACTION_ID, _SKU])
 LIST, FEED = "list", "feed"
 """The values of `known_by`."""
 TOLD = ("category", "quantity", "sale_amount", "sale_amount_currency", "payout", "payout_currency")
@@ -78,14 +79,15 @@ def merge_what_fits(table: pa.Table, pages: Iterable[bytes]) -> tuple[pa.Table, 
     return pa.concat_tables(tables), tuple(rejected)
 
 
-def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None) -> pa.Table | None:
-    """All items of the actions with any item different from `held`, and tombstones for actions left with none.
+def changed_items(new: pa.Table, received: Mapping[str, datetime], held: pa.Table | None) -> pa.Table | None:
+    """All items of the actions with any item different from `held`, and markers that remove those that are gone.
 
-    `new` holds the items of the actions in `received`. An unchanged item keeps its `synced_at`.
+    `new` holds the items of the actions that were `received`, each at an instant. An unchanged item keeps its
+    `synced_at`.
     """
     if held is None:
         return new if len(new) else None
-    held = held.filter(pc.is_in(held[ACTION_ID.name], value_set=pa.array(received, pa.string())))
+    held = held.filter(pc.is_in(held[ACTION_ID.name], value_set=pa.array(list(received), pa.string())))
     held = held.drop_columns([name for name in (REMOVED,) if name in held.column_names])
     place = pc.index_in(_keys(new), value_set=_keys(held))
     before = _with_source(held.take(place))
@@ -93,13 +95,12 @@ def changed_items(new: pa.Table, received: Sequence[str], held: pa.Table | None)
     stamp = pc.if_else(differs, new[SYNCED_AT.name], before[SYNCED_AT.name].cast(new[SYNCED_AT.name].type))
     at = new.schema.get_field_index(SYNCED_AT.name)
     new = new.set_column(at, new.schema.field(at), stamp)
-    gone = held.filter(pc.invert(pc.is_in(_keys(held), value_set=_keys(new))))[ACTION_ID.name]
-    touched = pa.concat_arrays([new.filter(differs)[ACTION_ID.name].combine_chunks(), gone.combine_chunks()])
-    rows = new.filter(pc.is_in(new[ACTION_ID.name], value_set=touched))
-    empty = pc.unique(touched.filter(pc.invert(pc.is_in(touched, value_set=new[ACTION_ID.name].combine_chunks()))))
-    if not len(empty):
+    gone = held.filter(pc.invert(pc.is_in(_keys(held), value_set=_keys(new)))).select(_KEY.names)
+    touched = [rows[ACTION_ID.name].combine_chunks() for rows in (new.filter(differs), gone)]
+    rows = new.filter(pc.is_in(new[ACTION_ID.name], value_set=pa.concat_arrays(touched)))
+    if not len(gone):
         return rows if len(rows) else None
-    return pa.concat_tables([rows, _tombstones(empty)], promote_options="default")
+    return pa.concat_tables([rows, _removed(gone, received)], promote_options="default")
 
 
 def _with_source(held: pa.Table) -> pa.Table:
@@ -110,11 +111,11 @@ def _with_source(held: pa.Table) -> pa.Table:
     return held.set_column(at, KNOWN_BY.name, pc.fill_null(held[KNOWN_BY.name], LIST))
 
 
-def _tombstones(action_ids: pa.Array) -> pa.Table:
-    """Rows that remove all items of these actions when merged."""
-    number = len(action_ids)
-    columns = [action_ids, pa.array([""] * number, pa.string()), pa.array([True] * number, pa.bool_())]
-    return pa.table(columns, schema=pa.schema([_ACTION_ID, _SKU, (REMOVED, pa.bool_())]))
+def _removed(keys: pa.Table, received: Mapping[str, datetime]) -> pa.Table:
+    """Rows that remove these items when merged, as of the answer that no longer lists them."""
+    instants = [received[id_] for id_ in keys[ACTION_ID.name].to_pylist()]
+    rows = keys.cast(_KEY).append_column(SYNCED_AT.name, pa.array(instants, SYNCED_AT.kind.arrow))
+    return rows.append_column(REMOVED, pa.array([True] * len(keys), pa.bool_()))
 
 
 def _keys(items: pa.Table) -> pa.Array:

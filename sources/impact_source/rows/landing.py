@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from .columns import ACTION, SYNCED_AT
+from .columns import PASS
 from .items import no_items
 from .ledger import Row
-from .ours import FETCH_TABLE
-from .parse import empty
+from .ours import FETCH_TABLE, VERSIONS
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,6 @@ class Landing:
     """Rows of `item_feeds`."""
     declared: bool = False
     """Whether to create the tables that have no rows yet."""
-    versions: pa.Table | None = None
-    """Those of `actions` that are not the first of their id, as rows of `action_history`."""
 
 
 def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
@@ -54,14 +51,10 @@ def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
 
 def declare_tables(holds: Callable[..., bool], *, history: bool) -> Iterator[Landing]:
     """Landings that create the tables that must exist from the first run on; history may be turned on later."""
-    if not (holds("verify_results") and holds("rejected_records") and holds("item_feeds")):
+    wanted = ("verify_results", "rejected_records", "item_feeds", *(VERSIONS.values() if history else ()))
+    if not all(map(holds, wanted)):
         yield Landing(declared=True)
-    if declared := list(declare_items(holds)):
-        yield from declared
-    elif history and not holds("action_item_history"):
-        yield Landing(items=no_items())
-    if history and not holds("action_history"):
-        yield Landing(versions=versions(empty(ACTION), ""))
+    yield from declare_items(holds)
 
 
 def declare_items(holds: Callable[..., bool]) -> Iterator[Landing]:
@@ -70,14 +63,9 @@ def declare_items(holds: Callable[..., bool]) -> Iterator[Landing]:
         yield Landing(items=no_items(), fetches=FETCH_TABLE.empty_table())
 
 
-def versions(rows: pa.Table, seen_by: str) -> pa.Table:
-    """Actions as rows of `action_history` that a pass has just seen."""
-    return item_versions(rows).append_column("pass", pa.array([seen_by] * len(rows), pa.string()))
-
-
-def item_versions(rows: pa.Table) -> pa.Table:
-    """Items as rows of `action_item_history`."""
-    return rows.append_column("valid_from", rows[SYNCED_AT.name])
+def seen_by(rows: pa.Table, pass_: str) -> pa.Table:
+    """Actions as rows that a pass has just brought."""
+    return rows.append_column(PASS.name, pa.repeat(pass_, len(rows)))
 
 
 def _join(landings: list[Landing]) -> Landing:
@@ -90,7 +78,6 @@ def _join(landings: list[Landing]) -> Landing:
         feeds=[row for one in landings for row in one.feeds],
         items=_concat(one.items for one in landings),
         fetches=_concat(one.fetches for one in landings),
-        versions=_concat(one.versions for one in landings),
     )
 
 

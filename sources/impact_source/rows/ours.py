@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .columns import ACTION, ACTION_ID, ITEM, KNOWN_BY, LINE_COUNT, SYNCED_AT, TIME, hints
+from .columns import ACTION, ACTION_ID, CHANGED, ITEM, KNOWN_BY, LINE_COUNT, PASS, SYNCED_AT, TIME, hints
 
 KEY: Any = {"nullable": False}
 STAMP: Any = {"dedup_sort": "desc"}
@@ -82,7 +82,7 @@ FINDING_KEY = ["run_id", "action_id", "column_name"]
 REMOVED = "removed"
 ITEMS: Any = {
     **hints(
-        (ACTION_ID, *ITEM, LINE_COUNT, KNOWN_BY, SYNCED_AT),
+        (ACTION_ID, *ITEM, LINE_COUNT, KNOWN_BY, SYNCED_AT, CHANGED),
         action_id=KEY | {"merge_key": True},
         sku=KEY,
         synced_at={"description": "When the answer that last changed this item here arrived (the server's clock)"},
@@ -105,32 +105,25 @@ _INTERVAL: Any = {
     },
     "valid_to": {
         "data_type": "timestamp",
+        "nullable": True,
         "description": "When an answer showed the next version, or that the item is gone; NULL while current",
-    },
-}
-_CHANGED: Any = {
-    "changed": {
-        "data_type": "text",
-        "description": "Columns that differ from the version before, separated by commas; NULL for the first version",
     },
 }
 _CONFIRMED: Any = {"synced_at": {"description": "When the answer that last wrote this version arrived"}}
 HISTORY: Any = {
     **hints((*ACTION, SYNCED_AT), id=KEY, **_CONFIRMED),
     **_INTERVAL,
-    "pass": {
-        "data_type": "text",
-        "description": "The pass that first saw it: updated, locking, unseen or verify; NULL if a run broke off",
-    },
-    **_CHANGED,
+    **hints((PASS, CHANGED)),
 }
-"""Columns of `action_history`; its key is `id` and `valid_from`."""
+"""Columns of `action_versions` and `action_history`; their key is `id` and `valid_from`."""
 ITEM_HISTORY: Any = {
     **hints((ACTION_ID, *ITEM, LINE_COUNT, KNOWN_BY, SYNCED_AT), action_id=KEY, sku=KEY, **_CONFIRMED),
     **_INTERVAL,
-    **_CHANGED,
+    **hints((CHANGED,)),
 }
-"""Columns of `action_item_history`; its key is `action_id`, `sku` and `valid_from`."""
+"""Columns of `action_item_versions` and `action_item_history`; their key is `action_id`, `sku` and `valid_from`."""
+VERSIONS = {"actions": "action_versions", "action_items": "action_item_versions"}
+"""The table of the versions that were replaced, by the table that holds the current ones."""
 
 FETCHES: Any = {
     "action_id": {"data_type": "text", "nullable": False, "description": "The action whose items were requested"},

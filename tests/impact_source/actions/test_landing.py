@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import dlt
@@ -12,20 +12,18 @@ import pytest
 from impact_source.actions.landing import Lander
 from impact_source.actions.watch import Watch
 from impact_source.plan.passes import Pass, Reading
-from impact_source.rows.columns import ACTION
-from impact_source.rows.landing import Landing, versions
+from impact_source.rows.landing import Landing, seen_by
 from impact_source.rows.ours import FETCH_TABLE
-from impact_source.rows.parse import empty
 from impact_source.warehouse import Warehouse
-from impact_sync.warehouse.history import History
+from impact_sync.views import create_views
 
 from tests.support.landings import UPDATED, batch, load
 from tests.support.plans import DAY, NOW, SECOND
 
 
-def lander(pipeline: dlt.Pipeline, *blank: str, history: bool = False) -> Lander:
+def lander(pipeline: dlt.Pipeline, *blank: str) -> Lander:
     """The lander of a run; the warehouse is known to hold nothing of the `blank` campaigns."""
-    made = Lander(Warehouse(pipeline), "a run", history=history)
+    made = Lander(Warehouse(pipeline), "a run")
     made.blank = set(blank)
     return made
 
@@ -86,18 +84,22 @@ def test_a_change_within_one_package_is_counted_against_the_answer_before_it(pip
     assert (tally.read, tally.new, tally.changed, dict(tally.money)) == (3, 1, 1, {"USD": Decimal(2)})
 
 
-def test_a_run_that_was_killed_after_an_update_alone_leaves_both_versions(pipeline: dlt.Pipeline) -> None:
-    """`actions` landed but `action_history` did not: the next run finds the missing version without a new row."""
-    no_versions = versions(empty(ACTION), "")
-    load(pipeline, Landing(actions=batch({}).records.table, versions=no_versions), history=True)
-    History(pipeline).actions(NOW, ["1000"])
-    load(pipeline, Landing(actions=batch({"Payout": "2.00"}, arrived=60.0).records.table), history=True)
-    History(pipeline).actions(None)
-    rows = Warehouse(pipeline).rows("select payout, valid_from, valid_to from impact.action_history order by 2")
-    later = NOW + timedelta(minutes=1)
-    assert [(row[0], *(at and at.astimezone(UTC) for at in row[1:])) for row in rows] == [
-        (Decimal(1), NOW + SECOND, later),
-        (Decimal(2), later, None),
+def test_every_answer_within_a_package_is_a_version(pipeline: dlt.Pipeline) -> None:
+    """Read again and again while it changes, an action has all its versions, each with the pass that saw it."""
+    load(pipeline, Landing(actions=seen_by(batch({}).records.table, "updated"), declared=True), history=True)
+    run, locking = lander(pipeline), replace(UPDATED, pass_=Pass.LOCKING)
+    readings = (("2.00", UPDATED), ("2.00", locking), ("3.00", locking), ("1.00", UPDATED))
+    answers = [run.land(batch({"Payout": p}, arrived=60.0 * n, reading=r)) for n, (p, r) in enumerate(readings, 1)]
+    load(pipeline, *answers, history=True)
+    create_views(pipeline)
+    sql = "select payout, pass, changed, valid_from, valid_to from impact.action_history order by valid_from"
+    rows = Warehouse(pipeline).rows(sql)
+    first, second, third, fourth = (NOW + seconds * SECOND for seconds in (1, 60, 180, 240))
+    assert [(*row[:3], *(at and at.astimezone(UTC) for at in row[3:])) for row in rows] == [
+        (Decimal(1), "updated", None, first, second),
+        (Decimal(2), "updated", "payout", second, third),
+        (Decimal(3), "locking", "payout", third, fourth),
+        (Decimal(1), "updated", "payout", fourth, None),
     ]
 
 

@@ -43,6 +43,11 @@ def items(*records: dict[str, Any], action: str = "1", read_at: datetime = NOW) 
     return of_action(action, merge_lines(lines(*records, read_at=read_at)))
 
 
+def read(*actions: str) -> dict[str, datetime]:
+    """When the lists of these actions were read."""
+    return dict.fromkeys(actions, LATER)
+
+
 def keys(table: pa.Table | None) -> list[tuple[Any, ...]] | None:
     """Action, Sku and instant of each row; None if there is no table."""
     if table is None:
@@ -127,17 +132,17 @@ def test_lines_without_a_sku_can_be_those_that_do_not_add_up() -> None:
 def test_of_an_unchanged_action_nothing_is_written() -> None:
     """Whatever was read again, and however often."""
     held = items({"Sku": "A", "Rebate": "1"}, {"Sku": "B"})
-    assert changed_items(items({"Sku": "B"}, {"Sku": "A", "Rebate": "1.00"}, read_at=LATER), ["1"], held) is None
-    assert changed_items(no_items(), ["1"], no_items()) is None
-    assert changed_items(no_items(), [], held) is None
-    assert changed_items(no_items(), ["1"], None) is None
+    assert changed_items(items({"Sku": "B"}, {"Sku": "A", "Rebate": "1.00"}, read_at=LATER), read("1"), held) is None
+    assert changed_items(no_items(), read("1"), no_items()) is None
+    assert changed_items(no_items(), read(), held) is None
+    assert changed_items(no_items(), read("1"), None) is None
 
 
 def test_where_nothing_is_held_all_is_written() -> None:
     """The first answer about an action is all news."""
     new = items({"Sku": "A"})
-    assert changed_items(new, ["1"], None) == new
-    assert keys(changed_items(new, ["1"], no_items())) == [("1", "A", NOW)]
+    assert changed_items(new, read("1"), None) == new
+    assert keys(changed_items(new, read("1"), no_items())) == [("1", "A", NOW)]
 
 
 def test_one_changed_item_writes_all_of_its_action() -> None:
@@ -149,38 +154,39 @@ def test_one_changed_item_writes_all_of_its_action() -> None:
             items({"Sku": "A"}, action="2", read_at=LATER),
         ]
     )
-    assert keys(changed_items(new, ["1", "2"], held)) == [("1", "A", LATER), ("1", "B", NOW)]
+    assert keys(changed_items(new, read("1", "2"), held)) == [("1", "A", LATER), ("1", "B", NOW)]
 
 
-def test_an_item_that_is_gone_writes_the_others() -> None:
-    """So that the action's items are replaced by those that are left."""
+def test_an_item_that_is_gone_is_marked_beside_the_others() -> None:
+    """The action's items are replaced by those that are left; the marker says which answer listed it no more."""
     held = items({"Sku": "A"}, {"Sku": "B"}).append_column(REMOVED, pa.nulls(2, pa.bool_()))
-    found = changed_items(items({"Sku": "B"}, read_at=LATER), ["1"], held)
-    assert keys(found) == [("1", "B", NOW)]
+    found = changed_items(items({"Sku": "B"}, read_at=LATER), read("1"), held)
+    assert keys(found) == [("1", "B", NOW), ("1", "A", LATER)]
     assert found is not None
-    assert REMOVED not in found.column_names
+    assert found[REMOVED].to_pylist() == [None, True]
 
 
 def test_an_action_left_without_items_is_removed() -> None:
-    """One row that removes them all; actions that were not received keep theirs."""
+    """Each item by its own marker; actions that were not received keep theirs."""
     held = pa.concat_tables([items({"Sku": "A"}, {"Sku": "B"}), items({"Sku": "A"}, action="2")])
     new = items({"Sku": "C"}, action="3", read_at=LATER)
-    found = changed_items(new, ["1", "3"], held)
+    found = changed_items(new, read("1", "3"), held)
     assert found is not None
-    assert keys(found) == [("3", "C", LATER), ("1", "", None)]
-    assert found[REMOVED].to_pylist() == [None, True]
-    alone = changed_items(no_items(), ["1"], held)
+    assert keys(found) == [("3", "C", LATER), ("1", "A", LATER), ("1", "B", LATER)]
+    assert found[REMOVED].to_pylist() == [None, True, True]
+    alone = changed_items(no_items(), read("1"), held)
     assert alone is not None
-    assert [(row["action_id"], row["sku"], row[REMOVED]) for row in alone.to_pylist()] == [("1", "", True)]
+    assert keys(alone) == [("1", "A", LATER), ("1", "B", LATER)]
+    assert alone[REMOVED].to_pylist() == [True, True]
     assert [field.name for field in alone.schema if not field.nullable] == ["action_id", "sku"]
 
 
 def test_two_keys_are_never_taken_for_one_another() -> None:
     """An id and a Sku that join to the same text are different keys."""
     held = items({"Sku": "2"}, action="1")
-    assert keys(changed_items(items({"Sku": ""}, action="12", read_at=LATER), ["1", "12"], held)) == [
+    assert keys(changed_items(items({"Sku": ""}, action="12", read_at=LATER), read("1", "12"), held)) == [
         ("12", "", LATER),
-        ("1", "", None),
+        ("1", "2", LATER),
     ]
 
 
@@ -189,7 +195,7 @@ def test_an_instant_in_another_unit_is_the_same_instant() -> None:
     held = items({"Sku": "A"}, {"Sku": "B", "Rebate": "1"})
     place = held.schema.get_field_index("synced_at")
     held = held.set_column(place, "synced_at", held["synced_at"].cast(pa.timestamp("ns", "UTC")))
-    found = changed_items(items({"Sku": "A"}, {"Sku": "B"}, read_at=LATER), ["1"], held)
+    found = changed_items(items({"Sku": "A"}, {"Sku": "B"}, read_at=LATER), read("1"), held)
     assert keys(found) == [("1", "A", NOW), ("1", "B", LATER)]
     assert found is not None
     assert found.schema == no_items().schema

@@ -12,7 +12,7 @@ from impact_source.actions.events import Outcome, WindowDone
 from impact_source.plan.passes import Pass, Reading
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import CAMPAIGN
-from impact_source.rows.landing import Landing, versions
+from impact_source.rows.landing import Landing
 from impact_source.rows.ledger import finding, rejected_row
 from impact_source.rows.ours import FETCH_TABLE
 from impact_source.rows.parse import Reader, Rejected
@@ -24,7 +24,6 @@ from impact_sync.report.scope import Books, Scope
 from tests.support.landings import Given, batch
 from tests.support.plans import DAY, NOW
 
-_HELD = "id, campaign_id, state, currency, payout, amount, event_date, locking_date, media_partner_id, synced_at"
 THEN, LATER = NOW - 10 * DAY, NOW + timedelta(hours=5)
 
 
@@ -39,7 +38,7 @@ def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: da
     ]
     after = before[0] | {"Payout": f"{5 * scale}.00", "LockingDate": f"2026-03-0{scale}T00:00:00Z"}
     rows = batch(after, *before[1:], arrived=(until - NOW).total_seconds()).records.table
-    old = versions(batch(*before, arrived=(begun - NOW).total_seconds()).records.table, "updated")
+    old = batch(*before, arrived=(begun - NOW).total_seconds()).records.table
     readings = [Reading(campaign_id, pass_, Window(until - 40 * DAY, until)) for pass_ in (Pass.UPDATED, Pass.VERIFY)]
     rejected = [
         rejected_row(
@@ -47,7 +46,6 @@ def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: da
         )
         for n in range(scale)
     ]
-    ids = rows["id"].to_pylist()
     until_then = THEN - DAY / scale
     windows = [WindowDone(reading, Outcome.COMPLETE).row("a run") for reading in readings]
     before_it = replace(readings[0], window=Window(THEN - 2 * DAY, until_then))
@@ -55,25 +53,18 @@ def load(pipeline: dlt.Pipeline, campaign_id: str, *, begun: datetime, until: da
     landing = Landing(
         campaigns=Reader(CAMPAIGN).read(json.dumps([{"Id": campaign_id, "Name": f"Acme {scale}"}]).encode(), NOW).table,
         actions=rows,
-        versions=old,
         rejected=rejected,
         windows=windows,
         findings=[finding("a run", campaign_id, f"{campaign_id}.{n}", "missing", NOW) for n in range(scale)],
         fetches=FETCH_TABLE.empty_table(),
     )
     run = Run("a run", LATER, LATER, LATER, "done", 0, 2, 1)
-    pipeline.run([impact(walk=Given(landing), history=True), runs(lambda: run)])
+    pipeline.run([impact(walk=Given(Landing(actions=old, declared=True), landing), history=True), runs(lambda: run)])
     with pipeline.sql_client() as client:
         client.execute_sql(
             "insert into sync_runs (run_id, started, until, _dlt_load_id, _dlt_id) values (%s, %s, %s, '', '')",
             *(f"first of {campaign_id}", THEN, THEN),
         )
-        client.execute_sql(
-            f"insert into action_history ({_HELD}, valid_from, changed) "
-            f"select {_HELD}, synced_at, 'payout' from actions where id = %s",
-            ids[0],
-        )
-        client.execute_sql("update action_history set valid_to = %s where id = %s and changed is null", until, ids[0])
 
 
 def figures(pipeline: dlt.Pipeline, scope: Scope) -> Figures:

@@ -63,7 +63,6 @@ def test_derived_items_that_a_list_contradicts_are_drift(derived: Account) -> No
     one, action = derived, a_derived_one(derived)
     with one.changing() as connection:  # as if the feed had said so
         connection.execute("update action_items set quantity = quantity + 1 where action_id = ?", [action])
-        connection.execute("update action_item_history set quantity = quantity + 1 where action_id = ?", [action])
         connection.execute("update action_updates set quantity = quantity + 1 where action_id = ?", [action])
     before = one.held_items()
     report = check(one)

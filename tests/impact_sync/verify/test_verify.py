@@ -199,7 +199,7 @@ def test_a_repair_that_did_not_land_is_no_repair(account: Make) -> None:
             assert rows is not None
             for landed in (rows.filter(pc.equal(rows["id"], stale)), rows.filter(pc.equal(rows["id"], missing)), rows):
                 load(pipeline, Landing(actions=held))
-                load(pipeline, replace(landings[0], actions=landed, versions=None))
+                load(pipeline, replace(landings[0], actions=landed))
                 repaired = len(landed) == len(rows)
                 assert verification.report().repaired is repaired, landed["id"].to_pylist()
                 assert verification.report().exit is (Exit.DONE if repaired else Exit.DRIFT)

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from impact_sync.console.exits import Exit
 from impact_sync.verify.run import verify
-from impact_sync.warehouse.history import History
 
 from tests.support.account import Account
 
@@ -81,38 +81,13 @@ def test_as_of_any_past_instant_there_is_one_row_an_action(account: Make) -> Non
     assert {"updated", "locking"} <= {pass_ for (pass_,) in changed}
 
 
-def test_a_run_that_breaks_off_between_tables_loses_no_version(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Actions that landed without their history get it from the next run, which reads nothing new about them."""
-    world = account(days=20, per_day=4)
-    changing = world.world.create(Payout="10.00")
-    world.first_sync()
-    world.world.advance(days=3)
-    world.world.modify(changing, Payout="5.00")
-
-    def broken(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(History, "actions", broken)
-        with pytest.raises(KeyboardInterrupt):
-            world.sync()
-    # What the killed run itself brought is lost as well: the table that lands last has not landed.
-    with world.changing() as connection:
-        connection.execute(
-            "delete from action_history where changed is null and pass is not null "
-            "and valid_from > (select min(valid_from) + interval 1 day from action_history)"
-        )
-    world.sync()
-    assert [row[1] for row in versions(world, changing)] == [Decimal(10), Decimal(5)]
-    world.assert_true()
-
-
 def test_a_history_that_is_turned_on_later_begins_with_what_is_held(account: Make) -> None:
-    """Without history its table does not exist; turned on, it holds every action from then on."""
+    """Without history it does not exist; turned on, it has every action from then on."""
     world = account(days=20, per_day=4)
     changing = world.world.create(Payout="10.00")
     world.first_sync(history=False)
-    assert world.query("select count(*) from duckdb_tables() where table_name like '%history%'") == [(0,)]
+    assert world.query("select count(*) from duckdb_views() where view_name like '%history%'") == [(0,)]
+    assert world.query("select count(*) from duckdb_tables() where table_name like 'action_%versions'") == [(0,)]
     world.world.advance(days=2)
     world.sync()
     world.world.modify(changing, Payout="5.00")
@@ -120,6 +95,25 @@ def test_a_history_that_is_turned_on_later_begins_with_what_is_held(account: Mak
     world.sync()
     assert [row[1] for row in versions(world, changing)] == [Decimal(10), Decimal(5)]
     world.assert_true()
+
+
+def test_while_the_history_is_off_the_replaced_is_gone_and_nothing_else(account: Make) -> None:
+    """Turned off and on again, versions from before stay, later ones are kept again, and verify finds no drift."""
+    world = account(days=5, per_day=2)
+    changing, never = world.world.create(Payout="10.00"), world.world.create(Payout="1.00")
+    world.first_sync()
+    for payout, on in (("9.00", True), ("8.00", False), ("7.00", False), ("6.00", True)):
+        world.world.advance(days=1)
+        world.world.modify(changing, Payout=payout)
+        if not on:
+            world.world.modify(never, Payout=payout)
+        world.sync(history=on)
+        assert verify(world.settings(history=on)).exit is Exit.DONE
+    rows = versions(world, changing)
+    assert [row[1] for row in rows] == [10, 7, 6]
+    assert rows[0][5] < rows[1][4]
+    assert (rows[1][3], rows[1][5]) == ("", rows[2][4])
+    assert [(row[1], row[3], row[5]) for row in versions(world, never)] == [(7, None, None)]
 
 
 def test_a_field_that_the_api_adds_is_part_of_the_history(account: Make) -> None:
@@ -146,7 +140,6 @@ def test_what_verify_repairs_is_a_version_that_verify_saw(account: Make) -> None
     world.first_sync()
     with world.changing() as connection:
         connection.execute("update actions set payout = 99 where id = ?", [action_id])
-        connection.execute("update action_history set payout = 99 where id = ?", [action_id])
     assert verify(world.settings(), repair=True).repaired
     wrong, repaired = versions(world, action_id)
     assert (wrong[1], repaired[1], repaired[2], repaired[3]) == (Decimal(99), Decimal(10), "verify", "payout")

@@ -31,6 +31,7 @@ from typing_extensions import override
 
 from ...console.exits import root_cause
 from ..once import Once
+from ..versions import find_merge
 from .merge import UNLIMITED, MergeJob, held_to, merge_request
 
 _FORMAT: Final[TLoaderFileFormat] = "parquet"
@@ -117,6 +118,7 @@ class Waiting(RunnableLoadJob, HasFollowupJobs):
 class _Client(DuckDbClient):
     catalog: str
     connection: duckdb.DuckDBPyConnection
+    history: bool
 
     def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(schema, config, capabilities)
@@ -146,8 +148,9 @@ class _Client(DuckDbClient):
     ) -> list[FollowupJobRequest]:
         paths = [job.file_path for job in completed_table_chain_jobs or []]
         (table,) = table_chain  # our tables have no nested ones
-        name = self.sql_client.make_qualified_table_name(table["name"])
-        return [merge_request(self.connection, table, name, paths)]
+        named = self.sql_client.make_qualified_table_name
+        merge = find_merge(self.schema, table, named, on=self.history)
+        return [merge_request(self.connection, table, named(table["name"]), paths, merge)]
 
 
 def _is_configured(credentials: DuckDbBaseCredentials) -> bool:
@@ -156,14 +159,17 @@ def _is_configured(credentials: DuckDbBaseCredentials) -> bool:
     return any(own) or bool(credentials.local_config) or credentials.session_timezone != "UTC"
 
 
-def destination(connection: duckdb.DuckDBPyConnection) -> duckdb_destination:
-    """A destination on an open connection; its merges are transactions, unlike dlt's default for DuckDB."""
+def destination(connection: duckdb.DuckDBPyConnection, *, history: bool = True) -> duckdb_destination:
+    """A destination on an open connection; its merges are transactions, unlike dlt's default for DuckDB.
+
+    `history` is whether they keep the versions that they replace.
+    """
     row = connection.execute("select current_database()").fetchone()
 
     class Client(_Client):
         catalog = str(row[0]) if row else ""
 
-    Client.connection = connection.cursor()
+    Client.connection, Client.history = connection.cursor(), history
 
     class duckdb(Once, duckdb_destination):  # noqa: N801 - dlt reads its configuration section from this name
         """Finds its capabilities once as well."""

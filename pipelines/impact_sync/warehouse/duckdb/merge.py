@@ -1,7 +1,8 @@
 """Merges the files of a load package into their DuckDB table in one transaction, directly from the files.
 
 Does in DuckDB's own SQL what dlt's delete-insert does through a staging table: rows whose key arrives are deleted; of
-the arriving rows with the same key the latest by `dedup_sort` is inserted, unless it is marked `hard_delete`.
+the arriving rows with the same key the latest by `dedup_sort` is inserted, unless it is marked `hard_delete`. Where
+rows have versions, what they replace is kept; see `versions`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from impact_source.dialect import literal, quote
 from typing_extensions import override
 
 from ...console.ending import limited
+from ..versions import Merge
 
 _GLOB = re.compile(r"[\[*?]")
 _MEMORY = "160MB"
@@ -91,17 +93,33 @@ def _settable(shown: str) -> str:
     return UNLIMITED if shown.endswith("PiB") else re.sub(r"(\.\d) ", r"\g<1>01 ", shown)
 
 
-def merge_request(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table
-    """The job that merges these files into the table called `name` in SQL."""
-    file = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql")
+def merge_request(
+    connection: duckdb.DuckDBPyConnection,
+    table: Any,  # noqa: ANN401 - dlt's table
+    name: str,
+    paths: Sequence[str],
+    merge: Merge | None = None,
+) -> Request:
+    """The job that merges these files into the table called `name` in SQL; with `merge`, what they replace is kept."""
     # In that thread, none of our statements runs with the memory limit of another.
-    statements = _THREAD.submit(merge_sql, connection, table, name, paths).result()
+    return sql_request(table, _THREAD.submit(merge_sql, connection, table, name, paths, merge).result())
+
+
+def sql_request(table: Any, statements: Sequence[str]) -> Request:  # noqa: ANN401 - dlt's table
+    """The job that executes statements once the files of a table are there."""
+    file = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql")
     request = Request(file.file_name())
     Path(request.new_file_path()).write_text(";\n".join(statements), encoding="utf-8")
     return request
 
 
-def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, paths: Sequence[str]) -> list[str]:  # noqa: ANN401 - dlt's table
+def merge_sql(
+    connection: duckdb.DuckDBPyConnection,
+    table: Any,  # noqa: ANN401 - dlt's table
+    name: str,
+    paths: Sequence[str],
+    merge: Merge | None = None,
+) -> list[str]:
     """The statements that load parquet files into a table, by its hints and its write disposition."""
     files = f"read_parquet([{', '.join(map(path_literal, paths))}], union_by_name = true)"
     if table["write_disposition"] == "append":
@@ -111,7 +129,15 @@ def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, path
     kept = (
         [f"{quote(removed)} is not true"] if (removed := get_first_column_name_with_prop(table, "hard_delete")) else []
     )
-    if _repeated(connection, primary, paths):
+    repeated = _repeated(connection, primary, paths)
+    if merge is not None:
+        if repeated or _meets(connection, keys, name, paths) or (merge.kept and _any(connection, merge.versions)):
+            known = f"select * from {name} where false"  # all columns: a file may lack some
+            row = "concat(file_row_number, ' ', filename)"
+            arrived = f"({known} union all by name select *, {row} as _dlt_row from {files})"
+            return merge.statements(name, arrived, "_dlt_row", repeated or 1)
+        return [f"insert into {name} by name select * from {files} where {' and '.join(kept) or 'true'}"]
+    if repeated:
         latest = (
             f"select filename, file_row_number from {files} "
             f"qualify row_number() over (partition by {primary} {_order(table)}) = 1"
@@ -123,14 +149,28 @@ def merge_sql(connection: duckdb.DuckDBPyConnection, table: Any, name: str, path
     ]
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[str]) -> bool:
-    """Whether a key occurs twice: finding the latest of each costs a twentieth of a load, and is rarely needed.
+def _repeated(connection: duckdb.DuckDBPyConnection, key: str, paths: Sequence[str]) -> int:
+    """How often a key occurs, if any occurs twice: to find the latest of each costs, and is rarely needed."""
+    files = _files_now(paths)
+    if connection.execute(f"select count(*) = count(distinct ({key})) from {files}").fetchone() == (True,):
+        return 0
+    ((most,),) = connection.execute(f"select count(*) from {files} group by ({key}) order by 1 desc limit 1").fetchall()
+    return int(most)
 
-    The file that completes the table is about to be moved to the others.
-    """
+
+def _meets(connection: duckdb.DuckDBPyConnection, key: str, name: str, paths: Sequence[str]) -> bool:
+    """Whether the table has rows that are to be replaced: a first backfill has none."""
+    return _any(connection, f"{name} where ({key}) in (select ({key}) from {_files_now(paths)})")
+
+
+def _any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return connection.execute(f"select 1 from {rows} limit 1").fetchone() is not None
+
+
+def _files_now(paths: Sequence[str]) -> str:
+    """The files where they are: the one that completes the table is about to be moved to the others."""
     now = [path if Path(path).exists() else path.replace("completed_jobs", "started_jobs") for path in paths]
-    files = f"read_parquet([{', '.join(map(path_literal, now))}])"
-    return connection.execute(f"select count(*) <> count(distinct ({key})) from {files}").fetchone() == (True,)
+    return f"read_parquet([{', '.join(map(path_literal, now))}])"
 
 
 def _columns(table: Any, hint: TColumnProp) -> list[str]:  # noqa: ANN401 - dlt's table

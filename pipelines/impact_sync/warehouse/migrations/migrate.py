@@ -21,6 +21,10 @@ from .step import FIRST, Existing, Step
 TABLE = "schema_versions"
 _JOURNAL = "corrections"
 _PROGRAM = version("impact-sync")
+_VIEWS = dict.fromkeys(
+    ("duckdb", "postgres"), "select table_name from information_schema.views where table_schema = %s"
+)
+"""The views, by dialect."""
 _COLUMNS = "version bigint, applied_at timestamptz, program text"
 _log = logging.getLogger(__name__)
 
@@ -98,18 +102,26 @@ def _apply(pipeline: dlt.Pipeline, step: Step) -> None:
             step.change_state(state.get("sources", {}).get("impact", {}))
         pipeline.normalize()
         pipeline.load()
-    existing = _find(pipeline, [*pipeline.default_schema.data_table_names(), _JOURNAL, TABLE])
-    tables = Tables(pipeline)
-    table = tables.name(TABLE)
-    with tables.transaction() as client:
+    if step.change_schema is not None:
+        step.change_schema(_find(pipeline))
+        pipeline.schemas.save_schema(pipeline.default_schema)
+        with pipeline.destination_client() as job_client:
+            job_client.update_stored_schema()
+    existing = _find(pipeline, [*pipeline.default_schema.data_table_names(), *step.former, _JOURNAL, TABLE])
+    table = existing.name(TABLE)
+    with Tables(pipeline).transaction() as client:
         for statement in (*step.sql(existing), f"create table if not exists {table} ({_COLUMNS})"):
-            client.execute_sql(tables.render(statement))
+            client.execute_sql(statement)
         client.execute_sql(f"insert into {table} values (%s, %s, %s)", step.version, datetime.now(UTC), _PROGRAM)
 
 
-def _find(pipeline: dlt.Pipeline, names: Sequence[str]) -> Existing:
-    """Those of the tables that exist. dlt's schema does not know our own."""
+def _find(pipeline: dlt.Pipeline, names: Sequence[str] = ()) -> Existing:
+    """Those of the tables that exist, and are no views. dlt's schema does not know our own."""
     with pipeline.destination_client() as opened:
         client: Any = opened  # of any SQL destination
-        found = {name: tuple(columns) for name, columns in client.get_storage_tables(names) if columns}
-    return Existing(found, Tables(pipeline).name)
+        found = {name: tuple(columns) for name, columns in client.get_storage_tables(names) if columns} if names else {}
+    tables = Tables(pipeline)
+    if tables.dialect in _VIEWS:
+        for (view,) in tables.execute(_VIEWS[tables.dialect], pipeline.dataset_name):
+            found.pop(view, None)
+    return Existing(found, tables.name, pipeline.default_schema, tables.dialect)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -11,22 +11,27 @@ import adbc_driver_manager
 import adbc_driver_postgresql  # noqa: F401 - without it dlt would take the slow way
 import pyarrow.parquet as pq
 from adbc_driver_manager.dbapi import Connection
-from dlt.common.destination.client import LoadJob
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import postgres as postgres_destination
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresParquetCopyJob
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.typing import DBTransaction
+from impact_source.dialect import quote
 from psycopg2.sql import SQL, Composable
 from typing_extensions import override
 
 from ..duckdb.destination import Waiting
+from ..duckdb.merge import sql_request
 from ..once import Once
+from ..versions import find_merge
 from .lock import LockLost, RunLock
 
 _READS = ("select", "with")
 _IN_UTC = "set timezone = 'UTC'"
+_MOST = "select coalesce(max(number), 1) from (select count(*) as number from {} group by {}) keys"
+"""How often a key occurs among the rows that were staged."""
 
 
 class _SqlClient(Psycopg2SqlClient):
@@ -92,8 +97,11 @@ class _CopyJob(PostgresParquetCopyJob):
         return connection
 
 
-def destination(lock: RunLock) -> postgres_destination:
-    """Postgres, loaded from parquet files; every write proves the lock."""
+def destination(lock: RunLock, *, history: bool = True) -> postgres_destination:
+    """Postgres, loaded from parquet files; every write proves the lock.
+
+    `history` is whether merges keep the versions that they replace.
+    """
 
     class Client(PostgresClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:  # noqa: ANN401 - as the base has it
@@ -112,6 +120,17 @@ def destination(lock: RunLock) -> postgres_destination:
             if not pq.read_metadata(file_path).num_rows:
                 return Waiting(file_path)  # a file without rows has nothing to load, and ADBC does not accept it
             return _CopyJob(file_path)
+
+        @override
+        def _create_merge_followup_jobs(self, table_chain: Sequence[Any]) -> list[FollowupJobRequest]:
+            table = table_chain[0]
+            merge = find_merge(self.schema, table, self.sql_client.make_qualified_table_name, on=history)
+            if merge is None:
+                return super()._create_merge_followup_jobs(table_chain)
+            name, staged = self.sql_client.get_qualified_table_names(table["name"])
+            with self.sql_client as client:
+                ((most,),) = client.execute_sql(_MOST.format(staged, ", ".join(map(quote, merge.key)))) or [(0,)]
+            return [sql_request(table, merge.statements(name, staged, "ctid", max(1, most)))]
 
     class postgres(Once, postgres_destination):  # noqa: N801 - dlt reads its configuration section from this name
         """Accepts files without rows, which only name the columns."""

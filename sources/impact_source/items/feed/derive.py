@@ -159,7 +159,7 @@ class FeedItems:
             found("fetches", FETCH_TABLE), FETCH_TABLE, {"fetched_at": now, "status": str(Status.DERIVED)}
         )
         held = self._warehouse.lookup("action_items", ACTION_ID.name, pa.chunked_array([ids]))
-        return Landing(items=changed_items(items, ids.to_pylist(), held), fetches=fetches)
+        return Landing(items=changed_items(items, dict.fromkeys(ids.to_pylist(), now), held), fetches=fetches)
 
     def _compared(self, feed: Feed, now: datetime) -> Iterator[Compared]:
         since = feed.checked_at or datetime.fromtimestamp(0, tz=now.tzinfo)
