@@ -296,8 +296,8 @@ def test_a_run_that_fails_in_a_merge_has_changed_nothing_in_it(account: Make, mo
     before, made = query(counted), Merge.statements
     for reached in range(1, 6):
 
-        def failing(merge: Merge, *names: Any, reached: int = reached) -> list[str]:
-            statements = made(merge, *names)
+        def failing(merge: Merge, *parts: Any, reached: int = reached) -> list[str]:  # noqa: ANN401 - names and numbers
+            statements = made(merge, *parts)
             return [*statements[:reached], "select cast('killed' as integer)", *statements[reached:]]
 
         with monkeypatch.context() as patch:
