@@ -9,7 +9,7 @@ from tests.bench.serving import serving
 
 FULL = Sizes(rows=(1_000_000,), runs=3)
 QUICK = Sizes(rows=(20_000,), runs=1)
-GOAL = 0.5
+GOAL = 0.05
 """The limit, as a share of the sync without it."""
 
 

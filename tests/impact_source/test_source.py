@@ -30,12 +30,14 @@ def pipeline_of(one: Account) -> dlt.Pipeline:
 
 
 def test_the_source_works_without_our_commands(account: Make) -> None:
-    """`pipeline.run(impact(...))` alone keeps the actions true, run after run."""
+    """`pipeline.run(impact(...))` alone keeps the actions true, run after run; dlt's own merge keeps no versions."""
     one = account(days=60, per_day=20)
     for _ in range(3):
         pipeline_of(one).run(impact(one.settings()))
         one.assert_true()
         one.world.advance(days=14)
+    assert one.query("select count(*) from duckdb_tables() where table_name like 'action%versions'") == [(0,)]
+    assert one.query("select count(pass) = count(*), count(changed) from impact.actions") == [(True, 0)]
 
 
 def test_items_load_without_our_commands(account: Make) -> None:

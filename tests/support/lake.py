@@ -15,12 +15,13 @@ HIDDEN = {"removed", "resolved"}  # these mark what is to be deleted; always NUL
 
 
 def assert_published(warehouse: Path, lake: Lake) -> None:
-    """Every table of the warehouse is in the lake with the same columns, and every row of it with the same values."""
+    """Every table and history of the warehouse is in the lake: the same columns, and the same values in every row."""
     with duckdb.connect() as connection:
         connection.execute(f"set timezone = 'UTC'; attach '{warehouse}' as warehouse (read_only)")
         tables = connection.execute(
             "select table_name, list(column_name order by column_index) from duckdb_columns() where database_name = "
-            "'warehouse' and schema_name = 'impact' and table_name in (select table_name from duckdb_tables()) "
+            "'warehouse' and schema_name = 'impact' and (table_name in (select table_name from duckdb_tables()) "
+            "or table_name in ('action_history', 'action_item_history')) "
             "and not starts_with(table_name, '_dlt') and table_name <> ? group by table_name",
             [OF_THE_WAREHOUSE],
         ).fetchall()

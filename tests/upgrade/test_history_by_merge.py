@@ -52,8 +52,9 @@ def test_every_version_is_as_it_was(takeover: Takeover) -> None:
     ended = [end for (end,) in takeover.rows("select valid_to from impact.action_versions")]
     assert ended == [end for end in ended if end]
     assert len(ended) == sum(row[2] is not None for row in before[0]) > 0
-    migrate()
-    assert histories(takeover) == before
+    takeover.execute("drop table impact.schema_versions")  # as of a run that was killed before it wrote its version
+    assert takeover.account.sync().exit is Exit.DONE
+    assert [row for row in before[0] if row[2]] == [row for row in takeover.rows(_ACTIONS) if row[2]]
 
 
 def test_whoever_only_reads_says_what_to_do(takeover: Takeover) -> None:

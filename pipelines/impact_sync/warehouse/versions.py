@@ -8,7 +8,7 @@ leaves the one that is held, and the instant since when it is valid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,15 +49,18 @@ class Merge:
 
         `row_id` identifies an arrived row, `rounds` is the most of them that have the same key.
         """
-        names = {"table": table, "arrived": arrived, "versions": self.versions, "row_id": row_id}
-        parts = dict(self._parts()) | names
-        round_ = ["changes", "supersede", "delete", "insert", "end_of_round"]
-        if not self._keeps:
-            round_.remove("supersede")
-        found = [(name, {"in_round": _in_round(number, row_id, rounds)}) for number in range(rounds) for name in round_]
-        if rounds > 1:
-            found = [("rounds", {}), *found, ("end", {})]
-        return [_one_line(_STATEMENTS[name].substitute(parts, **more)) for name, more in found]
+        parts = dict(self._parts()) | {"table": table, "versions": self.versions, "row_id": row_id, "arrived": arrived}
+        later = f"select 1 from impact_rounds r where r._dlt_id_of_row = a.{row_id}"
+        found = list(self._round(parts | {"in_round": "true" if rounds == 1 else f"not exists ({later})"}))
+        for number in range(2, rounds + 1):
+            taken = f"(select * from impact_rounds where _dlt_round = {number})"
+            found += self._round(parts | {"in_round": "true", "arrived": taken})
+        return found if rounds == 1 else [_fill("rounds", parts), *found, _fill("end", parts)]
+
+    def _round(self, parts: Mapping[str, str]) -> Iterator[str]:
+        """Merge rows with different keys."""
+        names = ("changes", *(["supersede"] if self._keeps else []), "delete", "insert", "end_of_round")
+        return (_fill(name, parts) for name in names)
 
     @property
     def key(self) -> list[str]:
@@ -86,6 +89,7 @@ class Merge:
         yield from ((f"same_{pair}", condition) for pair, condition in same.items())
         yield "columns", _listed(columns)
         yield "a_columns", _listed(others, "a")
+        yield "all_columns", _listed(columns, "a")
         yield "kept", _listed(kept)
         yield "t_kept", _listed(kept, "t")
         yield "differing", ", ".join(differs.format(quote(name), literal(name)) for name in compared)
@@ -95,14 +99,6 @@ class Merge:
         versions = f"(select distinct {_listed(self.key)} from {self.versions}) v"
         yield "is_known", f"v.{first} is not null" if self.kept else "false"
         yield "join_known", f"left join {versions} on {same['av']}" if self.kept else ""
-
-
-def _in_round(number: int, row_id: str, rounds: int) -> str:
-    """The condition that a row belongs to a round."""
-    if rounds == 1:
-        return "true"
-    later = f"select 1 from impact_rounds r where r.row_id = a.{row_id}"
-    return f"exists ({later} and r.number = {number + 1})" if number else f"not exists ({later})"
 
 
 def find_merge(schema: Schema, table: Any, named: Callable[[str], str], *, on: bool) -> Merge | None:  # noqa: ANN401 - dlt's table
@@ -140,6 +136,7 @@ def _listed(names: Collection[str], alias: str = "") -> str:
     return ", ".join(f"{alias}.{quote(name)}" if alias else quote(name) for name in names)
 
 
-def _one_line(statement: str) -> str:
-    """Dlt splits a file of statements at the ends of lines."""
-    return " ".join(line.strip() for line in statement.splitlines() if not line.startswith("--"))
+def _fill(name: str, parts: Mapping[str, str]) -> str:
+    """A statement on one line: dlt splits a file of statements at the ends of lines."""
+    lines = _STATEMENTS[name].substitute(parts).splitlines()
+    return " ".join(line.strip() for line in lines if not line.startswith("--"))

@@ -2,14 +2,16 @@
 -- changes. Several answers about one key are merged in rounds, one after the other.
 
 -- name: rounds
--- List the answers about a key that are not its first one.
+-- Take the answers about a key that are not its first one.
 create temporary table impact_rounds as
-select row_id, number
-from (
-    select $row_id as row_id, row_number() over (partition by $key order by synced_at nulls first) as number
+select $all_columns, n._dlt_id_of_row, n._dlt_round
+from $arrived a
+join (
+    select $row_id as _dlt_id_of_row,
+        row_number() over (partition by $key order by synced_at nulls first) as _dlt_round
     from $arrived a
-) numbered
-where number > 1
+) n on n._dlt_id_of_row = a.$row_id
+where n._dlt_round > 1
 
 -- name: changes
 -- List the rows that are replaced or removed, from when on, and the columns that differ.

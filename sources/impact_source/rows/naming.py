@@ -13,7 +13,7 @@ _LONGEST: Final = 63
 LAKE: Final = frozenset({"account", "row_hash", "_gone"})
 """Columns that every table in a lake has in addition to its own."""
 HISTORY: Final = frozenset({"valid_from", "valid_to", "pass", "changed"})
-"""Columns that versions have in addition to those of the row."""
+"""Columns of ours in histories; rows have some of them."""
 _OURS: Final = LAKE | HISTORY | {"synced_at", "action_id", "line_count", "known_by", "removed"}
 _DLT: Final = "_dlt"
 """How the names begin that dlt reserves for itself."""

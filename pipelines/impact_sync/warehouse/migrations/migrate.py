@@ -21,10 +21,7 @@ from .step import FIRST, Existing, Step
 TABLE = "schema_versions"
 _JOURNAL = "corrections"
 _PROGRAM = version("impact-sync")
-_VIEWS = dict.fromkeys(
-    ("duckdb", "postgres"), "select table_name from information_schema.views where table_schema = %s"
-)
-"""The views, by dialect."""
+_VIEWS = "select table_name from information_schema.views where table_schema = %s"
 _COLUMNS = "version bigint, applied_at timestamptz, program text"
 _log = logging.getLogger(__name__)
 
@@ -107,7 +104,8 @@ def _apply(pipeline: dlt.Pipeline, step: Step) -> None:
         pipeline.schemas.save_schema(pipeline.default_schema)
         with pipeline.destination_client() as job_client:
             job_client.update_stored_schema()
-    existing = _find(pipeline, [*pipeline.default_schema.data_table_names(), *step.former, _JOURNAL, TABLE])
+    former = [name for name in step.former if name not in _views(pipeline)]
+    existing = _find(pipeline, [*pipeline.default_schema.data_table_names(), *former, _JOURNAL, TABLE])
     table = existing.name(TABLE)
     with Tables(pipeline).transaction() as client:
         for statement in (*step.sql(existing), f"create table if not exists {table} ({_COLUMNS})"):
@@ -116,12 +114,16 @@ def _apply(pipeline: dlt.Pipeline, step: Step) -> None:
 
 
 def _find(pipeline: dlt.Pipeline, names: Sequence[str] = ()) -> Existing:
-    """Those of the tables that exist, and are no views. dlt's schema does not know our own."""
+    """Those of the tables that exist. dlt's schema does not know our own."""
     with pipeline.destination_client() as opened:
         client: Any = opened  # of any SQL destination
         found = {name: tuple(columns) for name, columns in client.get_storage_tables(names) if columns} if names else {}
     tables = Tables(pipeline)
-    if tables.dialect in _VIEWS:
-        for (view,) in tables.execute(_VIEWS[tables.dialect], pipeline.dataset_name):
-            found.pop(view, None)
     return Existing(found, tables.name, pipeline.default_schema, tables.dialect)
+
+
+def _views(pipeline: dlt.Pipeline) -> set[str]:
+    """The views, in DuckDB and Postgres: dlt lists them among the tables."""
+    tables = Tables(pipeline)
+    rows = tables.execute(_VIEWS, pipeline.dataset_name) if tables.dialect in {"duckdb", "postgres"} else ()
+    return {str(row[0]) for row in rows}
