@@ -62,7 +62,7 @@ def show(summary: Summary) -> None:
         show_items(summary.items)
     for note in summary.notes:
         out.print(f"Note: {note}.")
-    if rejected := sum(tally.rejected for tally in summary.tallies.values()):
+    if rejected := summary.rejected + sum(tally.rejected for tally in summary.tallies.values()):
         out.print(
             f"{rejected:,} records have a value that does not fit its column, or no usable key or date: "
             "see the table rejected_records."
@@ -89,6 +89,8 @@ def show_dry(plan: DryRun) -> None:
         f"{plan.requests_left:,} are left this hour. At least {duration(least * plan.seconds_a_request)} "
         f"at the API's current speed ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
+    if plan.reference:
+        out.print(f"Then {plan.reference:,} lists of what surrounds the actions, a request or more each.")
     if plan.items:
         out.print(f"Then lists of items, of {plan.items:,} actions and of new ones, as the hourly limit allows.")
 

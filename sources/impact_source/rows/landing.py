@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -35,6 +35,8 @@ class Landing:
     """Whether to create the tables that have no rows yet."""
     versions: pa.Table | None = None
     """Those of `actions` that are not the first of their id, as rows of `action_history`."""
+    reference: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What surrounds the actions, by table."""
 
 
 def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:
