@@ -67,7 +67,7 @@ def show(summary: Summary) -> None:
             f"{rejected:,} records have a value that does not fit its column, or no usable key or date: "
             "see the table rejected_records."
         )
-    show_unread(summary.failures, summary.left_out)
+    show_unread((*summary.failures, *summary.not_read), summary.left_out)
     if summary.error is not None:
         complain(summary.error)
     elif summary.items is not None and summary.exit is not Exit.DONE and summary.items.error is not None:

@@ -38,12 +38,14 @@ class Summary:
     notes: tuple[str, ...] = ()
     error: ImpactError | None = None
     items: ItemSummary | None = None
-    failures: tuple[Failure | NotRead, ...] = ()
+    failures: tuple[Failure, ...] = ()
     """What could not be read although the run went on: the cursors of those passes stay."""
     left_out: int = 0
     """Windows, actions and lists that were not requested, because too many before them could not be read."""
     warehouse: str = ""
     """The location of the warehouse."""
+    not_read: tuple[NotRead, ...] = ()
+    """Lists of what surrounds the actions that could not be read although the run went on."""
     rejected: int = 0
     """Records of what surrounds the actions that newly could not be typed, or not completely."""
 
@@ -114,9 +116,10 @@ def sync(
             (*_notes(walk), *(f"left out: {line}" for line in describe(one.told for one in around.refused))),
             walk.stopped or around.stopped,
             next(iter(read), None),
-            (*walk.unread.failures, *around.failures),
+            tuple(walk.unread.failures),
             len(walk.unread.left_out) + walk.unread.actions_left_out.total() + around.left_out,
             where(load.pipeline),
+            tuple(around.failures),
             around.rejected,
         )
 

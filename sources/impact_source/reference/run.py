@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -31,6 +31,8 @@ from .reading import Listed, read_list
 
 _DOWN = 3
 """Lists in a row without a valid answer after which no more are requested."""
+_AHEAD = timedelta(days=1)
+"""How far ahead of its clock the API is asked: the clock may be wrong, and nothing is created later."""
 Due = tuple[ReferenceList, str]
 """A list and its scope: a campaign, or empty for a list of the account."""
 
@@ -117,7 +119,7 @@ class ReferenceWalk:
         """What a list holds that the warehouse does not."""
         clock = self.client.clock
         now = clock.server_now.replace(microsecond=0)
-        window = Window(self._since(one, scope, marks, now), now) if one.created else None
+        window = Window(self._since(one, scope, marks, now), now + _AHEAD) if one.created else None
         listed = read_list(self.client, one, scope, window)
         if not self._warehouse.takes_nul:
             listed = replace(listed, tables={name: without_nul(rows) for name, rows in listed.tables.items()})
