@@ -1,16 +1,17 @@
 """What surrounds the actions follows from them: partners, contracts, inquiries, and invoices to the cent."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from impact_sandbox import Rules, World
-from impact_sandbox.reference import ZONE
 from impact_sandbox.server import SCOPES
+from impact_sandbox.times import ZONE
 
 from tests.impact_sandbox.conftest import Ask, Client, Row
 
+Sums = dict[tuple[str, ...], Decimal]
 LISTS = {
     "/MediaPartners": "Partners",
     "/Campaigns/1000/MediaPartnerGroups": "Groups",
@@ -66,7 +67,7 @@ def test_partners_are_those_of_the_actions(standing: Client) -> None:
 
 def test_an_invoice_pays_what_cleared_in_its_month(standing: Client) -> None:
     """By partner, campaign and month of the event, its lines add up to the payouts; anything else is a bonus."""
-    owed: Counter[tuple[str, ...]] = Counter()
+    owed: Sums = defaultdict(Decimal)
     for action in standing.world.truth().to_pylist():
         if action["ClearedDate"]:
             cleared, event = (datetime.fromisoformat(action[name]) for name in ("ClearedDate", "EventDate"))
@@ -74,27 +75,28 @@ def test_an_invoice_pays_what_cleared_in_its_month(standing: Client) -> None:
                 month = f"{event.month}{event.year}"
                 key = f"{cleared:%Y-%m}", action["MediaPartnerId"], action["CampaignId"], month
                 owed[key] += Decimal(action["Payout"])
-    paid: Counter[tuple[str, ...]] = Counter()
+    paid: Sums = {}
     for invoice in listed(standing, "/Invoices"):
         created = datetime.fromisoformat(invoice["CreatedDate"])
         month = f"{created - timedelta(days=2):%Y-%m}"
-        amounts = Counter[tuple[str, ...]]()
+        amounts: Sums = defaultdict(Decimal)
         for line in invoice["LineItems"]:
             if line["Description"] == "MEDIA_PAYOUT":
                 amounts[month, invoice["MediaId"], line["CampaignId"], line["EventMonthYear"]] += Decimal(
                     line["NetItemAmount"]
                 )
-        paid += amounts
+        paid |= amounts
         details = {
             (month, one["AccountId"], one["ProgramId"], one["EventMonthYear"]): Decimal(one["ActionAmount"])
             for one in invoice["DetailedLineItems"]
         }
-        assert {key: amount for key, amount in details.items() if amount} == amounts
-        others = sum(Decimal(one["OtherAmount"] or 0) for one in invoice["DetailedLineItems"])
-        bonus = sum(Decimal(one["NetItemAmount"]) for one in invoice["LineItems"] if one["Description"] == "BONUS")
+        assert details == amounts
+        others = [Decimal(one["OtherAmount"]) for one in invoice["DetailedLineItems"] if one["OtherAmount"]]
+        bonus = [Decimal(one["NetItemAmount"]) for one in invoice["LineItems"] if one["Description"] == "BONUS"]
         assert others == bonus
-        assert Decimal(invoice["TotalAmount"]) == sum(Decimal(one["TotalItemAmount"]) for one in invoice["LineItems"])
-    assert paid == +owed
+        total = sum((Decimal(one["TotalItemAmount"]) for one in invoice["LineItems"]), Decimal(0))
+        assert Decimal(invoice["TotalAmount"]) == total
+    assert paid == owed
     assert owed
 
 

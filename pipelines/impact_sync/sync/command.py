@@ -90,7 +90,7 @@ def show_dry(plan: DryRun) -> None:
         f"at the API's current speed ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
     if plan.reference:
-        out.print(f"Then {plan.reference:,} lists of what surrounds the actions, a request or more each.")
+        out.print(f"Then {plan.reference:,} lists of the reference tables, at least a request each.")
     if plan.items:
         out.print(f"Then lists of items, of {plan.items:,} actions and of new ones, as the hourly limit allows.")
 
