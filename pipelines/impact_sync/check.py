@@ -126,11 +126,11 @@ def _feed(client: Client, campaign_id: str) -> str:
 
 
 def _reference(client: Client, campaign_id: str) -> str:
-    refused, now = list[str](), client.clock.now()
+    refused = list[str]()
     lists = choose(client.settings.reference)
     for one in lists:
         try:
-            try_list(client, one, campaign_id if one.by_campaign else "", now)
+            try_list(client, one, campaign_id if one.by_campaign else "")
         except (ScopeError, NotFound):
             refused.append(one.name)
     if refused:

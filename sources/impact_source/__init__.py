@@ -87,6 +87,7 @@ def impact(  # noqa: PLR0913 - what a user may choose
             return
         if refresh:  # the tables are emptied when this package loads, so everything has to be read
             state.pop("campaigns", None)
+            state.pop("reference", None)
         yield from _walk_at_once(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
 
     versions = (declare_history(pages), declare_item_history(pages, create=True)) if history else ()
@@ -142,6 +143,9 @@ def impact_reference(
     @dlt.resource(name="reference_lists", selected=False)
     def reference_lists() -> Iterator[Landing]:
         state = dlt.current.source_state()
+        if dlt.current.load_package_state()["state"].get("refresh"):
+            msg = "impact_reference cannot be refreshed: run impact() with refresh, then impact_reference() without"
+            raise ConfigurationError(msg)
         if walk is not None:
             yield from walk.package(state)
             return

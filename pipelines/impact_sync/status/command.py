@@ -15,8 +15,9 @@ from impact_source.items.feed.proof import Verdict
 from impact_source.items.queue import ItemQueue
 from impact_source.parsing import parse_flag, parse_ids
 from impact_source.plan.cursors import Mark
+from impact_source.reference.lists import choose
 from impact_source.reference.marks import describe, read_marks
-from impact_source.settings import REQUESTS_PER_HOUR, SPARED
+from impact_source.settings import REFERENCE, REQUESTS_PER_HOUR, SPARED
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit
@@ -110,6 +111,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
             {"table": name, "campaign": scope or None, "outcome": how, "reason": reason}
             for how in ("refused", "failed")
             for name, scope, reason in read_marks(state, how)
+            if name in _reference()
         ],
         "rejected_records": _rejected(warehouse),
         "history_ends": _history_ends(warehouse),
@@ -214,6 +216,12 @@ def _history_ends(warehouse: Warehouse) -> datetime | None:
         return None
     ended: datetime | None = warehouse.rows("select max(synced_at) from action_history")[0][0]
     return ended
+
+
+def _reference() -> set[str]:
+    """The lists of the reference tables that are chosen."""
+    chosen = dlt.config.get("sources.impact.reference")
+    return {one.name for one in choose(REFERENCE if chosen is None else parse_ids(chosen))}
 
 
 def _item_source() -> str:

@@ -63,13 +63,12 @@ def read_list(client: Client, one: ReferenceList, scope: str, window: Window | N
     return Listed({one.name: rows, one.part.table.name: part}, rejected + more)
 
 
-def try_list(client: Client, one: ReferenceList, scope: str, now: datetime) -> None:
-    """Request the first page of a list; raises what that raises."""
-    if not one.keys:
+def try_list(client: Client, one: ReferenceList, scope: str) -> None:
+    """Request the first page of a list, or the object; raises what that raises."""
+    if one.keys:
+        next(client.listed(_path(one, scope), one.keys, _query(one.queries[0], scope, None)))
+    else:
         client.ask(_read_fields(one), *one.path)
-        return
-    window = Window(now.replace(microsecond=0), now.replace(microsecond=0)) if one.created else None
-    next(client.listed(_path(one, scope), one.keys, _query(one.queries[0], scope, window)))
 
 
 def _read_object(client: Client, one: ReferenceList, reader: Reader) -> pa.Table:
@@ -100,16 +99,20 @@ def _read_whole(
     """Every page of each of the list's queries."""
     tables, rejected = [], list[Rejected]()
     for query in one.queries:
-        answers = list(client.listed(_path(one, scope), one.keys, _query(query, scope, window)))
-        pages = [reader.read(answer.value.records, answer.read_at) for answer in answers]
-        ids = {id_ for page in pages for id_ in page.table["id"].to_pylist()}
-        odd = [record for page in pages for record in page.rejected]
-        total = answers[-1].value.total
-        if total is not None and len(ids) + len(odd) != total:
-            msg = f"the list is incomplete: the API reports {total}, {len(ids) + len(odd)} could be read. Run again"
-            raise InvalidAnswer(msg)
+        path, parameters = _path(one, scope), _query(query, scope, window)
+        for again in (True, False):  # it may have changed between two pages
+            answers = list(client.listed(path, one.keys, parameters))
+            pages = [reader.read(answer.value.records, answer.read_at) for answer in answers]
+            count = len({id_ for page in pages for id_ in page.table["id"].to_pylist()})
+            count += sum(len(page.rejected) for page in pages)
+            total = answers[-1].value.total
+            if total in {None, count}:
+                break
+            if not again:
+                msg = f"the list is incomplete: the API reports {total}, {count} could be read. Run again"
+                raise InvalidAnswer(msg)
         tables += [page.table for page in pages]
-        rejected += odd + [record for page in pages for record in page.misfits]
+        rejected += [record for page in pages for record in (*page.rejected, *page.misfits)]
     return pa.concat_tables(tables, promote_options="default"), rejected
 
 

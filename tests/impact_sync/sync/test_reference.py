@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import pytest
 from click.testing import CliRunner
+from dlt.pipeline.exceptions import PipelineStepFailed
 from impact_sandbox import Campaign, Reply, Request, Rules
 from impact_source import Ask, Settings, impact_reference
 from impact_source.errors import ConfigurationError
@@ -99,7 +100,7 @@ def test_a_sync_of_a_part_reads_the_tables_of_all(account: Make) -> None:
 
 @pytest.mark.parametrize("status", [403, pytest.param(404, marks=pytest.mark.long)])
 def test_what_the_token_may_not_read_is_left_out(
-    account: Make, status: int, capsys: pytest.CaptureFixture[str]
+    account: Make, status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing scope is told once, costs a request a day and breaks nothing; with the scope the table comes."""
     one = account(**SMALL, rules=Rules(withheld=(("Invoices", status), ("Contracts", status))))
@@ -122,6 +123,9 @@ def test_what_the_token_may_not_read_is_left_out(
         ("contracts", "2000"),
         ("invoices", None),
     }
+    monkeypatch.setenv("SOURCES__IMPACT__REFERENCE", "company")
+    assert "Left out" not in CliRunner().invoke(main, ["status"]).output, "the user knows"
+    monkeypatch.delenv("SOURCES__IMPACT__REFERENCE")
     one.world.rules = Rules()
     one.world.advance(days=1)
     assert read(one).exit is Exit.DONE
@@ -162,14 +166,18 @@ def test_a_list_that_fails_is_loud_and_read_again(account: Make, capsys: pytest.
 
 
 def test_a_list_that_is_not_complete_is_none(account: Make) -> None:
-    """If fewer records arrive than the API counts, nothing is removed, and the sync says so."""
-    one = account(**SMALL)
+    """If fewer records arrive than the API counts, it is read again; if that is no better, nothing is removed."""
+    one = account(**SMALL, campaigns=CAMPAIGNS[:1])
     read(one)
+    short = [Reply(200, b'{"@total":"2","@nextpageuri":"","Partners":[]}')] * 3
+    one.sandbox.on_request = lambda request: short.pop() if request.path.endswith("Partners") and short else None
     one.world.advance(days=1)
-    one.sandbox.on_request = answer("MediaPartners", Reply(200, b'{"@total":"2","@nextpageuri":"","Partners":[]}'))
     summary = read(one)
     assert summary.exit is Exit.FAILED
     assert "incomplete: the API reports 2, 0 could be read" in str(summary.not_read[0])
+    assert len(short) == 1
+    assert read(one).exit is Exit.DONE
+    assert short == []
     assert_true(one)
 
 
@@ -463,4 +471,6 @@ def test_the_source_works_without_the_commands(account: Make) -> None:
         assert len(requested(one)) == 9
         pipeline.run(impact_reference(one.settings(reference=REFERENCE)))
         assert len(requested(one)) == 9
+        with pytest.raises(PipelineStepFailed, match="impact_reference cannot be refreshed"):
+            pipeline.run(impact_reference(one.settings(reference=REFERENCE)), refresh="drop_data")
     assert_true(one, *(set(REFERENCE) - {"contracts"}))
