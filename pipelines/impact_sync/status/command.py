@@ -220,7 +220,7 @@ def _history_ends(warehouse: Warehouse) -> datetime | None:
 
 def _reference() -> set[str]:
     """The lists of the reference tables that are chosen."""
-    chosen = dlt.config.get("sources.impact.reference")
+    chosen: Any = dlt.config.get("sources.impact.reference")
     return {one.name for one in choose(REFERENCE if chosen is None else parse_ids(chosen))}
 
 

@@ -133,10 +133,11 @@ def test_what_the_token_may_not_read_is_left_out(
     assert "Left out" not in CliRunner().invoke(main, ["status"]).output
 
 
+@pytest.mark.long
 def test_a_scope_that_is_taken_away_keeps_the_rows(account: Make) -> None:
     """Rows of a table that may no longer be read stay, and are brought up to date once it may be again."""
     one = account(**SMALL)
-    read(one)
+    one.first_sync(reference=REFERENCE)
     rows = one.query("from impact.invoices order by id")
     one.world.rules = Rules(withheld=tuple((name, 403) for name in RESOURCES))
     one.world.advance(days=40)
@@ -168,7 +169,7 @@ def test_a_list_that_fails_is_loud_and_read_again(account: Make, capsys: pytest.
 def test_a_list_that_is_not_complete_is_none(account: Make) -> None:
     """If fewer records arrive than the API counts, it is read again; if that is no better, nothing is removed."""
     one = account(**SMALL, campaigns=CAMPAIGNS[:1])
-    read(one)
+    one.first_sync(reference=REFERENCE)
     short = [Reply(200, b'{"@total":"2","@nextpageuri":"","Partners":[]}')] * 3
     one.sandbox.on_request = lambda request: short.pop() if request.path.endswith("Partners") and short else None
     one.world.advance(days=1)
@@ -232,7 +233,7 @@ def test_a_run_that_is_killed_between_its_packages_loses_nothing(account: Make) 
 def test_fields_that_no_document_names_become_columns(account: Make) -> None:
     """New fields of records arrive as text; so do those of lines, and a single line may come without its list."""
     one = account(**SMALL)
-    read(one)
+    one.first_sync(reference=REFERENCE)
     one.world.rules = Rules(unknown_fields=one.world.now)
     one.world.advance(days=1)
     read(one)
@@ -298,7 +299,7 @@ def test_what_a_list_no_longer_shows_is_removed(account: Make) -> None:
 def test_an_invoice_that_is_no_longer_listed_stays(account: Make) -> None:
     """Its list is read only as far back as it can change, so nothing would bring back what one answer lacked."""
     one = account(**SMALL)
-    read(one)
+    one.first_sync(reference=REFERENCE)
     before = one.query("from impact.invoice_lines order by all")
     one.sandbox.on_request = answer("Invoices", Reply(200, b'{"@total":"0","@nextpageuri":"","Invoices":[]}'))
     one.world.advance(days=1)
@@ -323,7 +324,7 @@ def test_ranges_are_split_where_the_api_limits_them(account: Make) -> None:
 def test_a_campaign_that_joins_is_read_at_once(account: Make) -> None:
     """Its lists are read from the beginning on the day it appears, those of the others are not read again."""
     one = account(**SMALL, campaigns=CAMPAIGNS[:1])
-    read(one)
+    one.first_sync(reference=REFERENCE)
     one.world.add_campaign(Campaign("3000", "Acme New", share=1.0))
     assert read(one).exit is Exit.DONE
     assert {(*request.path.split("/")[3:], request.query.get("CampaignId")) for request in requested(one)} == {
@@ -334,6 +335,7 @@ def test_a_campaign_that_joins_is_read_at_once(account: Make) -> None:
     assert_true(one, "partner_groups", "contracts", "action_inquiries")
 
 
+@pytest.mark.long
 def test_an_earlier_start_date_reads_further_back(account: Make) -> None:
     """What was created before the first start is read once the setting says so."""
     one = account(**SMALL)
@@ -392,7 +394,7 @@ def test_on_each_warehouse_the_tables_are_true_and_described(account: Make, ware
 def test_what_somebody_dropped_is_read_again(account: Make, dropped: str) -> None:
     """The next sync recreates the table or column and reads its list completely, those of no other table."""
     one = account(**SMALL, campaigns=CAMPAIGNS[:1])
-    read(one)
+    one.first_sync(reference=REFERENCE)
     with one.changing() as connection:
         connection.execute(dropped)
     assert read(one).exit is Exit.DONE
