@@ -127,6 +127,8 @@ class ReferenceWalk:
             table.name: changed(listed.tables[table.name], self._held(one, table, scope, listed), table.key)
             for table in one.tables
         }
+        # An empty one creates a table; where there is one it would only take time.
+        tables = {name: rows for name, rows in tables.items() if len(rows) or not self._warehouse.holds(name)}
         rejected = self._reject(one, scope, listed)
         marks.read(one.name, scope, now, window and Window(window.start, max(window.start, now - clock.excess)))
         return Landing(reference=tables, rejected=rejected)
