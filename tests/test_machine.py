@@ -30,10 +30,12 @@ from impact_sandbox.times import parse_time
 from impact_source import Ask
 from impact_source.api import clock
 from impact_source.errors import BudgetSpent, ConfigurationError, Unavailable
+from impact_source.settings import REFERENCE
 from impact_sync.console.exits import Exit
 from typing_extensions import override
 
 from tests.impact_source.feed.test_derive import share_of_told
+from tests.support import reference
 from tests.support.account import CAMPAIGNS, Account, own_clock
 
 PLENTY = 100_000
@@ -74,6 +76,7 @@ FEEDS = st.fixed_dictionaries(
         "duplicate_skus": st.sampled_from([0.0, 0.3]),
     }
 )
+AROUND = st.sampled_from([{"reference": REFERENCE}, {}])
 ITEMS = st.sampled_from([{}, {"items": "feed", "items_max_requests": 40}])
 # How the API reports may change from one day to the next.
 _TELLING = st.fixed_dictionaries(
@@ -160,13 +163,17 @@ class Machine(RuleBasedStateMachine):
         self.copy_current: datetime | None = None
         self.unproven = 0
         self.closed: set[str] = set()
+        self.surrounded: tuple[int, datetime] | None = None
+        """The world as it was when the reference tables were last read."""
 
     @override
     def teardown(self) -> None:
         """Stop the sandbox and leave neither files nor settings."""
         self.stack.close()
 
-    @initialize(world=WORLDS, life=LIVES, feed=FEEDS, telling=TELLING, off=st.sampled_from([0, -5]), items=ITEMS)
+    @initialize(
+        world=WORLDS, life=LIVES, feed=FEEDS, telling=TELLING, off=st.sampled_from([0, -5]), items=ITEMS, around=AROUND
+    )
     def begin(  # noqa: PLR0913, PLR0917 - what is drawn
         self,
         world: dict[str, Any],
@@ -175,9 +182,10 @@ class Machine(RuleBasedStateMachine):
         telling: dict[str, Any],
         off: int,
         items: dict[str, Any],
+        around: dict[str, Any],
     ) -> None:
         """A world with some weeks behind it, not synced yet, with items from the change feed or without any."""
-        self.items = items
+        self.items, self.options = items, items | around
         self.world = World(rules=Rules(**life, **feed, **telling), **world)
         self.sandbox = self.stack.enter_context(Sandbox(self.world, requests_per_hour=PLENTY))
         self.account = Account(self.world, self.sandbox, self.folder)
@@ -231,7 +239,7 @@ class Machine(RuleBasedStateMachine):
     def restore_the_warehouse(self) -> None:
         """The backup, by default of the first sync, replaces the warehouse."""
         shutil.copy(self.copy, self.account.path)
-        self.current = self.copy_current
+        self.current, self.surrounded = self.copy_current, None
 
     # Syncs
 
@@ -280,7 +288,7 @@ class Machine(RuleBasedStateMachine):
         self.sandbox.on_request = drop if drops else None
         self.sandbox.budget.limit, self.sandbox.budget.spent = PLENTY if drops else requests, 0
         try:
-            end = self.account.sync(max_wait=timedelta(0), **self.items).exit
+            end = self.account.sync(max_wait=timedelta(0), **self.options).exit
         except Unavailable:
             end = Exit.FAILED
         except BudgetSpent:
@@ -320,7 +328,7 @@ class Machine(RuleBasedStateMachine):
         self._pass_ends()
         self.world.rules = replace(told, **{name: drawn})
         try:
-            end = self.account.sync(**self.items).exit
+            end = self.account.sync(**self.options).exit
         except Unavailable:  # so slow that nothing was read
             end = Exit.FAILED
         self._assert_done(end, Exit.FAILED)
@@ -361,8 +369,11 @@ class Machine(RuleBasedStateMachine):
 
     def _sync(self, ask: Ask, **changes: Any) -> None:  # noqa: ANN401 - any setting
         self._pass_ends()
-        summary = self.account.sync(ask, **(self.items | changes))
+        before, requests = (self.world.edition, self.world.now), len(self.sandbox.requests)
+        summary = self.account.sync(ask, **(self.options | changes))
         assert summary.exit is Exit.DONE, summary.error
+        if any(request.path.endswith("/CompanyInformation") for request in self.sandbox.requests[requests:]):
+            self.surrounded = before
         self.current = self.current or self.world.now
 
     def _assert_true(self, *campaigns: str) -> None:
@@ -371,6 +382,8 @@ class Machine(RuleBasedStateMachine):
             self.account.assert_true()
             if self.items:
                 share_of_told(self.account, whole=False)
+            if self.surrounded == (self.world.edition, self.world.now):
+                reference.assert_true(self.account)
             self.current, self.unproven = self.world.now, 0
             Machine.proofs += 1
             if not self.copy_current:

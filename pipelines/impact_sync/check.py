@@ -12,6 +12,8 @@ from impact_source.campaigns import list_campaigns
 from impact_source.errors import BudgetSpent, ImpactError, NotFound, ScopeError, WindowTooFull
 from impact_source.plan.axis import Axis
 from impact_source.plan.windows import Window
+from impact_source.reference.lists import choose
+from impact_source.reference.reading import try_list
 from impact_source.rows.columns import ACTION
 from impact_source.rows.parse import Reader
 from impact_source.settings import PAGE_SIZE_MIN, WINDOW_MAX
@@ -61,6 +63,8 @@ def run() -> int:
                 findings.try_("items", lambda: _items(client, action_ids[0]))
             if settings.items == "feed":
                 findings.try_("change feed", lambda: _feed(client, chosen[0]))
+            if settings.reference:
+                findings.try_("reference tables", lambda: _reference(client, chosen[0]))
         if client.answered:
             findings.try_("requests left", lambda: _budget(client))
             findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
@@ -119,6 +123,20 @@ def _feed(client: Client, campaign_id: str) -> str:
         msg = f"the API has no {UPDATES} here: items are requested action by action"
         raise _DoneWithout(msg) from error
     return f"can be read: campaign {campaign_id} has {answer.value.total:,} changes of the past day"
+
+
+def _reference(client: Client, campaign_id: str) -> str:
+    refused = list[str]()
+    lists = choose(client.settings.reference)
+    for one in lists:
+        try:
+            try_list(client, one, campaign_id if one.by_campaign else "")
+        except (ScopeError, NotFound):
+            refused.append(one.name)
+    if refused:
+        msg = f"the token may not read, or the API does not have, {', '.join(refused)}: a sync leaves them out"
+        raise _DoneWithout(msg)
+    return f"can be read: {', '.join(one.name for one in lists)}"
 
 
 def _budget(client: Client) -> str:

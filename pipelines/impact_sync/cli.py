@@ -111,8 +111,8 @@ def _duration(_: click.Context, parameter: click.Parameter, text: str | None) ->
 def check(*, probe: bool) -> int:
     """Try the credentials and say what to fix.
 
-    Asks for campaigns, actions, items and the change feed, and shows what the token may read, the requests left in this
-    hour and how far this machine's clock is off. Writes nothing.
+    Asks for campaigns, actions, items, the change feed and the reference tables, and shows what the token may read, the
+    requests left in this hour and how far this machine's clock is off. Writes nothing.
 
     With --probe it asks the account what impact.com's documents leave open: how finely dates are compared, whether the
     end of a range belongs to it, how too many matches are refused, what an early approval does to the LockingDate,
@@ -151,8 +151,9 @@ def sync(
 
     Reads each campaign by last-updated date, by locking date and by its change feed, from where the last run stopped,
     and merges what changed. The first run reads as far back as the API goes. If a run is interrupted, the next one
-    continues from the last load package. Then it derives items from the change feed, and reads lists of items with the
-    requests that the hourly limit leaves.
+    continues from the last load package. Then it reads the reference tables (partners, contracts, invoices and the
+    like), once a day, derives items from the change feed, and reads lists of items with the requests that the hourly
+    limit leaves.
     """
     from .sync.command import run, run_dry  # noqa: PLC0415 - help is instant
 

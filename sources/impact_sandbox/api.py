@@ -6,8 +6,10 @@ from urllib.parse import quote, unquote
 from .answers import Answer, Asked, Buffer, Listing, Refusal, page_of
 from .ledger import shown_at
 from .long_lists import ACTIONS, UPDATES, LongList
-from .query import ActionQuery, ShortListQuery, read_action_query, read_short_list_query, refuse_unknown
+from .query import ActionQuery, ShortListQuery, read_action_query, read_page, read_short_list_query, refuse_unknown
 from .records import Record, strings_json, typed_json
+from .reference import Nested
+from .reference_lists import LISTS
 from .render import new_fields
 from .rules import Campaign, Rules
 from .update_json import numbered
@@ -38,6 +40,22 @@ def read(world: World, asked: Asked) -> Answer:  # noqa: PLR0911 - one per endpo
             return _update(world, unquote(update_id))
         case ["APISubmissions", *batch] if len(batch) <= 1:
             return _submission(world, unquote(batch[0])) if batch else _submissions(world, asked)
+        case parts:
+            return _read_reference(world, asked, parts)
+
+
+def _read_reference(world: World, asked: Asked, parts: Sequence[str]) -> Answer:
+    """Answer a request for what surrounds the actions."""
+    if status := dict(world.rules.withheld).get(scope_of("GET", asked.path)):
+        raise Refusal(status, "The token gives no access to this resource")
+    match parts:
+        case ["CompanyInformation"]:
+            refuse_unknown(asked.parameters, frozenset())
+            return Answer(200, [_json(world, _reference(world, "CompanyInformation")[0])])
+        case ["Campaigns", campaign_id, "MediaPartnerGroups" | "Contracts" as resource, *one]:
+            return _surrounding(world, asked, resource, one, unquote(campaign_id))
+        case ["MediaPartners" | "ActionInquiries" | "Invoices" as resource, *one]:
+            return _surrounding(world, asked, resource, one)
         case _:
             raise Refusal(404, "The resource does not exist")
 
@@ -59,6 +77,8 @@ def scope_of(method: str, path: str) -> str:
     match path.removesuffix(".json").split("/")[3:]:
         case ["Actions", _, "Items", *_]:
             return "Items"
+        case ["Campaigns", _, resource, *_]:
+            return resource
         case [first, *_]:
             return first
         case _:
@@ -225,12 +245,36 @@ def _submission(world: World, batch_id: str) -> Answer:
     return Answer(200, [_json(world, submission.record(world.account_sid, world.now, world.rules))])
 
 
-def _short_list(world: World, key: str, records: list[Record], query: ShortListQuery, asked: Asked) -> Answer:
+def _surrounding(
+    world: World, asked: Asked, resource: str, one: Sequence[str], campaign_id: str | None = None
+) -> Answer:
+    """Return a list of what surrounds the actions, of one campaign if it is given, or the record with one id."""
+    if campaign_id is not None and world.ledger.serial(campaign_id) is None:
+        raise Refusal(404, "The campaign does not exist")
+    within = "" if campaign_id is None else f"/Campaigns/{campaign_id}/"
+    records = [record for record in _reference(world, resource) if within in record["Uri"]]
+    if one:
+        found = [record for record in records if len(one) == 1 and record["Id"] == unquote(one[0])]
+        if not found:
+            raise Refusal(404, "The object does not exist")
+        return Answer(200, [_json(world, found[0])])
+    kind = LISTS[resource]
+    key = world.rules.partners_key if resource == "MediaPartners" else kind.key
+    chosen = kind.select(records, asked.parameters, world.rules)
+    return _short_list(world, key, chosen, read_page(asked.parameters), asked)
+
+
+def _reference(world: World, resource: str) -> list[Nested]:
+    extra = new_fields(world.rules, world.now)
+    return [{**record, **extra} for record in world.reference(resource)]
+
+
+def _short_list(world: World, key: str, records: Sequence[Nested], query: ShortListQuery, asked: Asked) -> Answer:
     start = (query.page - 1) * query.page_size
     page = records[start : start + query.page_size]
     listing = Listing(key, [b",".join(_json(world, record) for record in page)], len(page), len(records))
     return page_of(listing, query, asked, single_as_object=world.rules.single_as_object)
 
 
-def _json(world: World, record: Record) -> bytes:
+def _json(world: World, record: Nested) -> bytes:
     return (typed_json if world.rules.wire == "typed" else strings_json)(record).encode()

@@ -86,8 +86,22 @@ ITEM_FIELDS = _fields(
 
 _SUBMISSION_KINDS: dict[str, Kind] = {"AccountId": "number", "SubmissionDate": "time", "CompletionDate": "time"}
 _UPDATE_KINDS: dict[str, Kind] = dict.fromkeys(("UpdateDate", "ClearingDate", "ActionDate"), "time")
+_REFERENCE_NUMBERS = (
+    *("PartnerId", "TemplateId", "TransactionAmount", "ExpectedPayout", "FinalPayout", "MediaId", "TotalAmount"),
+    *("TotalVatAmount", "Actions", "NetItemAmount", "VatItemAmount", "TotalItemAmount", "ProgramId", "ActionAmount"),
+    "OtherAmount",
+)
+_REFERENCE_TIMES = (
+    *("DateCreated", "DateLastUpdated", "JoinDate", "StartDate", "EndDate", "BrandSignatoryDate", "Date"),
+    *("PartnerSignatoryDate", "TransactionDate", "ResolutionDeadlineDate", "AutoApprovalDate", "ResolutionDate"),
+    *("CreatedDate", "DueDate", "PaidDate"),
+)
 KINDS: dict[str, Kind] = (
-    {field.name: field.kind for field in (*ACTION_FIELDS, *ITEM_FIELDS)} | _SUBMISSION_KINDS | _UPDATE_KINDS
+    {field.name: field.kind for field in (*ACTION_FIELDS, *ITEM_FIELDS)}
+    | _SUBMISSION_KINDS
+    | _UPDATE_KINDS
+    | dict.fromkeys(_REFERENCE_NUMBERS, "number")
+    | dict.fromkeys(_REFERENCE_TIMES, "time")
 )
 
 ESCAPED = frozenset({"CampaignName", "MediaPartnerName", "Note"})

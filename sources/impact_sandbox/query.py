@@ -73,6 +73,11 @@ def read_parameters(query: str) -> dict[str, str]:
 def read_short_list_query(parameters: dict[str, str]) -> ShortListQuery:
     """Read a request for campaigns or items."""
     refuse_unknown(parameters, PAGING)
+    return read_page(parameters)
+
+
+def read_page(parameters: dict[str, str]) -> ShortListQuery:
+    """Read which page of a short list is requested."""
     page_size = _number(parameters, "PageSize", SHORT_LIST_PAGE_SIZE, least=1)
     return ShortListQuery(_number(parameters, "Page", 1, least=1), page_size)
 

@@ -15,17 +15,25 @@ CENT = Decimal("0.01")
 Record = dict[str, str]
 
 
-def strings_json(record: Mapping[str, str]) -> str:
+def strings_json(record: Mapping[str, object]) -> str:
     """Write a record as the string wire format does."""
     return msgspec.json.encode(record).decode()
 
 
-def typed_json(record: Mapping[str, str]) -> str:
+def typed_json(record: Mapping[str, object]) -> str:
     """Write a record in the typed wire format: null for none; anything not a number or date stays as it is."""
     return msgspec.json.encode({name: _typed(name, value) for name, value in record.items()}).decode()
 
 
-def _typed(name: str, value: str) -> object:
+def _typed(name: str, value: object) -> object:
+    if isinstance(value, list):
+        return [_typed(name, one) for one in value]
+    if isinstance(value, Mapping):
+        return {inner: _typed(inner, one) for inner, one in value.items()}
+    return _typed_text(name, str(value))
+
+
+def _typed_text(name: str, value: str) -> object:
     kind = KINDS.get(name, "text")
     if kind == "number" and _NUMBER.fullmatch(value):
         return msgspec.Raw(value.encode())

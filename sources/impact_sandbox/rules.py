@@ -37,6 +37,8 @@ class Rules:
         unknown_fields: from this instant on, records carry fields that no document names.
         unknown_states: `LOCKED` after locking and `PAID` after clearing instead of `APPROVED`.
 
+        partners_key: the key of the list of partners; the first is the published one.
+
     Requests:
         seven_day_default_on_all: without StartDate, every query is limited to the last 7 days of updates.
         three_years_on_all: every range, not only StartDate, begins at most 1,095 days ago.
@@ -58,6 +60,8 @@ class Rules:
         campaign_alone: the endpoint of one campaign answers, or returns 404 or 403.
         broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
+        withheld: resources by the last part of their path, each with the status, 403 or 404, that it answers.
+        reference_days: lists of what surrounds the actions refuse a longer range of dates; None for no limit.
         rate_limit_headers: which headers report the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
         wrong_date_every: the Date of every n-th answer, the first included, is that of a wrong clock; 0 for none.
@@ -112,6 +116,7 @@ class Rules:
     null_bodies: int = 0
     items_key: Literal["ActionItems", "Items"] = "ActionItems"
     submissions_key: Literal["APISubmission", "APISubmissions"] = "APISubmission"
+    partners_key: Literal["Partners", "MediaPartners"] = "Partners"
     order: Literal["created", "shuffled"] = "created"
     unknown_fields: datetime | None = None
     unknown_states: bool = False
@@ -134,6 +139,8 @@ class Rules:
     campaign_alone: Literal["answers", "unknown", "forbidden"] = "answers"
     broken: tuple[str, ...] = ()
     listed_twice: tuple[str, ...] = ()
+    withheld: tuple[tuple[str, int], ...] = ()
+    reference_days: int | None = None
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
     wrong_date_every: int = 0

@@ -29,7 +29,10 @@ from .thrower import Thrower
 from .world import World
 
 AUTH_TOKEN = "sandbox-token"  # noqa: S105
-SCOPES = ("Campaigns", "Actions", "Items", "ActionUpdates", "APISubmissions", "Actions:write")
+SCOPES = (
+    *("Campaigns", "Actions", "Items", "ActionUpdates", "APISubmissions", "Actions:write"),
+    *("CompanyInformation", "MediaPartners", "MediaPartnerGroups", "Contracts", "ActionInquiries", "Invoices"),
+)
 POLL_SECONDS = 0.005
 SIGNAL_SECONDS = 0.1
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from .edits import Editor, Memory
 from .ledger import Ledger
 from .processing import process
+from .reference import Nested, Surroundings
 from .rules import Campaign, Rules
 from .submissions import Queue, Submission
 from .times import DEFAULT_NOW, to_utc
@@ -149,6 +150,11 @@ class World:
             n = None if action_id is None else self.ledger.number(action_id)
             condition = "true" if action_id is None else f"i.n = {-1 if n is None else n}"
             return self.ledger.item_table(self.now, condition)
+
+    def reference(self, resource: str) -> list[Nested]:
+        """Return every record of a resource that surrounds the actions, named by the last part of its path."""
+        with self.lock:
+            return Surroundings(self.ledger, self.account_sid, self.seed, self.now).records(resource)
 
     def create(self, campaign_id: str = "1000", *, items: Sequence[Mapping[str, str]] = (), **fields: str) -> str:
         """Record a conversion now and return its Id; any field may be given, even an undocumented one.

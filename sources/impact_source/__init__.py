@@ -29,6 +29,8 @@ from .campaigns import list_campaigns
 from .errors import BudgetSpent, ConfigurationError
 from .items.run import ItemAsk, ItemPackages, ItemWalk
 from .parsing import parse_end, parse_start
+from .reference.lists import LISTS
+from .reference.run import ReferencePackages, ReferenceWalk
 from .rows.landing import Landing
 from .settings import Settings
 from .tables import (
@@ -37,12 +39,13 @@ from .tables import (
     declare_item_versions,
     declare_items,
     declare_ledgers,
+    declare_reference,
     declare_rejected,
     declare_versions,
 )
 from .warehouse import Warehouse
 
-__all__ = ["Ask", "ItemAsk", "ItemWalk", "Settings", "Walk", "impact", "impact_items"]
+__all__ = ["Ask", "ItemAsk", "ItemWalk", "Settings", "Walk", "impact", "impact_items", "impact_reference"]
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ def impact(  # noqa: PLR0913 - what a user may choose
             return
         if refresh:  # the tables are emptied when this package loads, so everything has to be read
             state.pop("campaigns", None)
+            state.pop("reference", None)
         yield from _walk_at_once(settings or Settings.resolve(), ask, state, emptied=bool(refresh))
 
     versions = (declare_versions(pages), declare_item_versions(pages)) if history else ()
@@ -127,6 +131,34 @@ def impact_items(
     return (item_lists, *declare_items(item_lists), declare_rejected(item_lists), *versions)
 
 
+@dlt.source(name="impact", section="impact", max_table_nesting=0, schema_contract=CONTRACT)
+def impact_reference(
+    settings: Settings | None = None, *, walk: ReferencePackages | None = None
+) -> tuple[DltResource, ...]:
+    """What surrounds the actions: company, partners and their groups, contracts, action inquiries, invoices.
+
+    Reads what is due: each list once a day (UTC). `settings.reference` chooses the tables. A list that the token may
+    not read, or that the API does not have, is logged and left out; one that cannot be read is logged as an error, and
+    read again by the next run.
+    """
+
+    @dlt.resource(name="reference_lists", selected=False)
+    def reference_lists() -> Iterator[Landing]:
+        state = dlt.current.source_state()
+        if dlt.current.load_package_state()["state"].get("refresh"):
+            msg = "impact_reference cannot be refreshed: run impact() with refresh, then impact_reference() without"
+            raise ConfigurationError(msg)
+        if walk is not None:
+            yield from walk.package(state)
+            return
+        yield from _reference_at_once(settings or Settings.resolve(), state)
+
+    tables = (
+        declare_reference(reference_lists, table.name, table.key, table.hints) for one in LISTS for table in one.tables
+    )
+    return (reference_lists, *tables, declare_rejected(reference_lists))
+
+
 def _walk_at_once(settings: Settings, ask: Ask, state: Any, *, emptied: bool) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
     """The complete run in the one package that `pipeline.run(impact())` makes; it keeps no versions."""
     settings = replace(settings, history=False)
@@ -157,3 +189,17 @@ def _drain_at_once(settings: Settings, most: int | None, state: Any) -> Iterator
         _log.warning("items are left, run again: %s", walk.stopped)
     elif walk.stopped is not None:
         raise walk.stopped
+
+
+def _reference_at_once(settings: Settings, state: Any) -> Iterator[Landing]:  # noqa: ANN401 - dlt's state
+    warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
+    with Client(settings) as client:
+        campaigns = list_campaigns(client).choose(settings.campaign_ids)
+        walk = ReferenceWalk(client, warehouse, uuid.uuid4().hex, lambda: campaigns)
+        yield from walk.package(state)
+    for refused in walk.refused:
+        _log.warning("left out: %s", refused)
+    for failure in walk.failures:
+        _log.error("could not be read, the next run asks again: %s", failure)
+    if walk.stopped is not None:
+        _log.warning("stopped early, run again: %s", walk.stopped)

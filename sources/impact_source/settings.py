@@ -37,6 +37,11 @@ LATE: Final = timedelta(hours=1)  # observed: rows show up minutes after their o
 CLOCK_TOLERANCE: Final = timedelta(seconds=30)  # beyond this the server's clock is believed, not ours
 
 SECTION: Final = "sources.impact"
+REFERENCE: Final = (
+    *("company", "media_partners", "partner_groups", "partner_group_members", "contracts", "action_inquiries"),
+    *("invoices", "invoice_lines"),
+)
+"""The tables of what surrounds the actions."""
 ITEM_SOURCES: Final = ("feed", "exact", "off")
 _CREDENTIALS: Final = frozenset({"account_sid", "auth_token"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -77,6 +82,9 @@ class Settings:
     history: bool = True
     """Whether every version of an action and of an item is kept. `impact sync` does, in DuckDB or Postgres; dlt's own
     merge, which the source alone relies on, keeps none."""
+    reference: tuple[str, ...] = REFERENCE
+    """The tables of what surrounds the actions that a sync keeps up to date; `invoice_lines` come with `invoices`, and
+    `partner_group_members` with `partner_groups`."""
     actor: str = ""
     """Who is responsible for corrections, as recorded in the journal; by default the system's user."""
     custom_codes: tuple[str, ...] = ()
@@ -108,6 +116,9 @@ class Settings:
                 raise ConfigurationError(msg)
         if self.items not in ITEM_SOURCES:
             msg = f"{SECTION}.items must be one of {', '.join(ITEM_SOURCES)}: {self.items}"
+            raise ConfigurationError(msg)
+        if unknown := [name for name in self.reference if name not in REFERENCE]:
+            msg = f"{SECTION}.reference has no table {', '.join(unknown)}: it has {', '.join(REFERENCE)}"
             raise ConfigurationError(msg)
         if self.item_concurrency > IN_FLIGHT_MAX:
             msg = f"{SECTION}.item_concurrency must be at most {IN_FLIGHT_MAX}: {self.item_concurrency}"
@@ -179,7 +190,7 @@ _READERS: Final[dict[object, tuple[Callable[[Any], Any], str]]] = {
     int | None: (int, "a whole number"),
     timedelta: (parse_duration, 'a duration such as "1 day"'),
     datetime | None: (parse_start, "a date or an ISO 8601 instant"),
-    tuple[str, ...]: (parse_ids, "a list of ids"),
+    tuple[str, ...]: (parse_ids, "a list of ids or names"),
     bool: (parse_flag, "true or false"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import dlt
@@ -131,6 +131,17 @@ def declare_items(pages: DltResource) -> Iterator[DltResource]:
 
     item_feeds = _ledger(pages, "item_feeds", "campaign_id", FEEDS, lambda landing: landing.feeds)
     yield from (action_items, item_fetches, item_feeds)
+
+
+def declare_reference(pages: DltResource, name: str, key: Sequence[str], columns: dict[str, Any]) -> DltResource:
+    """A table of what surrounds the actions."""
+
+    @dlt.transformer(name=name, data_from=pages, primary_key=list(key), write_disposition=MERGE, columns=columns)
+    def rows(landing: Landing) -> Iterator[pa.Table]:
+        if name in landing.reference:
+            yield landing.reference[name]
+
+    return rows
 
 
 def declare_versions(pages: DltResource) -> DltResource:

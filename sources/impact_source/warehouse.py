@@ -12,10 +12,13 @@ from .plan.axis import Axis
 from .plan.gone import Gone
 from .plan.windows import Counts, Window
 from .rows.diff import REVERSED
+from .settings import REFERENCE
 from .sql import Tables, in_utc
 
 _COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
 """The dates in a row; none of them says when it was last updated."""
+_OTHER = ", ".join(f"'{name}'" for name in ("items", "feed", *REFERENCE))
+"""What a record that could not be typed was read as if it was not an action."""
 _READ = """
 select window_start, window_end from sync_windows
 where campaign_id = %s and pass = 'updated' and outcome in ('whole', 'parted') and event_start is null
@@ -145,7 +148,7 @@ class Warehouse(Tables):
         again = "ask_again" if "ask_again" in self.columns("rejected_records") else "true"  # not in older warehouses
         sql = (
             f"select id, action_id, pass, window_start, window_end, coalesce({again}, true) "
-            "from rejected_records where campaign_id = %s and (pass is null or pass not in ('items', 'feed'))"
+            f"from rejected_records where campaign_id = %s and (pass is null or pass not in ({_OTHER}))"
         )
         return {
             key: Refused(action_id, pass_, in_utc(start), in_utc(end), bool(again))

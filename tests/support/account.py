@@ -105,9 +105,10 @@ class Account:
     def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting
         """Settings for this account."""
         own: dict[str, Any] = {"account_sid": self.sandbox.account_sid, "auth_token": self.sandbox.auth_token}
-        # Items cost a request per action, and the change feed some more: only tests about them request any.
+        # Items cost a request per action, the change feed and other tables some: only tests about them request any.
         usual = {
             "items": "exact",
+            "reference": (),
             "base_url": self.sandbox.url,
             "page_size": 2_000,
             "items_max_requests": 0,

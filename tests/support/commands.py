@@ -38,6 +38,7 @@ def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
             "SOURCES__IMPACT__PAGE_SIZE": "2000",
             "SOURCES__IMPACT__RETRY_WAIT": "0",
             "SOURCES__IMPACT__ITEMS_MAX_REQUESTS": "0",  # only tests about items request any
+            "SOURCES__IMPACT__REFERENCE": "[]",  # the same
         }
         if one.start:
             own["SOURCES__IMPACT__START_DATE"] = one.start.isoformat()

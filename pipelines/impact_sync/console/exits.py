@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from impact_source.actions.unread import Failure
 from impact_source.errors import BudgetSpent, ConfigurationError, ImpactError
+from impact_source.reference.run import NotRead
 
 
 class Exit(IntEnum):
@@ -51,7 +52,7 @@ def exit_code(error: BaseException) -> Exit:
             return Exit.FAILED
 
 
-def worst_exit(failures: Sequence[Failure]) -> Exit:
+def worst_exit(failures: Sequence[Failure | NotRead]) -> Exit:
     """The exit code of a run that went on although some readings failed."""
     return max(exit_code(failure.error) for failure in failures)
 

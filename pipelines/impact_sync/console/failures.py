@@ -9,6 +9,7 @@ from tomllib import TOMLDecodeError
 import click
 from impact_source.actions.unread import Failure
 from impact_source.errors import ImpactError
+from impact_source.reference.run import NotRead
 from impact_source.shown import visible
 
 from .ending import interruption, watchdog
@@ -54,7 +55,7 @@ def complain(error: ImpactError) -> Exit:
     return exit_code(error)
 
 
-def show_unread(failures: Sequence[Failure], left_out: int) -> None:
+def show_unread(failures: Sequence[Failure | NotRead], left_out: int) -> None:
     """Print what could not be read, each with its reason; nothing if there is none."""
     if not failures:
         return
@@ -65,7 +66,7 @@ def show_unread(failures: Sequence[Failure], left_out: int) -> None:
     if (more := len(failures) - _SHOWN) > 0:
         out.print(f"and {more:,} more: select * from impact.sync_windows where outcome = 'failed'")
     if left_out:
-        out.print(f"{left_out:,} more windows or actions were not requested, because too many before them failed.")
+        out.print(f"{left_out:,} more windows, actions or lists were not requested: too many before them failed.")
     click.echo(f"impact: {failures[0].error}", err=True)
 
 

@@ -15,7 +15,9 @@ from impact_source.items.feed.proof import Verdict
 from impact_source.items.queue import ItemQueue
 from impact_source.parsing import parse_flag, parse_ids
 from impact_source.plan.cursors import Mark
-from impact_source.settings import REQUESTS_PER_HOUR, SPARED
+from impact_source.reference.lists import choose
+from impact_source.reference.marks import describe, read_marks
+from impact_source.settings import REFERENCE, REQUESTS_PER_HOUR, SPARED
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit
@@ -105,6 +107,12 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
         "feeds": [feed.row for _, feed in sorted(read_feeds(warehouse).items())],
+        "reference": [
+            {"table": name, "campaign": scope or None, "outcome": how, "reason": reason}
+            for how in ("refused", "failed")
+            for name, scope, reason in read_marks(state, how)
+            if name in _reference()
+        ],
         "rejected_records": _rejected(warehouse),
         "history_ends": _history_ends(warehouse),
         "runs": _runs(warehouse) if warehouse.holds("sync_runs") else [],
@@ -143,6 +151,10 @@ def show(found: dict[str, Any]) -> None:
             )
         for line in _unread(one):
             out.print(line)
+    for how, words in (("refused", "Left out: {}."), ("failed", "Not read: {}. The next run tries again.")):
+        lists = [one for one in found["reference"] if one["outcome"] == how]
+        for line in describe((one["table"], one["campaign"] or "", one["reason"]) for one in lists):
+            out.print(words.format(line), soft_wrap=True)
     out.print(said(found["items"]), soft_wrap=True)
     _show_feeds(found["feeds"])
     runs = table(
@@ -205,6 +217,12 @@ def _history_ends(warehouse: Warehouse) -> datetime | None:
     sql = "select coalesce((select max(valid_to) from action_versions), min(synced_at)) from actions"
     ended: datetime | None = warehouse.rows(sql)[0][0]
     return ended
+
+
+def _reference() -> set[str]:
+    """The lists of the reference tables that are chosen."""
+    chosen: Any = dlt.config.get("sources.impact.reference")
+    return {one.name for one in choose(REFERENCE if chosen is None else parse_ids(chosen))}
 
 
 def _item_source() -> str:

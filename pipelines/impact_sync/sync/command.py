@@ -62,12 +62,12 @@ def show(summary: Summary) -> None:
         show_items(summary.items)
     for note in summary.notes:
         out.print(f"Note: {note}.")
-    if rejected := sum(tally.rejected for tally in summary.tallies.values()):
+    if rejected := summary.rejected + sum(tally.rejected for tally in summary.tallies.values()):
         out.print(
             f"{rejected:,} records have a value that does not fit its column, or no usable key or date: "
             "see the table rejected_records."
         )
-    show_unread(summary.failures, summary.left_out)
+    show_unread((*summary.failures, *summary.not_read), summary.left_out)
     if summary.error is not None:
         complain(summary.error)
     elif summary.items is not None and summary.exit is not Exit.DONE and summary.items.error is not None:
@@ -89,6 +89,8 @@ def show_dry(plan: DryRun) -> None:
         f"{plan.requests_left:,} are left this hour. At least {duration(least * plan.seconds_a_request)} "
         f"at the API's current speed ({plan.seconds_a_request:.2f} s a request, 4 at a time)."
     )
+    if plan.reference:
+        out.print(f"Then {plan.reference:,} lists of the reference tables, at least a request each.")
     if plan.items:
         out.print(f"Then lists of items, of {plan.items:,} actions and of new ones, as the hourly limit allows.")
 

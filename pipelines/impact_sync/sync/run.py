@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dlt.extract import DltSource
-from impact_source import Ask, Settings, Walk, impact
+from impact_source import Ask, Settings, Walk, impact, impact_reference
 from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
@@ -16,6 +16,8 @@ from impact_source.errors import ImpactError
 from impact_source.items.queue import ItemQueue
 from impact_source.items.run import ItemAsk, ItemProgress
 from impact_source.plan.passes import Reading
+from impact_source.reference.marks import describe
+from impact_source.reference.run import NotRead, ReferenceWalk
 from impact_source.rows.diff import Tally
 from impact_source.warehouse import Warehouse
 
@@ -40,9 +42,13 @@ class Summary:
     failures: tuple[Failure, ...] = ()
     """What could not be read although the run went on: the cursors of those passes stay."""
     left_out: int = 0
-    """Windows and actions that were not requested, because too many before them could not be read."""
+    """Windows, actions and lists that were not requested, because too many before them could not be read."""
     warehouse: str = ""
     """The location of the warehouse."""
+    not_read: tuple[NotRead, ...] = ()
+    """Lists of what surrounds the actions that could not be read although the run went on."""
+    rejected: int = 0
+    """Records of what surrounds the actions that newly could not be typed, or not completely."""
 
     @property
     def exit(self) -> Exit:
@@ -61,6 +67,8 @@ class DryRun:
     page_size: int
     items: int = 0
     """Actions whose items wait."""
+    reference: int = 0
+    """Lists of what surrounds the actions that are due."""
 
 
 def sync(
@@ -91,9 +99,12 @@ def sync(
         ) as walk,
     ):
         read: list[ItemSummary] = []
-        load.standing = lambda: _standing(walk, *read)
+        around = ReferenceWalk(load.client, load.warehouse, load.run_id, lambda: _surrounded(walk))
+        load.standing = lambda: _standing(walk, around, *read)
         for package in _packages(walk):
             load(package)
+        if walk.stopped is None and around.due(load.state):
+            load(impact_reference(walk=around))
         if walk.stopped is None:
             refused = {id_: str(failure.error) for id_, failure in walk.unread.without_feed.items()}
             wanted = ItemAsk(ask.campaigns or settings.campaign_ids, _most(settings, items), refused=refused)
@@ -103,12 +114,14 @@ def sync(
             load.row(),
             dict(walk.tallies),
             walk.names,
-            _notes(walk),
-            walk.stopped,
+            (*_notes(walk), *(f"left out: {line}" for line in describe(one.told for one in around.refused))),
+            walk.stopped or around.stopped,
             next(iter(read), None),
             tuple(walk.unread.failures),
-            len(walk.unread.left_out) + walk.unread.actions_left_out.total(),
+            len(walk.unread.left_out) + walk.unread.actions_left_out.total() + around.left_out,
             where(load.pipeline),
+            tuple(around.failures),
+            around.rejected,
         )
 
 
@@ -120,12 +133,19 @@ def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) 
         left, seconds = client.budget.remaining, client.seconds_a_request
         now = client.clock.now()
         wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(settings, items) != 0 else 0
-        return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait)
+        due = len(ReferenceWalk(client, Warehouse(pipeline), "", lambda: _surrounded(walk)).due(state))
+        return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait, due)
 
 
 def _packages(walk: Walk) -> Iterator[DltSource]:
     while not walk.finished:
         yield impact(walk=walk, history=walk.settings.history)
+
+
+def _surrounded(walk: Walk) -> list[str]:
+    """The campaigns whose surroundings are read: whatever else the user asks of this run, all that are configured."""
+    names, lost = walk.names, walk.unread.lost
+    return [id_ for id_ in walk.settings.campaign_ids or names if id_ in names and id_ not in lost]
 
 
 def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT001 - said or not said by the user
@@ -135,20 +155,23 @@ def _most(settings: Settings, wanted: bool | None) -> int | None:  # noqa: FBT00
     return {None: settings.items_max_requests, True: settings.items_max_requests or None, False: 0}[wanted]
 
 
-def _standing(walk: Walk, items: ItemSummary | None = None) -> Standing:
+def _standing(walk: Walk, around: ReferenceWalk, items: ItemSummary | None = None) -> Standing:
     """The current row of the ledger: with its outcome once the walk has ended."""
     started = walk.bounds.now if walk.bounds else None
-    return Standing(walk.rows, _ended(walk, items) if walk.finished else None, started, walk.until)
+    return Standing(walk.rows, _ended(walk, around, items) if walk.finished else None, started, walk.until)
 
 
-def _ended(walk: Walk, items: ItemSummary | None) -> tuple[Exit, str]:
-    """The exit code and the outcome of the passes, or of the items if these ended worse."""
+def _ended(walk: Walk, around: ReferenceWalk, items: ItemSummary | None) -> tuple[Exit, str]:
+    """The exit code and the outcome of the passes and of what surrounds them, or of the items if these ended worse."""
     if walk.stopped is not None:
         code = exit_code(walk.stopped)
         return code, "stopped early" if code is Exit.EARLY else type(walk.stopped).__name__
-    if failures := walk.unread.failures:
+    failures: list[Failure | NotRead] = [*walk.unread.failures, *around.failures]
+    if failures:
         return worst_exit(failures), type(failures[0].error).__name__
-    if any(tally.rejected for tally in walk.tallies.values()):
+    if around.stopped is not None:
+        return Exit.EARLY, "stopped early"
+    if around.rejected or any(tally.rejected for tally in walk.tallies.values()):
         return Exit.DRIFT, "rejected records"
     if items is not None and (ended := items.ended)[0] is not Exit.EARLY:
         code, outcome = ended

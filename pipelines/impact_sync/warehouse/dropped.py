@@ -7,6 +7,8 @@ import logging
 import dlt
 from impact_source.errors import ConfigurationError
 from impact_source.plan.cursors import Mark
+from impact_source.reference.lists import LISTS
+from impact_source.reference.marks import forget
 from impact_source.sql import Tables
 
 _log = logging.getLogger(__name__)
@@ -49,20 +51,23 @@ def recreate_dropped(pipeline: dlt.Pipeline) -> None:
     what = _described(pipeline, dropped)
     _refuse_keys(pipeline, dropped)
     _log.warning("%s dropped from the warehouse; recreating it and reading its rows again", what)
-    if {"actions", "action_updates"} & dropped.keys():
-        _forget_cursors(pipeline, only_feed="actions" not in dropped)
+    reference = [one.name for one in LISTS if any(table.name in dropped for table in one.tables)]
+    if reference or {"actions", "action_updates"} & dropped.keys():
+        _forget_cursors(pipeline, dropped, reference)
     _forget_items(pipeline, dropped)
     with pipeline.destination_client() as job_client:
         job_client.update_stored_schema(force=True)
 
 
-def _forget_cursors(pipeline: dlt.Pipeline, *, only_feed: bool) -> None:
-    """Forget how far the change feed was read, or everything."""
+def _forget_cursors(pipeline: dlt.Pipeline, dropped: dict[str, list[str]], reference: list[str]) -> None:
+    """Forget how far the change feed was read, or all actions; and when these lists of what surrounds them were."""
     with pipeline.managed_state(extract_state=True) as state:
         source = state.get("sources", {}).get("impact", {})
-        if not only_feed:
+        for name in reference:
+            forget(source, name)
+        if "actions" in dropped:
             source.pop("campaigns", None)
-        for marks in source.get("campaigns", {}).values():
+        for marks in source.get("campaigns", {}).values() if "action_updates" in dropped else ():
             for mark in (Mark.FEED, Mark.FEED_BEGUN):
                 marks.pop(mark, None)
     pipeline.normalize()

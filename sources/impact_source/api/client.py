@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -157,6 +157,13 @@ class Client:
     def submissions(self) -> Iterator[Answer[Page]]:
         """All submissions, page by page: slow, and discouraged; `submissions.read_submissions` reads a page."""
         return self._list(self._path("APISubmissions"), *_SUBMISSIONS)
+
+    def listed(
+        self, path: Iterable[str], keys: Iterable[str], params: Mapping[str, str] | None = None
+    ) -> Iterator[Answer[Page]]:
+        """Any list below the account, page by page."""
+        query = f"?{urlencode(params)}" if params else ""
+        return self._list(f"{self._path(*path)}{query}", *keys)
 
     def ask(
         self, read: Reader[T], *path: str, params: Mapping[str, str] | None = None, attempts: int | None = None

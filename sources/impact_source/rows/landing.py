@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -32,6 +32,8 @@ class Landing:
     """Rows of `item_feeds`."""
     declared: bool = False
     """Whether to create the tables that have no rows yet."""
+    reference: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What surrounds the actions, by table."""
 
 
 def gather(landings: Iterable[Landing], most: int) -> Iterator[Landing]:

@@ -39,6 +39,12 @@ def rejected_item_row(record: Rejected, origin: Origin, action_id: str) -> Row:
     return _rejected_row(record, origin, action_id, _hash(f"{action_id} {record.raw}"))
 
 
+def rejected_reference_row(record: Rejected, origin: Origin) -> Row:
+    """The row of `rejected_records` for a record of a list that surrounds the actions, which the pass names."""
+    row = _rejected_row(record, origin, None, f"{origin.pass_} {record.id or _hash(record.raw)}")
+    return row | {"campaign_id": origin.campaign_id or None}
+
+
 def _rejected_row(record: Rejected, origin: Origin, action_id: str | None, key: str) -> Row:
     return {
         "id": key,

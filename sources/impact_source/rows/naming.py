@@ -23,6 +23,11 @@ _FOREIGN_DIGIT: Final = re.compile(r"[^\D0-9]")
 _naming = NamingConvention(_LONGEST)
 
 
+def snake_case(field: str) -> str:
+    """The column of a declared field whose name is free."""
+    return _naming.normalize_identifier(field)
+
+
 def column_name(field: str, taken: Collection[str]) -> str:
     """The column of a field: in snake_case, at most 63 characters; not one of ours, of dlt's or of those `taken`.
 

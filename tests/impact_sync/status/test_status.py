@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import CliRunner
+from impact_sandbox import Rules
 from impact_source import Ask
 from impact_source.parsing import parse_duration
 from impact_sync.cli import main
@@ -90,10 +91,10 @@ def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """Status as JSON has the keys of the README's example, at every depth."""
-    one = account(days=20, per_day=2, campaigns=CAMPAIGNS[:1])
+    one = account(days=20, per_day=2, campaigns=CAMPAIGNS[:1], rules=Rules(withheld=(("Contracts", 403),)))
     one.first_sync()
     one.world.advance(days=1)
-    one.sync(items="feed")
+    one.sync(items="feed", reference=("contracts",))
     with one.changing() as connection:  # a window that was never read
         connection.execute(
             "delete from sync_windows where pass = 'updated' "

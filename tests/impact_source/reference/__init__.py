@@ -1,0 +1,1 @@
+"""The lists that surround the actions."""
