@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_one_accounts_own(client: Make) -> None:
     client("first", config="[")
     second = client("second")
     folders = {"IMPACT_FOLDERS": os.pathsep.join(["clients/first", "clients/second", "clients/s*"])}
-    result = impact("--log-format", "json", "sync", env=environment(**folders))
+    result = impact("--log-format", "json", "sync", env=environment(None, **folders))
     assert "first/.dlt/config.toml cannot be read" in clean(result, 2)
     lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
     assert {line["account"] for line in lines} == {"clients/second"}
@@ -159,7 +159,7 @@ def test_what_cannot_be_right_for_several_accounts_is_refused(
 ) -> None:
     """A variable that would make all accounts one, or a folder without settings, ends with 2 and no request."""
     ones = [client("acme"), client("zoo")]
-    said = clean(impact("-C", "clients/*", *arguments, env=environment(**changes)), 2)
+    said = clean(impact("-C", "clients/*", *arguments, env=environment(None, **changes)), 2)
     assert says in " ".join(said.replace("│", "").split())
     assert [request for one in ones for request in one.sandbox.requests] == []
 
