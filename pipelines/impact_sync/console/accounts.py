@@ -67,9 +67,9 @@ def in_turn(folders: Mapping[Path, str], command: Callable[[], int]) -> int:
     for path, name in folders.items():
         _announce(name, first=not codes)
         codes[name] = guarded(partial(_run, path, command))
+        turn.account = ""
         if codes[name] >= Exit.INTERRUPTED:
             return codes[name]
-    turn.account = ""
     _conclude(codes)
     return worst(codes.values())
 
