@@ -147,8 +147,12 @@ def test_an_interrupt_ends_all(client: Make) -> None:
     [
         (["sync"], {"SOURCES__IMPACT__ACCOUNT_SID": "IR1"}, "SOURCES__IMPACT__ACCOUNT_SID in the environment would be"),
         (["sync"], {"DESTINATION__DUCKDB__CREDENTIALS": "x.duckdb"}, "DESTINATION__DUCKDB__CREDENTIALS in the env"),
-        (["sync"], {"CREDENTIALS": "x.duckdb", "DLT_PROJECT_DIR": "."}, "DLT_PROJECT_DIR"),
-        (["sync"], {"DLT_CONFIG_FOLDER": "/"}, "DLT_CONFIG_FOLDER in the environment"),
+        pytest.param(
+            ["sync"], {"CREDENTIALS": "x.duckdb", "DLT_PROJECT_DIR": "."}, "DLT_PROJECT_DIR", marks=pytest.mark.long
+        ),
+        pytest.param(
+            ["sync"], {"DLT_CONFIG_FOLDER": "/"}, "DLT_CONFIG_FOLDER in the environment", marks=pytest.mark.long
+        ),
         (["-C", "clients", "sync"], {}, "clients has no folder .dlt with the settings of an account"),
         (["-C", "cleints/*", "sync"], {}, "cleints/* has no folder .dlt with the settings of an account"),
         (["status", "--json"], {}, "--json describes one account: give one --folder"),
