@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .console.accounts import find
 from .console.ending import watchdog
 from .console.verbs import Group, verb
 from .corrections.commands import corrections
@@ -14,10 +15,18 @@ from .warehouse.migrations.steps import SCHEMA_VERSION
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
     from datetime import datetime, timedelta
+    from pathlib import Path
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
 _ISO = "ISO 8601; a date means that whole day, UTC"
+
+
+def _folders(_: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[Path, str]:
+    try:
+        return find(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from error
 
 
 @click.group(
@@ -31,6 +40,7 @@ With an account:        impact check, then impact sync
 Credentials: SOURCES__IMPACT__ACCOUNT_SID and SOURCES__IMPACT__AUTH_TOKEN in the environment,
 or .dlt/secrets.toml. The warehouse is impact_warehouse.duckdb here,
 or what DESTINATION__DUCKDB__CREDENTIALS names.
+Many accounts: a folder for each, then impact -C 'clients/*' sync
 
 \b
 Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end as asked;
@@ -50,8 +60,23 @@ Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end 
     show_envvar=True,
     help="json: one object per line on standard error, progress included.",
 )
-def main(verbose: int, log_format: str) -> None:
+@click.option(
+    "-C",
+    "--folder",
+    "folders",
+    multiple=True,
+    callback=_folders,
+    type=click.Path(),
+    metavar="FOLDER",
+    envvar="IMPACT_FOLDERS",
+    show_envvar=True,
+    help="Run in FOLDER, an account with its own .dlt and warehouse, as if started there. Several, repeated or as "
+    "a pattern ('clients/*'), run one after the other; if one fails, the others go on.",
+)
+@click.pass_context
+def main(context: click.Context, verbose: int, log_format: str, folders: dict[Path, str]) -> None:
     """Keep every impact.com action, with every later change to it, in your warehouse."""
+    context.obj = folders
     watchdog.stacks = verbose > 1
     from .console.logs import configure  # noqa: PLC0415 - help is instant
 

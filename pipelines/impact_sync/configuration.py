@@ -32,14 +32,23 @@ _DEFAULTS = {
     "EXTRACT__NEXT_ITEM_MODE": "fifo",
 }
 """How dlt should behave unless the user sets it otherwise."""
+_set = set[str]()
+"""The variables that hold a default of ours, not a value of the user's."""
 
 
 def set_defaults() -> None:
-    """Set our defaults in the environment, which dlt reads first, unless it or one of the user's files sets them."""
+    """Set our defaults in the environment, which dlt reads first, unless it or one of the user's files sets them.
+
+    Call it again in another folder, which has other files.
+    """
+    for name in _set:
+        os.environ.pop(name, None)
+    _set.clear()
     given = {tuple(part.upper() for part in path[-2:]) for _, path in _keys()}
     for name, value in _DEFAULTS.items():
-        if tuple(name.split("__")) not in given:
-            os.environ.setdefault(name, value)
+        if name not in os.environ and tuple(name.split("__")) not in given:
+            os.environ[name] = value
+            _set.add(name)
     os.environ.update(_FIXED)
 
 
@@ -65,10 +74,14 @@ def check() -> None:
             raise ConfigurationError(msg)
 
 
+def folder() -> str:
+    """The name of the folder that holds a project's files."""
+    return os.environ.get("DLT_CONFIG_FOLDER", ".dlt")
+
+
 def settings_files() -> list[Path]:
     """The files that dlt reads, those in the working folder first; not all of them exist."""
-    folder = os.environ.get("DLT_CONFIG_FOLDER", ".dlt")
-    folders = [Path(os.environ.get("DLT_PROJECT_DIR", ".")) / folder, _global_folder(folder)]
+    folders = [Path(os.environ.get("DLT_PROJECT_DIR", ".")) / folder(), _global_folder(folder())]
     return [place.absolute() / name for place in folders for name in ("secrets.toml", "config.toml")]
 
 

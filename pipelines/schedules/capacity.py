@@ -52,6 +52,14 @@ class Account:
 @click.option(
     "--start-seconds", default=1.7, show_default=True, help="Processor seconds of a sync with nothing to read."
 )
+@click.option("--import-seconds", default=1.1, show_default=True, help="Those of them that a process needs only once.")
+@click.option(
+    "--accounts-a-process",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Accounts that one process syncs: impact -C 'clients/*' sync.",
+)
 @click.option("--million-seconds", default=21.0, show_default=True, help="Processor seconds of a million actions.")
 @click.option("--item-ms", default=4.0, show_default=True, help="Processor milliseconds of one action's items.")
 @click.option("--megabytes", default=600, show_default=True, help="Memory of a run at its peak.")
@@ -64,6 +72,8 @@ def main(  # noqa: PLR0913 - the numbers that a reader may change
     syncs_a_day: int,
     cores: int,
     start_seconds: float,
+    import_seconds: float,
+    accounts_a_process: int,
     million_seconds: float,
     item_ms: float,
     megabytes: int,
@@ -71,9 +81,8 @@ def main(  # noqa: PLR0913 - the numbers that a reader may change
     """Print the load of one day, and how many accounts fit on the machine."""
     account = Account(actions_a_day, open_days, items, 20_000, 1_000)
     read = syncs_a_day * (account.open + actions_a_day)
-    seconds = (
-        syncs_a_day * start_seconds + read / 1e6 * million_seconds + (actions_a_day * item_ms / 1e3 if items else 0)
-    )
+    start = start_seconds - import_seconds * (1 - 1 / accounts_a_process)
+    seconds = syncs_a_day * start + read / 1e6 * million_seconds + (actions_a_day * item_ms / 1e3 if items else 0)
     room = int(cores * 86_400 / seconds)
     click.echo(f"one account, a day:   {read:,} actions read, {seconds:,.0f} processor seconds")
     click.echo(

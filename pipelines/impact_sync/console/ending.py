@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
+from .turn import turn
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WITHIN = 20.0
 """Seconds that a command has to end normally: less than the 30 that an orchestrator allows."""
@@ -132,7 +134,7 @@ class _Watchdog:
     def _end(self, code: int, said: str) -> NoReturn:
         cursor = _SHOW_CURSOR if os.isatty(2) else b""
         with suppress(OSError):
-            os.write(2, cursor + f"impact: {said}\n".encode(errors="replace"))
+            os.write(2, cursor + f"impact: {turn.named(said)}\n".encode(errors="replace"))
             if self.stacks:
                 faulthandler.dump_traceback(2)
         os._exit(code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from impact_source.actions.unread import Failure
@@ -54,7 +54,12 @@ def exit_code(error: BaseException) -> Exit:
 
 def worst_exit(failures: Sequence[Failure | NotRead]) -> Exit:
     """The exit code of a run that went on although some readings failed."""
-    return max(exit_code(failure.error) for failure in failures)
+    return worst(exit_code(failure.error) for failure in failures)
+
+
+def worst(codes: Iterable[int]) -> Exit:
+    """The exit code of a command that did several things, each of which ended with one of these."""
+    return Exit(max(codes))
 
 
 def chain(error: BaseException) -> list[BaseException]:

@@ -15,6 +15,7 @@ from impact_source.shown import visible
 from .ending import interruption, watchdog
 from .exits import Exit, chain, exit_code, root_cause
 from .screen import console
+from .turn import turn
 
 _SHOWN = 20
 _OPTIONS = {"`since`": "--since", "`until`": "--until"}
@@ -39,10 +40,10 @@ def guarded(command: Callable[[], int]) -> int:
         if isinstance(cause, ImpactError):
             return complain(cause)
         if _is_configuration(error):
-            _say(f"the configuration cannot be read: {cause}")
+            say(f"the configuration cannot be read: {cause}")
             return Exit.USAGE
         _log.debug("unexpected", exc_info=error)
-        _say(f"failed: {type(cause).__name__}: {cause} (-vv shows where)")
+        say(f"failed: {type(cause).__name__}: {cause} (-vv shows where)")
         return Exit.FAILED
 
 
@@ -51,7 +52,7 @@ def complain(error: ImpactError) -> Exit:
     text = str(error)
     for argument, option in _OPTIONS.items():
         text = text.replace(argument, option)
-    _say(text)
+    say(text)
     return exit_code(error)
 
 
@@ -67,16 +68,17 @@ def show_unread(failures: Sequence[Failure | NotRead], left_out: int) -> None:
         out.print(f"and {more:,} more: select * from impact.sync_windows where outcome = 'failed'")
     if left_out:
         out.print(f"{left_out:,} more windows, actions or lists were not requested: too many before them failed.")
-    click.echo(f"impact: {failures[0].error}", err=True)
+    say(str(failures[0].error))
 
 
-def _say(text: str) -> None:
-    click.echo(f"impact: {visible(text.strip(), lines=True)}", err=True)
+def say(text: str) -> None:
+    """Print a line to standard error, with the account that it is about if there are several."""
+    click.echo(f"impact: {visible(turn.named(text.strip()), lines=True)}", err=True)
 
 
 def interrupted(error: BaseException) -> Exit:
     """Print that the run was interrupted and return its exit code."""
-    click.echo("impact: interrupted; what had landed stays, run again to continue", err=True)
+    say("interrupted; what had landed stays, run again to continue")
     return exit_code(error)
 
 

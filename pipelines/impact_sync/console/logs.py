@@ -9,6 +9,8 @@ from impact_source.shown import visible
 from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
 
+from .turn import turn
+
 _OURS = ("impact_source", "impact_sandbox", "impact_sync")
 
 
@@ -19,6 +21,7 @@ def configure(verbosity: int, *, json: bool) -> None:
     """
     handler = logging.StreamHandler()
     if json:
+        handler.addFilter(_add_account)
         handler.setFormatter(
             JsonFormatter(
                 "%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -38,12 +41,18 @@ def configure(verbosity: int, *, json: bool) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _add_account(record: logging.LogRecord) -> bool:
+    if turn.account:
+        record.account = turn.account
+    return True
+
+
 class _Plain(logging.Formatter):
     """One line per message, whatever names it contains; a traceback keeps its lines."""
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = visible(record.message)
+        record.message = visible(turn.named(record.message))
         return super().formatMessage(record)
 
     @override

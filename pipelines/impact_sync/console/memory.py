@@ -20,7 +20,7 @@ _LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def tune() -> None:
-    """Call once, before threads start. Does nothing if the C library is not glibc."""
+    """Call before threads start; once is enough. Does nothing if the C library is not glibc."""
     if (mallopt := getattr(_LIBRARY, "mallopt", None)) is None:
         return
     mallopt(_ARENA_MAX, 1)

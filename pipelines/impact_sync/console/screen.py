@@ -18,6 +18,7 @@ from rich.text import Text
 from typing_extensions import override
 
 from .grid import Grid
+from .turn import turn
 
 T = TypeVar("T")
 _WIDTH = 140
@@ -124,7 +125,7 @@ def _lines(in_words: Callable[[T], Step]) -> Iterator[Callable[[T], None]]:
         if _logs_json():
             _log.info(text, extra={"event": "progress", **vars(step)})
         else:
-            print(visible(text), file=sys.stderr)  # noqa: T201 - this is the console
+            print(visible(turn.named(text)), file=sys.stderr)  # noqa: T201 - this is the console
 
     def show(step: T) -> None:
         nonlocal printed_at

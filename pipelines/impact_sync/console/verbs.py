@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
+from .accounts import in_turn
 from .ending import leave, watchdog
 
 if TYPE_CHECKING:  # help is instant
@@ -52,16 +53,17 @@ def verb(command: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**options: Any) -> None:  # noqa: ANN401 - whatever the verb takes
-        from .failures import guarded  # noqa: PLC0415 - help is instant
+        folders = click.get_current_context().obj or {}
+        if options.get("as_json") and len(folders) > 1:
+            msg = "--json describes one account: give one --folder"
+            raise click.UsageError(msg)
 
         def tuned() -> int:
-            from .. import configuration  # noqa: PLC0415 - help is instant
             from .memory import tune  # noqa: PLC0415 - help is instant
 
-            configuration.check()
             tune()
             return command(**options)
 
-        leave(guarded(tuned))
+        leave(in_turn(folders, tuned))
 
     return run

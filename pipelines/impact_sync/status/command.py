@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import click
 import dlt
 from impact_source.actions.events import Outcome
 from impact_source.items.feed.derive import read_feeds
@@ -21,6 +20,7 @@ from impact_source.settings import REFERENCE, REQUESTS_PER_HOUR, SPARED
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit
+from ..console.failures import say
 from ..console.screen import console, table
 from ..items.command import covered, said
 from ..load.words import describe_feed
@@ -50,7 +50,7 @@ def run(*, as_json: bool, max_age: timedelta | None = None) -> int:
     old = [one for one in found["campaigns"] if one["id"] in chosen or not chosen]
     late = out_of_date(old, datetime.now(UTC) - max_age)
     for line in late:
-        click.echo(f"impact: {line}", err=True)
+        say(line)
     return Exit.DRIFT if late else Exit.DONE
 
 
