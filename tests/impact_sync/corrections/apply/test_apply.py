@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from impact_sandbox import Reply, Request
+from impact_source.api.budget import Budget
 from impact_source.errors import ConfigurationError, ForeignWarehouse, ScopeError
 from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
-from impact_sync.corrections.apply.sending import Sender
+from impact_sync.corrections.apply.sending import CallProgress, Sender
 from impact_sync.corrections.desk import opened
 from impact_sync.corrections.journal.calls import Call
 from impact_sync.corrections.journal.columns import COLUMNS, Status
@@ -250,6 +251,44 @@ def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:
     one.world.advance(seconds=30)
     assert one.apply(plan_id).exit is Exit.DONE
     assert len(one.writes) == 1
+
+
+def test_what_an_earlier_apply_left_is_asked_for_at_once(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An apply that may not wait ends without waiting, and the next one asks first, however rarely it is to ask."""
+    one = desk(submission_polls=0)
+    action = one.create()
+    one.sync()
+    plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
+
+    def rest(_: Budget, seconds: float) -> None:
+        assert seconds <= 0
+
+    monkeypatch.setattr(Budget, "rest", rest)
+    rarely: dict[str, Any] = {"poll_interval": timedelta(hours=1), "max_wait": timedelta(0)}
+    assert one.apply(plan_id, **rarely).exit is Exit.EARLY
+    assert one.statuses() == ["accepted"]
+    one.world.advance(seconds=30)
+    assert one.apply(plan_id, **rarely).exit is Exit.DONE
+    assert len(one.writes) == 1
+
+
+def test_an_apply_tells_how_far_it_is(desk: Make) -> None:
+    """Calls that an earlier apply sent count as done; what it settled does not count again."""
+    one = desk()
+    actions = [one.create() for _ in range(3)]
+    one.sync()
+    plan_id = one.planned(*(f"{action},reverse,OTHER,,,,,,,," for action in actions))
+    assert one.apply(plan_id, limit_amount=Decimal(5)).exit is Exit.EARLY
+    told: list[CallProgress] = []
+    with opened(one.settings()) as journals:
+        sender = Sender(journals, 3, told.append)
+        calls = journals.journal.plan(plan_id)
+        sender.settle_earlier(calls)
+        assert sender.send(calls, None) is None
+        sender.settle(plan_id)
+        left = journals.client.budget.remaining
+    assert [(one.done, one.of, one.settled) for one in told] == [(3, 3, 0), (3, 3, 1)]
+    assert all(one.requests_left >= left for one in told)
 
 
 def test_two_plans_do_not_move_one_amount_twice(desk: Make) -> None:
