@@ -176,6 +176,26 @@ def test_a_list_that_is_dropped_makes_room_for_the_next() -> None:
     assert sum(which == 0 for which, _ in source.fetched) <= 1 + WAITING
 
 
+def test_of_a_list_that_is_dropped_nothing_more_is_fetched_when_others_arrive() -> None:
+    """A list that was given up costs no request, and does not keep the next ones from being fetched ahead."""
+    source, released = Source([100, *[1] * 9]), (threading.Event(), threading.Event())
+
+    def first(which: int) -> Page:
+        if which < UNKNOWN:
+            released[which].wait(60)
+        return source.first(which)
+
+    with Pool(1, "test", "a page", 60) as pool:
+        lists = Prefetcher(pool, WAITING, UNKNOWN, first, lambda page: page[2], source.following).lists(range(10))
+        dropped = next(lists)
+        released[0].set()
+        assert dropped.first() == (0, 1, 100)
+        dropped.drop()
+        released[1].set()
+        settle(pool)
+        assert source.fetched[:4] == [(0, 1), (1, 1), (2, 1), (3, 1)]
+
+
 def test_few_lists_are_begun_whose_length_is_not_known() -> None:
     """No more than two first pages are in flight, so that later pages find room."""
     under_way, most, gate = 0, 0, threading.Condition()
