@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from impact_sandbox import Reply, Request
-from impact_source.api.budget import Budget
 from impact_source.errors import ConfigurationError, ForeignWarehouse, ScopeError
 from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
@@ -250,25 +249,6 @@ def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:
     assert one.statuses() == ["accepted"]
     one.world.advance(seconds=30)
     assert one.apply(plan_id).exit is Exit.DONE
-    assert len(one.writes) == 1
-
-
-def test_what_an_earlier_apply_left_is_asked_for_at_once(desk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An apply that may not wait ends without waiting, and the next one asks first, however rarely it is to ask."""
-    one = desk(submission_polls=0)
-    action = one.create()
-    one.sync()
-    plan_id = one.planned(f"{action},update,OTHER,,12,,,,,,")
-
-    def rest(_: Budget, seconds: float) -> None:
-        assert seconds <= 0
-
-    monkeypatch.setattr(Budget, "rest", rest)
-    rarely: dict[str, Any] = {"poll_interval": timedelta(hours=1), "max_wait": timedelta(0)}
-    assert one.apply(plan_id, **rarely).exit is Exit.EARLY
-    assert one.statuses() == ["accepted"]
-    one.world.advance(seconds=30)
-    assert one.apply(plan_id, **rarely).exit is Exit.DONE
     assert len(one.writes) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -67,20 +66,6 @@ def test_what_shows_within_a_run_is_settled_by_it(desk: Make) -> None:
     one.sandbox.on_request = time_passes
     assert one.apply(plan_id).exit is Exit.DONE
     assert one.statuses() == ["confirmed"]
-
-
-def test_what_does_not_show_yet_is_not_read_at_once_again(desk: Make) -> None:
-    """While a change may show late, looks are spent with time between them, or the hour's requests would go to it."""
-    one = desk(submission_polls=0, amount_beside_sku="order")
-    (action,) = known(one)
-    plan_id = one.planned(f"{action},update,OTHER,TEE,4,,,,,,")
-    rarely: dict[str, Any] = {"poll_interval": timedelta(hours=1), "max_wait": timedelta(0)}
-    assert one.apply(plan_id, **rarely).exit is Exit.EARLY
-    one.world.advance(seconds=30)
-    one.sandbox.requests.clear()
-    assert one.apply(plan_id, **rarely).exit is Exit.EARLY
-    assert one.journal()[0][1].startswith("processed; amount of TEE is ")
-    assert sum(request.path.endswith(action) for request in one.sandbox.requests) == 1
 
 
 def test_money_is_not_taken_twice_while_a_change_does_not_show(desk: Make) -> None:
