@@ -85,7 +85,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/corrections/apply/sending", "test_lost", tests="test_apply"),
     # What became of sent calls, and of those whose answer was lost.
     **_tested(f"{_SYNC}/corrections/apply/settle", "test_polls", "test_late", "test_unreadable", tests="test_apply"),
-    **_tested(f"{_SYNC}/corrections/apply/lost"),
+    **_tested(f"{_SYNC}/corrections/apply/lost", "test_late"),
     # How a processed correction ended.
     **_tested(f"{_SYNC}/corrections/apply/verdicts"),
     # Every version that was seen, with the interval it held.
