@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -302,6 +303,8 @@ def test_a_submission_that_the_api_forgets_is_unknown(desk: Make) -> None:
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.statuses() == ["confirmed", "unknown"]
     assert one.journal()[1][1].startswith("the API does not know its submission A-")
+    asked = Counter(request.path for request in one.sandbox.requests if "/APISubmissions/" in request.path)
+    assert [*asked.values()] == [5, 5]
 
 
 def test_a_token_that_may_not_see_submissions_is_named(account: Callable[..., Account]) -> None:
