@@ -84,8 +84,15 @@ MODULES: dict[str, tuple[str, ...]] = {
     # Each call is sent once, and only if its action is still what was agreed to.
     **_tested(f"{_SYNC}/corrections/apply/sending", "test_lost", tests="test_apply"),
     # What became of sent calls, and of those whose answer was lost.
-    **_tested(f"{_SYNC}/corrections/apply/settle", "test_late", "test_unreadable", tests="test_apply"),
-    **_tested(f"{_SYNC}/corrections/apply/lost"),
+    **_tested(
+        f"{_SYNC}/corrections/apply/settle",
+        "test_polls",
+        "test_lost",
+        "test_late",
+        "test_unreadable",
+        tests="test_apply",
+    ),
+    **_tested(f"{_SYNC}/corrections/apply/lost", "test_late"),
     # How a processed correction ended.
     **_tested(f"{_SYNC}/corrections/apply/verdicts"),
     # Every version that was seen, with the interval it held.

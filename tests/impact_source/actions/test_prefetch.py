@@ -90,7 +90,7 @@ def test_beyond_a_failure_nothing_is_fetched() -> None:
     assert len(source.fetched) <= 1 + WAITING
 
 
-@pytest.mark.parametrize("skipped", [range(1, 3), range(20), range(10, 40)])
+@pytest.mark.parametrize("skipped", [range(1, 3), range(20), range(10, 40), range(5, 39)])
 def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_fetched(skipped: range) -> None:
     """Lists that are skipped cost no request, however many there are in a row."""
     source = Source([1] * 40)
@@ -98,6 +98,66 @@ def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_fetched(skipped:
         taken = [listed.first()[0] for listed in lists]
     assert taken == [which for which in range(40) if which not in skipped]
     assert sorted(source.fetched) == [(which, 1) for which in taken]
+
+
+def settle(pool: Pool) -> None:
+    """Wait until the pool's only thread has fetched whatever was requested, and what that had requested."""
+    for _ in range(2):
+        pool.submit(lambda: None).result(60)
+
+
+@pytest.mark.parametrize("lengths", [[10], [1] * 10], ids=["of one list", "of many"])
+def test_no_more_pages_wait_than_may(lengths: list[int]) -> None:
+    """While nobody takes a page, as many as may wait are fetched, and not one more: each is held in memory."""
+    source = Source(lengths)
+    with Pool(1, "test", "a page", 60) as pool:
+        lists = Prefetcher(pool, WAITING, UNKNOWN, source.first, lambda page: page[2], source.following).lists(
+            range(len(lengths))
+        )
+        next(lists)
+        with source.fetching:
+            assert source.fetching.wait_for(lambda: len(source.fetched) >= WAITING, timeout=60)
+        settle(pool)
+        assert len(source.fetched) == WAITING
+
+
+def test_what_is_wanted_is_drawn_as_it_is_needed() -> None:
+    """What the first pages of a long run told still decides what is wanted later: little is settled ahead of them."""
+    source, drawn = Source([1] * 200), 0
+
+    def wanted() -> Iterator[int]:
+        nonlocal drawn
+        for drawn in range(1, 201):
+            yield drawn - 1
+
+    with Pool(4, "test", "a page", 60) as pool:
+        ahead = Prefetcher(pool, WAITING, UNKNOWN, source.first, lambda page: page[2], source.following)
+        for number, listed in enumerate(ahead.lists(wanted())):
+            assert listed.first()[0] == number
+            assert drawn <= number + 1 + 2 * WAITING
+    assert drawn == 200
+
+
+@pytest.mark.parametrize(("length", "then"), [(3, "its later pages"), (1, "the next list, which is not read any more")])
+def test_a_page_that_arrives_after_the_end_is_no_failure(
+    length: int, then: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run that was interrupted ends without a traceback of pages that it had still requested."""
+    asked, released = threading.Event(), threading.Event()
+
+    def first(which: int) -> Page:
+        asked.set()
+        released.wait(60)
+        return which, 1, length
+
+    with Pool(1, "test", "a page", 60) as pool:
+        ahead = Prefetcher(pool, WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, n: (which, n, length))
+        begun = next(ahead.lists(range(8)))
+        asked.wait(60)
+        pool.shutdown(wait=False, cancel_futures=True)
+        released.set()
+    assert begun.head.result() == (0, 1, length)
+    assert caplog.records == [], f"it would have asked for {then}"
 
 
 def test_a_list_that_is_dropped_makes_room_for_the_next() -> None:
@@ -114,6 +174,26 @@ def test_a_list_that_is_dropped_makes_room_for_the_next() -> None:
             assert source.fetching.wait_for(lambda: {(n, 1) for n in later} <= {*source.fetched}, timeout=60)
         assert [listed.first()[0] for listed in lists] == [*range(2, 31)]
     assert sum(which == 0 for which, _ in source.fetched) <= 1 + WAITING
+
+
+def test_of_a_list_that_is_dropped_nothing_more_is_fetched_when_others_arrive() -> None:
+    """A list that was given up costs no request, and does not keep the next ones from being fetched ahead."""
+    source, released = Source([100, *[1] * 9]), (threading.Event(), threading.Event())
+
+    def first(which: int) -> Page:
+        if which < UNKNOWN:
+            released[which].wait(60)
+        return source.first(which)
+
+    with Pool(1, "test", "a page", 60) as pool:
+        lists = Prefetcher(pool, WAITING, UNKNOWN, first, lambda page: page[2], source.following).lists(range(10))
+        dropped = next(lists)
+        released[0].set()
+        assert dropped.first() == (0, 1, 100)
+        dropped.drop()
+        released[1].set()
+        settle(pool)
+        assert source.fetched[:4] == [(0, 1), (1, 1), (2, 1), (3, 1)]
 
 
 def test_few_lists_are_begun_whose_length_is_not_known() -> None:

@@ -128,8 +128,9 @@ def test_coverage_counts_actions_and_amounts(pipeline: dlt.Pipeline) -> None:
         {"Id": "outdated", "Amount": "20"},
         {"Id": "missing", "Amount": "40"},
         {"Id": "missing too", "Currency": "EUR", "Amount": "2"},
-        {"Id": "no amount"},
+        {"Id": "no amount", "Currency": "GBP"},
         {"Id": "no currency", "Currency": "", "Amount": "7"},
+        {"Id": "no currency, missing", "Currency": "", "Amount": "21"},
         {"Id": "unknown", "Amount": "100"},
     ]
     fetches = [
@@ -138,14 +139,22 @@ def test_coverage_counts_actions_and_amounts(pipeline: dlt.Pipeline) -> None:
         fetched("unknown", "not found"),
     ]
     found = queue(pipeline, actions, fetches).coverage()
-    assert (found.current, found.outdated, found.missing, found.not_found) == (3, 1, 3, 1)
-    assert (found.actions, found.waiting, found.share) == (8, 4, 3 / 7)
+    assert (found.current, found.outdated, found.missing, found.not_found) == (3, 1, 4, 1)
+    assert (found.actions, found.waiting, found.share) == (9, 5, 3 / 8)
     assert found.amounts == {
         "USD": (Decimal(75), Decimal(15)),
         "EUR": (Decimal(2), Decimal(0)),
-        "": (Decimal(7), Decimal(7)),
+        "GBP": (Decimal(0), Decimal(0)),
+        "": (Decimal(28), Decimal(7)),
     }
-    assert found.amount_shares == {"": 1.0, "EUR": 0.0, "USD": 0.2}
+    assert found.amount_shares == {"": 0.25, "EUR": 0.0, "USD": 0.2}
+
+
+def test_where_the_api_knows_no_action_no_items_are_said_to_be_known(pipeline: dlt.Pipeline) -> None:
+    """Nothing is left to read, and neither the feed nor lists have told anything."""
+    found = queue(pipeline, [{}], [fetched("1", "not found")]).coverage()
+    assert (found.actions, found.waiting) == (1, 0)
+    assert (found.share, found.derived_share, found.listed_share) == (1.0, 0.0, 0.0)
 
 
 def test_before_the_first_sync_nothing_waits(pipeline: dlt.Pipeline) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,7 +17,7 @@ from impact_sandbox import Reply, Request
 from impact_source.errors import ConfigurationError, ForeignWarehouse, ScopeError
 from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply import resolve
-from impact_sync.corrections.apply.sending import Sender
+from impact_sync.corrections.apply.sending import CallProgress, Sender
 from impact_sync.corrections.desk import opened
 from impact_sync.corrections.journal.calls import Call
 from impact_sync.corrections.journal.columns import COLUMNS, Status
@@ -252,6 +253,25 @@ def test_what_is_still_being_processed_is_asked_for_later(desk: Make) -> None:
     assert len(one.writes) == 1
 
 
+def test_an_apply_tells_how_far_it_is(desk: Make) -> None:
+    """Calls that an earlier apply sent count as done; what it settled does not count again."""
+    one = desk()
+    actions = [one.create() for _ in range(3)]
+    one.sync()
+    plan_id = one.planned(*(f"{action},reverse,OTHER,,,,,,,," for action in actions))
+    assert one.apply(plan_id, limit_amount=Decimal(5)).exit is Exit.EARLY
+    told: list[CallProgress] = []
+    with opened(one.settings()) as journals:
+        sender = Sender(journals, 3, told.append)
+        calls = journals.journal.plan(plan_id)
+        sender.settle_earlier(calls)
+        assert sender.send(calls, None) is None
+        sender.settle(plan_id)
+        left = journals.client.budget.remaining
+    assert [(one.done, one.of, one.settled) for one in told] == [(3, 3, 0), (3, 3, 1)]
+    assert all(one.requests_left >= left for one in told)
+
+
 def test_two_plans_do_not_move_one_amount_twice(desk: Make) -> None:
     """What is planned twice is sent once: until the first is settled the other is left out, and it stays so."""
     one = desk(submission_polls=0)
@@ -283,6 +303,8 @@ def test_a_submission_that_the_api_forgets_is_unknown(desk: Make) -> None:
     assert one.apply(plan_id).exit is Exit.DRIFT
     assert one.statuses() == ["confirmed", "unknown"]
     assert one.journal()[1][1].startswith("the API does not know its submission A-")
+    asked = Counter(request.path for request in one.sandbox.requests if "/APISubmissions/" in request.path)
+    assert [*asked.values()] == [5, 5]
 
 
 def test_a_token_that_may_not_see_submissions_is_named(account: Callable[..., Account]) -> None:
