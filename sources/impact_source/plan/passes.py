@@ -177,13 +177,17 @@ def plan_locking(  # noqa: PLR0913 - one fact each
     furthest: datetime | None,
     uncleared: Iterable[datetime],
 ) -> list[Reading]:
-    """Windows of the locking pass, given the furthest LockingDate known and those of uncleared actions."""
+    """Windows of the locking pass, given the furthest LockingDate known and those of uncleared actions.
+
+    A range of a campaign that was never followed has nothing to follow: only what locked within it is read, because
+    approvals are no updates. What else it holds was updated within it, and has just been read.
+    """
     cursor = cursors.get(Mark.LOCKING)
     if cursor is None and bounds.since is None:
         return []
     usual = bounds.now if cursor is None else cursor - settings.overlap
     start = max(usual if bounds.since is None else bounds.since, bounds.earliest)
-    rechecks = _recheck_is_due(cursors, bounds, settings)
+    rechecks = cursor is not None and _recheck_is_due(cursors, bounds, settings)
     # A lock further ahead than the API allows means never: such actions are re-read as unseen ones. The end of a range
     # may be excluded: the furthest lock lies before it.
     ahead = min(furthest, bounds.now + LOCK_MAX - SECOND) + SECOND if furthest else bounds.until
@@ -191,7 +195,8 @@ def plan_locking(  # noqa: PLR0913 - one fact each
     if start > end:
         return []
     moves = cursor is not None and start <= max(cursor, bounds.earliest)
-    windows = cover((lock for lock in uncleared if lock >= bounds.earliest), start, end)
+    followed = uncleared if cursor is not None else ()
+    windows = cover((lock for lock in followed if lock >= bounds.earliest), start, end)
     readings = []
     for window in windows:
         marks: tuple[tuple[Mark, datetime], ...] = ()

@@ -118,6 +118,14 @@ def test_the_locking_pass_reaches_back_to_uncleared_actions() -> None:
     assert readings[0].marks == ()
 
 
+def test_a_range_of_a_new_account_follows_nothing() -> None:
+    """`--since` on an empty warehouse reads what was updated or has locked since; it does not read all of it twice."""
+    bounds = Bounds(NOW, NOW, NOW - 9 * DAY)
+    readings = locking(cursors(), bounds, furthest=NOW + 60 * DAY, uncleared=(NOW - 100 * DAY,))
+    assert [reading.window for reading in readings] == [Window(NOW - 9 * DAY, NOW)]
+    assert readings[0].marks == ()
+
+
 def test_coming_locks_are_read_less_often_on_demand() -> None:
     """With a recheck interval future locks wait for it; those that passed are read every time."""
     settings = Settings("sid", "token", recheck_interval=7 * DAY)

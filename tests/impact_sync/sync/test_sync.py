@@ -154,6 +154,17 @@ def test_since_and_until_read_a_range_and_leave_the_cursors(account: Make) -> No
     one.assert_true()
 
 
+def test_a_first_run_of_a_range_reads_each_action_once(account: Make) -> None:
+    """On an empty warehouse `--since` reads what was updated since then, and not once more by the date it locks at."""
+    one = account(days=60, per_day=6)
+    summary = one.sync(Ask(since=one.world.now - timedelta(days=9)))
+    held = one.query("select count(*) from impact.actions")[0][0]
+    assert sum(tally.read for tally in summary.tallies.values()) == held > 50
+    one.world.advance(days=1)
+    one.sync()
+    one.assert_true()
+
+
 def test_the_ledger_says_what_was_read(account: Make) -> None:
     """`sync_runs` has the run with its outcome, and its windows add up to the rows it received."""
     one = account()
