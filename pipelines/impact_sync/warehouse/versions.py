@@ -51,7 +51,9 @@ class Merge:
         """
         parts = dict(self._parts()) | {"table": table, "versions": self.versions, "row_id": row_id, "arrived": arrived}
         later = f"select 1 from impact_rounds r where r._dlt_id_of_row = a.{row_id}"
-        found = list(self._round(parts | {"in_round": "true" if rounds == 1 else f"not exists ({later})"}))
+        parts["held_id"] = "ctid" if row_id == "ctid" else "rowid"  # in Postgres, and in DuckDB
+        first = parts | {"in_round": "true" if rounds == 1 else f"not exists ({later})"}
+        found = [_fill("single", parts), *self._round(first)]
         for number in range(2, rounds + 1):
             taken = f"(select * from impact_rounds where _dlt_round = {number})"
             found += self._round(parts | {"in_round": "true", "arrived": taken})

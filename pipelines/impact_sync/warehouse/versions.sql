@@ -13,6 +13,17 @@ join (
 ) n on n._dlt_id_of_row = a.$row_id
 where n._dlt_round > 1
 
+-- name: single
+-- Of rows that somebody doubled, keep the latest: the rest relies on one row for each key.
+delete from $table where $held_id in (
+    select _dlt_id_of_row from (
+        select t.$held_id as _dlt_id_of_row,
+            row_number() over (partition by $t_key order by t.synced_at desc) as _dlt_copy
+        from $table t where exists (select 1 from $arrived a where $same_at)
+    ) held
+    where _dlt_copy > 1
+)
+
 -- name: changes
 -- List the rows that are replaced or removed, from when on, and the columns that differ.
 create temporary table impact_changes as

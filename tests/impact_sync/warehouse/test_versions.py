@@ -234,6 +234,19 @@ def test_a_row_that_somebody_deleted_does_not_begin_again(actions: Book) -> None
     ]
 
 
+def test_a_row_that_somebody_doubled_is_single_again(actions: Book) -> None:
+    """Whether or not it has changed since, it is there once, and so is its version."""
+    actions.arrive([action("a", "PENDING", 1), action("b", "PENDING", 1), action("c", "PENDING", 1)])
+    actions.connection.execute("insert into rows select * from rows")
+    actions.arrive([action("a", "PENDING", 2), action("b", "APPROVED", 2)])
+    actions.connection.execute("delete from rows where id = 'c'")
+    assert actions.history("state, changed") == [
+        ("a", "PENDING", None, 1, None),
+        ("b", "PENDING", None, 1, 2),
+        ("b", "APPROVED", "state", 2, None),
+    ]
+
+
 def test_items_of_an_action_are_replaced_together(items: Book) -> None:
     """One that is gone ends with the list that named it no more; one that did not change stays as it is."""
     items.arrive([item("same", 1, 1), item("changes", 1, 1), item("goes", 1, 1), item("other", 1, 1, action_id="b")])
@@ -274,7 +287,7 @@ def test_a_merge_that_fails_anywhere_leaves_table_and_versions_as_they_were(acti
     actions.arrive([action("a", "PENDING", 1), action("b", "PENDING", 1)])
     before = actions.history("state, changed")
     statements = actions.statements([action("a", "REVERSED", 2), action("c", "PENDING", 2)])
-    assert len(statements) == 5
+    assert len(statements) == 6
     for reached in range(1, len(statements) + 1):
         with pytest.raises(duckdb.ConversionException):
             transaction(actions.connection, "; ".join([*statements[:reached], "select cast('killed' as integer)"]))
@@ -294,7 +307,7 @@ def test_a_run_that_fails_in_a_merge_has_changed_nothing_in_it(account: Make, mo
     world.world.modify(changing, Payout="5.00")
     counted = "select count(*), count(valid_to), sum(payout) from {action_history}"
     before, made = query(counted), cast("Any", Merge.statements)
-    for reached in range(1, 6):
+    for reached in range(1, 7):
 
         def failing(merge: Merge, *names: str, reached: int = reached) -> list[str]:
             statements = made(merge, *names)
