@@ -96,7 +96,8 @@ def _actions(client: Client, campaigns: list[str], found: list[str]) -> str:
                 return f"can be read: campaign {campaign_id} has very many"
             found += Reader(ACTION).read(answer.value.records, answer.read_at).table["id"].to_pylist()[:1]
             if found:
-                changed = f"{answer.value.total:,} that changed in the past {span.days or 1} days"
+                past = f"{span.days} days" if span.days > 1 else "day"
+                changed = f"{answer.value.total:,} that changed in the past {past}"
                 return f"can be read: campaign {campaign_id} has {changed}"
     return "can be read; none changed in the past 45 days"
 
@@ -106,7 +107,7 @@ def _items(client: Client, action_id: str) -> str:
         count = sum(answer.value.total or 0 for answer in client.items(action_id))
     except NotFound:
         return "can be requested"
-    return f"can be read: {count} at the latest action"
+    return f"can be read: the latest action has {count}"
 
 
 def _feed(client: Client, campaign_id: str) -> str:

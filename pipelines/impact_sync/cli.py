@@ -134,7 +134,7 @@ def _duration(_: click.Context, parameter: click.Parameter, text: str | None) ->
 @click.option("--probe", is_flag=True, help="Ask how the API behaves where its documents are silent.")
 @verb
 def check(*, probe: bool) -> int:
-    """Try the credentials and say what to fix.
+    """Test the credentials and say what to fix.
 
     Asks for campaigns, actions, items, the change feed and the reference tables, and shows what the token may read, the
     requests left in this hour and how far this machine's clock is off. Writes nothing.
@@ -240,7 +240,7 @@ def show(action_id: str, sku: str | None) -> int:
 
     Also shows the action's changes, as the last sync read them from the change feed. Asks the API for the action and
     its items; writes nothing. Exits 1 unless both agree, 2 if neither the API nor the warehouse has the action. Names
-    and rebates of items that the change feed says are not compared.
+    and rebates of items known from the change feed are not compared.
     """
     from .show import run  # noqa: PLC0415 - help is instant
 

@@ -77,7 +77,7 @@ def _verdict(here: Found, *, same: bool, same_items: bool) -> str:
     if same and not here.items_read:
         return "The action agrees. Its items were never read: `impact items` reads them, the most valuable first."
     if same and same_items and here.by_feed:
-        return "Warehouse and API agree in what the change feed says: `impact items` reads names and rebates last."
+        return "Warehouse and API agree on all that the change feed says; `impact items` will read names and rebates."
     if same and same_items:
         return "Warehouse and API agree."
     return "Warehouse and API differ: `impact sync` reads what changed, `impact items` the items that wait."

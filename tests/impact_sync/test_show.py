@@ -89,7 +89,7 @@ def test_items_that_the_feed_says_are_compared_in_what_it_says(account: Make) ->
     with world.changing() as connection:  # as if its list had not been read
         connection.execute("update action_items set known_by = 'feed', item_name = null where action_id = ?", [action])
     output = shown(world, 0, action)
-    assert "Warehouse and API agree in what the change feed says" in output
+    assert "Warehouse and API agree on all that the change feed says" in output
     assert marked(output) == set()
     assert re.search(r"known_by\W+feed\W+list", output)
     ((date, amount),) = world.query(

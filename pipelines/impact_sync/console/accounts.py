@@ -49,8 +49,8 @@ def _check_environment(accounts: int) -> None:
     if Path(configuration.folder()).is_absolute():
         names.append("DLT_CONFIG_FOLDER")
     if names:
-        msg = f"{', '.join(names)} in the environment would be the same for all {accounts} accounts: unset it, and set "
-        raise ValueError(msg + "it in each folder's .dlt")
+        msg = f"all {accounts} accounts would share {', '.join(names)} from the environment: "
+        raise ValueError(msg + "unset what is named, and set it in each folder's .dlt")
 
 
 def in_turn(folders: Mapping[Path, str], command: Callable[[], int]) -> int:

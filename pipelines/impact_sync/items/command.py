@@ -92,5 +92,5 @@ def said(found: dict[str, Any]) -> str:
         text += "" if hours is None else f", about {duration(hours * 3600)} to go"
     text += "."
     if found["derived"]:
-        text += f" Names and rebates of the {found['derived']:,} derived ones are read as requests allow."
+        text += f" Names and rebates of the {found['derived']:,} derived actions will be read as requests allow."
     return text

@@ -47,7 +47,7 @@ def show(report: Report) -> None:
     _show_differences(report)
     out.print(f"{report.requests:,} requests, {sum(total.values()):,} actions compared.")
     if report.derived:
-        out.print(f"Items of {report.derived:,} actions that the change feed says were compared with their lists.")
+        out.print(f"The derived items of {report.derived:,} actions were compared with their lists.")
     if report.unverifiable:
         out.print(
             f"{report.unverifiable:,} actions in the warehouse can no longer be verified: they are older than the API "

@@ -172,7 +172,7 @@ class Verification:
     def _notes(self, bounds: Bounds) -> Iterator[str]:
         yield from notes(self._scope, bounds, self._findings, self._reader.unread)
         if self._derived.unread:
-            yield f"the lists of items of {self._derived.unread:,} more derived actions could not be read"
+            yield f"the lists of {self._derived.unread:,} sampled actions could not be read: these are not verified"
 
     def _is_repaired(self) -> bool:
         found = [compare(rows, self._warehouse.actions(rows["id"])) for rows in self._findings.repairs]

@@ -59,6 +59,8 @@ class Clock:
     def __init__(self, own: Callable[[], datetime] | None = None) -> None:
         self._local = own or local
         self._heard: deque[timedelta] = deque(maxlen=_HEARD)
+        self._heard_since: deque[timedelta] = deque(maxlen=_HEARD)
+        """Those of the answers that came after the clock was set."""
         self._skew: timedelta | None = None
         self._rounded = _NONE
 
@@ -82,8 +84,15 @@ class Clock:
 
     @property
     def excess(self) -> timedelta:
-        """How far `now` runs ahead of what all answers so far make credible; zero if it does not."""
+        """How far `now` runs ahead of what all answers so far make credible; zero if it does not.
+
+        Answers that came after the clock was set also count by themselves: if all of them contradict it, too few may
+        have come yet to outnumber those that it was set by.
+        """
         ahead = self.skew - estimate_skew(self._heard)[0]
+        behind = [skew for skew in self._heard_since if self.skew - skew > CLOCK_TOLERANCE]
+        if behind and len(behind) == len(self._heard_since):
+            ahead = max(ahead, self.skew - max(behind))
         return ahead if ahead > CLOCK_TOLERANCE else _NONE
 
     @property
@@ -96,6 +105,8 @@ class Clock:
         """Record what an answer says of the server's clock."""
         if server is not None:
             self._heard.append(server - self._local())
+            if self.settled:
+                self._heard_since.append(self._heard[-1])
 
     def settle(self) -> None:
         """Keep what is believed now."""

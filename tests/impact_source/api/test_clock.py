@@ -75,6 +75,21 @@ def test_a_later_answer_shows_how_far_the_clock_had_run_ahead() -> None:
     assert "3 of 7 answers carried a wrong Date, up to 1 day 6 hours ahead" in told.describe_odd()
 
 
+@pytest.mark.parametrize(
+    ("later", "excess"),
+    [((30,), 30), ((30, 30), 30), ((60,), 0), ((60, 30), 0), ((30, 60), 0), ((20, 30), 30), ((90,), 0)],
+)
+def test_answers_after_the_clock_was_set_are_heard_by_themselves(later: tuple[float, ...], excess: float) -> None:
+    """The first answer that contradicts a clock bounds the cursors, before there are enough to outnumber the others."""
+    told = Clock(lambda: NOW)
+    for _ in range(3):
+        told.hear(NOW + 60 * HOUR)
+    told.settle()
+    for skew in later:
+        told.hear(NOW + skew * HOUR)
+    assert told.excess == excess * HOUR
+
+
 @pytest.mark.parametrize("every", [2, *(pytest.param(every, marks=pytest.mark.long) for every in (1_000, 5))])
 @pytest.mark.parametrize("off", [30 * HOUR, -30 * HOUR])
 def test_a_node_with_a_wrong_clock_moves_no_cursor_past_now(

@@ -49,8 +49,8 @@ def test_coverage_is_told_by_what_says_the_items(account: Make, capsys: pytest.C
     derived = actions - 35
     said = (
         f"Items are current for 100.0% of {actions} actions (change feed {derived / actions:.1%}, lists "
-        f"{35 / actions:.1%}) and 100.0% of USD revenue. Names and rebates of the {derived} derived ones are read as "
-        "requests allow."
+        f"{35 / actions:.1%}) and 100.0% of USD revenue. Names and rebates of the {derived} derived actions will be "
+        "read as requests allow."
     )
     output = shown(summary, capsys)
     assert f"Items of {actions - 30} actions were derived from the change feed." in output

@@ -99,7 +99,7 @@ def test_fields_that_appear_are_kept_and_those_that_vanish_are_null(account: Mak
     one.sync()
     one.assert_true()
     columns = [name for (name,) in one.query("select column_name from duckdb_columns() where table_name = 'actions'")]
-    extra = columns[columns.index("synced_at") + 1]
+    extra = columns[columns.index("changed") + 1]
     assert one.query(f"select count({extra}) from impact.actions")[0][0] > 0
     one.world.rules = replace(one.world.rules, unknown_fields=None)
     one.sync()

@@ -48,10 +48,10 @@ def test_a_sample_of_derived_items_is_compared_with_lists(derived: Account, caps
     assert (report.exit, report.derived, report.differences) == (Exit.DONE, 30, ())
     assert len(set(derived.item_requests())) == 30
     show(report)
-    assert "Items of 30 actions that the change feed says were compared with their lists." in capsys.readouterr().out
+    assert "The derived items of 30 actions were compared with their lists." in capsys.readouterr().out
     report = check(derived, most=4)
     assert (report.exit, report.derived) == (Exit.DONE, 4)
-    assert [note for note in report.notes if "26 more derived actions" in note]
+    assert [note for note in report.notes if "26 sampled actions" in note]
     derived.item_requests()
     for nothing in (check(derived, most=0), check(derived, items="off")):
         assert (nothing.exit, nothing.derived) == (Exit.DONE, 0)
