@@ -145,13 +145,13 @@ def test_an_interrupt_ends_all(client: Make) -> None:
 @pytest.mark.parametrize(
     ("arguments", "changes", "says"),
     [
-        (["sync"], {"SOURCES__IMPACT__ACCOUNT_SID": "IR1"}, "SOURCES__IMPACT__ACCOUNT_SID in the environment would be"),
-        (["sync"], {"DESTINATION__DUCKDB__CREDENTIALS": "x.duckdb"}, "DESTINATION__DUCKDB__CREDENTIALS in the env"),
+        (["sync"], {"SOURCES__IMPACT__ACCOUNT_SID": "IR1"}, "would share SOURCES__IMPACT__ACCOUNT_SID from the"),
+        (["sync"], {"DESTINATION__DUCKDB__CREDENTIALS": "x.duckdb"}, "would share DESTINATION__DUCKDB__CREDENTIALS"),
         pytest.param(
             ["sync"], {"CREDENTIALS": "x.duckdb", "DLT_PROJECT_DIR": "."}, "DLT_PROJECT_DIR", marks=pytest.mark.long
         ),
         pytest.param(
-            ["sync"], {"DLT_CONFIG_FOLDER": "/"}, "DLT_CONFIG_FOLDER in the environment", marks=pytest.mark.long
+            ["sync"], {"DLT_CONFIG_FOLDER": "/"}, "DLT_CONFIG_FOLDER from the environment", marks=pytest.mark.long
         ),
         (["-C", "clients", "sync"], {}, "clients has no folder .dlt with the settings of an account"),
         (["-C", "cleints/*", "sync"], {}, "cleints/* has no folder .dlt with the settings of an account"),
