@@ -89,10 +89,8 @@ class Clock:
         Answers that came after the clock was set also count by themselves: if all of them contradict it, too few may
         have come yet to outnumber those that it was set by.
         """
-        ahead = self.skew - estimate_skew(self._heard)[0]
-        behind = [skew for skew in self._heard_since if self.skew - skew > CLOCK_TOLERANCE]
-        if behind and len(behind) == len(self._heard_since):
-            ahead = max(ahead, self.skew - max(behind))
+        since = max(self._heard_since, default=self.skew)
+        ahead = self.skew - min(estimate_skew(self._heard)[0], since)
         return ahead if ahead > CLOCK_TOLERANCE else _NONE
 
     @property

@@ -130,21 +130,23 @@ def merge_sql(
         [f"{quote(removed)} is not true"] if (removed := get_first_column_name_with_prop(table, "hard_delete")) else []
     )
     repeated = _repeated(connection, primary, paths)
-    if merge is not None:
-        if repeated or _meets(connection, keys, name, paths) or (merge.kept and _any(connection, merge.versions)):
-            known = f"select * from {name} where false"  # all columns: a file may lack some
-            row = "concat(file_row_number, ' ', filename)"
-            arrived = f"({known} union all by name select *, {row} as _dlt_row from {files})"
-            return merge.statements(name, arrived, "_dlt_row", repeated or 1)
-        return [f"insert into {name} by name select * from {files} where {' and '.join(kept) or 'true'}"]
+    if merge is not None and (
+        repeated or _meets(connection, keys, name, paths) or (merge.kept and _any(connection, merge.versions))
+    ):
+        known = f"select * from {name} where false"  # all columns: a file may lack some
+        row = "concat(file_row_number, ' ', filename)"
+        arrived = f"({known} union all by name select *, {row} as _dlt_row from {files})"
+        return merge.statements(name, arrived, "_dlt_row", repeated or 1)
     if repeated:
         latest = (
             f"select filename, file_row_number from {files} "
             f"qualify row_number() over (partition by {primary} {_order(table)}) = 1"
         )
         kept.append(f"(filename, file_row_number) in ({latest})")
+    # With versions, there is nothing to delete here.
+    delete = [f"delete from {name} where ({keys}) in (select ({keys}) from {files})"] if merge is None else []
     return [
-        f"delete from {name} where ({keys}) in (select ({keys}) from {files})",
+        *delete,
         f"insert into {name} by name select * from {files} where {' and '.join(kept) or 'true'}",
     ]
 
