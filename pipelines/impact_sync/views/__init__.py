@@ -17,6 +17,8 @@ from .in_place import Views
 
 _BASE = "item_state"
 """The view that others are built on; the queue of items is derived from the same SQL."""
+_ACCOUNT = "at time zone 'account'"
+"""How the SQL of a view writes that it counts in the account's calendar."""
 _COMMENTS = {
     "duckdb": "select view_name, comment from duckdb_views() where schema_name = %s and not internal "
     "and database_name = current_database()",
@@ -29,10 +31,14 @@ _OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
 
 @cache
-def texts() -> dict[str, str]:
-    """The SQL of every view by name, in DuckDB's dialect, each after those that it is built on."""
+def texts(time_zone: str = "UTC") -> dict[str, str]:
+    """The SQL of every view by name, in DuckDB's dialect, each after those that it is built on.
+
+    `time_zone` is the IANA name of the zone whose days, weeks and months the views count in.
+    """
     folder = files(__package__)
     found = {path.name[:-4]: path.read_text() for path in folder.iterdir() if path.name.endswith(".sql")}
+    found = {name: text.replace(_ACCOUNT, f"at time zone '{time_zone}'") for name, text in found.items()}
     found[_BASE] = STATE
     sources = {name: [other for other in sorted(reads(text)) if other in found] for name, text in sorted(found.items())}
     return {name: found[name] for name in TopologicalSorter(sources).static_order()}

@@ -23,8 +23,8 @@ from (
     from (
         select
             campaign_id, campaign_name, currency, stage, coalesce(state = 'APPROVED', false) as is_approved,
-            cast(date_trunc('month', event_date at time zone 'UTC') as date) as event_month,
-            cast(date_trunc('month', locking_date at time zone 'UTC') as date) as locking_month,
+            cast(date_trunc('month', event_date at time zone 'account') as date) as event_month,
+            cast(date_trunc('month', locking_date at time zone 'account') as date) as locking_month,
             count(*) as actions, coalesce(sum(amount), 0) as amount, coalesce(sum(payout), 0) as payout,
             coalesce(sum(intended_payout), 0) as intended_payout
         from settlement

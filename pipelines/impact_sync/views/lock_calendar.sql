@@ -4,7 +4,7 @@
 -- becomes final in that week unless it is corrected before. first_lock and last_lock: within the week.
 select
     campaign_id, campaign_name, currency,
-    cast(date_trunc('week', locking_date at time zone 'UTC') as date) as locking_week,
+    cast(date_trunc('week', locking_date at time zone 'account') as date) as locking_week,
     count(*) as actions,
     sum(case when state = 'APPROVED' then 1 else 0 end) as actions_approved,
     sum(coalesce(amount, 0)) as amount,
@@ -13,4 +13,4 @@ select
     max(locking_date) as last_lock
 from settlement
 where stage = 'open'
-group by campaign_id, campaign_name, currency, cast(date_trunc('week', locking_date at time zone 'UTC') as date)
+group by campaign_id, campaign_name, currency, cast(date_trunc('week', locking_date at time zone 'account') as date)

@@ -9,7 +9,7 @@
 select
     valid_from as changed_at,
     id as action_id, campaign_id, media_partner_id, media_partner_name, event_date,
-    cast(date_trunc('month', event_date at time zone 'UTC') as date) as event_month,
+    cast(date_trunc('month', event_date at time zone 'account') as date) as event_month,
     currency, 'arrival' as kind,
     cast(null as varchar) as state_before, state,
     cast(null as decimal(20, 8)) as payout_before, payout, coalesce(payout, 0) as payout_change,
@@ -19,7 +19,7 @@ where changed is null
 union all
 select
     h.valid_from, h.id, h.campaign_id, h.media_partner_id, h.media_partner_name, h.event_date,
-    cast(date_trunc('month', h.event_date at time zone 'UTC') as date), h.currency,
+    cast(date_trunc('month', h.event_date at time zone 'account') as date), h.currency,
     case
         when h.state = 'REVERSED' and coalesce(p.state, '') <> 'REVERSED' then 'reversal'
         when p.state = 'REVERSED' and coalesce(h.state, '') <> 'REVERSED' then 'restoration'
@@ -40,7 +40,7 @@ where h.changed is not null and (
 union all
 select
     h.valid_from, h.id, p.campaign_id, p.media_partner_id, p.media_partner_name, p.event_date,
-    cast(date_trunc('month', p.event_date at time zone 'UTC') as date),
+    cast(date_trunc('month', p.event_date at time zone 'account') as date),
     p.currency, 'correction', p.state, h.state, p.payout, null, -coalesce(p.payout, 0), p.amount, null,
     -coalesce(p.amount, 0)
 from action_history h
