@@ -29,7 +29,7 @@ def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
     there = set(tables_of(row))
     for name in sorted(there):
         yield f"create or replace temporary view {name} as {_own(lake, name)}"
-    for name, text in texts().items():
+    for name, text in texts(row.get("time_zone") or "UTC").items():  # an earlier release counted in UTC
         if reads(text) <= there:
             there.add(name)
             query = sqlglot.parse_one(text, dialect="duckdb").sql(dialect=dialect, comments=False)

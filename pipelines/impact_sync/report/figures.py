@@ -157,8 +157,10 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything in a report."""
+    """Everything in a report. Instants show what the clocks of the account's time zone do."""
 
+    zone: str
+    """IANA name of the time zone whose days, weeks and months these are."""
     campaigns: tuple[Freshness, ...]
     as_of: datetime | None
     since: datetime | None
@@ -174,3 +176,5 @@ class Figures:
     coverage: tuple[Coverage, ...]
     rejected: int
     contradictions: tuple[Contradiction, ...] = ()
+    zone_unknown: bool = False
+    """Whether it is UTC because nobody knows the account's."""
