@@ -1,4 +1,4 @@
-"""The account's time zone: as set, else as the API names it; kept in the source's state, where every reader finds it."""
+"""The account's time zone: as set, else as the API names it; kept in the source's state, where readers find it."""
 
 from __future__ import annotations
 

@@ -159,8 +159,6 @@ class Freshness:
 class Figures:
     """Everything in a report. Instants show what the clocks of the account's time zone do."""
 
-    zone: str
-    """IANA name of the time zone whose days, weeks and months these are."""
     campaigns: tuple[Freshness, ...]
     as_of: datetime | None
     since: datetime | None
@@ -176,5 +174,7 @@ class Figures:
     coverage: tuple[Coverage, ...]
     rejected: int
     contradictions: tuple[Contradiction, ...] = ()
+    zone: str = "UTC"
+    """IANA name of the time zone whose days, weeks and months these are."""
     zone_unknown: bool = False
-    """Whether it is UTC because nobody knows the account's."""
+    """Whether that is because nobody knows the account's."""

@@ -44,7 +44,6 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
     told = compared is not None and not compared.missing
     unit, daily = _daily(books, as_of) if filled else ("day", ())
     return Figures(
-        zone=books.zone.key,
         campaigns=campaigns,
         as_of=as_of,
         since=books.local(books.scope.since),
@@ -59,6 +58,7 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
         coverage=_coverage(books) if books.holds("item_coverage") else (),
         rejected=_rejected(books),
         contradictions=_contradictions(books),
+        zone=books.zone.key,
         zone_unknown=books.zone_unknown,
     )
 
