@@ -12,7 +12,14 @@ from .console.screen import console, table
 
 
 def run(  # noqa: PLR0913 - one for each option
-    port: int, days: int, per_day: int, seed: int, rate: float, *, closed: tuple[str, ...] = (), **rules: Any
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    rate: float,
+    *,
+    closed: tuple[str, ...] = (),
+    **rules: Any,  # noqa: ANN401 - as the sandbox has them
 ) -> int:
     """Create the account, print how to sync from it, serve it; at the end count the faults.
 

@@ -258,7 +258,7 @@ def test_an_unknown_name_is_told_everywhere_until_the_zone_is_set(account: Make)
 def test_a_zone_that_changes_at_impact_com_changes_every_view(account: Make) -> None:
     """With the next day's reading of `company` the months are new ones; the rows are the same."""
     one = new_year(account)
-    settings = {"reference": ("company",), "time_zone": ""}
+    settings: dict[str, Any] = {"reference": ("company",), "time_zone": ""}
     one.sync(**settings)
     assert zone_requests(one) == 1, "the table `company` says it"
     assert in_session("UTC", MONTHS.format("event")) == [[(date(2025, 12, 1), 1)]]

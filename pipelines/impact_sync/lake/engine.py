@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sqlglot
-from sqlglot import exp
 from impact_source.errors import ConfigurationError
+from sqlglot import exp
 
 from ..views import reads, texts
 from .delta import again, find_table
