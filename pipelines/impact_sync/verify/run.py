@@ -172,6 +172,8 @@ class Verification:
 
     def _notes(self, bounds: Bounds) -> Iterator[str]:
         yield from notes(self._scope, bounds, self._findings, self._reader.unread)
+        if self._load.zone.problem:
+            yield self._load.zone.problem
         if self._derived.unread:
             yield f"the lists of {self._derived.unread:,} sampled actions could not be read: these are not verified"
 
