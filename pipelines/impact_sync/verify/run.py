@@ -18,7 +18,7 @@ from impact_source.actions.reading import WindowReader
 from impact_source.actions.runner import Progress
 from impact_source.campaigns import find_campaigns
 from impact_source.errors import ConfigurationError
-from impact_source.plan.passes import Bounds, Pass
+from impact_source.plan.passes import Pass
 from impact_source.plan.windows import Window
 from impact_source.rows.landing import Landing, seen_by
 from impact_source.rows.ledger import rejected_row
@@ -162,17 +162,13 @@ class Verification:
             self._client.budget.spent,
             self._held.unverifiable(counted, bounds.earliest, strays=not self._asked),
             self._repair and self._is_repaired(),
-            tuple(self._notes(bounds)),
+            tuple(notes(scope, bounds, self._findings, unread)),
             tuple(unread.failures),
             len(unread.left_out) + unread.actions_left_out.total(),
             self.faults,
             self._derived.compared,
+            self._derived.unread,
         )
-
-    def _notes(self, bounds: Bounds) -> Iterator[str]:
-        yield from notes(self._scope, bounds, self._findings, self._reader.unread)
-        if self._derived.unread:
-            yield f"the lists of {self._derived.unread:,} sampled actions could not be read: these are not verified"
 
     def _is_repaired(self) -> bool:
         found = [compare(rows, self._warehouse.actions(rows["id"])) for rows in self._findings.repairs]
