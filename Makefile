@@ -12,6 +12,7 @@ help: ## Print this help
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "impact-sync needs Python 3.11, 3.12 or 3.13; name one with PYTHON=..." >&2; exit 2; }
+	@echo "Installing into $(VENV): a minute or two, once."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
