@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from impact_source.errors import ConfigurationError
 
@@ -11,14 +12,24 @@ from .console.screen import console, table
 
 
 def run(  # noqa: PLR0913 - one for each option
-    port: int, days: int, per_day: int, seed: int, rate: float, *, closed: tuple[str, ...] = (), odd_items: float = 0.0
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    rate: float,
+    *,
+    closed: tuple[str, ...] = (),
+    **rules: Any,  # noqa: ANN401 - as the sandbox has them
 ) -> int:
-    """Create the account, print how to sync from it, serve it; at the end count the faults."""
+    """Create the account, print how to sync from it, serve it; at the end count the faults.
+
+    `rules` are fields of the sandbox's `Rules`.
+    """
     from impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
     out.print(f"Creating an account: {days} days of {per_day} conversions, seed {seed}.")
-    world = World(seed=seed, days=days, per_day=per_day, rules=Rules(odd_items=odd_items))
+    world = World(seed=seed, days=days, per_day=per_day, rules=Rules(**rules))
     if unknown := sorted(set(closed) - {campaign.id for campaign in world.campaigns}):
         msg = f"the sandbox has no campaign {', '.join(unknown)}: it has 1000 and 2000"
         raise ConfigurationError(msg)

@@ -61,6 +61,7 @@ class Rules:
         broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
         withheld: resources by the last part of their path, each with the status, 403 or 404, that it answers.
+        time_zone: the account's, as CompanyInformation names it; instants are sent with Pacific offsets whatever it is.
         reference_days: lists of what surrounds the actions refuse a longer range of dates; None for no limit.
         rate_limit_headers: which headers report the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
@@ -140,6 +141,7 @@ class Rules:
     broken: tuple[str, ...] = ()
     listed_twice: tuple[str, ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
+    time_zone: str = "(GMT -08:00) Pacific Time (US & Canada); Tijuana"
     reference_days: int | None = None
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False

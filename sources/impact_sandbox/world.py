@@ -154,7 +154,8 @@ class World:
     def reference(self, resource: str) -> list[Nested]:
         """Return every record of a resource that surrounds the actions, named by the last part of its path."""
         with self.lock:
-            return Surroundings(self.ledger, self.account_sid, self.seed, self.now).records(resource)
+            surroundings = Surroundings(self.ledger, self.account_sid, self.seed, self.now, self.rules.time_zone)
+            return surroundings.records(resource)
 
     def create(self, campaign_id: str = "1000", *, items: Sequence[Mapping[str, str]] = (), **fields: str) -> str:
         """Record a conversion now and return its Id; any field may be given, even an undocumented one.

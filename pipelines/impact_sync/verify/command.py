@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date
 
 from impact_source import Ask, Settings
 
@@ -20,7 +20,7 @@ _SHOWN = 20
 _COUNTS = ("verified", "missing", "stale", "gone", "newer")
 
 
-def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
+def run(campaigns: tuple[str, ...], since: date | None, until: date | None, *, repair: bool) -> int:
     """Verify, show what was found, return the exit code."""
     with progress(in_words) as on_progress:
         report = verify(Settings.resolve(), Ask(campaigns, since, until), repair=repair, on_progress=on_progress)

@@ -9,6 +9,8 @@ from graphlib import TopologicalSorter
 from importlib.resources import files
 
 import dlt
+from impact_source.account_zone import AccountZone, kept_zone
+from impact_source.dialect import literal
 from impact_source.items.queue import STATE, state_sql
 from impact_source.sql import Tables
 
@@ -18,7 +20,7 @@ from .in_place import Views
 _BASE = "item_state"
 """The view that others are built on; the queue of items is derived from the same SQL."""
 _ACCOUNT = "at time zone 'account'"
-"""How the SQL of a view writes that it counts in the account's calendar."""
+"""How SQL writes that it counts in the account's calendar."""
 _COMMENTS = {
     "duckdb": "select view_name, comment from duckdb_views() where schema_name = %s and not internal "
     "and database_name = current_database()",
@@ -38,10 +40,20 @@ def texts(time_zone: str = "UTC") -> dict[str, str]:
     """
     folder = files(__package__)
     found = {path.name[:-4]: path.read_text() for path in folder.iterdir() if path.name.endswith(".sql")}
-    found = {name: text.replace(_ACCOUNT, f"at time zone '{time_zone}'") for name, text in found.items()}
+    found = {name: localize(text, time_zone) for name, text in found.items()}
     found[_BASE] = STATE
     sources = {name: [other for other in sorted(reads(text)) if other in found] for name, text in sorted(found.items())}
     return {name: found[name] for name in TopologicalSorter(sources).static_order()}
+
+
+def localize(sql: str, time_zone: str) -> str:
+    """SQL that counts in the account's calendar (`at time zone 'account'`), with the IANA name of its zone put in."""
+    return sql.replace(_ACCOUNT, f"at time zone {literal(time_zone)}")
+
+
+def zone_of(pipeline: dlt.Pipeline) -> AccountZone:
+    """The time zone that this warehouse counts in."""
+    return kept_zone(pipeline.state.get("sources", {}).get("impact", {}), Tables(pipeline))
 
 
 def reads(text: str) -> set[str]:
@@ -54,7 +66,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
     """The SQL of the views whose tables exist, by name, each after those that it is built on."""
     tables = Tables(pipeline)
     wanted = history_views(pipeline.default_schema) if pipeline.default_schema_name else {}
-    for name, text in texts().items():
+    for name, text in texts(zone_of(pipeline).name).items():
         if all(source in wanted or tables.holds(source) for source in reads(text)):
             wanted[name] = state_sql(tables) if name == _BASE else text
     return wanted

@@ -1,7 +1,7 @@
 -- What commission is owed for each month? One row for each campaign, currency, event month and locking month.
 --
--- Two calendars in one table: basis says which date the month belongs to, 'event' or 'locking' (month is NULL if the
--- LockingDate is not known). Select one of them. accrued: owed if nothing changes, the sum of the next three. pending:
+-- Months are those of the account's time zone, in two calendars: basis says which date the month belongs to, 'event' or
+-- 'locking' (month is NULL if the LockingDate is not known). Select one of them. accrued: owed if nothing changes, the sum of the next three. pending:
 -- neither approved nor locked. approved: approved or locked, but not paid. paid: paid out. reversed: commission that
 -- the reversed actions would have earned.
 select

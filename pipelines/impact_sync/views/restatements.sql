@@ -3,7 +3,7 @@
 --
 -- Filter with: where changed_at >= the instant and event_date < it, written with its offset. kind: arrival (the action
 -- was seen for the first time, late if its event lies before the instant), reversal, restoration, correction.
--- changed_at: when the change was seen here. The changes of an action since an instant add up to its present value
+-- changed_at: when the change was seen here. event_month is one of the account's time zone. The changes of an action since an instant add up to its present value
 -- minus its value then. An action whose currency changed leaves one currency (its payout is negative) and enters the
 -- other.
 select
