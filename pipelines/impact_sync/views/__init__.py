@@ -62,7 +62,7 @@ def reads(text: str) -> set[str]:
 
 
 def complete(text: str, holds: Callable[[str], bool]) -> str:
-    """The SQL of a view, with empty tables instead of those that it only looks something up in and that do not exist."""
+    """The SQL of a view, with empty tables for those that do not exist and in which it only looks something up."""
     for name, table in _LOOKED_UP.items():
         if not holds(name):
             nulls = ", ".join(f"cast(null as varchar) as {column.name}" for column in table.columns)
@@ -82,7 +82,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
 
 
 def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views whose tables exist, and the functions over them, again if they have changed with this version."""
+    """Create the views whose tables exist and the functions over them, and again if they have changed."""
     create_over(Tables(pipeline), pipeline.dataset_name, available(pipeline), "UTC")
 
 
@@ -113,7 +113,9 @@ def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
         else:  # by their bare names: full ones begin with the file's, which may be attached under another
             views = (f"create or replace view {names[name]} as {text}" for name, text in rendered.items())
             client.execute_sql("; ".join(views))
-        if comments := [line for name, told in wanted.items() if name in done for line in _comments(tables, name, *told)]:
+        if comments := [
+            line for name, told in wanted.items() if name in done for line in _comments(tables, name, *told)
+        ]:
             client.execute_sql("; ".join(comments))
 
 

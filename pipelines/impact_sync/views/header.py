@@ -1,19 +1,22 @@
 """The header of a view's SQL: its question and grain, then a line for each column. The only place that describes them.
 
-    -- How is each partner doing? One row for each campaign, partner and currency.
-    --
-    -- actions_reversed: those that are reversed
-    -- amount: revenue of actions that are not reversed;
-    --   a line that is indented continues the one before
+-- How is each partner doing? One row for each campaign, partner and currency.
+--
+-- actions_reversed: those that are reversed
+-- amount: revenue of actions that are not reversed;
+--   a line that is indented continues the one before
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
+from typing import cast
 
 import sqlglot
 from impact_source.rows.columns import ACTION, Kind
+from sqlglot import exp
 
 _COLUMN = re.compile(r"^-- (\w+): (.+)$")
 _MORE = "--   "
@@ -33,10 +36,11 @@ def comment(text: str) -> str:
     return f"{' '.join(_split(text)[0])} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"
 
 
+@cache
 def columns(text: str) -> dict[str, str]:
     """The columns of a view in their order, each with its description; none if it is not described."""
-    described = _EVERYWHERE | _split(text)[1]
-    return {name: described.get(name, "") for name in sqlglot.parse_one(text, dialect="duckdb").named_selects}
+    known, query = _EVERYWHERE | described(text), cast("exp.Query", sqlglot.parse_one(text, dialect="duckdb"))
+    return {name: known.get(name, "") for name in query.named_selects}
 
 
 def described(text: str) -> dict[str, str]:

@@ -12,8 +12,8 @@ with versions as (
         id, campaign_id, media_partner_id, media_partner_name, currency, valid_from, valid_to, changed,
         cast(date_trunc('month', event_date at time zone 'account') as date) as event_month,
         coalesce(state = 'REVERSED', false) as is_reversed,
-        case when state = 'REVERSED' then 0 else coalesce(payout, 0) end as payout,
-        case when state = 'REVERSED' then 0 else coalesce(amount, 0) end as amount
+        case when coalesce(state, '') <> 'REVERSED' then coalesce(payout, 0) else 0 end as payout,
+        case when coalesce(state, '') <> 'REVERSED' then coalesce(amount, 0) else 0 end as amount
     from action_history
 ),
 pairs as (

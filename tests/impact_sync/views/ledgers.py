@@ -37,6 +37,19 @@ _TYPES = {
     "date": "date",
 }
 JAN_15 = "2026-01-15T12:00:00Z"
+PENDING: dict[str, Any] = {
+    "id": "1",
+    "campaign_id": "1000",
+    "campaign_name": "Acme",
+    "media_partner_id": "11",
+    "media_partner_name": "Ada",
+    "state": "PENDING",
+    "currency": "USD",
+    "amount": 100,
+    "payout": 10,
+    "event_date": "2026-01-05T10:00:00Z",
+    "locking_date": "2026-02-10T00:00:00Z",
+}
 
 
 class Ledgers:

@@ -9,24 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.impact_sync.views.ledgers import Ledgers, ledgers
+from tests.impact_sync.views.ledgers import PENDING, Ledgers, ledgers
 
 LOS_ANGELES = "America/Los_Angeles"
 ZONES = ("UTC", LOS_ANGELES, "Pacific/Auckland", "Asia/Kathmandu")
 NOVEMBER, DECEMBER, JANUARY = date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1)
-ACTION: dict[str, Any] = {
-    "id": "1",
-    "campaign_id": "1000",
-    "campaign_name": "Acme",
-    "media_partner_id": "11",
-    "media_partner_name": "Ada",
-    "state": "PENDING",
-    "currency": "USD",
-    "amount": 100,
-    "payout": 10,
-    "event_date": "2026-01-05T10:00:00Z",
-    "locking_date": "2026-02-27T08:00:00Z",
-}
+ACTION = PENDING | {"locking_date": "2026-02-27T08:00:00Z"}
 
 
 @pytest.fixture
@@ -70,7 +58,7 @@ def test_what_was_accrued_is_as_it_was_known_at_an_instant(books: Ledgers) -> No
     books.read("2026-01-31T00:00:00Z")
     books.read("2026-02-20T00:00:00Z")
     books.version(ACTION, "2026-01-05T12:00:00Z", "2026-02-01T08:00:00.000001Z", client_cost=12)
-    reversed_ = {"state": "REVERSED", "payout": 0, "amount": 0, "intended_payout": 10}
+    reversed_: dict[str, Any] = {"state": "REVERSED", "payout": 0, "amount": 0, "intended_payout": 10}
     books.version(ACTION, "2026-02-01T08:00:00.000001Z", changed="state", **reversed_)
     # In Los Angeles, this is still December.
     december = ACTION | {"id": "2", "event_date": "2026-01-01T07:59:59Z", "locking_date": "2026-01-31T00:00:00Z"}
@@ -103,7 +91,7 @@ def test_the_roll_forward_leads_from_one_balance_to_the_next(books: Ledgers) -> 
     """What arrived, was corrected, restored and reversed, also where an action changes its partner or its currency."""
     inside, later = "2026-01-20T00:00:00Z", "2026-01-25T00:00:00Z"
     seen = "2026-01-06T00:00:00Z"
-    dead = {"state": "REVERSED", "payout": 0}
+    dead: dict[str, Any] = {"state": "REVERSED", "payout": 0}
     books.version(ACTION, seen, inside)  # 10, corrected to 8, then reversed
     books.version(ACTION, inside, later, payout=8, changed="payout")
     books.version(ACTION, later, changed="state, payout", **dead)
@@ -142,7 +130,9 @@ def test_a_month_moves_with_its_event(books: Ledgers) -> None:
     """If the date of an event is corrected into another month, the one loses what the other gains."""
     books.version(ACTION, "2026-01-06T00:00:00Z", "2026-01-20T00:00:00Z")
     books.version(ACTION, "2026-01-20T00:00:00Z", event_date="2025-12-05T10:00:00Z", changed="event_date")
-    rolled = "select month, opening, corrections, closing from impact.roll_forward('2026-01-10', '2026-02-01') order by 1"
+    rolled = (
+        "select month, opening, corrections, closing from impact.roll_forward('2026-01-10', '2026-02-01') order by 1"
+    )
     assert books.ask(rolled) == [(DECEMBER, 0, 10, 10), (JANUARY, 10, -10, 0)]
 
 

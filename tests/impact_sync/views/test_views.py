@@ -18,7 +18,7 @@ from tests.support.warehouses import query, reading
 Make = Callable[..., Account]
 
 
-def small(account: Make, **changes: Any) -> tuple[Account, list[str]]:
+def small(account: Make, **changes: Any) -> tuple[Account, list[str]]:  # noqa: ANN401 - any setting
     """Four actions: two of 100 and 300 dollars, one of 50 euros, one whose items are never requested."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS)
     ids = [
@@ -116,8 +116,8 @@ def test_every_column_of_every_view_is_described(account: Make, warehouse: str) 
     small(account, reference=REFERENCE)
     sql = {
         "duckdb": "select table_name, column_name, comment from duckdb_columns() where schema_name = 'impact'",
-        "postgres": "select table_name, column_name, col_description(format('%I.%I', table_schema, table_name)::regclass, "
-        "ordinal_position) from information_schema.columns where table_schema = 'impact' order by ordinal_position",
+        "postgres": "select table_name, column_name, col_description(format('%I.%I', table_schema, table_name)"
+        "::regclass, ordinal_position) from information_schema.columns where table_schema = 'impact'",
     }
     told: dict[str, dict[str, str]] = {}
     for view, column, text in query(sql[warehouse]):

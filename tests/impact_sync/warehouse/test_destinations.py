@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -364,11 +365,7 @@ def test_views_that_change_keep_grants_and_what_is_built_on_them(
     world = account(days=2, per_day=2)
     world.first_sync()
 
-    def execute(sql: str) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-
+    execute = partial(postgres.execute, address)
     execute("create role bi; grant usage on schema impact to bi; grant select on all tables in schema impact to bi")
     execute("create schema bi; create view bi.ours as select * from impact.settlement")
     execute("create view bi.freshness as select * from impact.freshness")

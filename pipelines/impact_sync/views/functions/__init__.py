@@ -1,14 +1,15 @@
 """Questions about an instant, asked like a table: `from impact.accrued_at('2026-02-01')`.
 
-Table macros in DuckDB, functions in Postgres, one file of plain SQL each; other destinations have none. An argument is an
-instant, or a text that names one by its offset. A date, or a time without an offset, is the account's, whatever the time
-zone of the session.
+Table macros in DuckDB, functions in Postgres, one file of plain SQL each; other destinations have none. An argument is
+an instant, or a text that names one by its offset. A date, or a time without an offset, is the account's, whatever the
+time zone of the session.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -103,10 +104,15 @@ class Function:
         return re.sub(r"\$(\w+)", lambda found: meaning(found[1]), self.body)
 
 
+def question(name: str) -> str:
+    """The SQL of a function as a query with its header, in DuckDB's dialect."""
+    return files(__package__).joinpath(f"{name}.sql").read_text()
+
+
 def find_functions(views: Mapping[str, str], localize: Callable[[str], str]) -> Iterator[Function]:
     """The functions; `views` are the texts of the views, `localize` puts the account's zone into SQL."""
     for name in PARAMETERS:
-        text = localize(files(__package__).joinpath(f"{name}.sql").read_text())
+        text = localize(question(name))
         body = "\n".join(line for line in text.split("\n") if not line.startswith("--"))
         if "from settlement" in body:
             known = views["synced_until"].replace("join sync_runs", "join known_runs")
@@ -125,8 +131,9 @@ def create_functions(
     if tables.dialect not in _THERE or not {"settlement", "movements"} <= views.keys():
         return
     wanted = list(find_functions(views, localize))
-    there = dict(tables.execute(_THERE[tables.dialect], dataset))
-    if all(there.get(one.name) == one.comment for one in wanted):
+    kinds = 1 if tables.dialect == "duckdb" else len(_KINDS)
+    there = Counter(tables.execute(_THERE[tables.dialect], dataset))
+    if all(there[one.name, one.comment] == kinds ** len(one.parameters) for one in wanted):
         return
     if tables.dialect == "duckdb":
         ((database,),) = tables.execute("select current_database()")
@@ -138,9 +145,7 @@ def create_functions(
             _replace(Attempts(client), tables, one, localize)
 
 
-def _macro(
-    tables: Tables, schema: str, one: Function, read: Collection[str], localize: Callable[[str], str]
-) -> str:
+def _macro(tables: Tables, schema: str, one: Function, read: Collection[str], localize: Callable[[str], str]) -> str:
     """Create it in DuckDB, which looks up what a macro reads when it is called: so its tables need their schema."""
     body = one.filled(lambda name: localize(_INSTANT.replace("$value", name)))
     for source in read:
@@ -171,8 +176,7 @@ def _overloads(tables: Tables, one: Function, localize: Callable[[str], str]) ->
         body = tables.render(one.filled(str))
         if set(kinds) != {"timestamptz"}:
             given = (
-                localize(_KINDS[kind].replace("$value", name))
-                for name, kind in zip(one.parameters, kinds, strict=True)
+                localize(_KINDS[kind].replace("$value", name)) for name, kind in zip(one.parameters, kinds, strict=True)
             )
             values = ", ".join(tables.render(f"select {value}").removeprefix("SELECT ") for value in given)
             body = f"select * from {tables.name(one.name)}({values})"
