@@ -100,7 +100,9 @@ def scope_of(method: str, path: str) -> str:
 def _campaigns(world: World, asked: Asked) -> Answer:
     if (state := asked.parameters.get("State")) not in {None, *CAMPAIGN_STATES}:
         raise Refusal(400, f"State must be one of {', '.join(CAMPAIGN_STATES)}, not {state}", "State")
-    listed: list[Nested] = [_campaign_record(world, one) for one in world.campaigns if one.id not in world.rules.unlisted]
+    listed: list[Nested] = [
+        _campaign_record(world, one) for one in world.campaigns if one.id not in world.rules.unlisted
+    ]
     records = CAMPAIGNS.select(listed, asked.parameters, world.rules)
     return _short_list(world, CAMPAIGNS.key, records, read_page(asked.parameters), asked)
 
