@@ -104,6 +104,7 @@ class Rules:
         most_modifications: the most modifications of an action.
         custom_codes: reasons and disposition codes that the account has configured in addition to the documented ones.
         customer_statuses: those that are configured.
+        shared_order: a write by the order of several actions of one event type hits the newest, or none.
         amount_beside_sku: Amount beside Sku is the item's, or still the order's.
         quantity_scales_amount: a new Quantity alone moves the item's amount in proportion.
         zero_quantity: an item whose Quantity becomes 0 is no longer listed, or listed with an amount of 0.
@@ -181,6 +182,7 @@ class Rules:
     most_modifications: int = 1000
     custom_codes: tuple[str, ...] = ()
     customer_statuses: tuple[str, ...] = ("NEW", "EXISTING")
+    shared_order: Literal["newest", "refused"] = "newest"
     amount_beside_sku: Literal["item", "order"] = "item"
     quantity_scales_amount: bool = True
     zero_quantity: Literal["removes", "zeroes"] = "removes"
