@@ -43,7 +43,8 @@ or what DESTINATION__DUCKDB__CREDENTIALS names.
 Many accounts: a folder for each, then impact -C 'clients/*' sync
 
 \b
-Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end as asked;
+Exit codes: 0 done; 1 rejected records, drift, a correction that did not end as asked, or a
+month that cannot be closed yet;
 2 something for you to fix; 3 stopped early, run again;
 4 the API, the warehouse or this program failed; 5 the warehouse is in use; 130, 143 interrupted.""",
 )
@@ -251,6 +252,41 @@ def status(*, as_json: bool, max_age: timedelta | None) -> int:
     return run(as_json=as_json, max_age=max_age)
 
 
+def _month(_: click.Context, parameter: click.Parameter, text: str | None) -> date | None:
+    if text is None:
+        return None
+    from datetime import datetime  # noqa: PLC0415 - help is instant
+
+    try:
+        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month of the account's calendar
+    except ValueError as error:
+        msg = f"{text!r} is not a month such as 2026-01"
+        raise click.BadParameter(msg, param=parameter) from error
+
+
+@main.command()
+@click.argument("month", required=False, callback=_month)
+@click.option("--note", metavar="TEXT", help="What to remember with it, such as who approved it.")
+@click.option("--force", is_flag=True, help="Close it although it is not completely read or not verified.")
+@verb
+def close(month: date | None, note: str | None, *, force: bool) -> int:
+    """Freeze the figures of a MONTH (2026-01) in the account's calendar; without one, list the closed months.
+
+    Writes what is accrued for the month's conversions, and how much of it is open, locked and paid, by partner and
+    currency, into the tables closes and close_lines, as the warehouse knows it now, with a hash over the lines. A
+    closed month never changes and cannot be closed again: the view close_changes shows what has moved since, by kind.
+    Asks nothing of the API.
+
+    Sync and verify after the month has ended, then close it. It exits 1 and closes nothing if a campaign was not read
+    from the month's start to its end, if records were rejected, or if no verification covers the month or one found
+    drift that was not repaired; --force closes it nevertheless and keeps the reasons with it. It exits 2 if the month
+    is closed already. The list exits 1 if somebody has changed the lines of a closed month.
+    """
+    from .close.command import run  # noqa: PLC0415 - help is instant
+
+    return run(month, note, force=force)
+
+
 @main.command()
 @click.option(
     "-o",
@@ -329,6 +365,15 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="NAME",
     help="What the API calls the account's time zone.",
 )
+@click.option(
+    "--orders",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write the shop's own orders of the account here, with differences and the list of them.",
+)
+@click.option(
+    "--planted", type=click.IntRange(0), default=80, show_default=True, metavar="N", help="Differences in --orders."
+)
 @verb
 def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
     port: int,
@@ -339,16 +384,22 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
     closed: tuple[str, ...],
     odd_items: float,
     time_zone: str,
+    orders: str | None,
+    planted: int,
 ) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
     Prints the settings to sync from it. To move its clock, POST {"advance_days": 30} to /sandbox/clock. With --faults
     it refuses, fails, resets, truncates, delays and hangs, and counts its faults at the end. Its hourly limit goes by
     its clock.
+
+    --orders writes orders.csv, order_items.csv and planted.csv, all as of the start: what happens to the account later
+    does not change them. Some actions then share an order id, which is among the differences.
     """
     from .sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items, time_zone=time_zone)
+    rules = {"odd_items": odd_items, "time_zone": time_zone}
+    return run(port, days, per_day, seed, faults, closed=closed, orders=orders, planted=planted, **rules)
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """The SQL that creates one account's tables and views in an engine that reads Delta.
 
-Each table becomes a temporary view of the account's rows; each of our views is rendered in the engine's dialect.
+Each table becomes a temporary view of the account's rows; each of our views is rendered in the engine's dialect. The
+functions that ask about an instant are left out: engines differ in how they are written.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sqlglot
 from impact_source.errors import ConfigurationError
 from sqlglot import exp
 
-from ..views import reads, texts
+from ..views import complete, reads, texts
 from .delta import again, find_table
 from .ledger import read, tables_of
 from .place import Lake
@@ -32,7 +33,9 @@ def views(lake: Lake, dialect: str = "spark") -> Iterator[str]:
     there = set(tables_of(row))
     for name in sorted(there):
         yield f"create or replace temporary view {name} as {_own(lake, name)}"
-    for name, text in texts(row.get("time_zone") or "UTC").items():  # an earlier release counted in UTC
+    # An earlier release counted in UTC.
+    for name, full in texts(row.get("time_zone") or "UTC").items():
+        text = complete(full, there.__contains__)
         if reads(text) <= there:
             there.add(name)
             yield f"create or replace temporary view {name} as {_render(text, dialect)}"

@@ -92,6 +92,11 @@ def _verdict_of_actions(report: Report) -> str:
     number = len(report.drift)
     if not number and report.failures:
         return "No drift in what could be read."
+    if not number and report.derived_unread:
+        return (
+            "No drift in the actions. The lists of items of "
+            f"{report.derived_unread:,} sampled actions could not be read: whether their items match is not known."
+        )
     if not number:
         return "No drift: the warehouse matches the API."
     actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"

@@ -42,6 +42,8 @@ class Report:
     """What was wrong with the versions of actions and items."""
     derived: int = 0
     """Actions whose items were derived from the change feed and compared with their lists."""
+    derived_unread: int = 0
+    """Those that were to be compared, but whose lists could not be read."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:

@@ -168,14 +168,13 @@ class Verification:
             len(unread.left_out) + unread.actions_left_out.total(),
             self.faults,
             self._derived.compared,
+            self._derived.unread,
         )
 
     def _notes(self, bounds: Bounds) -> Iterator[str]:
         yield from notes(self._scope, bounds, self._findings, self._reader.unread)
         if self._load.zone.problem:
             yield self._load.zone.problem
-        if self._derived.unread:
-            yield f"the lists of {self._derived.unread:,} sampled actions could not be read: these are not verified"
 
     def _is_repaired(self) -> bool:
         found = [compare(rows, self._warehouse.actions(rows["id"])) for rows in self._findings.repairs]

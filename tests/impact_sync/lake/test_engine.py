@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from impact_sandbox import Reply, Request
+from impact_source.settings import REFERENCE
 from impact_sync.cli import main
+from impact_sync.close.run import close
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
 from impact_sync.verify.run import verify
@@ -70,7 +73,7 @@ def answers(table: pa.Table) -> list[tuple[Any, ...]]:
 
 
 def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(str(value.normalize()) if isinstance(value, Decimal) else repr(value) for value in row)
+    return tuple(f"{value.normalize():f}" if isinstance(value, Decimal) else repr(value) for value in row)
 
 
 def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any, lake: Lake) -> None:  # noqa: ANN401 - Spark's
@@ -86,8 +89,11 @@ def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any,
     world.sandbox.on_request = hook
     for days in (0, 4, 9, 30):
         world.world.advance(days=days)
-        world.sync(items_max_requests=60, time_zone="America/Los_Angeles")
+        world.sync(items_max_requests=60, reference=REFERENCE, time_zone="America/Los_Angeles")
         publish(lake)
+    close(date(2025, 12, 1), force=True)
+    world.world.modify(sorted(world.truth())[1], Payout="1.23")
+    world.sync()
     with world.changing() as connection:
         connection.execute("delete from actions where id = (select min(id) from actions)")
     verify(world.settings(time_zone="America/Los_Angeles"))
