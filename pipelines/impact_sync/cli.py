@@ -14,12 +14,12 @@ from .warehouse.migrations.steps import SCHEMA_VERSION
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
-    from datetime import date, datetime, timedelta
+    from datetime import date, timedelta
     from pathlib import Path
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_ISO = "ISO 8601; a date means that whole day, UTC"
+_ISO = "ISO 8601; a date means that whole day in the account's time zone"
 
 
 def _folders(_: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[Path, str]:
@@ -84,21 +84,11 @@ def main(context: click.Context, verbose: int, log_format: str, folders: dict[Pa
     configure(verbose, json=log_format == "json")
 
 
-def _start(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    from impact_source.parsing import parse_start  # noqa: PLC0415 - help is instant
+def _bound(_: click.Context, parameter: click.Parameter, text: str | None) -> date | None:
+    from impact_source.parsing import parse_bound  # noqa: PLC0415 - help is instant
 
-    return _bound(parameter, text, parse_start)
-
-
-def _end(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    from impact_source.parsing import parse_end  # noqa: PLC0415 - help is instant
-
-    return _bound(parameter, text, parse_end)
-
-
-def _bound(parameter: click.Parameter, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:
     try:
-        return None if text is None else parse(text)
+        return None if text is None else parse_bound(text)
     except ValueError as error:
         msg = f"{text!r} is not an {_INSTANT}"
         raise click.BadParameter(msg, param=parameter) from error
@@ -109,14 +99,9 @@ _campaigns = click.option(
 )
 
 
-def _from(name: str, use: str) -> Callable[[Verb], Verb]:
-    """An option for the start of a period."""
-    return click.option(name, callback=_start, metavar="T", help=use)
-
-
-def _up_to(name: str, use: str) -> Callable[[Verb], Verb]:
-    """An option for the end of a period: a date includes that day."""
-    return click.option(name, callback=_end, metavar="T", help=use)
+def _bounded(name: str, use: str) -> Callable[[Verb], Verb]:
+    """An option for the start or the end of a period: a date includes that day."""
+    return click.option(name, callback=_bound, metavar="T", help=use)
 
 
 def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> timedelta | None:
@@ -154,10 +139,10 @@ def check(*, probe: bool) -> int:
 
 @main.command()
 @_campaigns
-@_from(
+@_bounded(
     "--since", f"Read from T instead of from the cursors ({_ISO}). If T is after a cursor, that cursor does not move."
 )
-@_up_to("--until", f"Read up to T instead of now ({_ISO}).")
+@_bounded("--until", f"Read up to T instead of now ({_ISO}).")
 @click.option(
     "--items/--no-items",
     default=None,
@@ -167,8 +152,8 @@ def check(*, probe: bool) -> int:
 @verb
 def sync(
     campaigns: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    since: date | None,
+    until: date | None,
     *,
     items: bool | None,
     dry_run: bool,
@@ -215,11 +200,11 @@ def items(max_requests: int | None, prove: tuple[str, ...]) -> int:
 
 @main.command()
 @_campaigns
-@_from("--since", f"Verify events from T on ({_ISO}); default: as far back as the API goes.")
-@_up_to("--until", f"Verify events up to T ({_ISO}); default: now.")
+@_bounded("--since", f"Verify events from T on ({_ISO}); default: as far back as the API goes.")
+@_bounded("--until", f"Verify events up to T ({_ISO}); default: now.")
 @click.option("--repair", is_flag=True, help="Repair what is missing or stale; acknowledge what is gone at the source.")
 @verb
-def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
+def verify(campaigns: tuple[str, ...], since: date | None, until: date | None, *, repair: bool) -> int:
     """Prove that the warehouse matches the API.
 
     Reads every action again by event date, which no sync uses, and compares all columns; then the lists of items of a
@@ -312,10 +297,10 @@ def close(month: date | None, note: str | None, *, force: bool) -> int:
     help="Where to write it; an existing file is replaced.",
 )
 @_campaigns
-@_from("--since", f"Only conversions from T on ({_ISO}).")
-@_up_to("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
+@_bounded("--since", f"Only conversions from T on ({_ISO}).")
+@_bounded("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
 @verb
-def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
+def report(output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
 
     Accrued commission, how much of it is at risk and when it locks, reversals, partners, what was restated since the
@@ -373,19 +358,48 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="SHARE",
     help="Share of actions whose items do not add up to their amount.",
 )
+@click.option(
+    "--time-zone",
+    default="(GMT -08:00) Pacific Time (US & Canada); Tijuana",
+    show_default=True,
+    metavar="NAME",
+    help="What the API calls the account's time zone.",
+)
+@click.option(
+    "--orders",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write the shop's own orders of the account here, with differences and the list of them.",
+)
+@click.option(
+    "--planted", type=click.IntRange(0), default=80, show_default=True, metavar="N", help="Differences in --orders."
+)
 @verb
 def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
-    port: int, days: int, per_day: int, seed: int, faults: float, closed: tuple[str, ...], odd_items: float
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    faults: float,
+    closed: tuple[str, ...],
+    odd_items: float,
+    time_zone: str,
+    orders: str | None,
+    planted: int,
 ) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
     Prints the settings to sync from it. To move its clock, POST {"advance_days": 30} to /sandbox/clock. With --faults
     it refuses, fails, resets, truncates, delays and hangs, and counts its faults at the end. Its hourly limit goes by
     its clock.
+
+    --orders writes orders.csv, order_items.csv and planted.csv, all as of the start: what happens to the account later
+    does not change them. Some actions then share an order id, which is among the differences.
     """
     from .sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items)
+    shop = {"orders": orders, "planted": planted}
+    return run(port, days, per_day, seed, faults, closed=closed, **shop, odd_items=odd_items, time_zone=time_zone)
 
 
 @main.command()

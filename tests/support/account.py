@@ -111,6 +111,7 @@ class Account:
         usual = {
             "items": "exact",
             "reference": (),
+            "time_zone": "UTC",  # only tests about calendars ask for the account's
             "base_url": self.sandbox.url,
             "page_size": 2_000,
             "items_max_requests": 0,

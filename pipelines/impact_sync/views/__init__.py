@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from importlib.resources import files
 
 import dlt
+from impact_source.account_zone import AccountZone, kept_zone
 from impact_source.dialect import literal
 from impact_source.items.queue import STATE, state_sql
 from impact_source.reference.lists import PARTNER_GROUPS
@@ -22,7 +23,7 @@ from .in_place import Views
 _BASE = "item_state"
 """The view that others are built on; the queue of items is derived from the same SQL."""
 _ACCOUNT = "at time zone 'account'"
-"""How the SQL of a view writes that it counts in the account's calendar."""
+"""How SQL writes that it counts in the account's calendar."""
 _COMMENTS = {
     "duckdb": "select view_name, comment from duckdb_views() where schema_name = %s and not internal "
     "and database_name = current_database()",
@@ -55,6 +56,11 @@ def localize(sql: str, time_zone: str) -> str:
     return sql.replace(_ACCOUNT, f"at time zone {literal(time_zone)}")
 
 
+def zone_of(pipeline: dlt.Pipeline) -> AccountZone:
+    """The time zone that this warehouse counts in."""
+    return kept_zone(pipeline.state.get("sources", {}).get("impact", {}), Tables(pipeline))
+
+
 def reads(text: str) -> set[str]:
     """The tables and views that a view's SQL names."""
     code = "\n".join(line for line in text.split("\n") if not line.startswith("--"))
@@ -74,7 +80,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
     """The SQL of the views whose tables exist, by name, each after those that it is built on."""
     tables = Tables(pipeline)
     wanted = history_views(pipeline.default_schema) if pipeline.default_schema_name else {}
-    for name, full in texts().items():
+    for name, full in texts(zone_of(pipeline).name).items():
         text = complete(full, tables.holds)
         if all(source in wanted or tables.holds(source) for source in reads(text)):
             wanted[name] = state_sql(tables) if name == _BASE else text
@@ -83,7 +89,7 @@ def available(pipeline: dlt.Pipeline) -> dict[str, str]:
 
 def create_views(pipeline: dlt.Pipeline) -> None:
     """Create the views whose tables exist and the functions over them, and again if they have changed."""
-    create_over(Tables(pipeline), pipeline.dataset_name, available(pipeline), "UTC")
+    create_over(Tables(pipeline), pipeline.dataset_name, available(pipeline), zone_of(pipeline).name)
 
 
 def create_over(tables: Tables, dataset: str, found: dict[str, str], time_zone: str) -> None:
