@@ -31,7 +31,7 @@ select
     sum(coalesce(l.vat_item_amount, 0)) as vat_amount,
     sum(coalesce(l.total_item_amount, 0)) as total_amount,
     sum(coalesce(l.actions, 0)) as actions,
-    case when min(l.status) = max(l.status) then min(l.status) else min(l.status) || ', ' || max(l.status) end as status,
+    min(l.status) || case when min(l.status) = max(l.status) then '' else ', ' || max(l.status) end as status,
     min(l.due_date) as due_date,
     max(l.paid_date) as paid_date
 from invoices i
