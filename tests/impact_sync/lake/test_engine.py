@@ -93,7 +93,7 @@ def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any,
         publish(lake)
     close(date(2025, 12, 1), force=True)
     world.world.advance(hours=1)
-    world.world.modify(min(world.truth(), key=lambda id_: world.truth()[id_]["event_date"]), Payout="1.23")
+    world.world.modify(min(world.truth(), key=lambda id_: str(world.truth()[id_]["event_date"])), Payout="1.23")
     world.sync(time_zone="America/Los_Angeles")
     with world.changing() as connection:
         connection.execute("delete from actions where id = (select min(id) from actions)")
