@@ -398,8 +398,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
     """
     from .sandbox import run  # noqa: PLC0415 - help is instant
 
-    shop = {"orders": orders, "planted": planted}
-    return run(port, days, per_day, seed, faults, closed=closed, **shop, odd_items=odd_items, time_zone=time_zone)
+    rules = {"odd_items": odd_items, "time_zone": time_zone}
+    return run(port, days, per_day, seed, faults, closed=closed, orders=orders, planted=planted, **rules)
 
 
 @main.command()

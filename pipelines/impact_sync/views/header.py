@@ -33,7 +33,12 @@ _EVERYWHERE = {
 
 def comment(text: str) -> str:
     """The comment of a view: its question, its grain and what else concerns all of it; then a mark of its SQL."""
-    return f"{' '.join(_split(text)[0])} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"
+    return f"{about(text)} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"
+
+
+def about(text: str) -> str:
+    """What the header says of the view as a whole: its question, its grain and what else concerns all of it."""
+    return " ".join(_split(text)[0])
 
 
 @cache
@@ -49,7 +54,7 @@ def described(text: str) -> dict[str, str]:
 
 
 def _split(text: str) -> tuple[list[str], dict[str, str]]:
-    about: list[str] = []
+    whole: list[str] = []
     found: dict[str, str] = {}
     for line in text.split("\n"):
         if not line.startswith("--"):
@@ -59,5 +64,5 @@ def _split(text: str) -> tuple[list[str], dict[str, str]]:
         elif found and line.startswith(_MORE):
             found[next(reversed(found))] += f" {line.strip('- ')}"
         elif words := line.removeprefix("--").strip():
-            about.append(words)
-    return about, found
+            whole.append(words)
+    return whole, found
