@@ -4,7 +4,7 @@ Nothing is guessed: an unknown or missing column, a row with a cell too many, by
 spreadsheet has shortened are errors that name the line. Numbers stay as written; `macros.sql` reads them.
 """
 
-from .form import Form
+from .form import Form, Lacks
 from .reading import MACROS, read_arrow, read_file, shown
 
-__all__ = ["MACROS", "Form", "read_arrow", "read_file", "shown"]
+__all__ = ["MACROS", "Form", "Lacks", "read_arrow", "read_file", "shown"]

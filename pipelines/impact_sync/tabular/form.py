@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from impact_source.errors import ConfigurationError
 
+Lacks: TypeAlias = Callable[[Collection[str]], list[str]]
 _naming = NamingConvention()
 
 
@@ -17,7 +19,7 @@ class Form:
     """The columns of a table, and what may be done about others."""
 
     columns: tuple[str, ...]
-    lacks: Callable[[Collection[str]], list[str]]
+    lacks: Lacks
     """The columns that are missing beside these."""
     as_written: tuple[str, ...] = ()
     """Columns in which leading and trailing blanks count."""
