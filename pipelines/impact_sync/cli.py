@@ -398,19 +398,39 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="SHARE",
     help="Share of actions whose items do not add up to their amount.",
 )
+@click.option(
+    "--orders",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write the shop's own orders of the account here, with differences and the list of them.",
+)
+@click.option(
+    "--planted", type=click.IntRange(0), default=80, show_default=True, metavar="N", help="Differences in --orders."
+)
 @verb
 def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
-    port: int, days: int, per_day: int, seed: int, faults: float, closed: tuple[str, ...], odd_items: float
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    faults: float,
+    closed: tuple[str, ...],
+    odd_items: float,
+    orders: str | None,
+    planted: int,
 ) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
     Prints the settings to sync from it. To move its clock, POST {"advance_days": 30} to /sandbox/clock. With --faults
     it refuses, fails, resets, truncates, delays and hangs, and counts its faults at the end. Its hourly limit goes by
     its clock.
+
+    --orders writes orders.csv, order_items.csv and planted.csv, all as of the start: what happens to the account later
+    does not change them. Some actions then share an order id, which is among the differences.
     """
     from .sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items)
+    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items, orders=orders, planted=planted)
 
 
 @main.command()

@@ -78,6 +78,7 @@ class Rules:
         reversal_touches: so do reversals and restorations.
         duplicate_skus: share of actions with several items in which one Sku is listed twice.
         odd_items: share of actions whose items are worth 1.00 more than the action.
+        shared_oids: share of actions with the Oid of the conversion before, whatever its event type.
 
     The change feed (ActionUpdates):
         feed_rows: a change has a row for each item that it changed, or one for the order, whose Sku is empty.
@@ -156,6 +157,7 @@ class Rules:
     reversal_touches: bool = True
     duplicate_skus: float = 0.0
     odd_items: float = 0.0
+    shared_oids: float = 0.0
 
     feed_rows: Literal["item", "order"] = "item"
     feed_turns: Literal["item", "order"] = "item"
@@ -200,6 +202,7 @@ class Rules:
             self.reversal_touches,
             self.duplicate_skus,
             self.odd_items,
+            self.shared_oids,
             self.feed_rows,
             self.feed_turns,
             self.feed_restorations,
