@@ -298,9 +298,7 @@ def report(output: str, campaigns: tuple[str, ...], since: datetime | None, comp
     metavar="ADDRESS",
     help="Ask --sql there: postgresql://..., sqlite:FILE or duckdb:FILE; default: impact.orders_database.",
 )
-@click.option(
-    "--items", metavar="FILE|SELECT", help="The items that are left of the orders: a file, or a query as --sql."
-)
+@click.option("--items", metavar="FILE|SELECT", help="What is left of the orders by item: a file, or a query as --sql.")
 @click.option(
     "--map", "maps", multiple=True, metavar="OURS=THEIRS", help="Your name of a column, as in amount=net_total; repeat."
 )
@@ -314,9 +312,7 @@ def report(output: str, campaigns: tuple[str, ...], since: datetime | None, comp
     metavar="WHAT",
     help="Compare ids without regard to `case`, `blanks`, leading `zeros` or `prefix=TEXT`; repeat.",
 )
-@click.option(
-    "--plan", "plans", is_flag=True, help="Store a plan of what can be corrected, for `impact corrections apply`."
-)
+@click.option("--plan", "plans", is_flag=True, help="Store a plan for `impact corrections apply`.")
 @click.option("-o", "--output", metavar="FILE", help="Write all differences to this CSV file.")
 @verb
 def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one for each option

@@ -17,7 +17,7 @@ from impact_source.errors import ConfigurationError
 from ..console.exits import Exit
 from ..console.screen import console, table
 from ..corrections.plan.request import COLUMNS
-from ..corrections.plan.run import Source, plan
+from ..corrections.plan.run import Plan, Source, plan
 from ..corrections.show import show_plan
 from .comparison import IGNORABLE, Normalised
 from .given import ITEMS, ORDERS, Given
@@ -42,8 +42,8 @@ def run(ask: Ask) -> int:
     settings = Settings.resolve() if ask.plans else None  # what is missing there is said before anything is done
     found = reconcile(ask)
     show(found, ask)
-    if settings is not None:
-        _plan(settings, ask, found)
+    if settings is not None and len(found.planned):
+        show_plan(store_plan(settings, ask, found))
     return Exit.DRIFT if found.head["correctable"] else Exit.DONE
 
 
@@ -149,9 +149,8 @@ def _foremost(lines: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - a ta
     rows = table("What matters most", *columns, numbers=("commission",), texts=("what", "shop", "impact.com"))
     for one in lines:
         what = _IN_WORDS[one["kind"]] + (f": {one['sku']}" if one["sku"] is not None else "")
-        until = {"open": _minute(one["locking_date"]) if one["locking_date"] else ""}.get(
-            one["standing"], one["standing"]
-        )
+        lock = _minute(one["locking_date"]) if one["locking_date"] else ""
+        until = lock if one["standing"] == "open" else one["standing"]
         shop = _side(one["order_status"], one["order_amount"], one["order_currency"], one["order_quantity"])
         here = _side(one["action_state"], one["action_amount"], one["currency"], one["action_quantity"])
         commission = "" if one["commission"] is None else f"{one['commission']:+,.2f}"
@@ -189,17 +188,14 @@ def _verdict(found: Found) -> str:
     return f"{said}, {planned:,} of them by a plan: --plan stores one." if planned else f"{said}, by hand."
 
 
-def _plan(settings: Settings, ask: Ask, found: Found) -> None:
+def store_plan(settings: Settings, ask: Ask, found: Found) -> Plan:
     """Store a plan of what can be corrected, checked as any other."""
-    if not len(found.planned):
-        console().print("There is nothing to plan.")
-        return
     rows = found.planned.append_column("line", pa.array(range(1, len(found.planned) + 1), pa.int64()))
     for name in COLUMNS:
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(len(rows), pa.string()))
     name = f"reconciliation {found.head['run_id']} of {ask.orders}"
-    show_plan(plan(settings, Source(rows=rows.select(["line", *COLUMNS]), name=name), skip_invalid=True))
+    return plan(settings, Source(rows=rows.select(["line", *COLUMNS]), name=name), skip_invalid=True)
 
 
 def _money(amount: Decimal | None) -> str:

@@ -143,7 +143,7 @@ def find(connection: duckdb.DuckDBPyConnection) -> None:
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
     """Rows of a query or of a file of one, by column."""
     found = text(sql) if sql.endswith(".sql") else sql
-    return connection.execute(found).to_arrow_table().to_pylist()
+    return list(connection.execute(found).to_arrow_table().to_pylist())
 
 
 def set_scope(
@@ -160,4 +160,5 @@ def set_scope(
 
 
 def text(name: str) -> str:
+    """The SQL of a file beside this module."""
     return _FOLDER.joinpath(name).read_text()

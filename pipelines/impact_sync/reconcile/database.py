@@ -71,9 +71,11 @@ def _duckdb(path: Path, sql: str) -> Iterator[pa.RecordBatchReader]:
 @contextmanager
 def _sqlite(path: Path, sql: str) -> Iterator[pa.RecordBatchReader]:
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            with closing(connection.execute(sql)) as cursor:
-                yield _texts(cursor)
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection,
+            closing(connection.execute(sql)) as cursor,
+        ):
+            yield _texts(cursor)
     except sqlite3.Error as error:
         raise _unusable(error) from None
 

@@ -21,7 +21,7 @@ judged as (
     select
         *,
         case
-            when orders > 1 or live > 1 then 'duplicate'
+            when orders > 1 or actions > 1 then 'duplicate'
             when action_id is null
                 then case when referred and coalesce(status in ('placed', 'partly_returned'), true) then 'no_action' end
             when status in ('returned', 'cancelled') then case when state is distinct from 'REVERSED' then 'not_reversed' end
@@ -37,9 +37,32 @@ judged as (
         end as kind
     from weighed
 ),
+-- Each of several actions with one id is a line. If one of them counts, what is paid beyond the largest commission is
+-- too much, spread over all; if the order was returned, everything is.
+apart as (
+    select * from judged where kind is not null and (kind <> 'duplicate' or coalesce(actions, 0) <= 1)
+    union all by name
+    select
+        j.* replace (
+            k.id as action_id, a.state as state, a.amount as action_amount, a.locking_date as locking_date,
+            a.event_date as event_date, a.campaign_id as campaign_id, a.media_partner_name as media_partner_name,
+            case
+                when not k.live then null
+                when j.status in ('returned', 'cancelled') then a.payout
+                else share_of(a.payout, j.paid, j.paid_once)
+            end as payout,
+            a.cleared_date is null and coalesce(a.locking_date > asked.as_of, true)
+                and coalesce(a.state in ('PENDING', 'REVERSED'), true) as can_change
+        )
+    from judged j
+    cross join asked
+    join keyed k on k.event_type = j.event_type and k.key = j.key
+    join actions a on a.id = k.id
+    where j.kind = 'duplicate' and j.actions > 1
+),
 lines as (
     select
-        j.kind, j.line, j.order_id, j.event_type, i.sku, j.action_id, coalesce(j.live, 0) as actions, j.orders, j.campaign_id,
+        j.kind, j.line, j.order_id, j.event_type, i.sku, j.action_id, coalesce(j.actions, 0) as actions, j.orders, j.live, j.campaign_id,
         j.media_partner_name, j.status as order_status, j.state as action_state,
         case when i.sku is null then j.amount else i.amount end as order_amount, j.currency as order_currency,
         case when i.sku is null then j.action_amount else i.action_amount end as action_amount,
@@ -50,7 +73,7 @@ lines as (
         case j.kind
             when 'not_reversed' then j.payout
             when 'reversed_here' then -j.intended_payout
-            when 'duplicate' then j.paid_again
+            when 'duplicate' then case when j.actions > 1 then j.payout end
             when 'currency' then null
             when 'no_action' then null
             else case when i.sku is null then share_of(j.payout, j.action_amount, j.expected)
@@ -68,14 +91,14 @@ lines as (
             else 'open'
         end as standing,
         j.ratio is not null as scaled
-    from judged j
+    from apart j
     cross join asked
     left join by_item i
         on i.event_type = j.event_type and i.key = j.key and i.differs and i.usable and j.kind = 'not_corrected'
-    where j.kind is not null
+
     union all by name
     select
-        'no_order' as kind, a.oid as order_id, '' as event_type, a.id as action_id, 1 as actions, 0 as orders,
+        'no_order' as kind, a.oid as order_id, '' as event_type, a.id as action_id, 1 as actions, 0 as orders, 1 as live,
         a.campaign_id, a.media_partner_name, a.state as action_state, a.amount as action_amount, a.currency,
         a.payout as commission, a.locking_date, a.event_date,
         case
@@ -93,7 +116,11 @@ select
     *,
     case
         when kind in ('currency', 'no_action') then 'nothing'
-        when kind = 'duplicate' then case when actions > 1 then 'by hand' else 'nothing' end
+        when kind = 'duplicate' then case
+            when live > 1 or (live = 1 and order_status in ('returned', 'cancelled'))
+                or (live = 0 and order_status in ('placed', 'partly_returned')) then 'by hand'
+            else 'nothing'
+        end
         when kind in ('no_order', 'reversed_here') then 'by hand'
         when kind = 'not_reversed' then 'plan'
         when scaled then 'by hand'

@@ -1,10 +1,11 @@
 -- Each order beside the action that has its id, within its event type; no date decides.
 
--- The event types of the orders, by id or by name, and the account's trackers that they stand for.
+-- The event types of the orders, by id or by name, and the account's trackers that they stand for: those that have
+-- order ids at all.
 create table types as
 select distinct o.event_type, t.action_tracker_id
 from (select distinct event_type from orders) o
-join (select distinct action_tracker_id, action_tracker_name from actions) t
+join (select action_tracker_id, action_tracker_name from actions group by all having count(oid) > 0) t
     on o.event_type = '' or o.event_type = t.action_tracker_id or o.event_type = t.action_tracker_name;
 
 -- Up to when every action of an event type has been read.
@@ -19,8 +20,7 @@ group by t.event_type;
 create table keyed as
 select t.event_type, as_key(a.oid) as key, a.id, a.state is distinct from 'REVERSED' as live, a.payout
 from actions a
-join types t on t.action_tracker_id is not distinct from a.action_tracker_id
-where a.oid is not null;
+join types t on t.action_tracker_id is not distinct from a.action_tracker_id;
 
 -- Orders that are listed more than once have no values of their own: which line counts is not guessed.
 create table per_order as
@@ -31,26 +31,25 @@ select
 from orders
 group by event_type, key;
 
--- The one action that counts for an order: reversed ones only if all are. If several count, none is chosen.
+-- The action of an order. If there are several, whatever their states, none is chosen.
 create table per_action as
 select
-    k.event_type, k.key, count(*) as actions, count(*) filter (k.live) as live,
-    coalesce(min(k.id) filter (k.live), min(k.id)) as action_id,
-    sum(k.payout) filter (k.live) - max(k.payout) filter (k.live) as paid_again
+    k.event_type, k.key, count(*) as actions, count(*) filter (k.live) as live, min(k.id) as action_id,
+    sum(k.payout) filter (k.live) as paid, max(k.payout) filter (k.live) as paid_once
 from keyed k
 semi join per_order o on o.event_type = k.event_type and o.key = k.key
 group by k.event_type, k.key;
 
 create table met as
 select
-    o.*, p.actions, p.live, p.action_id, p.paid_again, a.campaign_id, a.action_tracker_name, a.media_partner_name,
+    o.*, p.actions, p.live, p.action_id, p.paid, p.paid_once, a.campaign_id, a.action_tracker_name, a.media_partner_name,
     a.state, a.amount as action_amount, a.payout, a.intended_amount, a.intended_payout,
     a.currency as action_currency, a.event_date, a.locking_date,
     a.cleared_date is null and coalesce(a.locking_date > asked.as_of, true)
         and coalesce(a.state in ('PENDING', 'REVERSED'), true) as can_change,
     coalesce(c.as_of, d.as_of, asked.as_of) as as_of,
     coalesce(o.ordered_at >= asked.since, true) and coalesce(o.ordered_at <= asked.until, true) as in_bounds,
-    o.orders = 1 and p.live = 1 and coalesce(o.status, 'placed') = 'placed' and o.amount > 0
+    o.orders = 1 and p.actions = 1 and p.live = 1 and coalesce(o.status, 'placed') = 'placed' and o.amount > 0
         and a.amount is not null and coalesce(o.currency = a.currency, true) as comparable
 from per_order o
 cross join asked
@@ -81,5 +80,5 @@ where k.live and k.id not in (
 create table partly as
 select m.event_type, m.key, m.action_id
 from met m
-where m.status = 'partly_returned' and m.orders = 1 and m.live = 1 and m.in_bounds
+where m.status = 'partly_returned' and m.orders = 1 and m.actions = 1 and m.live = 1 and m.in_bounds
     and coalesce(m.currency = m.action_currency, true) and exists (select 1 from items i where i.key = m.key);

@@ -33,17 +33,19 @@ from orders
 
 
 def check_any_match(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise `ConfigurationError` if none of many orders has an action: then the ids are not those that impact.com has."""
+    """Raise `ConfigurationError` if none of many orders has an action: then these are other ids."""
     (found,) = comparison.rows(connection, _LOST)
     if found["matched"] or found["orders"] < _FEW:
         return
-    msg = f"none of the {found['orders']:,} orders has an action, so these are not the ids that impact.com has. "
-    msg += f"Orders: {found['theirs']}. Actions: {found['ours']}"
+    msg = (
+        f"none of the {found['orders']:,} orders has an action, so these are not the ids that impact.com has. "
+        f"Orders: {found['theirs']}. Actions: {found['ours']}"
+    )
     if unknown := comparison.rows(connection, _UNKNOWN_TYPES):
         types = ", ".join(repr(one["event_type"]) for one in unknown)
         msg += f". Unknown event types: {types}; the account has {found['trackers']}"
-    hint = "".join(_hints(connection))
-    raise ConfigurationError(f"{msg}. {hint or 'Name the right column with --map order_id=COLUMN'}")
+    msg += f". {'. '.join(_hints(connection)) or 'Name the right column with --map order_id=COLUMN'}"
+    raise ConfigurationError(msg)
 
 
 def notes(connection: duckdb.DuckDBPyConnection, *, items: bool) -> list[str]:
@@ -54,9 +56,9 @@ def notes(connection: duckdb.DuckDBPyConnection, *, items: bool) -> list[str]:
 def _systematic(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for one in comparison.rows(connection, "from ratios order by orders desc"):
         yield (
-            f"In {one['orders']:,} of {one['pairs']:,} orders the action's amount is {one['ratio']:g} times the order's "
-            f"({one['currency']}): both sides count differently (tax, shipping, discount?). These are not listed, and "
-            "amounts are not planned. Give amounts as impact.com counts them"
+            f"In {one['orders']:,} of {one['pairs']:,} orders the action's amount is {one['ratio']:g} times the "
+            f"order's ({one['currency']}): both sides count differently (tax, shipping, discount?). These are "
+            "not listed, and amounts are not planned. Give amounts as impact.com counts them"
         )
     for one in comparison.rows(connection, "from other_currencies order by orders desc"):
         yield (
@@ -68,7 +70,7 @@ def _systematic(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     ((listed,),) = connection.execute("select count(*) from per_order where orders > 1").fetchall()
     ((all_,),) = connection.execute("select count(*) from per_order").fetchall()
     if listed > all_ / 2:
-        yield f"{listed:,} of {all_:,} orders are listed more than once: give one row for each order, its items by --items"
+        yield f"{listed:,} of {all_:,} orders are listed more than once: give one row for each, and items by --items"
 
 
 def _not_compared(connection: duckdb.DuckDBPyConnection, *, items: bool) -> Iterator[str]:
@@ -80,7 +82,7 @@ def _not_compared(connection: duckdb.DuckDBPyConnection, *, items: bool) -> Iter
     if not given["currency"]:
         yield "The orders have no currency: amounts are compared as if both sides had one"
     if not given["tells"]:
-        yield "Orders without an action are not looked for: a column `referred` or --referred says which should have one"
+        yield "Orders without an action are not looked for: a column `referred` or --referred says who should have one"
     ((since, until),) = connection.execute("select since, until from covered").fetchall()
     if since is None or until is None:
         yield "Actions without an order are not looked for: a column `ordered_at`, or --since and --until, says when"

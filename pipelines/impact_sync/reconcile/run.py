@@ -37,8 +37,8 @@ select kind, standing, remedy, currency, count(*) as differences,
     sum(commission) filter (commission > 0) as too_much, sum(commission) filter (commission < 0) as too_little
 from lines
 where standing <> 'settled'
-group by all
-order by standing <> 'open', kind, currency, remedy
+group by 1, 2, 3, 4
+order by case standing when 'open' then 1 else 2 end, 1, 4, 3
 """
 _CHANGES = """
 select change, currency, count(*) as differences, sum(commission) as commission from lines group by all order by all
@@ -112,22 +112,27 @@ def reconcile(ask: Ask) -> Found:
         comparison.take_previous(connection, ledger.unsettled())
         comparison.find(connection)
         said = notes.notes(connection, items=ask.items is not None)
-        head = _head(connection, ask, said)
-        ledger.add(head, _lines(connection, head))
+        found = _found(connection, _head(connection, ask, said), said, reasons)
         if ask.output:
-            _write(connection, head, ask.output)
-        connection.execute("create table reasons (meaning text, code text)")
-        connection.executemany("insert into reasons values (?, ?)", list(reasons.items()))
-        return Found(
-            head,
-            comparison.rows(connection, _TOTALS),
-            comparison.rows(connection, _CHANGES),
-            comparison.rows(
-                connection, f"select * from lines where standing <> 'settled' order by {_ORDER} limit {SHOWN}"
-            ),
-            said,
-            connection.execute(comparison.text("planned.sql")).to_arrow_table(),
-        )
+            _write(connection, found.head, ask.output)
+        ledger.add(found.head, _lines(connection, found.head))
+        return found
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection, head: dict[str, Any], said: list[str], reasons: dict[str, str]
+) -> Found:
+    connection.execute("create table reasons (meaning text, code text)")
+    connection.executemany("insert into reasons values (?, ?)", list(reasons.items()))
+    foremost = f"select * from lines where standing <> 'settled' order by {_ORDER} limit {SHOWN}"
+    return Found(
+        head,
+        comparison.rows(connection, _TOTALS),
+        comparison.rows(connection, _CHANGES),
+        comparison.rows(connection, foremost),
+        said,
+        connection.execute(comparison.text("planned.sql")).to_arrow_table(),
+    )
 
 
 def _read(  # noqa: PLR0913, PLR0917 - all that orders are read with
@@ -160,7 +165,9 @@ def _as_of(warehouse: Warehouse) -> dict[str, datetime]:
 
 
 def _reach(warehouse: Warehouse) -> datetime | None:
-    return in_utc(warehouse.rows(_REACH)[0][0])
+    ((start,),) = warehouse.rows(_REACH)
+    reach: datetime | None = in_utc(start)
+    return reach
 
 
 def _head(connection: duckdb.DuckDBPyConnection, ask: Ask, said: list[str]) -> dict[str, Any]:

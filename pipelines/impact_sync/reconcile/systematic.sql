@@ -23,7 +23,7 @@ create table other_currencies as
 with pairs as (
     select currency, action_currency, count(*) over (partition by action_currency) as pairs
     from met
-    where in_bounds and orders = 1 and live = 1
+    where in_bounds and orders = 1 and actions = 1 and live = 1
 )
 select currency, action_currency, count(*) as orders, any_value(pairs) as pairs
 from pairs

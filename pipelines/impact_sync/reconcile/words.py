@@ -1,4 +1,4 @@
-"""What the user's statuses mean, and which reason codes corrections carry: `[impact.order_statuses]` and its sibling."""
+"""What the user's statuses mean, and which reason codes corrections carry, as configured."""
 
 from __future__ import annotations
 
