@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Workplace:
         """Start from a copy of a warehouse."""
         shutil.copyfile(warehouse, self.warehouse)
 
-    def impact(self, server: Server, *arguments: str, **settings: object) -> Cost:
+    def impact(self, server: Server, *arguments: str, ends: Collection[int] = (0,), **settings: object) -> Cost:
         """Run the `impact` command on the server's account, with settings of the source."""
         own = {
             "SOURCES__IMPACT__BASE_URL": server.url,
@@ -65,7 +65,7 @@ class Workplace:
             "DLT_DATA_DIR": str(self.folder / "dlt"),
         }
         own |= {f"SOURCES__IMPACT__{name.upper()}": str(value) for name, value in settings.items()}
-        return measure([IMPACT, *arguments], self.folder, own)
+        return measure([IMPACT, *arguments], self.folder, own, ends=ends)
 
     def sync(self, server: Server, **settings: object) -> Cost:
         """`impact sync --no-items`."""

@@ -155,7 +155,9 @@ def set_scope(
     referred: bool,
 ) -> None:
     """Set what is asked: the latest `as_of`, how far back the warehouse goes, since, until."""
-    connection.execute("insert into asked values (?, ?, ?, ?, ?)", [max(as_of.values()), reach, *bounds, referred])
+    connection.execute(
+        "insert into asked values (?, ?, ?, ?, ?)", [max(as_of.values()), reach, *bounds, referred or None]
+    )
     connection.executemany("insert into campaigns values (?, ?)", list(as_of.items()))
 
 

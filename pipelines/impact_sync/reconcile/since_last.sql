@@ -27,6 +27,18 @@ where not exists (
             where k.id = p.action_id
         )
         else exists (
-            select 1 from met m where m.event_type = p.event_type and m.key = as_key(p.order_id) and m.in_bounds
+            select 1 from met m
+            where m.event_type = p.event_type and m.key = as_key(p.order_id) and m.in_bounds
+                and case -- only what was given this time can say so
+                    when m.status in ('returned', 'cancelled') or m.state = 'REVERSED' then true
+                    when p.kind = 'no_action' then m.referred is not null or m.action_id is not null
+                    when p.kind = 'duplicate' then true
+                    when p.kind = 'currency' then m.currency is not null
+                    when p.kind = 'amount' then m.amount is not null
+                    when p.sku is not null then exists (
+                        select 1 from by_item i where i.event_type = m.event_type and i.key = m.key
+                    )
+                    else m.status is not null
+                end
         )
     end;

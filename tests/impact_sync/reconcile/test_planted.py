@@ -81,7 +81,7 @@ def check(shop: Shop) -> None:
     assert len(second.planned) == 0
     left = {line[2] for line in shop.found(second)}
     assert {"not_reversed", "not_corrected", "amount"} & left <= {
-        kind for kind, in shop.account.query("select kind from impact.reconciliation_lines where standing = 'locked'")
+        kind for (kind,) in shop.account.query("select kind from impact.reconciliation_lines where standing = 'locked'")
     }
 
 
