@@ -46,7 +46,7 @@ class Shop:
     def lines(self, run_id: str) -> list[Row]:
         """The lines of a reconciliation, as the ledger has them."""
         with self.desk.account.opened() as connection:
-            sql = f"select * from impact.reconciliation_lines where run_id = '{run_id}'"  # noqa: S608 - ours
+            sql = f"select * from impact.reconciliation_lines where run_id = '{run_id}'"
             rows: list[Row] = connection.execute(sql).to_arrow_table().to_pylist()
         return rows
 

@@ -54,7 +54,7 @@ def workplace(normalised: Normalised) -> Iterator[duckdb.DuckDBPyConnection]:
         TemporaryDirectory(prefix="impact-reconcile-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
-        settings = {"memory_limit": "400MB", "threads": "2", "temp_directory": folder, "timezone": "UTC"}
+        settings = {"memory_limit": "300MB", "threads": "2", "temp_directory": folder, "timezone": "UTC"}
         for name, value in settings.items():
             connection.execute(f"set {name} = {literal(value)}")
         connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")

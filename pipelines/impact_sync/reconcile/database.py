@@ -72,7 +72,9 @@ def _duckdb(path: Path, sql: str) -> Iterator[pa.RecordBatchReader]:
 def _sqlite(path: Path, sql: str) -> Iterator[pa.RecordBatchReader]:
     try:
         with (
-            closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection,
+            closing(
+                sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+            ) as connection,
             closing(connection.execute(sql)) as cursor,
         ):
             yield _texts(cursor)
