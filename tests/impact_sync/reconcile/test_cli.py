@@ -98,7 +98,7 @@ def test_options_reach_the_comparison(one: Shop) -> None:
     assert "another amount" in clean(impact("reconcile", "--sql", sql, env=user(one)), 1)
 
 
-def test_what_the_user_can_fix_is_said(one: Shop, shop: Make) -> None:
+def test_what_the_user_can_fix_is_said(one: Shop) -> None:
     """Bad input ends with exit code 2 and one line that says what to do."""
     path = str(one.file("1,returned,0,USD,,"))
     says = {

@@ -199,7 +199,7 @@ def test_the_shops_own_statuses_are_mapped(one: Shop, monkeypatch: pytest.Monkey
             one.reconcile("00123,placed,1234.50", header="order_id,status,amount")
 
 
-def test_options_say_where_orders_and_items_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_say_where_orders_and_items_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files, queries and names go where they belong, and the database may be a secret of the configuration."""
 
     def ask(orders: str | None = None, **changes: object) -> Ask:

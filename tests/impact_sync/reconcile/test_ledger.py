@@ -116,7 +116,7 @@ def test_every_column_is_described(shop: Make) -> None:
 
 
 def test_a_report_gets_the_last_reconciliation_added_up(shop: Make) -> None:
-    """Whoever reports on it gets its head and its differences by kind, standing and currency; nothing before the first."""
+    """Whoever reports on it gets its head and its differences by kind and standing; nothing before the first."""
     one = shop()
     for oid in ("1", "2", "3"):
         one.desk.create(Oid=oid)
