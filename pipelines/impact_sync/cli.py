@@ -327,8 +327,8 @@ def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one 
     amount       what is left of the order, counted as impact.com counts it
     currency     of the amount
     status       placed, cancelled, returned, partly_returned; map yours in [impact.order_statuses]
-    ordered_at   ISO 8601: when it was placed
-    updated_at   when the shop last changed it
+    ordered_at   when it was placed: ISO 8601, UTC unless it says otherwise
+    updated_at   when the shop last changed it, in the same way
     referred     whether it should have an action
 
     Columns of --items, for partly returned orders: order_id, sku, quantity, amount, as they are left.

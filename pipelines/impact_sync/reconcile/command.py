@@ -65,11 +65,18 @@ def asked(  # noqa: PLR0913 - one for each option
     if (orders is None) == (sql is None):
         msg = "give either ORDERS, a CSV or Parquet file, or --sql"
         raise ConfigurationError(msg)
-    address = (database or dlt.secrets.get("impact.orders_database")) if sql else None
-    renamed = _renamed(maps, ORDERS)
+    address = database or dlt.secrets.get("impact.orders_database")
+    given = _given(orders, sql, address, _renamed(maps, ORDERS))
+    by_item = None
+    if items is not None:
+        query = _SELECT.match(items) and not Path(items).is_file()
+        by_item = _given(None if query else items, items if query else None, address, _renamed(maps, ITEMS))
+    if database and not (given.sql or (by_item and by_item.sql)):
+        msg = "--database is asked by --sql or by a query as --items: there is neither"
+        raise ConfigurationError(msg)
     return Ask(
-        Given(Path(orders) if orders else None, sql, address, renamed),
-        None if items is None else _items(items, address, _renamed(maps, ITEMS)),
+        given,
+        by_item,
         since,
         until,
         _normalised(ignored),
@@ -79,9 +86,8 @@ def asked(  # noqa: PLR0913 - one for each option
     )
 
 
-def _items(given: str, address: str | None, renamed: Mapping[str, str]) -> Given:
-    query = _SELECT.match(given) and not Path(given).is_file()
-    return Given(None, given, address, renamed) if query else Given(Path(given), renamed=renamed)
+def _given(file: str | None, sql: str | None, address: str | None, renamed: Mapping[str, str]) -> Given:
+    return Given(Path(file), renamed=renamed) if file else Given(sql=sql, address=address, renamed=renamed)
 
 
 def _renamed(maps: Sequence[str], columns: Sequence[str]) -> dict[str, str]:

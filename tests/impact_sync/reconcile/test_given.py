@@ -218,6 +218,7 @@ def test_options_say_where_orders_and_items_are(monkeypatch: pytest.MonkeyPatch)
         "give either ORDERS": {},
         "--map amuont=x: give ours=theirs": {"sql": "x", "maps": ("amuont=x",)},
         "--ignore dates: it is one of case, blanks, zeros, prefix=TEXT": {"sql": "x", "ignored": ("dates",)},
+        "--database is asked by --sql": {"orders": "x.csv", "database": "sqlite:shop.db"},
         "give one text": {"sql": "x", "ignored": ("prefix=A", "prefix=B")},
     }
     for says, options in wrong.items():
