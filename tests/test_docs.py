@@ -109,12 +109,12 @@ def test_every_query_gives_the_result_that_is_shown(demo: Path, zone: str) -> No
 
 
 def test_the_demo_knows_what_was_owed_at_month_end(demo: Path) -> None:
-    """The last sync before month end is minutes before it, so that the README's answer is not mid-January's."""
+    """The last sync before the account's month end is minutes before it, so that the README's answer is not mid-January's."""
     with duckdb.connect(str(demo / "impact-demo.duckdb"), read_only=True) as connection:
         ((last,),) = connection.execute(
-            "select max(until) from impact.sync_runs where until < timestamptz '2026-02-01 00:00:00+00'"
+            "select max(until) from impact.sync_runs where until < timestamptz '2026-02-01 00:00:00-08'"
         ).fetchall()
-    assert datetime(2026, 2, 1, tzinfo=UTC) - last < timedelta(minutes=10)
+    assert datetime(2026, 2, 1, 8, tzinfo=UTC) - last < timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impact_source.errors import ConfigurationError
 
@@ -26,20 +26,20 @@ def run(  # noqa: PLR0913 - one for each option
     rate: float,
     *,
     closed: tuple[str, ...] = (),
-    odd_items: float = 0.0,
     orders: str | None = None,
     planted: int = 0,
+    **rules: Any,  # noqa: ANN401 - as the sandbox has them
 ) -> int:
     """Create the account, print how to sync from it, serve it; at the end count the faults.
 
-    `orders` is a folder for the shop's own orders, in which `planted` differ.
+    `orders` is a folder for the shop's own orders, in which `planted` differ; `rules` are fields of the
+    sandbox's `Rules`.
     """
     from impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
     out.print(f"Creating an account: {days} days of {per_day} conversions, seed {seed}.")
-    rules = Rules(odd_items=odd_items, shared_oids=SHARED if orders else 0.0)
-    world = World(seed=seed, days=days, per_day=per_day, rules=rules)
+    world = World(seed=seed, days=days, per_day=per_day, rules=Rules(**rules, shared_oids=SHARED if orders else 0.0))
     if unknown := sorted(set(closed) - {campaign.id for campaign in world.campaigns}):
         msg = f"the sandbox has no campaign {', '.join(unknown)}: it has 1000 and 2000"
         raise ConfigurationError(msg)

@@ -24,6 +24,13 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
     advance_seconds: float = 0
 
 
+class BooksWanted(msgspec.Struct, forbid_unknown_fields=True):
+    """Which of the shop's books a request may ask for."""
+
+    planted: int = PLANTED
+    seed: int | None = None
+
+
 def control_routes(gate: Gate) -> list[Route]:
     """Return the routes under `/sandbox/`; they spend no budget and are not among the requests recorded."""
     world = gate.world
@@ -56,13 +63,12 @@ def control_routes(gate: Gate) -> list[Route]:
     def books(request: HttpRequest) -> Response:
         require_ours(request)
         try:
-            planted, seed = (int(request.query_params.get(name, usual)) for name, usual in usually.items())
-            found = world.shop(planted, seed)
+            chosen = msgspec.convert(dict(request.query_params), type=BooksWanted, strict=False)
+            found = world.shop(chosen.planted, chosen.seed)
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         return Response(found.csv(request.url.path.rpartition("/")[2]), media_type="text/csv")
 
-    usually = {"planted": PLANTED, "seed": world.seed}
     return [
         Route("/sandbox/clock", clock, methods=["GET"]),
         Route("/sandbox/clock", set_clock, methods=["POST"]),

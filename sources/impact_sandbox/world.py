@@ -156,7 +156,8 @@ class World:
     def reference(self, resource: str) -> list[Nested]:
         """Return every record of a resource that surrounds the actions, named by the last part of its path."""
         with self.lock:
-            return Surroundings(self.ledger, self.account_sid, self.seed, self.now).records(resource)
+            surroundings = Surroundings(self.ledger, self.account_sid, self.seed, self.now, self.rules.time_zone)
+            return surroundings.records(resource)
 
     def shop(
         self, planted: int | Mapping[Difference, int] = PLANTED, seed: int | None = None, *, organic: float = 0.1

@@ -51,7 +51,7 @@ def _warmed_up(server: Server) -> Iterator[_Contender]:
         _Contender(f"floor, {AHEAD} pages ahead", lambda place: place.floor(server, ahead=AHEAD)),
     ]
     others = [
-        _Contender("impact sync", lambda place: place.sync(server, history=False)),
+        _Contender("impact sync", lambda place: place.sync(server)),
         _Contender("dlt's REST source, tuned", lambda place: place.ready_made(server, tuned=True, share=1.0)),
         _Contender("dlt's REST source", lambda place: place.ready_made(server, tuned=False, share=SHARE), whole=False),
     ]

@@ -162,16 +162,22 @@ def test_what_happens_at_impact_does_not_change_the_books(change: Callable[[Worl
 
 
 def test_a_running_sandbox_hands_out_the_books(ask: Ask) -> None:
-    """The three files can be requested; too many differences are refused, and requests of other sites too."""
+    """The three files can be requested; what cannot be planted is refused, and requests of other sites too."""
     client = ask()
     books = client.world.shop(16, 5)
     for name in ("orders", "order_items", "planted"):
         found = client.http.get(f"/sandbox/{name}", params={"planted": "16", "seed": "5"})
         assert found.content == books.csv(name)
         assert found.headers["content-type"].startswith("text/csv")
-    refused = client.http.get("/sandbox/orders", params={"planted": "100000"})
-    assert refused.status_code == 400
-    assert "plant fewer" in refused.text
+    for name, value, why in (
+        ("planted", "100000", "plant fewer"),
+        ("planted", "-8", "cannot be planted"),
+        ("planted", "many", "int"),
+        ("sown", "8", "sown"),
+    ):
+        refused = client.http.get("/sandbox/orders", params={name: value})
+        assert refused.status_code == 400
+        assert why in refused.text
     assert client.http.get("/sandbox/orders", headers={"Origin": "http://evil.example"}).status_code == 403
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ def asked(  # noqa: PLR0913 - one for each option
     database: str | None,
     items: str | None,
     maps: Sequence[str],
-    since: datetime | None,
-    until: datetime | None,
+    since: date | None,
+    until: date | None,
     ignored: Sequence[str],
     referred: bool,
     output: str | None,

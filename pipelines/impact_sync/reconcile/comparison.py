@@ -90,9 +90,14 @@ def take_previous(connection: duckdb.DuckDBPyConnection, unsettled: pa.Table) ->
     fill(connection, "previous", [unsettled])
 
 
-def read_orders(connection: duckdb.DuckDBPyConnection) -> None:
-    """Read the values of orders and items. Raises `ConfigurationError` that lists those that cannot be read."""
+def read_orders(connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
+    """Read the values of orders and items; times without an offset are in the time zone.
+
+    Raises `ConfigurationError` that lists those that cannot be read.
+    """
+    connection.execute(f"set timezone = {literal(time_zone)}")
     connection.execute(text("orders.sql"))
+    connection.execute("set timezone = 'UTC'")
     found = connection.execute(text("unreadable.sql")).fetchall()
     if found:
         listed = "; ".join(f"line {line} of the {given}: {problem}" for given, line, problem in found[:_SHOWN])

@@ -19,7 +19,7 @@ create macro time_problem(name, t) as format('{} is not an ISO 8601 instant or d
 create macro differ(a, b) as abs(a - b) > 0.005;
 
 -- Both sides are rounded where a ratio lies between them.
-create macro in_ratio(a, b, ratio) as abs(a * ratio - b) <= 0.015;
+create macro in_ratio(a, b, ratio) as abs(a * ratio - b) <= 0.015 + a / 1000000;
 
 -- The share of some commission that a change of the amount moves.
 create macro share_of(commission, was, becomes) as

@@ -5,20 +5,22 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dlt
 import duckdb
 import pyarrow as pa
 from impact_source.dialect import instant, literal
 from impact_source.errors import ConfigurationError
+from impact_source.parsing import end_of, start_of
 from impact_source.sql import in_utc
 from impact_source.warehouse import Warehouse
 
-from ..views import create_views, texts
+from ..views import create_views, texts, zone_of
 from ..warehouse.open import open_pipeline
 from . import comparison, notes, words
 from .columns import NAMES
@@ -66,8 +68,8 @@ class Ask:
 
     orders: Given
     items: Given | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: date | None = None
+    until: date | None = None
     normalised: Normalised = field(default_factory=Normalised)
     referred: bool = False
     """Whether every order should have an action, unless the orders say which."""
@@ -143,15 +145,17 @@ def _read(  # noqa: PLR0913, PLR0917 - all that orders are read with
     as_of: dict[str, datetime],
     reach: datetime | None,
 ) -> None:
-    bounds = (ask.since, ask.until)
-    comparison.set_scope(connection, as_of, reach, bounds, referred=ask.referred)
+    zone = zone_of(pipeline).name
+    since = start_of(ask.since, ZoneInfo(zone)) if ask.since else None
+    until = end_of(ask.until, ZoneInfo(zone)) if ask.until else None
+    comparison.set_scope(connection, as_of, reach, (since, until), referred=ask.referred)
     connection.executemany("insert into statuses values (?, ?)", list(statuses.items()))
     comparison.fill(connection, "given_orders", ask.orders.orders(pipeline))
     if unknown := comparison.unknown_statuses(connection):
         raise ConfigurationError(words.explain_statuses(unknown))
     if ask.items:
         comparison.fill(connection, "given_items", ask.items.items(pipeline))
-    comparison.read_orders(connection)
+    comparison.read_orders(connection, zone)
 
 
 def _as_of(warehouse: Warehouse) -> dict[str, datetime]:

@@ -74,7 +74,10 @@ class Books:
 
 
 def split(planted: int) -> dict[Difference, int]:
-    """Return how many differences of each kind make up so many, as evenly as possible."""
+    """Return how many differences of each kind make up so many, as evenly as possible; ValueError if below 0."""
+    if planted < 0:
+        msg = f"{planted} differences cannot be planted"
+        raise ValueError(msg)
     each, rest = divmod(planted, len(DIFFERENCES))
     return {kind: each + (place < rest) for place, kind in enumerate(DIFFERENCES)}
 
