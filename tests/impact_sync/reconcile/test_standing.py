@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from impact_sync.reconcile.run import Found
 
 from tests.support.orders import Row, Shop, told
@@ -115,6 +116,20 @@ def test_only_orders_within_the_bounds_are_told(shop: Make) -> None:
     )
     assert told(lines) == [("1", "not_reversed"), ("2", "not_reversed"), ("undated", "not_reversed")]
     assert one.found.head["orders"] == 3
+
+
+def test_days_are_the_accounts(shop: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A date as a bound, and a time of an order without an offset, are those of the account's time zone."""
+    monkeypatch.setenv("SOURCES__IMPACT__TIME_ZONE", "Asia/Tokyo")
+    one = shop()
+    for oid in ("1", "2", "3"):
+        one.desk.create(Oid=oid)
+    one.desk.account.sync(time_zone="Asia/Tokyo")
+    orders = ("1,returned,,,2026-01-10,", "2,returned,,,2026-01-09T15:00:00Z,", "3,returned,,,2026-01-09 23:59:59,")
+    lines = one.reconcile(*orders, since=date(2026, 1, 10), until=date(2026, 1, 10))
+    assert told(lines, "ordered_at") == [
+        (oid, "not_reversed", datetime(2026, 1, 9, 15, tzinfo=UTC)) for oid in ("1", "2")
+    ]
 
 
 def counts(found: Found) -> tuple[int, int, int]:
