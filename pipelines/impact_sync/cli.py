@@ -321,7 +321,7 @@ def report(output: str, campaigns: tuple[str, ...], since: date | None, compare_
 )
 @click.option("--items", metavar="FILE|SELECT", help="What is left of the orders by item: a file, or a query as --sql.")
 @click.option(
-    "--map", "maps", multiple=True, metavar="OURS=THEIRS", help="Your name of a column, as in amount=net_total; repeat."
+    "--map", "maps", multiple=True, metavar="OURS=THEIRS", help="Your name of a column: amount=net, items.sku=article."
 )
 @_bounded("--since", f"Only orders from T on, and actions without an order ({_ISO}).")
 @_bounded("--until", f"Only orders up to T, and actions without an order ({_ISO}).")
@@ -356,7 +356,8 @@ def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one 
 
     It lists returned and cancelled orders whose actions stand, partly returned ones that were not corrected, other
     amounts and currencies, orders without an action, actions without an order, several with one id, and orders that
-    are reversed at impact.com but alive. Open ones come first, those that lock within a week before all others.
+    are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, those that
+    lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
     Everything is also in the tables reconciliations and reconciliation_lines; the next run says what is new, what is
     settled, and what locked before it was corrected.
 

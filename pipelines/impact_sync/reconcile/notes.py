@@ -86,6 +86,12 @@ def _not_compared(connection: duckdb.DuckDBPyConnection, *, items: bool) -> Iter
     ((since, until),) = connection.execute("select since, until from covered").fetchall()
     if since is None or until is None:
         yield "Actions without an order are not looked for: a column `ordered_at`, or --since and --until, says when"
+    (coverage,) = comparison.rows(connection, "from coverage")
+    if coverage["orderless"] and not coverage["complete"]:
+        yield (
+            f"{coverage['orderless']:,} of {coverage['actions']:,} actions of the time that the orders cover have no "
+            "order: these are not all of its orders, so actions without one are not listed"
+        )
     if items:
         sql = "select count(*) from partly where (event_type, key) not in (select event_type, key from by_item)"
         ((number,),) = connection.execute(sql).fetchall()

@@ -24,7 +24,7 @@ where not exists (
         when p.kind = 'no_order' then exists (
             select 1 from keyed k join actions a on a.id = k.id join covered c
                 on a.event_date >= c.since and a.event_date <= c.until
-            where k.id = p.action_id
+            where k.id = p.action_id and (select complete from coverage)
         )
         else exists (
             select 1 from met m

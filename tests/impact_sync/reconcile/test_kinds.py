@@ -168,6 +168,23 @@ def test_actions_without_an_order(shop: Make) -> None:
     assert any("`ordered_at`, or --since and --until" in note for note in one.found.notes)
 
 
+def test_orders_that_are_not_all_say_nothing_of_other_actions(shop: Make) -> None:
+    """A file of returns alone, or of a part of the orders, does not make every other action a mistake."""
+    one = shop()
+    now = one.desk.world.now
+    for number in range(45):
+        one.desk.create(Oid=str(number))
+    one.desk.sync()
+    bounds = {"since": now - timedelta(days=1), "until": now}
+    returns = one.reconcile("1,returned,0,USD,,", "2,cancelled,0,USD,,", **bounds)
+    assert told(returns) == [("1", "not_reversed"), ("2", "not_reversed")]
+    assert any(note.startswith("43 of 45 actions of the time") for note in one.found.notes)
+    few = [f"{number},placed,30.00,USD,," for number in range(3, 25)]
+    assert [line for line in one.reconcile(*few, **bounds) if line["kind"] == "no_order"] == []
+    most = [*few, "25,placed,30.00,USD,,", "26,placed,30.00,USD,,"]
+    assert len([line for line in one.reconcile(*most, **bounds) if line["kind"] == "no_order"]) == 21
+
+
 def test_several_with_one_id_are_shown_and_none_is_chosen(shop: Make) -> None:
     """Each of several actions is a line, and what is paid beyond one of them is spread over all."""
     one = shop()
