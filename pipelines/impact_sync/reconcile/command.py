@@ -36,6 +36,17 @@ _IN_WORDS = {
     "reversed_here": "reversed, but alive in the shop",
 }
 
+_BY_HAND = {
+    "not_corrected": "decide what is left of the order, and correct it: no amount or item says so beyond doubt",
+    "amount": "decide which amount is right, and correct it",
+    "no_order": "find out what it was for; if there was no order, reverse it",
+    "duplicate": "find out which one counts, and reverse the others",
+    "reversed_here": "a correction with the reason RESET restores it",
+    "no_action": "corrections cannot create one: submit the conversion to impact.com, or look at the tracking",
+    "currency": "corrections cannot change it: look at what the shop's page sends to impact.com",
+}
+"""What a person can do about an open difference that no plan corrects."""
+
 
 def run(ask: Ask) -> int:
     """Compare, show what differs, plan what can be corrected if asked, return the exit code."""
@@ -135,6 +146,8 @@ def show(found: Found, ask: Ask) -> None:
         if head["differences"] > SHOWN:
             where = f"select * from impact.{BODY} where run_id = '{head['run_id']}'"
             out.print(f"and {head['differences'] - SHOWN:,} more: {where}", soft_wrap=True)
+    for kind in sorted({one["kind"] for one in found.totals if one["standing"] == "open" and one["remedy"] != "plan"}):
+        out.print(f"{_IN_WORDS[kind].capitalize()}: {_BY_HAND[kind]}.", soft_wrap=True)
     out.print(
         f"{head['orders']:,} orders compared as of {_minute(head['as_of'])} UTC, {head['matched']:,} with an action."
     )
