@@ -65,7 +65,8 @@ def run() -> int:
         f"The warehouse is {DATABASE}; the README has a first question to ask it.\n"
         f"As a page with charts: DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact report\n"
         f"The shop's own orders are in {SHOP}. Which differ from the account, and what that costs:\n"
-        f"DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact reconcile {SHOP}/orders.csv --items {SHOP}/order_items.csv",
+        f"DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact reconcile {SHOP}/orders.csv "
+        f"--items {SHOP}/order_items.csv",
         soft_wrap=True,
     )
     return Exit.DONE
