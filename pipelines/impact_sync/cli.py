@@ -356,15 +356,16 @@ def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one 
 
     It lists returned and cancelled orders whose actions stand, partly returned ones that were not corrected, other
     amounts and currencies, orders without an action, actions without an order, several with one id, and orders that
-    are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, those that
-    lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
+    are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, and those
+    that lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
     Everything is also in the tables reconciliations and reconciliation_lines; the next run says what is new, what is
     settled, and what locked before it was corrected.
 
     With --plan, what can be corrected becomes a plan, with the reason codes of [impact.order_reasons] (returned,
     cancelled, partly_returned, amount). Sends nothing. Exits 1 if anything can still be corrected, else 0.
     """  # noqa: D301 - click's mark for lines to be left as they are
-    from .reconcile.command import asked, run  # noqa: PLC0415 - help is instant
+    from .reconcile.asking import asked  # noqa: PLC0415 - help is instant
+    from .reconcile.command import run  # noqa: PLC0415 - help is instant
 
     return run(asked(orders, **options))
 

@@ -20,6 +20,8 @@ from .sync.command import show
 from .sync.run import sync
 
 DATABASE = "impact-demo.duckdb"
+SHOP = "impact-demo-shop"
+"""The folder with the shop's own orders."""
 _DAYS, _PER_DAY = 180, 100
 _MONTH = 30
 _MONTH_END = datetime(2026, 1, 31, 23, 55, tzinfo=ZoneInfo("America/Los_Angeles"))
@@ -56,11 +58,15 @@ def run() -> int:
         world.set_now(begun + timedelta(days=_MONTH))
         out.print(f"\nA month has passed: it is {world.now:%d %B %Y} at impact.com now.\n")
         _sync(settings, path)
+        world.shop().write(Path(SHOP))
     out.print(
         "\nApprovals never move an action's last-updated date: a connector that follows that date alone would have "
         "seen none of those above.\n"
         f"The warehouse is {DATABASE}; the README has a first question to ask it.\n"
-        f"As a page with charts: DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact report",
+        f"As a page with charts: DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact report\n"
+        f"The shop's own orders are in {SHOP}. Which differ from the account, and what that costs:\n"
+        f"DESTINATION__DUCKDB__CREDENTIALS={DATABASE} impact reconcile {SHOP}/orders.csv "
+        f"--items {SHOP}/order_items.csv",
         soft_wrap=True,
     )
     return Exit.DONE
