@@ -16,7 +16,7 @@ from .tables import Cell, Table, amount, change, number, share, text, when
 from .vega import Spec
 
 DRAWN_CURRENCIES: Final = 3
-_STAGES: Final = {"paid": "Paid", "locked": "Locked", "open": "Open", "reversed": "Reversed"}
+STAGES: Final = {"paid": "Paid", "locked": "Locked", "open": "Open", "reversed": "Reversed"}
 _KINDS: Final = {kind: kind.capitalize() for kind in KINDS}
 _WEEKS: Final = 26
 _PARTNERS: Final = 12
@@ -70,8 +70,8 @@ def _conversions(figures: Figures) -> Chart:
     values = [
         {
             "start": one.start.isoformat(),
-            "stage": _STAGES[one.stage],
-            "layer": list(_STAGES).index(one.stage),
+            "stage": STAGES[one.stage],
+            "layer": list(STAGES).index(one.stage),
             "value": -one.actions if one.stage == "reversed" else one.actions,
             "day": _started(one.start, figures.unit),
             "said": words.count(one.actions),
@@ -86,7 +86,7 @@ def _conversions(figures: Figures) -> Chart:
         spans.daily(figures),
         _by_day(title, values, figures.unit, "conversions") if values else None,
         _by_stage(figures.unit, {(one.start, one.stage): number(one.actions) for one in days}),
-        tuple(_STAGES.values()),
+        tuple(STAGES.values()),
     )
 
 
@@ -96,8 +96,8 @@ def _commission(figures: Figures, currency: Currency) -> Chart:
     values = [
         {
             "start": one.start.isoformat(),
-            "stage": _STAGES[one.stage],
-            "layer": list(_STAGES).index(one.stage),
+            "stage": STAGES[one.stage],
+            "layer": list(STAGES).index(one.stage),
             "value": float(-one.commission if one.stage == "reversed" else one.commission),
             "day": _started(one.start, figures.unit),
             "said": f"{words.money(one.commission)} {code}",
@@ -112,12 +112,12 @@ def _commission(figures: Figures, currency: Currency) -> Chart:
         spans.daily(figures),
         _by_day(title, values, figures.unit, "commission") if values else None,
         _by_stage(figures.unit, {(one.start, one.stage): amount(one.commission) for one in days}),
-        tuple(_STAGES.values()),
+        tuple(STAGES.values()),
     )
 
 
 def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
-    stages = list(_STAGES.values())
+    stages = list(STAGES.values())
     return vega.chart(
         f"{title}; reversed ones below the line",
         values,
@@ -135,10 +135,10 @@ def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
 def _by_stage(unit: str, cells: dict[tuple[date, str], Cell]) -> Table:
     starts = sorted({start for start, _ in cells})
     rows = [
-        (when(words.day(start), start.isoformat()), *(cells.get((start, stage), number(0)) for stage in _STAGES))
+        (when(words.day(start), start.isoformat()), *(cells.get((start, stage), number(0)) for stage in STAGES))
         for start in starts
     ]
-    return Table((unit.capitalize(), *_STAGES.values()), rows)
+    return Table((unit.capitalize(), *STAGES.values()), rows)
 
 
 def _locks(figures: Figures, currency: Currency) -> Chart:
@@ -205,7 +205,7 @@ def _ageing(figures: Figures, unpaid: Sequence[Unpaid], currency: Currency) -> C
     )
     table = Table(("Since the lock", "Locked, not paid"), [(text(age), amount(money)) for age, money in bars])
     reading = sentences.ageing(unpaid, code)
-    span = spans.all_of(figures, "locked conversions that are not paid", counted=True)
+    span = spans.all_of(figures, "locked and unpaid conversions", f"; days up to {words.day(figures.as_of)}")
     return Chart(_id("ageing", currency), title, reading, span, spec, table, ("Locked",))
 
 
@@ -287,7 +287,7 @@ def _partners(figures: Figures, currency: Currency) -> Chart:
         },
     )
     reading = sentences.partners(ranking, code)
-    span = spans.all_of(figures, "conversions that are not reversed")
+    span = spans.all_of(figures, more="; reversed ones are left out")
     return Chart(_id("partners", currency), title, reading, span, spec if values else None, key=_PARTS)
 
 

@@ -155,9 +155,9 @@ def _note(closed: ClosedMonth, totals: Iterable[Since], zone: str) -> str:
 
 
 def _total(currency: str, lines: list[Since]) -> Since:
-    kinds = lines[0].changes
     then, now = (sum((getattr(one, name) for one in lines), Decimal(0)) for name in ("then", "now"))
-    return Since("", None, currency, then, now, {kind: sum(one.changes[kind] for one in lines) for kind in kinds})
+    changes = {kind: sum((one.changes[kind] for one in lines), Decimal(0)) for kind in lines[0].changes}
+    return Since("", None, currency, then, now, changes)
 
 
 def _headings(closed: ClosedMonth) -> tuple[str, ...]:

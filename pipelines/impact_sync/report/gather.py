@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -109,13 +110,15 @@ def _balances(books: Books, at: datetime | None = None) -> dict[Currency, Balanc
         at,
     )
     return {
-        currency: Balance(actions, lost, *map(_money, money), fees) for currency, actions, lost, *money, fees in rows
+        currency: replace(Balance(actions, lost, *map(_money, money)), fees=fees)
+        for currency, actions, lost, *money, fees in rows
     }
 
 
 def _first_event(books: Books) -> datetime | None:
     ((first,),) = books.rows("select min(event_date) from settlement")
-    return books.local(first)
+    found: datetime | None = first
+    return books.local(found)
 
 
 def _comparison(books: Books, at: datetime) -> Comparison:
@@ -177,7 +180,7 @@ def _months(books: Books) -> tuple[Month, ...]:
         order by 1, 2
         """
     )
-    found = [Month(*row[:5], *map(_money, row[5:-1]), row[-1]) for row in rows]
+    found = [replace(Month(*row[:5], *map(_money, row[5:-1])), fees=row[-1]) for row in rows]
     starts = sorted({one.start for one in found if one.start})
     kept = {*(starts if books.scope.since else starts[-_MONTHS:]), None}
     return tuple(one for one in found if one.start in kept)

@@ -80,8 +80,8 @@ def read_invoices(books: Books) -> Invoices:
 
 def listing(invoices: Invoices) -> Listing:
     """The largest gaps, with what explains them."""
-    headings = ("Invoice", "Partner", "Month", "Currency", "On the invoice", "By the actions")
-    headings = (*headings, "Other amount", "Unexplained", "What differs", "Actions")
+    texts, money = ("Invoice", "Partner", "Month", "Currency"), ("On the invoice", "By the actions")
+    headings = (*texts, *money, "Other amount", "Unexplained", "What differs", "Actions")
     cut = words.cut_to(len(invoices.gaps), invoices.unexplained, "with the largest gaps")
     note = f"Without VAT. {cut}".strip()
     if others := invoices.differing - invoices.unexplained:

@@ -111,8 +111,8 @@ def _months(figures: Figures) -> Table:
         for one in figures.months
     ]
     headings = ("Conversions", "Reversed", "Accrued", "At risk", "Locked, not paid", "Paid", "Lost to reversals")
-    headings = (*headings, "Fees", "Cost with fees") if told else headings
-    return Table(("Month", "Currency", *headings), rows)
+    costs = ("Fees", "Cost with fees") if told else ()
+    return Table(("Month", "Currency", *headings, *costs), rows)
 
 
 _BY_PARTNER: Final = ("Partner", "Currency", *(f"{kind.capitalize()}s" for kind in KINDS), "Change of commission")

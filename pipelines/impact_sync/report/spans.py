@@ -6,14 +6,10 @@ from . import words
 from .figures import Figures
 
 
-def all_of(figures: Figures, what: str = "conversions", *, counted: bool = False) -> str:
-    """All that the report covers; with `counted`, the day up to which days are counted."""
-    text = (
-        f"{what.capitalize()}, of those since {words.moment(figures.since)}"
-        if figures.since
-        else f"All {what}, of any date"
-    )
-    return f"{text}; days up to {words.day(figures.as_of)}." if counted and figures.as_of else f"{text}."
+def all_of(figures: Figures, what: str = "conversions", more: str = "") -> str:
+    """All that the report covers, and what else there is to say."""
+    since = f" since {words.moment(figures.since)}" if figures.since else ", of any date"
+    return f"All {what}{since}{more}."
 
 
 def cards(figures: Figures) -> str:
