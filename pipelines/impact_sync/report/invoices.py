@@ -49,12 +49,12 @@ def read_invoices(books: Books) -> Invoices:
     where = books.scope.of_campaigns
     if since := books.local(books.scope.since):
         where += f" and event_month >= cast({literal(f'{since:%Y-%m}-01')} as date)"
-    unexplained = "(unexplained <> 0 or invoice_id is null)"
+    gap = "(unexplained <> 0 or invoice_id is null)"
     ((months, differing, unexplained),) = books.rows(
         f"""
         select
             count(*), sum(case when difference <> 0 or invoice_id is null then 1 else 0 end),
-            sum(case when {unexplained} then 1 else 0 end)
+            sum(case when {gap} then 1 else 0 end)
         from invoice_tie_out
         where {where}
         """
@@ -69,7 +69,7 @@ def read_invoices(books: Books) -> Invoices:
                 partition by currency order by abs(unexplained) desc, invoice_id, event_month
             ) as place
             from invoice_tie_out
-            where {where} and {unexplained}
+            where {where} and {gap}
         ) ranked
         where place <= {GAPS}
         order by currency, place
