@@ -109,7 +109,7 @@ def test_every_query_gives_the_result_that_is_shown(demo: Path, zone: str) -> No
 
 
 def test_the_demo_knows_what_was_owed_at_month_end(demo: Path) -> None:
-    """The last sync before the account's month end is minutes before it, so that the README's answer is not mid-January's."""
+    """The last sync before the account's month end is minutes before it: the README's answer is not mid-January's."""
     with duckdb.connect(str(demo / "impact-demo.duckdb"), read_only=True) as connection:
         ((last,),) = connection.execute(
             "select max(until) from impact.sync_runs where until < timestamptz '2026-02-01 00:00:00-08'"
