@@ -480,7 +480,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
 def demo() -> int:
     """Sync a sandbox account, let a month pass, sync again, and show what changed. Needs no account.
 
-    Leaves the warehouse in impact-demo.duckdb for you to query.
+    Then it compares the shop's own orders with the actions, corrects what can be corrected, and writes the report.
+    Leaves the warehouse in impact-demo.duckdb for you to query, the orders and the report beside it.
     """
     from .demo import run  # noqa: PLC0415 - help is instant
 
