@@ -36,6 +36,7 @@ class Total:
 class Difference:
     """One order or action that differs; `commission` as in `reconciliation_lines`."""
 
+    locking_date: datetime | None
     order_id: str | None
     action_id: str | None
     partner: str | None
@@ -45,7 +46,6 @@ class Difference:
     expected: Decimal | None
     found: Decimal | None
     commission: Decimal | None
-    locking_date: datetime | None
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def read_reconciled(books: Books) -> Reconciled | None:
     foremost = books.rows(
         f"""
         select
-            order_id, action_id, media_partner_name, kind, standing, coalesce(currency, order_currency),
-            expected_amount, action_amount, commission, locking_date
+            locking_date, order_id, action_id, media_partner_name, kind, standing, coalesce(currency, order_currency),
+            expected_amount, action_amount, commission
         from reconciliation_lines
         where {where}
         order by
@@ -111,7 +111,7 @@ def read_reconciled(books: Books) -> Reconciled | None:
         head["orders"],
         head["matched"],
         tuple(Total(*row[:3], *map(int, row[3:5]), *map(Decimal, row[5:])) for row in totals),
-        tuple(Difference(*row[:-1], books.local(row[-1])) for row in foremost),
+        tuple(Difference(books.local(locking), *rest) for locking, *rest in foremost),
     )
 
 
