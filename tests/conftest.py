@@ -66,7 +66,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]:
-    """Makes accounts: `account(days=90, per_day=20, ...)`."""
+    """Makes accounts: `account(days=90, per_day=20, ...)`. Whoever asks them names the version of the API."""
+    sandboxes: list[Sandbox] = []
     with ExitStack() as stack:
 
         def make(*, requests_per_hour: int = 100_000, scopes: set[str] | None = None, **world: Any) -> Account:  # noqa: ANN401 - the world's options
@@ -74,11 +75,13 @@ def account(tmp_path: Path, templates: Path) -> Iterator[Callable[..., Account]]
             made = World(**(usual | world))
             days = timedelta(days=(usual | world)["days"] + 1)
             sandbox = stack.enter_context(Sandbox(made, requests_per_hour=requests_per_hour, scopes=scopes))
+            sandboxes.append(sandbox)
             one = Account(made, sandbox, tmp_path, start=made.now - days, templates=templates)
             one.attempts = 3
             return one
 
         yield make
+    assert {request.version for sandbox in sandboxes for request in sandbox.requests} <= {"14"}
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
 
 import click
-import sqlglot
 from impact_sync.cli import main
 from impact_sync.views import texts
+from impact_sync.views.header import about, columns
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = "pipelines/impact_sync"
@@ -29,7 +28,6 @@ _GUIDES = {
 }
 """Where the page of a command is, if not in a folder of its name."""
 _WIDTH = 100
-_COLUMN = re.compile(r"(\w+): (.+)")
 
 
 def pages() -> dict[str, str]:
@@ -92,40 +90,17 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def _views(folder: Path) -> str:
-    """Each view: its question, grain and columns, from the header of its SQL."""
-    found = {path.stem: path.read_text() for path in (ROOT / folder).rglob("*.sql")} | texts()
-    index = ["| view | answers |", "|---|---|"]
-    index += [
-        f"| [{name}](#{name}) | {_header(text)[0][0].partition('?')[0]}? |" for name, text in sorted(found.items())
-    ]
-    return "\n\n".join(
-        ["\n".join(index), *(part for name, text in sorted(found.items()) for part in _view(name, text))]
-    )
+    """Each view and function: its question, grain and columns, from the header of its SQL."""
+    functions = {path.stem: path.read_text() for path in (ROOT / folder / "functions").glob("*.sql")}
+    found = sorted((functions | texts()).items())
+    index = ["| view or function | answers |", "|---|---|"]
+    index += [f"| [{name}](#{name}) | {about(text).partition('?')[0]}? |" for name, text in found]
+    return "\n\n".join(["\n".join(index), *(_view(name, text) for name, text in found)])
 
 
-def _view(name: str, text: str) -> Iterator[str]:
-    yield f"### {name}"
-    about, described = _header(text)
-    yield from about
-    columns = sqlglot.parse_one(text, dialect="duckdb").named_selects
-    if described:
-        yield "\n".join(["| column | |", "|---|---|", *(f"| `{one}` | {described.get(one, '')} |" for one in columns)])
-    else:
-        yield f"Columns: {', '.join(f'`{one}`' for one in columns)}."
-
-
-def _header(text: str) -> tuple[list[str], dict[str, str]]:
-    """The paragraphs of a view's header, and what it says of columns: `name: text`, in a paragraph of such lines."""
-    header = (line[2:] for line in takewhile(lambda line: line.startswith("--"), text.split("\n")))
-    about, described = list[str](), dict[str, str]()
-    for paragraph in "\n".join(header).split("\n\n"):
-        lines = re.sub(r"\n {3,}", " ", paragraph).strip().split("\n")  # indented lines continue the one before
-        found = [_COLUMN.fullmatch(line.strip()) for line in lines]
-        if all(found):
-            described |= {match[1]: match[2] for match in found if match}
-        else:
-            about.append(" ".join(line.strip() for line in lines))
-    return about, described
+def _view(name: str, text: str) -> str:
+    rows = [f"| `{column}` | {meaning} |" for column, meaning in columns(text).items()]
+    return "\n".join([f"### {name}", "", about(text), "", "| column | |", "|---|---|", *rows])
 
 
 _PARTS = {"commands": _commands, "help": _help, "views": _views}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from impact_source import Settings
+from impact_source.account_zone import AccountZone, ask
 from impact_source.api.client import Client
 from impact_source.api.lists import UPDATES
 from impact_source.campaigns import list_campaigns
@@ -17,6 +18,7 @@ from impact_source.reference.reading import try_list
 from impact_source.rows.columns import ACTION
 from impact_source.rows.parse import Reader
 from impact_source.settings import PAGE_SIZE_MIN, WINDOW_MAX
+from impact_source.shown import visible
 from rich.text import Text
 
 from .console.exits import Exit, exit_code
@@ -65,6 +67,8 @@ def run() -> int:
                 findings.try_("change feed", lambda: _feed(client, chosen[0]))
             if settings.reference:
                 findings.try_("reference tables", lambda: _reference(client, chosen[0]))
+        if tried:
+            findings.try_("time zone", lambda: _time_zone(client))
         if client.answered:
             findings.try_("requests left", lambda: _budget(client))
             findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
@@ -138,6 +142,15 @@ def _reference(client: Client, campaign_id: str) -> str:
         msg = f"the token may not read, or the API does not have, {', '.join(refused)}: a sync leaves them out"
         raise _DoneWithout(msg)
     return f"can be read: {', '.join(one.name for one in lists)}"
+
+
+def _time_zone(client: Client) -> str:
+    if name := client.settings.time_zone:
+        return f"{name}, as configured"
+    zone = ask(client, AccountZone())
+    if zone.problem:
+        raise _DoneWithout(zone.problem)
+    return f"{zone.name}, which the account calls {visible(zone.said)}"
 
 
 def _budget(client: Client) -> str:

@@ -14,12 +14,12 @@ from .warehouse.migrations.steps import SCHEMA_VERSION
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
     from pathlib import Path
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
 _INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_ISO = "ISO 8601; a date means that whole day, UTC"
+_ISO = "ISO 8601; a date means that whole day in the account's time zone"
 
 
 def _folders(_: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[Path, str]:
@@ -43,7 +43,8 @@ or what DESTINATION__DUCKDB__CREDENTIALS names.
 Many accounts: a folder for each, then impact -C 'clients/*' sync
 
 \b
-Exit codes: 0 done; 1 rejected records, drift, or a correction that did not end as asked;
+Exit codes: 0 done; 1 rejected records, drift, a correction that did not end as asked, or a
+month that cannot be closed yet;
 2 something for you to fix; 3 stopped early, run again;
 4 the API, the warehouse or this program failed; 5 the warehouse is in use; 130, 143 interrupted.""",
 )
@@ -83,21 +84,11 @@ def main(context: click.Context, verbose: int, log_format: str, folders: dict[Pa
     configure(verbose, json=log_format == "json")
 
 
-def _start(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    from impact_source.parsing import parse_start  # noqa: PLC0415 - help is instant
+def _bound(_: click.Context, parameter: click.Parameter, text: str | None) -> date | None:
+    from impact_source.parsing import parse_bound  # noqa: PLC0415 - help is instant
 
-    return _bound(parameter, text, parse_start)
-
-
-def _end(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    from impact_source.parsing import parse_end  # noqa: PLC0415 - help is instant
-
-    return _bound(parameter, text, parse_end)
-
-
-def _bound(parameter: click.Parameter, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:
     try:
-        return None if text is None else parse(text)
+        return None if text is None else parse_bound(text)
     except ValueError as error:
         msg = f"{text!r} is not an {_INSTANT}"
         raise click.BadParameter(msg, param=parameter) from error
@@ -108,14 +99,9 @@ _campaigns = click.option(
 )
 
 
-def _from(name: str, use: str) -> Callable[[Verb], Verb]:
-    """An option for the start of a period."""
-    return click.option(name, callback=_start, metavar="T", help=use)
-
-
-def _up_to(name: str, use: str) -> Callable[[Verb], Verb]:
-    """An option for the end of a period: a date includes that day."""
-    return click.option(name, callback=_end, metavar="T", help=use)
+def _bounded(name: str, use: str) -> Callable[[Verb], Verb]:
+    """An option for the start or the end of a period: a date includes that day."""
+    return click.option(name, callback=_bound, metavar="T", help=use)
 
 
 def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> timedelta | None:
@@ -153,10 +139,10 @@ def check(*, probe: bool) -> int:
 
 @main.command()
 @_campaigns
-@_from(
+@_bounded(
     "--since", f"Read from T instead of from the cursors ({_ISO}). If T is after a cursor, that cursor does not move."
 )
-@_up_to("--until", f"Read up to T instead of now ({_ISO}).")
+@_bounded("--until", f"Read up to T instead of now ({_ISO}).")
 @click.option(
     "--items/--no-items",
     default=None,
@@ -166,8 +152,8 @@ def check(*, probe: bool) -> int:
 @verb
 def sync(
     campaigns: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    since: date | None,
+    until: date | None,
     *,
     items: bool | None,
     dry_run: bool,
@@ -214,11 +200,11 @@ def items(max_requests: int | None, prove: tuple[str, ...]) -> int:
 
 @main.command()
 @_campaigns
-@_from("--since", f"Verify events from T on ({_ISO}); default: as far back as the API goes.")
-@_up_to("--until", f"Verify events up to T ({_ISO}); default: now.")
+@_bounded("--since", f"Verify events from T on ({_ISO}); default: as far back as the API goes.")
+@_bounded("--until", f"Verify events up to T ({_ISO}); default: now.")
 @click.option("--repair", is_flag=True, help="Repair what is missing or stale; acknowledge what is gone at the source.")
 @verb
-def verify(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
+def verify(campaigns: tuple[str, ...], since: date | None, until: date | None, *, repair: bool) -> int:
     """Prove that the warehouse matches the API.
 
     Reads every action again by event date, which no sync uses, and compares all columns; then the lists of items of a
@@ -266,6 +252,41 @@ def status(*, as_json: bool, max_age: timedelta | None) -> int:
     return run(as_json=as_json, max_age=max_age)
 
 
+def _month(_: click.Context, parameter: click.Parameter, text: str | None) -> date | None:
+    if text is None:
+        return None
+    from datetime import datetime  # noqa: PLC0415 - help is instant
+
+    try:
+        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month of the account's calendar
+    except ValueError as error:
+        msg = f"{text!r} is not a month such as 2026-01"
+        raise click.BadParameter(msg, param=parameter) from error
+
+
+@main.command()
+@click.argument("month", required=False, callback=_month)
+@click.option("--note", metavar="TEXT", help="What to remember with it, such as who approved it.")
+@click.option("--force", is_flag=True, help="Close it although it is not completely read or not verified.")
+@verb
+def close(month: date | None, note: str | None, *, force: bool) -> int:
+    """Freeze the figures of a MONTH (2026-01) in the account's calendar; without one, list the closed months.
+
+    Writes what is accrued for the month's conversions, and how much of it is open, locked and paid, by partner and
+    currency, into the tables closes and close_lines, as the warehouse knows it now, with a hash over the lines. A
+    closed month never changes and cannot be closed again: the view close_changes shows what has moved since, by kind.
+    Asks nothing of the API.
+
+    Sync and verify after the month has ended, then close it. It exits 1 and closes nothing if a campaign was not read
+    from the month's start to its end, if records were rejected, or if no verification covers the month or one found
+    drift that was not repaired; --force closes it nevertheless and keeps the reasons with it. It exits 2 if the month
+    is closed already. The list exits 1 if somebody has changed the lines of a closed month.
+    """
+    from .close.command import run  # noqa: PLC0415 - help is instant
+
+    return run(month, note, force=force)
+
+
 @main.command()
 @click.option(
     "-o",
@@ -276,10 +297,10 @@ def status(*, as_json: bool, max_age: timedelta | None) -> int:
     help="Where to write it; an existing file is replaced.",
 )
 @_campaigns
-@_from("--since", f"Only conversions from T on ({_ISO}).")
-@_up_to("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
+@_bounded("--since", f"Only conversions from T on ({_ISO}).")
+@_bounded("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
 @verb
-def report(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
+def report(output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
 
     Accrued commission, how much of it is at risk and when it locks, reversals, partners, what was restated since the
@@ -337,19 +358,48 @@ def publish(url: str | None, account: str | None, *, whole: bool, views: str | N
     metavar="SHARE",
     help="Share of actions whose items do not add up to their amount.",
 )
+@click.option(
+    "--time-zone",
+    default="(GMT -08:00) Pacific Time (US & Canada); Tijuana",
+    show_default=True,
+    metavar="NAME",
+    help="What the API calls the account's time zone.",
+)
+@click.option(
+    "--orders",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write the shop's own orders of the account here, with differences and the list of them.",
+)
+@click.option(
+    "--planted", type=click.IntRange(0), default=80, show_default=True, metavar="N", help="Differences in --orders."
+)
 @verb
 def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
-    port: int, days: int, per_day: int, seed: int, faults: float, closed: tuple[str, ...], odd_items: float
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    faults: float,
+    closed: tuple[str, ...],
+    odd_items: float,
+    time_zone: str,
+    orders: str | None,
+    planted: int,
 ) -> int:
     """Serve an account that behaves like impact.com's, on this machine, until interrupted.
 
     Prints the settings to sync from it. To move its clock, POST {"advance_days": 30} to /sandbox/clock. With --faults
     it refuses, fails, resets, truncates, delays and hangs, and counts its faults at the end. Its hourly limit goes by
     its clock.
+
+    --orders writes orders.csv, order_items.csv and planted.csv, all as of the start: what happens to the account later
+    does not change them. Some actions then share an order id, which is among the differences.
     """
     from .sandbox import run  # noqa: PLC0415 - help is instant
 
-    return run(port, days, per_day, seed, faults, closed=closed, odd_items=odd_items)
+    rules = {"odd_items": odd_items, "time_zone": time_zone}
+    return run(port, days, per_day, seed, faults, closed=closed, orders=orders, planted=planted, **rules)
 
 
 @main.command()

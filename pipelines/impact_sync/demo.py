@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 from impact_source import Settings
@@ -21,8 +22,8 @@ from .sync.run import sync
 DATABASE = "impact-demo.duckdb"
 _DAYS, _PER_DAY = 180, 100
 _MONTH = 30
-_MONTH_END = datetime(2026, 1, 31, 23, 55, tzinfo=UTC)
-"""What was owed at month end is what had been seen by then."""
+_MONTH_END = datetime(2026, 1, 31, 23, 55, tzinfo=ZoneInfo("America/Los_Angeles"))
+"""The account's month end: what was owed then is what had been seen by then."""
 _ITEM_REQUESTS = 200
 """Fewer than the hourly limit allows: a demo is short."""
 _QUESTION = """
@@ -50,7 +51,7 @@ def run() -> int:
         _sync(settings, path)
         begun = world.now
         world.set_now(_MONTH_END)
-        out.print(f"\nIt is {world.now:%d %B %Y, %H:%M} UTC: a sync at month end, for the books.")
+        out.print(f"\nIt is {_MONTH_END:%d %B %Y, %H:%M} in Los Angeles: a sync at month end, for the books.")
         sync(settings)
         world.set_now(begun + timedelta(days=_MONTH))
         out.print(f"\nA month has passed: it is {world.now:%d %B %Y} at impact.com now.\n")

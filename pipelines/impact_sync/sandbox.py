@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from impact_source.errors import ConfigurationError
 
 from .console.exits import Exit
 from .console.screen import console, table
 
+if TYPE_CHECKING:
+    from impact_sandbox import World
+
+SHARED = 0.001
+"""The share of actions with another's order id, where the shop's orders are written as well."""
+
 
 def run(  # noqa: PLR0913 - one for each option
-    port: int, days: int, per_day: int, seed: int, rate: float, *, closed: tuple[str, ...] = (), odd_items: float = 0.0
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    rate: float,
+    *,
+    closed: tuple[str, ...] = (),
+    orders: str | None = None,
+    planted: int = 0,
+    **rules: Any,  # noqa: ANN401 - as the sandbox has them
 ) -> int:
-    """Create the account, print how to sync from it, serve it; at the end count the faults."""
+    """Create the account, print how to sync from it, serve it; at the end count the faults.
+
+    `orders` is a folder for the shop's own orders, in which `planted` differ; `rules` are fields of the
+    sandbox's `Rules`.
+    """
     from impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
     out.print(f"Creating an account: {days} days of {per_day} conversions, seed {seed}.")
-    world = World(seed=seed, days=days, per_day=per_day, rules=Rules(odd_items=odd_items))
+    world = World(seed=seed, days=days, per_day=per_day, rules=Rules(**rules, shared_oids=SHARED if orders else 0.0))
     if unknown := sorted(set(closed) - {campaign.id for campaign in world.campaigns}):
         msg = f"the sandbox has no campaign {', '.join(unknown)}: it has 1000 and 2000"
         raise ConfigurationError(msg)
     for campaign_id in closed:
         world.close_campaign(campaign_id)
+    if orders:
+        out.print(_write_orders(world, Path(orders), planted))
 
     def say(url: str) -> None:
         out.print(
@@ -52,3 +75,19 @@ def run(  # noqa: PLR0913 - one for each option
                 counts.add_row(kind, str(count))
             out.print(counts)
     return Exit.DONE
+
+
+def _write_orders(world: World, folder: Path, planted: int) -> str:
+    """Write the shop's own orders, and say what was written."""
+    try:
+        books = world.shop(planted)
+        books.write(folder)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    except OSError as error:
+        msg = f"{folder} cannot be written ({error}): choose another folder with --orders"
+        raise ConfigurationError(msg) from None
+    return (
+        f"Wrote the shop's {books.orders.num_rows:,} orders to {folder / 'orders.csv'}, their items to order_items.csv "
+        f"and the {books.planted.num_rows:,} differences to planted.csv."
+    )

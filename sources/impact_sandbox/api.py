@@ -6,10 +6,18 @@ from urllib.parse import quote, unquote
 from .answers import Answer, Asked, Buffer, Listing, Refusal, page_of
 from .ledger import shown_at
 from .long_lists import ACTIONS, UPDATES, LongList
-from .query import ActionQuery, ShortListQuery, read_action_query, read_page, read_short_list_query, refuse_unknown
+from .query import (
+    PAGING,
+    ActionQuery,
+    ShortListQuery,
+    read_action_query,
+    read_page,
+    read_short_list_query,
+    refuse_unknown,
+)
 from .records import Record, strings_json, typed_json
 from .reference import Nested
-from .reference_lists import LISTS
+from .reference_lists import CAMPAIGN_STATES, CAMPAIGNS, LISTS, NOT_PLAYED
 from .render import new_fields
 from .rules import Campaign, Rules
 from .update_json import numbered
@@ -50,12 +58,16 @@ def _read_reference(world: World, asked: Asked, parts: Sequence[str]) -> Answer:
         raise Refusal(status, "The token gives no access to this resource")
     match parts:
         case ["CompanyInformation"]:
-            refuse_unknown(asked.parameters, frozenset())
+            refuse_unknown(asked.parameters, PAGING)
             return Answer(200, [_json(world, _reference(world, "CompanyInformation")[0])])
         case ["Campaigns", campaign_id, "MediaPartnerGroups" | "Contracts" as resource, *one]:
             return _surrounding(world, asked, resource, one, unquote(campaign_id))
         case ["MediaPartners" | "ActionInquiries" | "Invoices" as resource, *one]:
             return _surrounding(world, asked, resource, one)
+        case [resource] | ["Campaigns", _, resource] | ["Campaigns", _, "Models", _, resource] if (
+            resource in NOT_PLAYED
+        ):
+            return _short_list(world, resource, [], read_page(asked.parameters), asked)
         case _:
             raise Refusal(404, "The resource does not exist")
 
@@ -86,9 +98,13 @@ def scope_of(method: str, path: str) -> str:
 
 
 def _campaigns(world: World, asked: Asked) -> Answer:
-    query = read_short_list_query(asked.parameters)
-    records = [_campaign_record(world, one) for one in world.campaigns if one.id not in world.rules.unlisted]
-    return _short_list(world, "Campaigns", records, query, asked)
+    if (state := asked.parameters.get("State")) not in {None, *CAMPAIGN_STATES}:
+        raise Refusal(400, f"State must be one of {', '.join(CAMPAIGN_STATES)}, not {state}", "State")
+    listed: list[Nested] = [
+        _campaign_record(world, one) for one in world.campaigns if one.id not in world.rules.unlisted
+    ]
+    records = CAMPAIGNS.select(listed, asked.parameters, world.rules)
+    return _short_list(world, CAMPAIGNS.key, records, read_page(asked.parameters), asked)
 
 
 def _campaign(world: World, campaign_id: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Controls a sandbox over HTTP, from the same machine only: its clock, the truth, and the requests it received."""
+"""Controls a sandbox over HTTP, from the same machine only: clock, truth, the shop's books, requests."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from .door import require_ours
 from .gate import Gate
+from .shop import PLANTED
 from .times import typed_time
 
 
@@ -21,6 +22,13 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
     advance_days: float = 0
     advance_hours: float = 0
     advance_seconds: float = 0
+
+
+class BooksWanted(msgspec.Struct, forbid_unknown_fields=True):
+    """Which of the shop's books a request may ask for."""
+
+    planted: int = PLANTED
+    seed: int | None = None
 
 
 def control_routes(gate: Gate) -> list[Route]:
@@ -52,9 +60,19 @@ def control_routes(gate: Gate) -> list[Route]:
         with world.lock:
             return JSONResponse([asdict(seen) for seen in gate.requests])
 
+    def books(request: HttpRequest) -> Response:
+        require_ours(request)
+        try:
+            chosen = msgspec.convert(dict(request.query_params), type=BooksWanted, strict=False)
+            found = world.shop(chosen.planted, chosen.seed)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        return Response(found.csv(request.url.path.rpartition("/")[2]), media_type="text/csv")
+
     return [
         Route("/sandbox/clock", clock, methods=["GET"]),
         Route("/sandbox/clock", set_clock, methods=["POST"]),
         Route("/sandbox/truth", truth, methods=["GET"]),
+        *(Route(f"/sandbox/{name}", books, methods=["GET"]) for name in ("orders", "order_items", "planted")),
         Route("/sandbox/requests", requests, methods=["GET"]),
     ]

@@ -162,7 +162,7 @@ class Editor:
         return self._as_of(n, self.ledger.first_begun(n))
 
     def find(self, action_id: str | None, tracker_id: str | None, order_id: str | None) -> list[str]:
-        """Find the actions that match every identifier given: an Id, or an event type and an order."""
+        """Find the actions that match every identifier given, an Id or an event type and an order; the newest first."""
         if action_id is None:
             return self.ledger.ids_of_order(tracker_id or "", order_id or "", self.now)
         try:

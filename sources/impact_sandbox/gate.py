@@ -23,7 +23,7 @@ from .budget import Budget
 from .faults import Kind
 from .line import SILENT, Line
 from .markup import to_xml
-from .query import read_parameters
+from .query import VERSION_PARAMETER, read_parameters
 from .replies import Hook, Reply, Request
 from .thrower import Thrower
 from .world import World
@@ -31,6 +31,7 @@ from .world import World
 logger = logging.getLogger(__name__)
 
 API_VERSION = "14"
+"""The version of the account, and of a request that names none."""
 CHUNK = 1 << 20
 
 
@@ -64,8 +65,11 @@ class Gate:
         raw_query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1")
         query, form = (dict(parse_qsl(raw, keep_blank_values=True)) for raw in (raw_query, body))
-        request = Request(scope["method"], path, query, form=form, peer=(scope["client"] or ("", 0))[1])
-        kind, reply = await run_in_threadpool(self._answer, request, raw_query, body, Headers(scope=scope))
+        headers = Headers(scope=scope)
+        version = headers.get("ir-version") or query.get(VERSION_PARAMETER, "")
+        peer = (scope["client"] or ("", 0))[1]
+        request = Request(scope["method"], path, query, form=form, peer=peer, version=version)
+        kind, reply = await run_in_threadpool(self._answer, request, raw_query, body, headers)
         if kind is None or not await Line.of(scope, receive, send).breaks(kind, reply, self.thrower.faults):
             await _send(reply, send)
 
@@ -131,7 +135,7 @@ class Gate:
         needed = api.scope_of(request.method, request.path)
         if not allowed or (self.scopes is not None and needed not in self.scopes):
             raise Refusal(403, "The token gives no access to this resource")
-        if headers.get("ir-version") != API_VERSION:
+        if {request.version, request.query.get(VERSION_PARAMETER, "")} - {"", API_VERSION}:
             raise Refusal(400, f"Send IR-Version: {API_VERSION}, the only version served here", "IR-Version")
 
     def _user(self, authorization: str) -> str:

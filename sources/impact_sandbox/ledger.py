@@ -123,11 +123,11 @@ class Ledger:
         return begun
 
     def ids_of_order(self, tracker_id: str, order_id: str, now: datetime) -> list[str]:
-        """Find the Ids of an event type's actions for an order, shown or not."""
+        """Find the Ids of an event type's actions for an order, shown or not, the newest first."""
         found = self.connection.execute(
             f"SELECT a.id FROM versions v JOIN actions a ON a.n = v.n WHERE {true_at('v', now)} "
             "AND coalesce(v.record->>'$.ActionTrackerId', a.tracker_id) = ? "
-            "AND coalesce(v.record->>'$.Oid', a.oid) = ? ORDER BY a.id",
+            "AND coalesce(v.record->>'$.Oid', a.oid) = ? ORDER BY v.created DESC, v.n DESC",
             [tracker_id, order_id],
         ).fetchall()
         return [action_id for (action_id,) in found]

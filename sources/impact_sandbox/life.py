@@ -24,7 +24,7 @@ def grow(
     connection.execute(_LIVES.format(touching=_touching(rules), **_moments(rules)))
     connection.execute(_lines(rules))
     connection.execute(_TOTALS)
-    connection.execute(_ACTIONS)
+    connection.execute(_actions(rules))
     connection.execute(_versions(rules))
     connection.execute(_ITEMS)
     connection.execute(insert_generated(rules))
@@ -155,7 +155,14 @@ SELECT n, CAST(sum(s0) AS DECIMAL(18, 2)) AS a0, CAST(sum(s1) AS DECIMAL(18, 2))
 FROM lines GROUP BY n
 """
 
-_ACTIONS = f"""
+
+def _actions(rules: Rules) -> str:
+    """Insert what is fixed about each action."""
+    own = "hash(k, 'oid')"
+    shares = f"draw(k, 'shared oid', 1000000) < {round(rules.shared_oids * 1_000_000)}"
+    before = f"hash((SELECT seed FROM settings), campaign_id, number - {FIRST_NUMBER} - 1)"
+    oid = f"CASE WHEN {shares} THEN hash({before}, 'oid') ELSE {own} END" if rules.shared_oids else own
+    return f"""
 INSERT INTO actions
 SELECT l.n, serial, concat(campaign_id, '.4636.', number),
     CASE WHEN draw(k, 'lead', 10) = 0 THEN '2241' ELSE '2240' END,
@@ -169,7 +176,7 @@ SELECT l.n, serial, concat(campaign_id, '.4636.', number),
     CASE WHEN draw(k, 'domain', 5) < 3 THEN domain ELSE '' END, md5(concat(k, 'ip')),
     CASE WHEN draw(k, 'promo', 5) = 0
         THEN ['SUMMERSALE2020', 'TEAM10', 'FREE SHIP', 'GRÜN5'][1 + draw(k, 'code', 4)] ELSE '' END,
-    CAST(9217000000000 + hash(k, 'oid') % 1000000000 AS VARCHAR), upper(md5(concat(k, 'customer'))[:26]),
+    CAST(9217000000000 + {oid} % 1000000000 AS VARCHAR), upper(md5(concat(k, 'customer'))[:26]),
     CASE WHEN draw(k, 'post', 10) = 0 THEN '' ELSE post_code END,
     CASE WHEN draw(k, 'status', 10) < 6 THEN 'NEW' ELSE 'EXISTING' END,
     CASE WHEN draw(k, 'note', 25) = 0 THEN 'Gift: "wrap it", s''il vous plaît' ELSE '' END,

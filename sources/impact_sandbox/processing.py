@@ -4,7 +4,7 @@ Codes that begin with SANDBOX_ are in no published list: the API's own codes for
 
 A write takes effect completely or not at all. Decisions where the documents leave room:
 
-- Every identifier sent must match the action; two actions of one order are SANDBOX_ACTION_REF_NOT_UNIQUE.
+- Every identifier sent must match the action. A write by an order with several actions hits the newest one.
 - Nothing changes an action that is approved or past its LockingDate, whenever the write was sent:
   SANDBOX_ACTION_LOCKED.
 - An action whose amount becomes 0 is reversed, by Amount or by its items. One that had no amount is not.
@@ -14,7 +14,8 @@ A write takes effect completely or not at all. Decisions where the documents lea
 - Each effect counts as one of the action's modifications and has its own deltas, 0 if no amount changes. Nothing
   recognises a repeated write: the same ItemSubTotalDelta twice moves the amount twice.
 
-`Rules` select other readings: of changes to reversed actions, of quantities, of updates that change nothing.
+`Rules` select other readings: of orders with several actions (SANDBOX_ACTION_REF_NOT_UNIQUE), of changes to reversed
+actions, of quantities, of updates that change nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def process(editor: Editor, write: Write) -> Outcome:
     """Carry out a write, or return why it cannot take effect."""
     codes = [fault.code for fault in value_faults(write, editor.rules)]
     found = editor.find(write.action_id, write.tracker_id, write.order_id)
-    if len(found) != 1:
+    if not found or (found[1:] and editor.rules.shared_order == "refused"):
         codes.append("SANDBOX_ACTION_REF_NOT_UNIQUE" if found else "ACTION_REF_NOT_FOUND")
         return Outcome(tuple(dict.fromkeys(codes)))
     action, items = editor.look(found[0])

@@ -22,6 +22,7 @@ RANGES = {
     "locking": ("LockingDateStart", "LockingDateEnd"),
 }
 PAGING = frozenset({"Page", "PageSize"})
+VERSION_PARAMETER = "IrVersion"
 ACTION_PARAMETERS = PAGING | {"CampaignId", "State"} | {name for pair in RANGES.values() for name in pair}
 
 
@@ -148,6 +149,6 @@ def _number(parameters: dict[str, str], name: str, default: int, *, least: int) 
 
 def refuse_unknown(parameters: Mapping[str, str], known: frozenset[str]) -> None:
     """Refuse unknown parameters, and name them."""
-    unknown = sorted(parameters.keys() - known)
+    unknown = sorted(parameters.keys() - known - {VERSION_PARAMETER})
     if unknown:
         raise Refusal(400, f"Unknown parameters: {', '.join(unknown)}", *unknown)

@@ -51,6 +51,7 @@ class Surroundings:
     account_sid: str
     seed: int
     now: datetime
+    time_zone: str
 
     def records(self, resource: str) -> list[Nested]:
         """Return all records of a resource, whatever a request would filter; those of all campaigns."""
@@ -72,7 +73,7 @@ class Surroundings:
             "Website": "https://www.example.com",
             "PrimaryPhoneNumber": "0005550100",
             "MinimumContactRating": "1",
-            "Timezone": "(GMT -08:00) Pacific Time (US & Canada); Tijuana",
+            "Timezone": self.time_zone,
             "Currency": "USD",
             "RegisteredForIndirectTax": "true",
             "IndirectTaxNumber": "",

@@ -58,6 +58,18 @@ def _within(text: str, compare: Compare, limit: datetime) -> bool:
 
 
 _CREATED: dict[str, tuple[str, Compare]] = {"StartDate": ("CreationDate", ge), "EndDate": ("CreationDate", le)}
+CAMPAIGNS = ReferenceList("Campaigns", {"Name": "Name", "State": "State"})
+CAMPAIGN_STATES = (
+    *("ACTIVE", "AWAITING_REVIEW", "CANCELLED", "CLOSED", "DEACTIVATED", "DELINQUENT", "REJECTED", "SETUP"),
+    "SETUP_COMPLETE",
+)
+NOT_PLAYED = frozenset(
+    {
+        *("Ads", "Catalogs", "Deals", "ExceptionLists", "FTPFileSubmissions", "PhoneNumbers", "PromoCodes", "Reports"),
+        *("TrackingValueRequests", "UniqueUrls", "Contacts", "Notes", "ConversionPaths"),
+    }
+)
+"""Lists that are always empty here, by the last part of their path, which is also their key."""
 LISTS = {
     "MediaPartners": ReferenceList(
         "Partners",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 class Request:
     """A request to the API: its path as sent, its parameters, and the status it was answered with (0 for none).
 
-    `form` holds the parameters in the body of a write, `peer` the client's port, one for each connection.
+    `form` holds the parameters in the body of a write, `peer` the client's port, one for each connection, `version` the
+    API version that it names; empty for none.
     """
 
     method: str
@@ -17,6 +18,7 @@ class Request:
     status: int = 0
     form: dict[str, str] = field(default_factory=dict)
     peer: int = field(default=0, compare=False)
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

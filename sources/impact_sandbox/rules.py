@@ -61,6 +61,7 @@ class Rules:
         broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
         withheld: resources by the last part of their path, each with the status, 403 or 404, that it answers.
+        time_zone: the account's, as CompanyInformation names it; instants are sent with Pacific offsets whatever it is.
         reference_days: lists of what surrounds the actions refuse a longer range of dates; None for no limit.
         rate_limit_headers: which headers report the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
@@ -78,6 +79,7 @@ class Rules:
         reversal_touches: so do reversals and restorations.
         duplicate_skus: share of actions with several items in which one Sku is listed twice.
         odd_items: share of actions whose items are worth 1.00 more than the action.
+        shared_oids: share of actions with the Oid of the conversion before, whatever its event type.
 
     The change feed (ActionUpdates):
         feed_rows: a change has a row for each item that it changed, or one for the order, whose Sku is empty.
@@ -103,6 +105,7 @@ class Rules:
         most_modifications: the most modifications of an action.
         custom_codes: reasons and disposition codes that the account has configured in addition to the documented ones.
         customer_statuses: those that are configured.
+        shared_order: a write by the order of several actions of one event type hits the newest, or none.
         amount_beside_sku: Amount beside Sku is the item's, or still the order's.
         quantity_scales_amount: a new Quantity alone moves the item's amount in proportion.
         zero_quantity: an item whose Quantity becomes 0 is no longer listed, or listed with an amount of 0.
@@ -140,6 +143,7 @@ class Rules:
     broken: tuple[str, ...] = ()
     listed_twice: tuple[str, ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
+    time_zone: str = "(GMT -08:00) Pacific Time (US & Canada); Tijuana"
     reference_days: int | None = None
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False
@@ -156,6 +160,7 @@ class Rules:
     reversal_touches: bool = True
     duplicate_skus: float = 0.0
     odd_items: float = 0.0
+    shared_oids: float = 0.0
 
     feed_rows: Literal["item", "order"] = "item"
     feed_turns: Literal["item", "order"] = "item"
@@ -179,6 +184,7 @@ class Rules:
     most_modifications: int = 1000
     custom_codes: tuple[str, ...] = ()
     customer_statuses: tuple[str, ...] = ("NEW", "EXISTING")
+    shared_order: Literal["newest", "refused"] = "newest"
     amount_beside_sku: Literal["item", "order"] = "item"
     quantity_scales_amount: bool = True
     zero_quantity: Literal["removes", "zeroes"] = "removes"
@@ -200,6 +206,7 @@ class Rules:
             self.reversal_touches,
             self.duplicate_skus,
             self.odd_items,
+            self.shared_oids,
             self.feed_rows,
             self.feed_turns,
             self.feed_restorations,

@@ -14,6 +14,7 @@ from .ledger import Ledger
 from .processing import process
 from .reference import Nested, Surroundings
 from .rules import Campaign, Rules
+from .shop import PLANTED, Books, Difference, open_books, split
 from .submissions import Queue, Submission
 from .times import DEFAULT_NOW, to_utc
 from .writes import Write
@@ -64,6 +65,7 @@ class World:
         self._edits: list[_Edit[Any]] = []
         self._queue = Queue(account_sid, seed)
         self._created = 0
+        self._books: dict[tuple[object, ...], Books] = {}
         self._ticking_since: float | None = None
         self.edition = 0
         self._build()
@@ -154,7 +156,25 @@ class World:
     def reference(self, resource: str) -> list[Nested]:
         """Return every record of a resource that surrounds the actions, named by the last part of its path."""
         with self.lock:
-            return Surroundings(self.ledger, self.account_sid, self.seed, self.now).records(resource)
+            surroundings = Surroundings(self.ledger, self.account_sid, self.seed, self.now, self.rules.time_zone)
+            return surroundings.records(resource)
+
+    def shop(
+        self, planted: int | Mapping[Difference, int] = PLANTED, seed: int | None = None, *, organic: float = 0.1
+    ) -> Books:
+        """Return the shop's own books as of the first call with these arguments: nothing changes them afterwards.
+
+        `planted` differences are drawn by `seed` (default: the world's), evenly over all kinds unless counted by kind;
+        whatever shares an Oid is planted as well. No partner referred `organic` orders more, a share of the actions.
+        Raises ValueError if the account is too small.
+        """
+        kinds = split(planted) if isinstance(planted, int) else dict(planted)
+        seed = self.seed if seed is None else seed
+        key = (seed, organic, *sorted(kinds.items()))
+        with self.lock:
+            if key not in self._books:
+                self._books[key] = open_books(self.ledger, self.now, seed, kinds, organic)
+            return self._books[key]
 
     def create(self, campaign_id: str = "1000", *, items: Sequence[Mapping[str, str]] = (), **fields: str) -> str:
         """Record a conversion now and return its Id; any field may be given, even an undocumented one.

@@ -23,12 +23,13 @@ import dlt
 from dlt.extract import DltResource
 
 from .account import Ask
+from .account_zone import keep, settle
 from .actions.run import Packages, Walk
 from .api.client import Client
 from .campaigns import list_campaigns
 from .errors import BudgetSpent, ConfigurationError
 from .items.run import ItemAsk, ItemPackages, ItemWalk
-from .parsing import parse_end, parse_start
+from .parsing import parse_bound
 from .reference.lists import LISTS
 from .reference.run import ReferencePackages, ReferenceWalk
 from .rows.landing import Landing
@@ -63,15 +64,16 @@ def impact(  # noqa: PLR0913 - what a user may choose
     """Actions, campaigns, the ledger of windows and the records that could not be typed.
 
     `settings` come from dlt's configuration when not given. `since` and `until` bound the run: ISO 8601, or dates,
-    which count as complete days (UTC). With `refresh` of `pipeline.run`, in each of its modes, everything is read from
-    scratch. Everything goes into one load package; pass your own `walk` to split it into several (`Walk.package`).
+    which count as complete days of the account's time zone. With `refresh` of `pipeline.run`, in each of its modes,
+    everything is read from scratch. Everything goes into one load package; pass your own `walk` to split it into
+    several (`Walk.package`).
     `history` also declares the tables of versions, which only `impact sync` fills: it writes them in the transaction
     that merges the rows, and dlt's own merge has no place for that. Raises the errors of `impact_source.errors`. If
     only the hourly limit is reached, it logs that and lands what was read; the next run continues from there. A window
     or an action that cannot be read is logged as an error and recorded in `sync_windows` (`outcome` failed); everything
     else lands, and the next run requests it again.
     """
-    ask = Ask(tuple(campaigns), parse_start(since) if since else None, parse_end(until) if until else None)
+    ask = Ask(tuple(campaigns), parse_bound(since) if since else None, parse_bound(until) if until else None)
 
     @dlt.resource(name="pages", selected=False)
     def pages() -> Iterator[Landing]:
@@ -164,11 +166,11 @@ def _walk_at_once(settings: Settings, ask: Ask, state: Any, *, emptied: bool) ->
     settings = replace(settings, history=False)
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name, emptied=emptied)
     try:
-        with (
-            Client(settings) as client,
-            Walk(client, warehouse, uuid.uuid4().hex, ask, package_rows=sys.maxsize) as walk,
-        ):
-            yield from walk.package(state)
+        with Client(settings) as client:
+            zone = settle(client, state, warehouse, dated=ask.is_dated)
+            with Walk(client, warehouse, uuid.uuid4().hex, ask, package_rows=sys.maxsize) as walk:
+                yield from walk.package(state)
+            keep(state, zone)
         if walk.stopped is not None:
             raise walk.stopped
         for failure in walk.unread.failures:
@@ -195,6 +197,7 @@ def _reference_at_once(settings: Settings, state: Any) -> Iterator[Landing]:  # 
     warehouse = Warehouse(dlt.current.pipeline(), dlt.current.source_schema().name)
     with Client(settings) as client:
         campaigns = list_campaigns(client).choose(settings.campaign_ids)
+        settle(client, state, warehouse)
         walk = ReferenceWalk(client, warehouse, uuid.uuid4().hex, lambda: campaigns)
         yield from walk.package(state)
     for refused in walk.refused:

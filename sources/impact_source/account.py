@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, TypeAlias
 
 from .errors import ConfigurationError, ForeignWarehouse
+from .parsing import end_of, is_day, start_of
 from .plan.passes import Bounds
 from .settings import LOCK_MAX, Settings
 
@@ -17,28 +18,45 @@ State: TypeAlias = MutableMapping[str, Any]
 
 @dataclass(frozen=True)
 class Ask:
-    """What the user asked of a run; None is the default: all campaigns, from the cursors, to now."""
+    """What the user asked of a run; None is the default: all campaigns, from the cursors, to now.
+
+    A bound that is a date and no `datetime` is that whole day in the account's time zone.
+    """
 
     campaigns: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
+    since: date | None = None
+    until: date | None = None
 
     def __post_init__(self) -> None:
         """Refuse a range that ends before it starts: it would silently hold nothing."""
-        if self.since and self.until and self.since > self.until:
-            msg = f"`since` ({self.since.isoformat()}) is after `until` ({self.until.isoformat()}): swap them"
-            raise ConfigurationError(msg)
+        if isinstance(self.since, datetime) is isinstance(self.until, datetime):  # else only the zone tells
+            self.range(UTC)
 
-    def bounds(self, now: datetime) -> Bounds:
+    @property
+    def is_dated(self) -> bool:
+        """Whether a bound is a day, so that its instant depends on the account's time zone."""
+        return is_day(self.since) or is_day(self.until)
+
+    def range(self, zone: tzinfo) -> tuple[datetime | None, datetime | None]:
+        """The instants of the bounds. Raises `ConfigurationError` if the range ends before it starts."""
+        since = start_of(self.since, zone) if self.since else None
+        until = end_of(self.until, zone) if self.until else None
+        if since and until and since > until:
+            msg = f"`since` ({self.since}) is after `until` ({self.until}): swap them"
+            raise ConfigurationError(msg)
+        return since, until
+
+    def bounds(self, now: datetime, zone: tzinfo) -> Bounds:
         """The limits of a run that starts at `now`. Raises `ConfigurationError` if they leave nothing to read.
 
         An `until` further ahead than any action can lock is cut back to there.
         """
-        until = min(self.until or now, now + LOCK_MAX)
-        if self.since and self.since > until:
-            msg = f"`since` ({self.since.isoformat()}) lies after {until.isoformat()}, up to which would be read"
+        since, until = self.range(zone)
+        until = min(until or now, now + LOCK_MAX)
+        if since and since > until:
+            msg = f"`since` ({since.isoformat()}) lies after {until.isoformat()}, up to which would be read"
             raise ConfigurationError(msg)
-        return Bounds(now, until, self.since)
+        return Bounds(now, until, since)
 
 
 def claim_warehouse(state: State, settings: Settings) -> None:

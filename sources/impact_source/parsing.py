@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 import pendulum
@@ -14,28 +14,52 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|sec|min|second|minute|hour
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse_start(text: str | date) -> datetime:
-    """The start of a range: an instant in UTC from ISO 8601, or the first one of a date. Raises `ValueError`."""
-    return _bound(text, time.min)
+def parse_bound(text: str | date) -> date:
+    """A bound of a range: a date, which means a whole day of some zone, or a `datetime`, an instant in UTC.
 
-
-def parse_end(text: str | date) -> datetime:
-    """The end of a range: an instant in UTC from ISO 8601, or the last one of a date. Raises `ValueError`."""
-    return _bound(text, time.max)
-
-
-def _bound(text: str | date, of_day: time) -> datetime:
+    An instant is ISO 8601, UTC unless it says otherwise. Raises `ValueError`.
+    """
     if isinstance(text, datetime):
         return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
     if isinstance(text, date):
-        return datetime.combine(text, of_day, UTC)
+        return text
     moment = pendulum.parse(text.strip(), tz="UTC", strict=True, exact=True) if _DATE.match(text.strip()) else None
     if isinstance(moment, pendulum.DateTime):
         return datetime.fromtimestamp(moment.timestamp(), UTC)
     if isinstance(moment, pendulum.Date):
-        return datetime.combine(moment, of_day, UTC)
+        return date(moment.year, moment.month, moment.day)
     msg = f"not a date or an instant: {text!r}"
     raise ValueError(msg)
+
+
+def is_day(bound: date | None) -> bool:
+    """Whether a bound is a date, not an instant."""
+    return bound is not None and not isinstance(bound, datetime)
+
+
+def start_of(bound: date, zone: tzinfo) -> datetime:
+    """The first instant (UTC) of a range that starts with a bound: of a date, that of the zone's day."""
+    if isinstance(bound, datetime):
+        return bound
+    # A midnight that the clocks skip is the instant of the change; of one that comes twice, the first is meant.
+    return in_zone(datetime.combine(bound, time.min, zone), UTC)
+
+
+def end_of(bound: date, zone: tzinfo) -> datetime:
+    """The last instant (UTC) of a range that ends with a bound: of a date, that of the zone's day."""
+    if isinstance(bound, datetime):
+        return bound
+    if bound == date.max:
+        return datetime.max.replace(tzinfo=UTC)
+    return start_of(bound + timedelta(days=1), zone) - timedelta(microseconds=1)
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """An instant as a zone's clocks show it; at the ends of the calendar, the nearest one that they can show."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=zone) if moment.year == 1 else datetime.max.replace(tzinfo=zone)
 
 
 def parse_duration(text: str | float | timedelta) -> timedelta:

@@ -12,13 +12,15 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import dlt
 
 from .errors import ConfigurationError
 from .lookup import explain_missing
-from .parsing import parse_duration, parse_flag, parse_ids, parse_start
+from .parsing import parse_bound, parse_duration, parse_flag, parse_ids, start_of
 from .shown import Mask
+from .zones import is_zone, suggest_zone
 
 WINDOW_MAX: Final = timedelta(days=45)  # reference: the longest StartDate to EndDate; observed for the other dates
 HISTORY_MAX: Final = timedelta(days=1095) - timedelta(hours=1)  # reference: 3 years; an hour of margin for clocks
@@ -54,14 +56,14 @@ class Settings:
     """What the source needs to know. `Settings.resolve()` takes it from dlt's configuration.
 
     Durations are `timedelta` here and text such as `"1 day"`, `"90 minutes"` or `"P1D"` in configuration; instants
-    are UTC here and ISO 8601 there.
+    are UTC here and ISO 8601 there; a date is that day in the account's time zone.
     """
 
     account_sid: str = field(repr=False)
     auth_token: str = field(repr=False)
     base_url: str = "https://api.impact.com"
     campaign_ids: tuple[str, ...] = ()
-    start_date: datetime | None = None
+    start_date: date | None = None
     overlap: timedelta = timedelta(days=1)
     recheck_interval: timedelta = timedelta(0)
     clearing_lookback: timedelta = timedelta(days=180)
@@ -85,6 +87,8 @@ class Settings:
     reference: tuple[str, ...] = REFERENCE
     """The tables of what surrounds the actions that a sync keeps up to date; `invoice_lines` come with `invoices`, and
     `partner_group_members` with `partner_groups`."""
+    time_zone: str = ""
+    """The IANA name of the zone whose days, weeks and months count; empty for the one that the account names."""
     actor: str = ""
     """Who is responsible for corrections, as recorded in the journal; by default the system's user."""
     custom_codes: tuple[str, ...] = ()
@@ -120,9 +124,23 @@ class Settings:
         if unknown := [name for name in self.reference if name not in REFERENCE]:
             msg = f"{SECTION}.reference has no table {', '.join(unknown)}: it has {', '.join(REFERENCE)}"
             raise ConfigurationError(msg)
+        if self.time_zone and not is_zone(self.time_zone):
+            near = suggest_zone(self.time_zone) or "Europe/Berlin"
+            msg = f"{SECTION}.time_zone must be the IANA name of a time zone, such as {near}: {self.time_zone!r}"
+            raise ConfigurationError(msg)
         if self.item_concurrency > IN_FLIGHT_MAX:
             msg = f"{SECTION}.item_concurrency must be at most {IN_FLIGHT_MAX}: {self.item_concurrency}"
             raise ConfigurationError(msg)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone that `time_zone` names; UTC if it names none."""
+        return ZoneInfo(self.time_zone or "UTC")
+
+    @property
+    def start(self) -> datetime | None:
+        """The instant of `start_date`."""
+        return start_of(self.start_date, self.zone) if self.start_date else None
 
     @property
     def account(self) -> str:
@@ -189,7 +207,7 @@ _READERS: Final[dict[object, tuple[Callable[[Any], Any], str]]] = {
     int: (int, "a whole number"),
     int | None: (int, "a whole number"),
     timedelta: (parse_duration, 'a duration such as "1 day"'),
-    datetime | None: (parse_start, "a date or an ISO 8601 instant"),
+    date | None: (parse_bound, "a date or an ISO 8601 instant"),
     tuple[str, ...]: (parse_ids, "a list of ids or names"),
     bool: (parse_flag, "true or false"),
 }

@@ -18,7 +18,14 @@ from .statements import Statements
 _IDS_A_QUERY = 20_000
 _ROWS_A_BATCH = 50_000
 _WANTED = "impact_wanted"
-_TYPES = {"text": pa.string(), "bigint": pa.int64(), "timestamp": TIME, "bool": pa.bool_(), "double": pa.float64()}
+_TYPES = {
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "timestamp": TIME,
+    "bool": pa.bool_(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+}
 
 
 class Tables(Statements):

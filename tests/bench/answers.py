@@ -21,6 +21,7 @@ GOAL = 10
 """The limit, as a multiple of the plain query, on top of the scan."""
 _PLAIN = "select state, sum(payout) from impact.actions group by 1"
 _WEEK = 7
+_THERE = "select table_name from information_schema.tables where table_schema = 'impact'"
 # Two items per action: the API would take weeks to return so many.
 _ITEMS = """
 insert into impact.action_items by name
@@ -52,12 +53,14 @@ def run(sizes: Sizes) -> Report:
 
 def _ask(connection: duckdb.DuckDBPyConnection, runs: int) -> Report:
     plain = _time(connection, _PLAIN, runs)
-    tables = sorted(set().union(*map(_tables, texts())))
+    there = {name for (name,) in connection.execute(_THERE).fetchall()}
+    views = [name for name in texts() if name in there]  # not those of closed months, for example
+    tables = sorted(set().union(*map(_tables, views)) & there)
     scans = {name: _time(connection, _whole(name), runs) for name in tables}
     rows, figures = [], {"plain": plain, "scans": scans}
-    for name in texts():
+    for name in views:
         took = _time(connection, _whole(name), runs)
-        allowed = GOAL * plain + sum(scans[table] for table in _tables(name))
+        allowed = GOAL * plain + sum(scans[table] for table in _tables(name) & there)
         say(f"{name}: {seconds(took)}, allowed {seconds(allowed)}")
         ((count,),) = connection.execute(f"select count(*) from impact.{name}").fetchall()
         rows.append([name, f"{count:,}", seconds(took), seconds(allowed), f"{took / allowed:.2f} x"])

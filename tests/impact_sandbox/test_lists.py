@@ -61,6 +61,23 @@ def test_campaigns(standing: Client) -> None:
     assert second["@previouspageuri"] == first["@firstpageuri"]
 
 
+def test_campaigns_by_name_state_and_id(ask: Ask) -> None:
+    """Campaigns can be listed by name and by state, which must be a documented one; one is read by its id."""
+    client = ask(World(days=1, per_day=1))
+    client.world.close_campaign("2000")
+    for parameters, ids in (
+        ({"Name": "Acme Outlet"}, ["2000"]),
+        ({"State": "ACTIVE"}, ["1000"]),
+        ({"Name": "Acme Outlet", "State": "ACTIVE"}, []),
+        ({"State": "SETUP"}, []),
+    ):
+        assert [row["Id"] for row in client.rows("/Campaigns", **parameters)] == ids
+    assert client.get("/Campaigns/2000").json() == client.rows("/Campaigns")[1]
+    for name, value in (("State", "active"), ("Id", "1000")):
+        refused = client.get("/Campaigns", **{name: value})
+        assert (refused.status_code, refused.json()["Errors"][0]["Field"]) == (400, name)
+
+
 def test_pages(ask: Ask) -> None:
     """Following the next-page links gives every match once, newest created first, under one envelope of strings."""
     client = ask(World(days=8, per_day=1000))

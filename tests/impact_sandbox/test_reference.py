@@ -167,3 +167,27 @@ def test_readings(ask: Ask) -> None:
     assert client.get("/MediaPartners").json()["MediaPartners"]
     dates = {"StartDate": "2025-11-01T00:00:00Z", "EndDate": "2026-01-01T00:00:00Z"}
     assert client.get("/Invoices", **dates).json()["Errors"][0]["Field"] == "EndDate"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("Ads", "Catalogs", "Deals", "ExceptionLists", "FTPFileSubmissions", "PhoneNumbers", "PromoCodes", "Reports"),
+        *("TrackingValueRequests", "UniqueUrls", "Campaigns/1000/Contacts", "Campaigns/1000/Notes"),
+        "Campaigns/1000/Models/7/ConversionPaths",
+    ],
+)
+def test_lists_that_are_not_played_are_empty(standing: Client, path: str) -> None:
+    """A client of the whole API, which may name no version, gets an empty page under the right key."""
+    parameters = {"PageSize": "20000", "StartDate": "2026-01-01T00:00:00Z"}
+    body = standing.http.get(f"{standing.base}/{path}.json", params=parameters, headers={"IR-Version": ""}).json()
+    assert body.pop(path.rpartition("/")[2]) == []
+    assert (body["@total"], body["@nextpageuri"]) == ("0", "")
+    assert all(name.startswith("@") for name in body)
+
+
+def test_the_company_takes_parameters_of_pages(standing: Client) -> None:
+    """The company is one object, whatever page a client asks for; other parameters are refused."""
+    company = standing.get("/CompanyInformation").json()
+    assert standing.get("/CompanyInformation.json", PageSize="20000").json() == company
+    assert standing.get("/CompanyInformation", State="ACTIVE").status_code == 400

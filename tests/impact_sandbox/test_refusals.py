@@ -112,10 +112,20 @@ def test_method(standing: Client) -> None:
 
 
 def test_version_header(standing: Client) -> None:
-    """A request that leaves the version to the account's default is refused."""
-    response = standing.http.get(f"{standing.base}/Campaigns", headers={"IR-Version": ""})
-    assert response.status_code == 400
-    assert response.json()["Errors"][0]["Field"] == "IR-Version"
+    """A request may name the version in a header or a parameter, or leave it to the account; another one is refused."""
+    path = f"{standing.base}/Campaigns"
+    usual = standing.http.get(path)
+    unnamed = {"IR-Version": ""}
+    assert standing.http.get(path, headers=unnamed).content == usual.content
+    page = standing.http.get(path, params={"IrVersion": "14", "PageSize": "1"}, headers=unnamed).json()
+    assert page["Campaigns"] == usual.json()["Campaigns"][:1]
+    assert "IrVersion=14" in page["@nextpageuri"]
+    for headers, parameters in (({"IR-Version": "13"}, {}), (unnamed, {"IrVersion": "13"}), ({}, {"IrVersion": "13"})):
+        response = standing.http.get(path, headers=headers, params=parameters)
+        assert response.status_code == 400
+        assert response.json()["Errors"][0]["Field"] == "IR-Version"
+    named = [request.version for request in standing.sandbox.requests[-5:]]
+    assert named == ["", "14", "13", "13", "14"]
 
 
 def test_xml(standing: Client) -> None:

@@ -258,14 +258,6 @@ def test_unknown_action(desk: Client) -> None:
         assert desk.errors(desk.delete(**form, DispositionCode="OTHER")) == "ACTION_REF_NOT_FOUND"
 
 
-def test_ambiguous_order(desk: Client) -> None:
-    """An order with two actions of one event type identifies neither."""
-    for _ in range(2):
-        desk.world.create(Oid="twice")
-    queued = desk.put(ActionTrackerId="2240", OrderId="twice", **UPDATE)
-    assert desk.errors(queued) == "SANDBOX_ACTION_REF_NOT_UNIQUE"
-
-
 @pytest.mark.parametrize(
     "lock",
     [

@@ -224,6 +224,21 @@ def test_identifiers(desk: Client) -> None:
     assert [desk.action(key)["State"] for key in (action_id, other)] == ["REVERSED", "PENDING"]
 
 
+def test_an_order_with_several_actions_means_the_newest(fresh: Client) -> None:
+    """A write by order hits the action of its event type that was created last, or none if the rules say so."""
+    pair = {"ActionTrackerId": "2240", "OrderId": "twice"}
+    old = fresh.world.create(Oid="twice")
+    new = fresh.world.create(Oid="twice", Id="1000.4636.7")
+    fresh.world.create(Oid="twice", ActionTrackerId="2241")
+    fresh.world.advance(hours=1)
+    late = fresh.world.create(Oid="twice", Id="1000.4636.1", CreationDate="2026-01-01T00:00:00-08:00")
+    assert not fresh.errors(fresh.put(**pair, **UPDATE, Amount="7"))
+    amounts = {action_id: fresh.action(action_id)["Amount"] for action_id in (old, new, late)}
+    assert amounts == {old: "21.99", new: "7.00", late: "21.99"}
+    ruled(fresh, shared_order="refused")
+    assert fresh.errors(fresh.delete(**pair, DispositionCode="OTHER")) == "SANDBOX_ACTION_REF_NOT_UNIQUE"
+
+
 def test_identifiers_of_generated_actions(ask: Ask) -> None:
     """Generated actions are found by event type and order as well."""
     client = ask()

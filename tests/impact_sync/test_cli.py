@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from impact_sandbox import Campaign, Reply, Request
+from impact_sandbox import Campaign, Reply, Request, Rules, World
 
 from tests.support.account import Account
 from tests.support.commands import IMPACT, clean, environment, impact
@@ -110,7 +110,7 @@ def test_logs_are_json_on_demand(account: Make) -> None:
             ["sync", "--since", "2026-01-02", "--until", "2026-01-01"],
             {},
             2,
-            "--since (2026-01-02T00:00:00+00:00) is after --until (2026-01-01T23:59:59.999999+00:00): swap them",
+            "--since (2026-01-02) is after --until (2026-01-01): swap them",
         ),
         (["sync", "--since", "soon"], {}, 2, "'soon' is not an ISO 8601 instant"),
         (["sync"], {"SOURCES__IMPACT__BASE_URL": "http://api.example.com"}, 2, "must be https"),
@@ -262,6 +262,7 @@ def test_help_is_instant_and_teaches() -> None:
 def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path) -> None:
     """`impact sandbox` prints a shell script: sync from it, move its clock, sync again despite the hourly limit."""
     switches = ["--days", "10", "--per-day", "5", "--closed", "2000", "--odd-items", "1"]
+    switches += ["--time-zone", "(GMT +05:45) Kathmandu"]
     with subprocess.Popen(
         [IMPACT, "sandbox", "--port", "0", *switches],
         stdout=subprocess.PIPE,
@@ -294,5 +295,41 @@ def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path)
             ("ACTIVE",),
             ("CLOSED",),
         ]
+        assert connection.execute("select timezone from impact.company").fetchall() == [("(GMT +05:45) Kathmandu",)]
         odd = "select count(*) from impact.item_reconciliation where amount_difference <> 0"
         assert connection.execute(odd).fetchone() != (0,)
+
+
+def test_the_sandbox_writes_the_orders_of_its_shop(tmp_path: Path) -> None:
+    """`--orders` writes three files that agree with the account being served, and says so before it serves."""
+    switches = ["--days", "60", "--per-day", "10", "--orders", "shop", "--planted", "16"]
+    with subprocess.Popen(
+        [IMPACT, "sandbox", "--port", "0", *switches],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as server:
+        assert server.stdout
+        said = [server.stdout.readline()]
+        while not said[-1].startswith("Serving"):
+            said.append(server.stdout.readline())
+        server.send_signal(signal.SIGINT)
+        assert server.wait() in {0, 130}
+    world = World(days=60, per_day=10, rules=Rules(shared_oids=0.001))
+    books = world.shop(16)
+    for name in ("orders", "order_items", "planted"):
+        assert (tmp_path / "shop" / f"{name}.csv").read_bytes() == books.csv(name)
+    assert f"Wrote the shop's {books.orders.num_rows} orders to shop/orders.csv" in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("folder", "planted", "why"),
+    [("shop", "9000", "plant fewer or make the account larger"), ("taken", "8", "choose another folder with --orders")],
+)
+def test_orders_that_cannot_be_written_end_the_sandbox(folder: str, planted: str, why: str, tmp_path: Path) -> None:
+    """More differences than the account can hold, or a folder that is no folder, end with 2 and what to do."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "orders.csv").mkdir()
+    switches = ["--days", "20", "--per-day", "10", "--orders", str(tmp_path / folder), "--planted", planted]
+    assert why in clean(impact("sandbox", "--port", "0", *switches), 2)

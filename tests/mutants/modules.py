@@ -73,7 +73,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     **_tested(f"{_SYNC}/verify/compare"),
     **_tested(f"{_SYNC}/verify/judge"),
     # How files land in a table: a key twice, or not at all.
-    **_tested(f"{_SYNC}/warehouse/duckdb/merge", slow="test_a_load_that_needs_more_memory_gets_it"),
+    **_tested(f"{_SYNC}/warehouse/duckdb/merge", "../test_versions"),
     # What was sent, what may still take effect, and who may send: money is changed once.
     **_tested(f"{_SYNC}/corrections/journal/table", tests="test_journal"),
     **_tested(f"{_SYNC}/corrections/journal/queries", tests="test_journal"),

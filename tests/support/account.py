@@ -26,6 +26,8 @@ from impact_source import Ask, Settings
 from impact_sync.items.run import ItemSummary, items
 from impact_sync.sync.run import Summary, sync
 
+from tests.support.finance import assert_rolls_forward
+
 CAMPAIGNS = (
     Campaign(id="1000", name="Acme Campaign", state="ACTIVE", share=0.9),
     Campaign(id="2000", name="Acme Outlet", state="ACTIVE", share=0.1),
@@ -109,6 +111,7 @@ class Account:
         usual = {
             "items": "exact",
             "reference": (),
+            "time_zone": "UTC",  # only tests about calendars ask for the account's
             "base_url": self.sandbox.url,
             "page_size": 2_000,
             "items_max_requests": 0,
@@ -241,6 +244,9 @@ class Account:
         wrong = {action_id: columns for action_id, columns in wrong.items() if columns}
         assert not wrong, f"{len(wrong)} actions differ (warehouse, API): {dict(list(wrong.items())[:3])}"
         self.assert_history_true("actions", "action_history", "id")
+        with self.opened() as connection:
+            if connection.execute("from duckdb_views() where view_name = 'movements'").fetchall():
+                assert_rolls_forward(lambda sql: connection.execute(sql).fetchall())
 
     def assert_history_true(self, table: str, history: str, *key: str) -> None:
         """Open versions equal the rows; the intervals of a row neither overlap nor are empty."""

@@ -39,6 +39,7 @@ def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
             "SOURCES__IMPACT__RETRY_WAIT": "0",
             "SOURCES__IMPACT__ITEMS_MAX_REQUESTS": "0",  # only tests about items request any
             "SOURCES__IMPACT__REFERENCE": "[]",  # the same
+            "SOURCES__IMPACT__TIME_ZONE": "UTC",  # only tests about calendars ask for the account's
         }
         if one.start:
             own["SOURCES__IMPACT__START_DATE"] = one.start.isoformat()

@@ -6,9 +6,10 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -50,6 +51,13 @@ def new_database(server: str, options: str = "") -> str:
     finally:
         connection.close()
     return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+def execute(address: str, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of statements in a database, committed."""
+    with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def _user(folder: Path) -> str | None:

@@ -12,6 +12,7 @@ from impact_sync.warehouse.open import open_pipeline
 from impact_sync.warehouse.versions import HISTORIES
 
 from tests.support.account import Account
+from tests.support.finance import assert_rolls_forward
 
 
 class Reader:
@@ -80,3 +81,4 @@ def _assert_true(world: Account, reader: Reader) -> None:
         "select count(*) from (select id from {action_history} where valid_to is null group by id "
         "having count(*) > 1) several"
     ) == [(0,)]
+    assert_rolls_forward(reader.query)

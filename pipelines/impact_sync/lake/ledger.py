@@ -21,6 +21,7 @@ _COLUMNS = pa.schema(
         ("tables", pa.string()),
         ("published_at", TIME),
         ("version", pa.string()),
+        ("time_zone", pa.string()),
     ]
 )
 _ROW = _COLUMNS.append(pa.field(GONE, pa.bool_()))
@@ -41,7 +42,7 @@ class Ledger:
         def once() -> set[str]:
             row = read(self._lake)
             if row is None:
-                self._write(None, None, None)
+                self._write()
                 return set()
             if row["warehouse"] != self._mark:
                 msg = f"in the lake, {self._lake.account!r} is another account: choose another name with --account"
@@ -50,22 +51,25 @@ class Ledger:
 
         return delta.again(self._lake, once)
 
-    def close(self, tables: list[str], at: datetime, version: str) -> None:
-        """Record that all tables equal the warehouse."""
-        delta.again(self._lake, lambda: self._write(",".join(tables), at, version))
+    def close(self, tables: list[str], at: datetime, version: str, time_zone: str) -> None:
+        """Record that all tables equal the warehouse, and the time zone whose months are its views'."""
+        told = {"tables": ",".join(tables), "published_at": at, "version": version, "time_zone": time_zone}
+        delta.again(self._lake, lambda: self._write(**told))
 
-    def _write(self, tables: str | None, at: datetime | None, version: str | None) -> None:
-        values = (self._lake.account, self._mark, tables, at, version, False)
-        row = pa.Table.from_pylist([dict(zip((*_COLUMNS.names, GONE), values, strict=True))], _ROW)
+    def _write(self, **told: Any) -> None:  # noqa: ANN401 - columns of the row
+        own = {ACCOUNT: self._lake.account, "warehouse": self._mark, GONE: False}
+        row = pa.Table.from_pylist([own | told], _ROW)
         delta.merge(delta.open_table(self._lake, NAME, _COLUMNS), self._lake.account, (), row)
 
 
 def read(lake: Lake) -> dict[str, Any] | None:
     """Read the row of the lake's account; None if it was never published."""
     table = delta.find_table(lake, NAME)
-    reader = delta.read_columns(table, lake.account, _COLUMNS.names) if table is not None else None
-    rows = reader.read_all().to_pylist() if reader is not None else []
-    return rows[0] if rows else None
+    if table is None:
+        return None
+    there = {field.name for field in table.schema().fields}  # an earlier release may have created it
+    rows = delta.read_columns(table, lake.account, [name for name in _COLUMNS.names if name in there]).read_all()
+    return next(iter(rows.to_pylist()), None)
 
 
 def tables_of(row: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from impact_source.rows.naming import LAKE
 from impact_source.rows.ours import VERSIONS
 from impact_source.warehouse import Warehouse
 
-from ..views import create_views
+from ..views import create_views, zone_of
 from ..warehouse.open import open_pipeline
 from ..warehouse.versions import HISTORIES, history_views
 from . import delta
@@ -66,7 +66,9 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         for name in sorted(before - {shape.name for shape in shapes}):
             removed = delta.again(lake, partial(delta.delete_rows, lake, name))
             written.append(Written(name, 0, 0, removed))
-        ledger.close([shape.name for shape in shapes], datetime.now(UTC), version("impact-sync"))
+        ledger.close(
+            [shape.name for shape in shapes], datetime.now(UTC), version("impact-sync"), zone_of(pipeline).name
+        )
         return written
 
 

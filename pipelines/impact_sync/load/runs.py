@@ -11,6 +11,7 @@ from typing import Any
 
 import dlt
 from dlt.extract import DltResource
+from impact_source.account_zone import AccountZone, keep
 from impact_source.errors import ForeignWarehouse, ImpactError
 from impact_source.tables import MERGE
 from impact_source.warehouse import Warehouse
@@ -72,11 +73,15 @@ def recording(pipeline: dlt.Pipeline, failed: Callable[[BaseException], Run]) ->
 
 
 @dlt.source(name="impact", section="impact")
-def runs(current: Callable[[], Run]) -> DltResource:
-    """The run's row, built by `current` once everything before it in the package was extracted."""
+def runs(current: Callable[[], Run], zone: AccountZone = AccountZone()) -> DltResource:  # noqa: B008 - it is immutable
+    """The run's row, built by `current` once everything before it in the package was extracted.
+
+    The `zone` that the run counts in lands in the source's state.
+    """
 
     @dlt.resource(name="sync_runs", primary_key="run_id", write_disposition=MERGE, columns=COLUMNS)
     def sync_runs() -> Iterator[dict[str, Any]]:
+        keep(dlt.current.source_state(), zone)
         yield asdict(current())
 
     return sync_runs

@@ -11,6 +11,7 @@ updates views and column comments. A run that fails is recorded with its exit co
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +24,11 @@ import dlt
 from dlt.extract import DltSource
 from impact_source import Settings
 from impact_source.account import claim_warehouse
+from impact_source.account_zone import AccountZone, ask, decide, is_due, keep, settle
 from impact_source.api.client import Client
 from impact_source.campaigns import Campaigns, list_campaigns
+from impact_source.errors import BudgetSpent, ReadingError
+from impact_source.reference.lists import COMPANY
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit, exit_code, outcome_of
@@ -37,6 +41,7 @@ from .descriptions import describe
 from .runs import Run, recording, runs
 
 _DONE = (Exit.DONE, "done")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,9 @@ class Load:
         self.listed: Campaigns
         """The campaigns that the API lists."""
         self.began: datetime | None = None
+        self.zone = AccountZone()
+        """Whose days, weeks and months the run counts in."""
+        self._settings = client.settings
         self._last: Run | None = None
 
     @property
@@ -69,26 +77,56 @@ class Load:
         """A copy of the source's state."""
         return deepcopy(self.pipeline.state.get("sources", {}).get("impact", {}))
 
-    def begin(self, check: Callable[[Load], object]) -> None:
-        """Check whose warehouse it is and whether it is ready; list the campaigns, which sets the clock."""
+    def begin(self, check: Callable[[Load], object], *, dated: bool = False) -> None:
+        """Check whose warehouse it is and whether it is ready; list the campaigns, which sets the clock.
+
+        Then the account's time zone is decided on, from the API if a bound of the run is `dated`.
+        """
         claim_warehouse(self.state, self.client.settings)
         check(self)
         self.listed = list_campaigns(self.client)
         self.client.clock.not_before(self.warehouse.latest_run())
         self.began = self.client.clock.now()
+        self.zone = settle(self.client, self.state, self.warehouse, dated=dated)
+
+    def ask_zone(self) -> None:
+        """Ask the API for the account's time zone, once a day, if nobody has set it and `company` is not read."""
+        if self._settings.time_zone or COMPANY.name in self._settings.reference:
+            return
+        if not is_due(self.client, self.state, self.zone):
+            return
+        try:
+            self.zone = ask(self.client, self.zone)
+        except (BudgetSpent, ReadingError) as error:
+            _log.warning("the account's time zone could not be read, the next sync asks again: %s", error)
 
     def __call__(self, package: DltSource) -> None:
         """Load a package with the run's row."""
-        self.pipeline.run([package, runs(self._written_row)])
+        self.pipeline.run([package, runs(self._written_row, self.zone)])
         release()
 
     def finish(self) -> None:
         """Write what the run's row does not say yet, and bring views and comments up to date."""
         row, last = self.row(_DONE), self._last
-        if (row.outcome, row.exit_code) != (last.outcome, last.exit_code) if last else self.standing().ended:
-            self.pipeline.run(runs(lambda: row))
+        told = (row.outcome, row.exit_code) == (last.outcome, last.exit_code) if last else not self.standing().ended
+        if not self._zone_is_kept() or not told:
+            self.pipeline.run(runs(lambda: row, self.zone))
         create_views(self.pipeline)
         describe(self.pipeline)
+
+    def decide_zone(self) -> AccountZone:
+        """Decide on the zone once more, by what the run has read."""
+        self.warehouse.refresh()
+        state = self.state
+        keep(state, self.zone)
+        self.zone = decide(self._settings, state, self.warehouse)
+        return self.zone
+
+    def _zone_is_kept(self) -> bool:
+        """Whether the state says what the zone is now."""
+        state = self.state
+        keep(state, self.decide_zone())
+        return state == self.state
 
     def row(self, otherwise: tuple[Exit, str] | None = None) -> Run:
         """The current row of `sync_runs`; `otherwise` is its end if the verb does not say how its run ended."""
@@ -124,8 +162,10 @@ def _ready(_: Load) -> None:
 
 
 @contextmanager
-def session(settings: Settings, verb: str, check: Callable[[Load], object] = _ready) -> Iterator[Load]:
-    """Open the warehouse for a run of a verb.
+def session(
+    settings: Settings, verb: str, check: Callable[[Load], object] = _ready, *, dated: bool = False
+) -> Iterator[Load]:
+    """Open the warehouse for a run of a verb; `dated` is whether the range that it reads begins or ends with a day.
 
     `check` raises if the warehouse is not ready for the verb, before anything is requested from the API. Merges keep
     versions in DuckDB and in Postgres; elsewhere the history is turned off.
@@ -134,6 +174,6 @@ def session(settings: Settings, verb: str, check: Callable[[Load], object] = _re
     with open_pipeline(history=settings.history) as pipeline, Client(settings) as client:
         load = Load(pipeline, client, verb)
         with recording(pipeline, load.failed_row):
-            load.begin(check)
+            load.begin(check, dated=dated)
             yield load
             load.finish()

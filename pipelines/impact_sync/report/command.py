@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from impact_source.errors import ConfigurationError
+from impact_source.parsing import end_of, start_of
 
 from ..console.exits import Exit
 from ..console.screen import console
 from ..extras import needed
+from ..views import zone_of
 from ..warehouse.open import open_pipeline
 from .gather import read
 from .scope import Books, Scope
 
 
-def run(output: str, campaigns: tuple[str, ...], since: datetime | None, compare_to: datetime | None) -> int:
+def run(output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None) -> int:
     """Write the report; the exit code is 0 whatever it shows."""
     with needed("report", "a report"):
         from .page import render  # noqa: PLC0415 - only users of reports have the libraries
 
     path = _target(output)
     with open_pipeline(read_only=True) as pipeline:
-        books = Books(pipeline, Scope(campaigns, since))
+        zone = ZoneInfo(zone_of(pipeline).name)
+        books = Books(pipeline, Scope(campaigns, start_of(since, zone) if since else None))
         books.check()
-        figures = read(books, compare_to)
+        figures = read(books, end_of(compare_to, zone) if compare_to else None)
     html = render(figures).encode()
     _write(path, html)
     console().print(

@@ -157,7 +157,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything in a report."""
+    """Everything in a report. Instants show what the clocks of the account's time zone do."""
 
     campaigns: tuple[Freshness, ...]
     as_of: datetime | None
@@ -174,3 +174,7 @@ class Figures:
     coverage: tuple[Coverage, ...]
     rejected: int
     contradictions: tuple[Contradiction, ...] = ()
+    zone: str = "UTC"
+    """IANA name of the time zone whose days, weeks and months these are."""
+    zone_unknown: bool = False
+    """Whether that is because nobody knows the account's."""

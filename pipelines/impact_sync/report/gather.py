@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from impact_source.dialect import instant
-from impact_source.sql import in_utc
+from impact_source.parsing import start_of
 
+from . import words
 from .figures import (
     Balance,
     Comparison,
@@ -37,7 +38,7 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
     """The figures of a report; `compare_to` defaults to the last month end before the data's `as_of`."""
     campaigns = _freshness(books)
     as_of = max((one.as_of for one in campaigns if one.as_of), default=None)
-    at = compare_to or (month_end(as_of) if as_of else None)
+    at = books.local(compare_to or (month_end(as_of) if as_of else None))
     filled = books.holds("settlement")
     compared = _comparison(books, at) if filled and at else None
     told = compared is not None and not compared.missing
@@ -45,7 +46,7 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
     return Figures(
         campaigns=campaigns,
         as_of=as_of,
-        since=books.scope.since,
+        since=books.local(books.scope.since),
         balances=_balances(books) if filled else {},
         compared=compared,
         daily=daily,
@@ -57,12 +58,19 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
         coverage=_coverage(books) if books.holds("item_coverage") else (),
         rejected=_rejected(books),
         contradictions=_contradictions(books),
+        zone=books.zone.key,
+        zone_unknown=books.zone_unknown,
     )
 
 
 def month_end(moment: datetime) -> datetime:
-    """The start of the month that an instant lies in; the month before, if the instant is itself a start."""
-    return (moment - timedelta(microseconds=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    """The start of the month that an instant lies in, by its own time zone; the month before, if it is itself a start.
+
+    The instant's time zone must know its own changes, as `ZoneInfo` does.
+    """
+    zone = moment.tzinfo or UTC
+    before = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone)
+    return start_of(before.date().replace(day=1), zone).astimezone(zone)
 
 
 def _balances(books: Books, at: datetime | None = None) -> dict[Currency, Balance]:
@@ -93,31 +101,30 @@ def _comparison(books: Books, at: datetime) -> Comparison:
     begun = books.rows(
         f"select campaign_id, min(valid_from) from action_history where {books.scope.of_campaigns} group by campaign_id"
     )
-    first = {campaign_id: moment for campaign_id, found in begun if (moment := in_utc(found))}
+    first = {campaign_id: moment for campaign_id, found in begun if (moment := books.local(found))}
     if first and min(first.values()) > at:
-        return Comparison(at, {}, missing=f"the history begins later, on {min(first.values()):%Y-%m-%d %H:%M} UTC")
+        return Comparison(at, {}, missing=f"the history begins later, on {words.moment(min(first.values()))}")
     if not first:
         return Comparison(at, {}, missing="there is no history yet")
     unknown = tuple(sorted(campaign_id for campaign_id, moment in first.items() if moment > at))
     ((read_up_to,),) = books.rows(f"select max(as_of) from synced_until where {books.scope.of_campaigns}", at)
-    return Comparison(at, _balances(books, at), in_utc(read_up_to), unknown=unknown)
+    return Comparison(at, _balances(books, at), books.local(read_up_to), unknown=unknown)
 
 
 def _daily(books: Books, as_of: datetime | None) -> tuple[str, tuple[Daily, ...]]:
     """Conversions up to the latest event that is not in the future, and the unit of the bars."""
     until = f"event_date <= {instant(as_of)}" if as_of else "1 = 1"
     ((first, last),) = books.rows(f"select min(event_date), max(event_date) from settlement where {until}")
-    start, end = in_utc(first), in_utc(last)
+    start, end = books.local(first), books.local(last)
     if start is None or end is None:
         return "day", ()
     if books.scope.since is None and end - start >= _DAYS:
-        midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-        start = max(start, midnight - _DAYS + timedelta(days=1))
+        start = max(start, start_of(end.date() - _DAYS + timedelta(days=1), books.zone))
     unit = next((unit for span, unit in _UNITS if end - start <= span), "month")
     rows = books.rows(
         f"""
         select
-            cast(date_trunc('{unit}', event_date at time zone 'UTC') as date), currency, stage, count(*),
+            cast(date_trunc('{unit}', event_date at time zone 'account') as date), currency, stage, count(*),
             sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else coalesce(payout, 0) end)
         from settlement
         where event_date >= {instant(start)} and {until}
@@ -133,7 +140,7 @@ def _months(books: Books) -> tuple[Month, ...]:
     rows = books.rows(
         """
         select
-            cast(date_trunc('month', event_date at time zone 'UTC') as date), currency, count(*),
+            cast(date_trunc('month', event_date at time zone 'account') as date), currency, count(*),
             sum(case when stage = 'open' then 1 else 0 end),
             sum(case when stage = 'reversed' then 1 else 0 end),
             sum(case when stage <> 'reversed' then coalesce(payout, 0) else 0 end),
@@ -251,7 +258,7 @@ def _freshness(books: Books) -> tuple[Freshness, ...]:
         """
     )
     return tuple(
-        Freshness(id_, name, actions or 0, in_utc(as_of), in_utc(latest), in_utc(verified), drift)
+        Freshness(id_, name, actions or 0, books.local(as_of), books.local(latest), books.local(verified), drift)
         for id_, name, actions, as_of, latest, verified, drift in rows
     )
 

@@ -94,7 +94,7 @@ def compared_with(figures: Figures) -> str:
     if compared.missing:
         return f"Changes since {at} cannot be shown: {compared.missing}."
     text = f"Changes are since {at}, as it was known then"
-    text += f": read up to {words.moment(compared.as_of)} UTC." if compared.as_of else "."
+    text += f": read up to {words.moment(compared.as_of)}." if compared.as_of else "."
     if compared.unknown:
         several = len(compared.unknown) > 1
         text += (
@@ -115,6 +115,8 @@ def badges(figures: Figures) -> list[Badge]:
             feed, lists = (words.percent(part / actions) for part in (derived, current - derived))
             said += f" (change feed {feed}, lists {lists})"
         found.append(Badge(said, current == actions))
+    if figures.zone_unknown:
+        found.append(Badge("The account's time zone is not known: days and months are UTC's", good=False))
     if figures.rejected:
         found.append(Badge(f"{words.counted(figures.rejected, 'record')} could not be read", good=False))
     return found

@@ -113,15 +113,15 @@ def _months(figures: Figures) -> Table:
     return Table(("Month", "Currency", *headings), rows)
 
 
-_CHANGE: Final = ("Seen (UTC)", "Action", "Partner", "Event", "Kind", "Currency", "Before", "After", "Change")
+_CHANGE: Final = ("Seen", "Action", "Partner", "Event", "Kind", "Currency", "Before", "After", "Change")
 
 
 def _change(one: Change) -> tuple[Cell, ...]:
     return (
-        when(words.moment(one.changed_at), one.changed_at.isoformat()),
+        when(words.moment(one.changed_at), words.key(one.changed_at)),
         text(one.action_id),
         text(one.partner),
-        when(words.day(one.event_date), one.event_date.isoformat()),
+        when(words.day(one.event_date), words.key(one.event_date)),
         text(one.kind.capitalize()),
         text(words.currency(one.currency)),
         amount(one.before),
@@ -152,11 +152,11 @@ def _freshness(figures: Figures) -> Table:
             text(one.campaign_id),
             text(one.name),
             number(one.actions),
-            *(when(words.moment(at), at.isoformat() if at else "") for at in (one.as_of, one.latest_event)),
-            when(words.moment(one.verified_at) if one.verified_at else "never", str(one.verified_at or "")),
+            *(when(words.moment(at), words.key(at)) for at in (one.as_of, one.latest_event)),
+            when(words.moment(one.verified_at) if one.verified_at else "never", words.key(one.verified_at)),
             number(one.drift),
         )
         for one in figures.campaigns
     ]
-    headings = ("Conversions", "Read up to (UTC)", "Latest conversion", "Verified", "Differences")
+    headings = ("Conversions", "Read up to", "Latest conversion", "Verified", "Differences")
     return Table(("Campaign", "Name", *headings), rows)

@@ -78,4 +78,7 @@ def read_restated(books: Books, at: datetime, unknown: tuple[str, ...]) -> Resta
         order by currency, place
         """
     )
-    return Restated(tuple(Moved(*row) for row in moved), tuple(Change(*row) for row in largest))
+    changes = (
+        Change(books.local(seen), id_, name, books.local(event), *rest) for seen, id_, name, event, *rest in largest
+    )
+    return Restated(tuple(Moved(*row) for row in moved), tuple(changes))

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
+from zoneinfo import ZoneInfo
 
 import dlt
 from impact_source.dialect import instant, literal
 from impact_source.errors import ConfigurationError
+from impact_source.parsing import in_zone
+from impact_source.sql import in_utc
 from impact_source.warehouse import Warehouse
 
-from ..views import available, reads
+from ..views import available, localize, reads, zone_of
 
 _RUNS = "join sync_runs r"
 _HISTORY = "action_history"
@@ -46,6 +49,11 @@ class Books:
 
     def __init__(self, pipeline: dlt.Pipeline, scope: Scope) -> None:
         self.scope = scope
+        account = zone_of(pipeline)
+        self.zone = ZoneInfo(account.name)
+        """Whose days, weeks and months the views count in."""
+        self.zone_unknown = bool(account.problem)
+        """Whether that is UTC for want of another."""
         self._views = available(pipeline)
         self._warehouse = Warehouse(pipeline)
         if _HISTORY in self._views:  # as of an instant, others read other rows under the name of the table
@@ -68,8 +76,17 @@ class Books:
 
     def rows(self, query: str, at: datetime | None = None) -> list[tuple[Any, ...]]:
         """Rows of a query in DuckDB's dialect; with `at`, as the warehouse would have answered it at that instant."""
+        query = localize(query, self.zone.key)
         views = ", ".join(self._with(query, at))
         return self._warehouse.rows(f"with {views} {query}" if views else query)
+
+    @overload
+    def local(self, moment: datetime) -> datetime: ...
+    @overload
+    def local(self, moment: None) -> None: ...
+    def local(self, moment: datetime | None) -> datetime | None:
+        """An instant from the warehouse, as the clocks of the account's time zone show it."""
+        return None if moment is None else in_zone(in_utc(moment), self.zone)
 
     def _with(self, query: str, at: datetime | None) -> Iterator[str]:
         """The views that a query needs, each after those beneath it."""

@@ -137,7 +137,7 @@ def restated(moved: Sequence[Moved], code: str, compared: Comparison | None) -> 
     text = f"Commission on conversions up to then has changed by {code} {words.moved(total)}: {', '.join(parts)}."
     if compared.as_of and compared.at - compared.as_of > _LATE:
         text += (
-            f" The last sync before then read up to {words.moment(compared.as_of)} UTC; "
+            f" The last sync before then read up to {words.moment(compared.as_of)}; "
             "later conversions count as arrivals."
         )
     return text

@@ -83,7 +83,7 @@ def chart(description: str, values: Values, height: int = _HEIGHT, **parts: Any)
 
 
 def by_time(unit: str) -> Spec:
-    """An axis of UTC days, weeks or months, one band each."""
+    """An axis of days, weeks or months, one band each."""
     return {
         "field": "start",
         "type": "temporal",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from impact_source.parsing import start_of
 from impact_source.shown import visible
 
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -53,7 +54,7 @@ def ratio(part: Decimal | int, whole: Decimal | int) -> float | None:
 
 
 def day(value: date | None) -> str:
-    """A day, or the day of an instant in UTC."""
+    """A day, or the day of an instant in its own time zone."""
     return _DASH if value is None else f"{value.day} {value:%b %Y}"
 
 
@@ -63,17 +64,23 @@ def month(value: date | None) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    """An instant in UTC, to the minute."""
-    return _DASH if value is None else f"{day(value.astimezone(UTC))}, {value.astimezone(UTC):%H:%M}"
+    """An instant in its own time zone, to the minute."""
+    return _DASH if value is None else f"{day(value)}, {value:%H:%M}"
+
+
+def key(value: datetime | None) -> str:
+    """What an instant is sorted by: it comes after every earlier one, whatever the clocks show."""
+    return "" if value is None else value.astimezone(UTC).isoformat()
 
 
 def closing(value: datetime) -> str:
     """An instant at which books were closed: its day if it is the end of one, or the day before if it is midnight."""
-    at = value.astimezone(UTC)
-    if at.time() == time.max:
-        return f"the end of {day(at)}"
-    midnight = (at.hour, at.minute, at.second) == (0, 0, 0)
-    return f"the end of {day(at - timedelta(seconds=1))}" if midnight else f"{moment(at)} UTC"
+    zone = value.tzinfo or UTC
+    after = (value.astimezone(UTC) + timedelta(microseconds=1)).astimezone(zone)
+    for start in (value, after):
+        if start == start_of(start.date(), zone):
+            return f"the end of {day((start.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone))}"
+    return moment(value)
 
 
 def cut(name: str, length: int = 40) -> str:

@@ -16,7 +16,7 @@ from impact_source.parsing import parse_flag, parse_ids
 from impact_source.plan.cursors import Mark
 from impact_source.reference.lists import choose
 from impact_source.reference.marks import describe, read_marks
-from impact_source.settings import REFERENCE, REQUESTS_PER_HOUR, SPARED
+from impact_source.settings import REFERENCE, REQUESTS_PER_HOUR, SECTION, SPARED
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit
@@ -24,6 +24,7 @@ from ..console.failures import say
 from ..console.screen import console, table
 from ..items.command import covered, said
 from ..load.words import describe_feed
+from ..views import zone_of
 from ..warehouse.open import open_pipeline
 from .gaps import find_gaps
 from .unread import find_unread
@@ -104,6 +105,7 @@ def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
         )
     return {
         "contract": 1,
+        "time_zone": _zone(pipeline),
         "campaigns": campaigns,
         "items": covered(ItemQueue(warehouse).coverage(), _requests_for_items()),
         "feeds": [feed.row for _, feed in sorted(read_feeds(warehouse).items())],
@@ -142,6 +144,10 @@ def show(found: dict[str, Any]) -> None:
             _gaps(len(one["gaps"])) if cursors or one["gaps"] else "-",
         )
     out.print(campaigns)
+    zone = found["time_zone"]
+    out.print(f"Days, weeks and months are those of {zone['name']}; the times here are UTC.")
+    for line in zone["problems"]:
+        out.print(f"Time zone: {line}.", soft_wrap=True)
     for one in found["campaigns"]:
         for gap in one["gaps"]:
             start, end = _short(gap["from"]), _short(gap["to"])
@@ -207,6 +213,15 @@ def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
         yield f"Not read: campaign {campaign['id']}, {more:,} more windows or actions: `impact status --json` has all."
     if ahead:
         yield f"Campaign {campaign['id']}: {ahead:,} later windows were read, and will be read again."
+
+
+def _zone(pipeline: dlt.Pipeline) -> dict[str, Any]:
+    """The time zone that the warehouse counts in, what the API calls it, and what is wrong with it."""
+    zone, chosen = zone_of(pipeline), str(dlt.config.get(f"{SECTION}.time_zone") or "").strip()
+    problems = [zone.problem] if zone.problem else []
+    if chosen and chosen != zone.name:
+        problems.append(f"{SECTION}.time_zone is {chosen}, the warehouse counts in {zone.name}: run `impact sync`")
+    return {"name": zone.name, "account": zone.said or None, "configured": zone.chosen, "problems": problems}
 
 
 def _history_ends(warehouse: Warehouse) -> datetime | None:

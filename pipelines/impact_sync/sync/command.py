@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 
 from impact_source import Ask, Settings
@@ -20,9 +20,7 @@ from .run import DryRun, Summary, dry_run, sync
 _COUNTS = ("read", "new", "changed", "approved", "reversed", "restored")
 
 
-def run(
-    campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, items: bool | None = None
-) -> int:
+def run(campaigns: tuple[str, ...], since: date | None, until: date | None, *, items: bool | None = None) -> int:
     """Sync, show the summary, return the exit code."""
     with progress(in_words) as on_progress:
         summary = sync(Settings.resolve(), Ask(campaigns, since, until), items=items, on_progress=on_progress)
@@ -30,9 +28,7 @@ def run(
     return afterwards(summary.exit)
 
 
-def run_dry(
-    campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, items: bool | None = None
-) -> int:
+def run_dry(campaigns: tuple[str, ...], since: date | None, until: date | None, *, items: bool | None = None) -> int:
     """Show what a sync would read."""
     show_dry(dry_run(Settings.resolve(), Ask(campaigns, since, until), items=items))
     return Exit.DONE

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import dlt
 from dlt.extract import DltSource
 from impact_source import Ask, Settings, Walk, impact, impact_reference
+from impact_source.account import State
+from impact_source.account_zone import AccountZone, settle
 from impact_source.actions.runner import Progress
 from impact_source.actions.unread import Failure
 from impact_source.api.client import Client
@@ -86,7 +89,7 @@ def sync(
     landed.
     """
     with (
-        session(settings, "sync") as load,
+        session(settings, "sync", dated=ask.is_dated) as load,
         kept_answers(load.pipeline, settings) as spool,
         Walk(
             load.client,
@@ -105,16 +108,18 @@ def sync(
             load(package)
         if walk.stopped is None and around.due(load.state):
             load(impact_reference(walk=around))
+        load.ask_zone()
         if walk.stopped is None:
             refused = {id_: str(failure.error) for id_, failure in walk.unread.without_feed.items()}
             wanted = ItemAsk(ask.campaigns or settings.campaign_ids, _most(settings, items), refused=refused)
             read.append(drain(load, wanted, spool, on_progress))
         weigh(load.pipeline, load.client.clock.now())
+        zone = load.decide_zone()
         return Summary(
             load.row(),
             dict(walk.tallies),
             walk.names,
-            (*_notes(walk), *(f"left out: {line}" for line in describe(one.told for one in around.refused))),
+            (*_notes(walk, zone), *(f"left out: {line}" for line in describe(one.told for one in around.refused))),
             walk.stopped or around.stopped,
             next(iter(read), None),
             tuple(walk.unread.failures),
@@ -126,15 +131,21 @@ def sync(
 
 
 def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) -> DryRun:  # noqa: B008 - immutable
-    """What `sync` would read, found with the one request that lists the campaigns."""
-    with open_pipeline() as pipeline, Client(settings) as client, Walk(client, Warehouse(pipeline), "", ask) as walk:
+    """What `sync` would read, found with the one request that lists the campaigns, and one for the zone of a date."""
+    with open_pipeline() as pipeline, Client(settings) as client:
         state = pipeline.state.get("sources", {}).get("impact", {})
-        readings = walk.plan(state)
-        left, seconds = client.budget.remaining, client.seconds_a_request
-        now = client.clock.now()
-        wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(settings, items) != 0 else 0
-        due = len(ReferenceWalk(client, Warehouse(pipeline), "", lambda: _surrounded(walk)).due(state))
-        return DryRun(tuple(readings), walk.names, left, seconds, settings.page_size, wait, due)
+        settle(client, state, Warehouse(pipeline), dated=ask.is_dated)
+        with Walk(client, Warehouse(pipeline), "", ask) as walk:
+            return _plan(walk, pipeline, state, items)
+
+
+def _plan(walk: Walk, pipeline: dlt.Pipeline, state: State, items: bool | None) -> DryRun:  # noqa: FBT001 - as `_most`
+    readings, client = walk.plan(state), walk.client
+    left, seconds = client.budget.remaining, client.seconds_a_request
+    now = client.clock.now()
+    wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(walk.settings, items) != 0 else 0
+    due = len(ReferenceWalk(client, Warehouse(pipeline), "", lambda: _surrounded(walk)).due(state))
+    return DryRun(tuple(readings), walk.names, left, seconds, walk.settings.page_size, wait, due)
 
 
 def _packages(walk: Walk) -> Iterator[DltSource]:
@@ -179,13 +190,18 @@ def _ended(walk: Walk, around: ReferenceWalk, items: ItemSummary | None) -> tupl
     return Exit.DONE, "done"
 
 
-def _notes(walk: Walk) -> tuple[str, ...]:
+def _notes(walk: Walk, zone: AccountZone) -> tuple[str, ...]:
     notes = list(explain(walk.campaigns, walk.unread.refused)) if walk.campaigns else []
+    notes += [zone.problem] if zone.problem else []
     bounds = walk.bounds
+
+    def day(moment: datetime) -> str:
+        return moment.astimezone(walk.settings.zone).date().isoformat()
+
     if bounds and bounds.since and bounds.since < bounds.earliest:
-        notes.append(f"the API goes back three years: synced from {_day(bounds.earliest)}, not {_day(bounds.since)}")
+        notes.append(f"the API goes back three years: synced from {day(bounds.earliest)}, not {day(bounds.since)}")
     notes += [
-        f"campaign {campaign_id}: start_date is now earlier; read from {_day(start)} on as well"
+        f"campaign {campaign_id}: start_date is now earlier; read from {day(start)} on as well"
         for campaign_id, start in walk.reaching_back.items()
     ]
     if bounds and bounds.until > bounds.now:
@@ -195,7 +211,3 @@ def _notes(walk: Walk) -> tuple[str, ...]:
     if odd := walk.client.clock.describe_odd():
         notes.append(odd)
     return tuple(notes)
-
-
-def _day(moment: datetime) -> str:
-    return moment.date().isoformat()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date
 
 from impact_source import Ask, Settings
 
@@ -20,7 +20,7 @@ _SHOWN = 20
 _COUNTS = ("verified", "missing", "stale", "gone", "newer")
 
 
-def run(campaigns: tuple[str, ...], since: datetime | None, until: datetime | None, *, repair: bool) -> int:
+def run(campaigns: tuple[str, ...], since: date | None, until: date | None, *, repair: bool) -> int:
     """Verify, show what was found, return the exit code."""
     with progress(in_words) as on_progress:
         report = verify(Settings.resolve(), Ask(campaigns, since, until), repair=repair, on_progress=on_progress)
@@ -92,6 +92,11 @@ def _verdict_of_actions(report: Report) -> str:
     number = len(report.drift)
     if not number and report.failures:
         return "No drift in what could be read."
+    if not number and report.derived_unread:
+        return (
+            "No drift in the actions. The lists of items of "
+            f"{report.derived_unread:,} sampled actions could not be read: whether their items match is not known."
+        )
     if not number:
         return "No drift: the warehouse matches the API."
     actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from impact_source.parsing import in_zone
 from impact_source.rows.diff import differing_columns
 
 
@@ -46,10 +48,9 @@ class Difference:
     acknowledged: bool = False
     """Whether an earlier `--repair` has acknowledged that it is gone."""
 
-    @property
-    def month(self) -> str | None:
-        """Month of its EventDate (UTC), as YYYY-MM."""
-        return f"{self.event_date.astimezone(UTC):%Y-%m}" if self.event_date else None
+    def month(self, zone: tzinfo) -> str | None:
+        """Month of its EventDate in a time zone, as YYYY-MM."""
+        return f"{in_zone(self.event_date, zone):%Y-%m}" if self.event_date else None
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,10 @@ def compare(there: pa.Table, here: pa.Table | None) -> Compared:
     return Compared(wanted.filter(pc.invert(differs)), there.filter(pc.invert(known)), stale, counterparts)
 
 
-def months(rows: pa.Table) -> dict[str | None, int]:
-    """How many rows have their EventDate in each month (UTC), YYYY-MM."""
-    counted = pc.value_counts(pc.strftime(rows["event_date"], format="%Y-%m")).to_pylist()
+def months(rows: pa.Table, zone: ZoneInfo) -> dict[str | None, int]:
+    """How many rows have their EventDate in each month of a time zone, YYYY-MM."""
+    local = rows["event_date"].cast(pa.timestamp("us", zone.key))
+    counted = pc.value_counts(pc.strftime(local, format="%Y-%m")).to_pylist()
     return {one["values"]: one["counts"] for one in counted}
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from impact_source.actions.events import Batch
@@ -19,11 +20,12 @@ Count = Counter[str]
 
 
 class Findings:
-    """Collects the findings, campaign by campaign."""
+    """Collects the findings, campaign by campaign, by months of a time zone."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
         self.counts: dict[tuple[str, str | None], Count] = {}
-        """By campaign and month."""
+        """By campaign and month of the zone."""
         self.differences: dict[str, Difference] = {}
         """By id."""
         self.repairs: list[pa.Table] = []
@@ -41,7 +43,7 @@ class Findings:
 
     def add(self, campaign_id: str, rows: pa.Table, what: str) -> None:
         """Count rows by their months."""
-        for month, number in months(rows).items():
+        for month, number in months(rows, self._zone).items():
             self._count(campaign_id, month)[what] += number
 
     def receive(self, batch: Batch, gone: Collection[str]) -> None:
@@ -53,21 +55,21 @@ class Findings:
 
     def newer(self, one: Difference) -> None:
         """Count an action that changed since the last sync."""
-        self._count(one.campaign_id, one.month)["newer"] += 1
+        self._count(one.campaign_id, one.month(self._zone))["newer"] += 1
 
     def report(self, found: list[Difference], at_api: Compared | None = None) -> None:
         """Record real differences; the rows that repair them are among those `at_api`."""
         for one in found:
             if one.action_id not in self.differences:  # otherwise it was already met under its own campaign
                 self.differences[one.action_id] = one
-                self._count(one.campaign_id, one.month)[one.kind.value] += 1
+                self._count(one.campaign_id, one.month(self._zone))[one.kind.value] += 1
         if at_api is not None and found:
             self.repairs.append(only(at_api.differing, [one.action_id for one in found]))
 
     def items_differ(self, one: Difference) -> None:
         """Record an action whose own row is the same, but not its derived items."""
         self.differences[one.action_id] = one
-        counted = self._count(one.campaign_id, one.month)
+        counted = self._count(one.campaign_id, one.month(self._zone))
         counted["verified"] = max(0, counted["verified"] - 1)
         counted[one.kind.value] += 1
 
@@ -78,10 +80,10 @@ class Findings:
                 continue
             what = (run_id, one.campaign_id, one.action_id, one.kind.value, at)
             if not one.cells:
-                yield finding(*what, month=one.month, repaired=repaired or one.acknowledged)
+                yield finding(*what, month=one.month(self._zone), repaired=repaired or one.acknowledged)
             for cell in one.cells:
                 values: dict[str, Any] = {"column": cell.column, "here": cell.here, "there": cell.there}
-                yield finding(*what, month=one.month, repaired=repaired, **values)
+                yield finding(*what, month=one.month(self._zone), repaired=repaired, **values)
         for action_id, campaign_id in self.back.items():
             yield back(run_id, campaign_id, action_id, at)
 

@@ -42,6 +42,8 @@ class Report:
     """What was wrong with the versions of actions and items."""
     derived: int = 0
     """Actions whose items were derived from the change feed and compared with their lists."""
+    derived_unread: int = 0
+    """Those that were to be compared, but whose lists could not be read."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:
@@ -65,7 +67,8 @@ def notes(scope: Scope, bounds: Bounds, findings: Findings, unread: Unread) -> I
     if left_out := [id_ for id_ in scope.names if id_ not in scope.begun]:
         yield f"not synced yet and left out: {', '.join(left_out)}"
     if bounds.since and bounds.since < bounds.earliest:
-        yield f"the API goes back three years: verified from {bounds.earliest.date().isoformat()}"
+        earliest = bounds.earliest.astimezone(scope.zone).date()
+        yield f"the API goes back three years: verified from {earliest.isoformat()}"
     if findings.rejected:
         yield f"{len(findings.rejected):,} records could not be typed and were not compared"
     if findings.unexpected:

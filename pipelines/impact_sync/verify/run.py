@@ -48,7 +48,7 @@ def verify(
     finding, if nothing could be read.
     """
     with (
-        session(settings, "verify", _check_ready) as load,
+        session(settings, "verify", _check_ready, dated=ask.is_dated) as load,
         Verification(load, ask, repair=repair, on_progress=on_progress) as verification,
     ):
         load.standing = verification.standing
@@ -89,7 +89,7 @@ class Verification:
         self._load, self._client, self._warehouse = load, load.client, load.warehouse
         self._ask, self._repair, self._on_progress = ask, repair, on_progress
         self._asked = ask.campaigns or load.client.settings.campaign_ids
-        self._held, self._findings = Held(load.pipeline), Findings()
+        self._held, self._findings = Held(load.pipeline), Findings(load.client.settings.zone)
         self._reader = WindowReader(load.client, load.client.settings.page_size, self._held)
         self._derived = DerivedItems(load.client, load.warehouse, load.run_id, self._findings)
         self._scope: Scope
@@ -109,7 +109,8 @@ class Verification:
         """Read and compare. `state` is that of the source."""
         campaigns = find_campaigns(self._client, self._warehouse, self._asked, self._load.listed)
         self._reader.unread.lost = campaigns.lost
-        self._scope = choose(campaigns, self._asked, self._ask, state, self._held.campaigns())
+        zone = self._client.settings.zone
+        self._scope = choose(campaigns, self._asked, self._ask, state, self._held.campaigns(), zone)
         gone = self._held.gone()
         self._planned = sum(len(self._plan(id_).windows) for id_ in self._scope.begun)
         verified: dict[str, Window] = {}
@@ -167,19 +168,20 @@ class Verification:
             len(unread.left_out) + unread.actions_left_out.total(),
             self.faults,
             self._derived.compared,
+            self._derived.unread,
         )
 
     def _notes(self, bounds: Bounds) -> Iterator[str]:
         yield from notes(self._scope, bounds, self._findings, self._reader.unread)
-        if self._derived.unread:
-            yield f"the lists of {self._derived.unread:,} sampled actions could not be read: these are not verified"
+        if self._load.zone.problem:
+            yield self._load.zone.problem
 
     def _is_repaired(self) -> bool:
         found = [compare(rows, self._warehouse.actions(rows["id"])) for rows in self._findings.repairs]
         return self._derived.is_repaired and not any(len(one.differing) for one in found)
 
     def _plan(self, campaign_id: str) -> Plan:
-        start = self._client.settings.start_date
+        start = self._client.settings.start
         held = self._held.earliest(campaign_id) if start else None
         return self._scope.plan(campaign_id, self._client.clock.now(), start, held)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from impact_source import Ask
 from impact_source.account import State
@@ -39,11 +40,14 @@ class Scope:
     names: dict[str, str]
     cursors: dict[str, datetime | None]
     begun: list[str]
+    zone: ZoneInfo
+    """The account's time zone."""
 
     def bounds(self, now: datetime) -> Bounds:
         """The bounds as of now: the API's horizon moves while campaigns are read."""
         now = now.replace(microsecond=0)
-        return Bounds(now, self.ask.until or now, self.ask.since)
+        since, until = self.ask.range(self.zone)
+        return Bounds(now, until or now, since)
 
     def plan(self, campaign_id: str, now: datetime, configured: datetime | None, held: datetime | None) -> Plan:
         """The windows of a campaign, whose sync begins at `configured`; the first action held is dated `held`."""
@@ -65,9 +69,11 @@ class Scope:
         )
 
 
-def choose(campaigns: Campaigns, asked: Sequence[str], ask: Ask, state: State, held: Collection[str]) -> Scope:
+def choose(  # noqa: PLR0913, PLR0917 - what a user may choose, and where things stand
+    campaigns: Campaigns, asked: Sequence[str], ask: Ask, state: State, held: Collection[str], zone: ZoneInfo
+) -> Scope:
     """The campaigns to verify. Raises `UnknownCampaign` if a requested one does not exist."""
     names = {id_: campaigns.names[id_] for id_ in campaigns.choose(asked)}
     cursors = {id_: Cursors(state, id_).get(Mark.UPDATED) for id_ in names}
     begun = [id_ for id_ in names if cursors[id_] or id_ in held]
-    return Scope(ask, campaigns, names, cursors, begun)
+    return Scope(ask, campaigns, names, cursors, begun, zone)

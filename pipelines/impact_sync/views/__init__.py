@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from graphlib import TopologicalSorter
 from importlib.resources import files
 
 import dlt
+from impact_source.account_zone import AccountZone, kept_zone
+from impact_source.dialect import literal
 from impact_source.items.queue import STATE, state_sql
+from impact_source.reference.lists import PARTNER_GROUPS
 from impact_source.sql import Tables
 
 from ..warehouse.versions import HISTORIES, history_views
+from .functions import create_functions
+from .header import columns, comment
 from .in_place import Views
 
 _BASE = "item_state"
 """The view that others are built on; the queue of items is derived from the same SQL."""
 _ACCOUNT = "at time zone 'account'"
-"""How the SQL of a view writes that it counts in the account's calendar."""
+"""How SQL writes that it counts in the account's calendar."""
 _COMMENTS = {
     "duckdb": "select view_name, comment from duckdb_views() where schema_name = %s and not internal "
     "and database_name = current_database()",
@@ -26,6 +31,8 @@ _COMMENTS = {
     "and relnamespace = to_regnamespace(quote_ident(%s))",
 }
 """Views and their comments, by dialect; in other dialects every run creates all of them again."""
+_LOOKED_UP = {table.name: table for table in PARTNER_GROUPS.tables}
+"""Tables in which views only look something up: without them, that is NULL."""
 _SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
 _OWN = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 
@@ -38,10 +45,20 @@ def texts(time_zone: str = "UTC") -> dict[str, str]:
     """
     folder = files(__package__)
     found = {path.name[:-4]: path.read_text() for path in folder.iterdir() if path.name.endswith(".sql")}
-    found = {name: text.replace(_ACCOUNT, f"at time zone '{time_zone}'") for name, text in found.items()}
+    found = {name: localize(text, time_zone) for name, text in found.items()}
     found[_BASE] = STATE
     sources = {name: [other for other in sorted(reads(text)) if other in found] for name, text in sorted(found.items())}
     return {name: found[name] for name in TopologicalSorter(sources).static_order()}
+
+
+def localize(sql: str, time_zone: str) -> str:
+    """SQL that counts in the account's calendar (`at time zone 'account'`), with the IANA name of its zone put in."""
+    return sql.replace(_ACCOUNT, f"at time zone {literal(time_zone)}")
+
+
+def zone_of(pipeline: dlt.Pipeline) -> AccountZone:
+    """The time zone that this warehouse counts in."""
+    return kept_zone(pipeline.state.get("sources", {}).get("impact", {}), Tables(pipeline))
 
 
 def reads(text: str) -> set[str]:
@@ -50,24 +67,39 @@ def reads(text: str) -> set[str]:
     return set(_SOURCE.findall(code)) - set(_OWN.findall(code))
 
 
+def complete(text: str, holds: Callable[[str], bool]) -> str:
+    """The SQL of a view, with empty tables for those that do not exist and in which it only looks something up."""
+    for name, table in _LOOKED_UP.items():
+        if not holds(name):
+            nulls = ", ".join(f"cast(null as varchar) as {column.name}" for column in table.columns)
+            text = re.sub(rf"\b(from|join) {name}\b", rf"\1 (select {nulls} where false)", text)
+    return text
+
+
 def available(pipeline: dlt.Pipeline) -> dict[str, str]:
     """The SQL of the views whose tables exist, by name, each after those that it is built on."""
     tables = Tables(pipeline)
     wanted = history_views(pipeline.default_schema) if pipeline.default_schema_name else {}
-    for name, text in texts().items():
+    for name, full in texts(zone_of(pipeline).name).items():
+        text = complete(full, tables.holds)
         if all(source in wanted or tables.holds(source) for source in reads(text)):
             wanted[name] = state_sql(tables) if name == _BASE else text
     return wanted
 
 
 def create_views(pipeline: dlt.Pipeline) -> None:
-    """Create the views whose tables exist, and again if they have changed with this version."""
-    wanted = {name: (text, _comment(text)) for name, text in available(pipeline).items()}
-    tables = Tables(pipeline)
+    """Create the views whose tables exist and the functions over them, and again if they have changed."""
+    create_over(Tables(pipeline), pipeline.dataset_name, available(pipeline), zone_of(pipeline).name)
+
+
+def create_over(tables: Tables, dataset: str, found: dict[str, str], time_zone: str) -> None:
+    """Create views, given by their SQL, each after those that it is built on, and the functions over them."""
+    wanted = {name: (text, comment(text)) for name, text in found.items()}
     known = _COMMENTS.get(tables.dialect)
-    there = dict(tables.execute(known, pipeline.dataset_name)) if known else {}
-    if any(there.get(name) != comment for name, (_, comment) in wanted.items()):
+    there = dict(tables.execute(known, dataset)) if known else {}
+    if any(there.get(name) != told for name, (_, told) in wanted.items()):
         _create(tables, wanted)
+    create_functions(tables, dataset, found, reads, partial(localize, time_zone=time_zone))
 
 
 def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
@@ -87,16 +119,14 @@ def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
         else:  # by their bare names: full ones begin with the file's, which may be attached under another
             views = (f"create or replace view {names[name]} as {text}" for name, text in rendered.items())
             client.execute_sql("; ".join(views))
-        comments = [
-            f"comment on view {names[name]} is {tables.literal(text)}"
-            for name, (_, text) in wanted.items()
-            if name in done
-        ]
-        if comments:
+        if comments := [
+            line for name, told in wanted.items() if name in done for line in _comments(tables, name, *told)
+        ]:
             client.execute_sql("; ".join(comments))
 
 
-def _comment(text: str) -> str:
-    """The comment of a view: its header, and a mark of its SQL."""
-    lines = (line.removeprefix("--").strip() for line in text.split("\n") if line.startswith("--"))
-    return f"{' '.join(lines)} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"
+def _comments(tables: Tables, name: str, text: str, about: str) -> Iterator[str]:
+    """Comment on a view and its columns; those of the histories are described as their tables' are."""
+    yield f"comment on view {tables.name(name)} is {tables.literal(about)}"
+    for column, told in columns(text).items() if name not in HISTORIES else ():
+        yield f"comment on column {tables.name(name)}.{tables.column(column)} is {tables.literal(told)}"

@@ -1,9 +1,15 @@
 -- What commission is owed for each month? One row for each campaign, currency, event month and locking month.
 --
--- Two calendars in one table: basis says which date the month belongs to, 'event' or 'locking' (month is NULL if the
--- LockingDate is not known). Select one of them. accrued: owed if nothing changes, the sum of the next three. pending:
--- neither approved nor locked. approved: approved or locked, but not paid. paid: paid out. reversed: commission that
--- the reversed actions would have earned.
+-- Two calendars in one table, which basis tells apart: select one of them.
+--
+-- basis: Which date the month belongs to: event or locking
+-- month: The month in the account's calendar, as its first day; NULL if the LockingDate is not known
+-- amount: Revenue of the actions that are not reversed
+-- accrued: Commission that is owed if nothing changes: the sum of pending, approved and paid
+-- pending: Commission that is neither approved nor locked
+-- approved: Commission that is approved or locked, but not paid
+-- paid: Commission that is paid out
+-- reversed: Commission that the reversed actions would have earned
 select
     basis, campaign_id, campaign_name, currency, month,
     sum(actions) as actions,

@@ -1,8 +1,11 @@
 -- How fresh is the warehouse, and has it been verified? One row for each campaign.
 --
--- as_of: every change up to this instant is here. latest_event and latest_change: the newest conversion, and when a row
--- last changed here. verified_at: when impact verify last compared the campaign with the API and could read everything
--- that it requested; drift: actions that differed then and were not repaired.
+-- as_of: Every change up to this instant is here; NULL if the campaign was never read
+-- actions: Number of actions; NULL if there are none
+-- latest_event: The newest conversion
+-- latest_change: When a row last changed here
+-- verified_at: When impact verify last compared the campaign with the API and could read everything that it requested
+-- drift: Actions that differed then and were not repaired; NULL if it was never verified
 select
     c.id as campaign_id, c.name as campaign_name, u.as_of, a.actions, a.latest_event, a.latest_change,
     v.verified_at,

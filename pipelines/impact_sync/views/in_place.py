@@ -36,13 +36,47 @@ order by 1
 """
 
 
-class Views:
+class Attempts:
+    """Statements in an open transaction that may fail without ending it."""
+
+    def __init__(self, client: SqlClientBase[Any]) -> None:
+        self._client = client
+
+    def tried(self, *statements: str) -> Exception | None:
+        """Execute all of the statements or none; return the error if none."""
+        try:
+            with self._savepoint():
+                for sql in statements:
+                    self.execute(sql)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a view, the data has landed
+            return error
+        return None
+
+    def execute(self, sql: str, *params: str) -> list[tuple[Any, ...]]:
+        """Rows of a statement. dlt's own way ends the complete transaction if a statement fails."""
+        with self._client.native_connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self.execute("savepoint impact_view")
+        try:
+            yield
+        except Exception:
+            self.execute("rollback to savepoint impact_view")
+            raise
+        self.execute("release savepoint impact_view")
+
+
+class Views(Attempts):
     """Our views on one server; `names` are the full names of all of them."""
 
     def __init__(
         self, client: SqlClientBase[Any], names: dict[str, str], reads: Callable[[str], Collection[str]]
     ) -> None:
-        self._client, self._names, self._reads = client, names, reads
+        super().__init__(client)
+        self._names, self._reads = names, reads
 
     def replace(self, wanted: dict[str, str], rendered: dict[str, str]) -> set[str]:
         """Bring views up to date in an open transaction, each after those that it reads; return those that now are."""
@@ -50,12 +84,12 @@ class Views:
         for name, sql in rendered.items():
             if name in done:
                 continue
-            if self._tried(f"create or replace view {self._names[name]} as {sql}") is None:
+            if self.tried(f"create or replace view {self._names[name]} as {sql}") is None:
                 done.add(name)
                 continue
             # Its columns have changed: it and our views that read it are dropped and created again.
             above = self._above(name, wanted)
-            if (error := self._tried(*self._recreation(above, rendered))) is None:
+            if (error := self.tried(*self._recreation(above, rendered))) is None:
                 done.update(above)
             else:
                 done.difference_update(above)
@@ -67,7 +101,7 @@ class Views:
             row[0]
             for name in names
             for sql in (_GRANTS, _COLUMN_GRANTS)
-            for row in self._execute(sql, self._names[name])
+            for row in self.execute(sql, self._names[name])
         ]
         yield from (f"drop view if exists {self._names[name]}" for name in reversed(names))
         yield from (f"create view {self._names[name]} as {rendered[name]}" for name in names)
@@ -81,35 +115,9 @@ class Views:
                 found.append(other)
         return found
 
-    def _tried(self, *statements: str) -> Exception | None:
-        """Execute all of the block or nothing; yields the error if nothing."""
-        try:
-            with self._savepoint():
-                for sql in statements:
-                    self._execute(sql)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a view, the data has landed
-            return error
-        return None
-
-    def _execute(self, sql: str, *params: str) -> list[tuple[Any, ...]]:
-        """Rows of a statement. dlt's own way ends the complete transaction if a statement fails."""
-        with self._client.native_connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
-            return cursor.fetchall() if cursor.description else []
-
-    @contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        self._execute("savepoint impact_view")
-        try:
-            yield
-        except Exception:
-            self._execute("rollback to savepoint impact_view")
-            raise
-        self._execute("release savepoint impact_view")
-
     def _complain(self, name: str, above: list[str], error: Exception) -> None:
         ours = {full.replace('"', "") for full in self._names.values()}
-        others = [row[0] for one in above for row in self._execute(_BUILT_ON, self._names[one]) if row[0] not in ours]
+        others = [row[0] for one in above for row in self.execute(_BUILT_ON, self._names[one]) if row[0] not in ours]
         if others:
             why = f"{', '.join(dict.fromkeys(others))} depends on it: drop that, run `impact sync`, and create it again"
         else:

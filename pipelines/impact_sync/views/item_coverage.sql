@@ -1,8 +1,18 @@
 -- How complete are the items? One row for each campaign and currency.
 --
--- share_of_actions and share_of_amount: the share with current items, among the actions that the API knows.
--- actions_from_feed and actions_from_list: those whose current items the change feed or their own list says;
--- share_from_feed: the part of share_of_actions that the feed says.
+-- actions_current: Actions whose items are current
+-- actions_outdated: Actions that changed since their items were read
+-- actions_missing: Actions whose items were never read
+-- actions_not_found: Actions that the API does not know
+-- share_of_actions: Share with current items among the actions that the API knows
+-- amount: Revenue of all actions
+-- amount_current: Revenue of those with current items
+-- share_of_amount: Share of the revenue with current items, among the actions that the API knows
+-- oldest_fetch: When the items that were read first were read
+-- latest_fetch: When the items that were read last were read
+-- actions_from_feed: Those whose current items the change feed says
+-- actions_from_list: Those whose current items their own list says
+-- share_from_feed: The part of share_of_actions that the change feed says
 select
     campaign_id,
     currency,

@@ -1,8 +1,15 @@
 -- Which actions' items do not add up to the action? One row for each such action whose items are current, or were read
 -- with a value that could not be typed (see rejected_records).
 --
--- The differences are the action's value minus the sum over its items. other_currency: an item is in another currency
--- than the action, so the difference means nothing. known_by: feed (added up from the change feed) or list.
+-- item_count: Rows of action_items from the last answer
+-- amount: Revenue of the action
+-- items_amount: The sum over its items
+-- amount_difference: The action's value minus the sum over its items
+-- payout: Commission of the action
+-- items_payout: The sum over its items
+-- payout_difference: The action's value minus the sum over its items
+-- other_currency: Whether an item is in another currency than the action, so that the difference means nothing
+-- known_by: What says the items: feed (added up from the change feed) or list
 select
     a.id as action_id,
     a.campaign_id,

@@ -1,8 +1,17 @@
 -- What was sold? One row for each campaign, currency, category and Sku, over the actions whose items were read.
 --
--- actions: those with the Sku. units, amount and payout count actions that are not reversed. average_price: amount per
--- unit. actions_from_feed: those whose items the change feed says, without names until their lists are read; item_name
--- is from any of the others. item_coverage shows how much of the account this covers.
+-- item_coverage shows how much of the account this covers.
+--
+-- currency: ISO 4217 code of the money: the item's, or else the action's
+-- category: The product's category
+-- sku: The item's stock-keeping unit
+-- item_name: The product's name, from any action whose list was read
+-- actions: Number of actions with the Sku
+-- units: Units sold, without reversed actions
+-- amount: Revenue of the item, without reversed actions
+-- payout: Commission on the item, without reversed actions
+-- average_price: Revenue per unit
+-- actions_from_feed: Actions whose items the change feed says, without names until their lists are read
 select
     a.campaign_id, coalesce(i.sale_amount_currency, a.currency) as currency, i.category, i.sku,
     max(i.item_name) as item_name,

@@ -1,7 +1,13 @@
 -- What locks in the coming weeks? One row for each campaign, currency and week of the LockingDate.
 --
--- Open actions only; locking_week is the Monday (UTC), NULL if the LockingDate is not known. at_risk: commission that
--- becomes final in that week unless it is corrected before. first_lock and last_lock: within the week.
+-- Open actions only.
+--
+-- locking_week: The Monday that begins the week in the account's calendar; NULL if the LockingDate is not known
+-- actions_approved: Number of those that are approved already
+-- amount: Revenue of the actions
+-- at_risk: Commission that becomes final in that week unless it is corrected before
+-- first_lock: The first LockingDate within the week
+-- last_lock: The last LockingDate within the week
 select
     campaign_id, campaign_name, currency,
     cast(date_trunc('week', locking_date at time zone 'account') as date) as locking_week,

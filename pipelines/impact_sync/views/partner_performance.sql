@@ -1,8 +1,13 @@
 -- How is each partner doing? One row for each campaign, partner and currency.
 --
--- amount and payout count actions that are not reversed. reversal_rate: share of the actions that are reversed.
--- commission_rate: payout divided by amount. at_risk: commission of open actions, which a reversal could still take
--- away.
+-- reversal_rate: Share of the actions that are reversed
+-- amount: Revenue of the actions that are not reversed
+-- payout: Commission of the actions that are not reversed
+-- at_risk: Commission of open actions, which a reversal could still take away
+-- commission_rate: Commission divided by revenue
+-- average_amount: Revenue per action that is not reversed
+-- first_event: The first conversion
+-- last_event: The last conversion
 select
     campaign_id, max(campaign_name) as campaign_name, media_partner_id,
     max(media_partner_name) as media_partner_name, currency,

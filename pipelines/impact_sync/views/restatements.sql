@@ -1,11 +1,21 @@
 -- What has changed since an instant, such as the month end? One row for each change of an action's money, and each
 -- arrival.
 --
--- Filter with: where changed_at >= the instant and event_date < it, written with its offset. kind: arrival (the action
--- was seen for the first time, late if its event lies before the instant), reversal, restoration, correction.
--- changed_at: when the change was seen here. The changes of an action since an instant add up to its present value
--- minus its value then. An action whose currency changed leaves one currency (its payout is negative) and enters the
--- other.
+-- Filter with: where changed_at >= the instant and event_date < it, written with its offset. The changes of an action
+-- since an instant add up to its present value minus its value then. An action whose currency changed leaves one
+-- currency (its payout is negative) and enters the other.
+--
+-- changed_at: When the change was seen here
+-- kind: arrival (seen for the first time, late if its event lies before the instant), reversal, restoration or
+--   correction
+-- state_before: The state before the change; NULL for an arrival
+-- state: The state after it
+-- payout_before: The commission before the change
+-- payout: The commission after it
+-- payout_change: By how much the commission changed in this currency
+-- amount_before: The revenue before the change
+-- amount: The revenue after it
+-- amount_change: By how much the revenue changed in this currency
 select
     valid_from as changed_at,
     id as action_id, campaign_id, media_partner_id, media_partner_name, event_date,

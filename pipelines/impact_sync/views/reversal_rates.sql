@@ -1,8 +1,12 @@
 -- What share of the actions is reversed, by age? One row for each campaign, partner, currency and week since the event.
 --
--- week: full weeks from the event to as_of, 0 for the newest. Young actions can still be reversed, so their rate only
--- grows; a partner's true rate shows in weeks old enough to have locked. actions_open: actions that can still be
--- reversed. reversal_rate: actions_reversed divided by actions. payout_lost: what the reversed ones would have earned.
+-- Young actions can still be reversed, so their rate only grows; a partner's true rate shows in weeks old enough to
+-- have locked.
+--
+-- week: Full weeks from the event to as_of, 0 for the newest
+-- actions_open: Number of those that can still be reversed
+-- reversal_rate: actions_reversed divided by actions
+-- payout_lost: Commission that the reversed ones would have earned
 select
     campaign_id, media_partner_id, media_partner_name, currency, week,
     actions, actions_reversed, actions_open,

@@ -177,7 +177,7 @@ class Walk:
     def _begin(self, state: State) -> Itinerary:
         now = self.client.clock.server_now.replace(microsecond=0)
         self.client.clock.not_before(self._warehouse.latest_run())  # for timestamps; windows end at the server's now
-        bounds = self.ask.bounds(now)
+        bounds = self.ask.bounds(now, self.settings.zone)
         self._itinerary = Itinerary(self._warehouse, self.settings, bounds, state)
         self._reader.horizon = Window(bounds.earliest, max(now, bounds.until))
         return self._itinerary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +19,7 @@ from ..errors import (
     TransientError,
     WindowTooFull,
 )
-from ..parsing import parse_start
+from ..parsing import parse_bound, start_of
 from .answers import read_object
 from .protocol import HTTP_OK, Body, raise_for_status
 
@@ -67,7 +67,7 @@ class Submission(msgspec.Struct, frozen=True, rename="pascal"):
     def submitted(self) -> datetime | None:
         """When it was accepted, UTC; None if that cannot be read."""
         try:
-            return parse_start(self.submission_date)
+            return start_of(parse_bound(self.submission_date), UTC)
         except ValueError:
             return None
 

@@ -1,12 +1,18 @@
 -- Are the items of an action current? One row for each action.
 --
--- items: missing (never read), outdated (changed since they were read, or not read completely), not found (the API
--- knows no such action), current.
--- fingerprint: what affects items; a mere change of state does not.
--- known_by: feed (added up from the change feed) or list (the action's own list); NULL if neither.
--- failure: why to request them again although the amounts have not changed.
--- open_until: when the action locks, '9999-12-31' if that is not known, NULL once it is paid.
--- The main cost is converting amounts to text: if only `items` is selected, only for rows written since items were read.
+-- The main cost is converting amounts to text: if only items is selected, only for rows written since items were read.
+--
+-- amount: Revenue of the action, as it stands
+-- open_until: When the action locks, the end of 9999 if that is not known; NULL once it is paid
+-- fingerprint: What affects items, the action's amounts; a mere change of state does not
+-- fetched_at: When the items were requested or derived
+-- fetched_fingerprint: The fingerprint then
+-- failure: Why to request them again although the amounts have not changed
+-- status: How the last request ended, as in item_fetches
+-- item_count: Rows of action_items from the last answer
+-- known_by: feed (added up from the change feed) or list (the action's own list); NULL if neither
+-- items: missing (never read), outdated (changed since they were read, or not read completely), not found (the API knows
+--   no such action) or current
 select
     action_id, campaign_id, currency, amount, event_date, open_until,
     coalesce(known, $fingerprint) as fingerprint,

@@ -151,8 +151,8 @@ def plan_earlier(  # noqa: PLR0913, PLR0917 - one fact each
     The latest come first, so that what was read has no gap wherever the run ends.
     """
     begun = cursors.get(mark)
-    start = max(settings.start_date or bounds.earliest, bounds.earliest)
-    margin = _BESIDE if start == settings.start_date else CLOCK_TOLERANCE  # clock noise alone must not move the horizon
+    start = max(settings.start or bounds.earliest, bounds.earliest)
+    margin = _BESIDE if start == settings.start else CLOCK_TOLERANCE  # clock noise alone must not move the horizon
     if begun is None or bounds.since or start > begun - margin or bounds.until < begun:
         return []
     return [Reading(campaign_id, pass_, window, ((mark, window.start),)) for window in reversed(cut(start, begun))]
@@ -231,7 +231,7 @@ def _updated_start(cursors: Cursors, bounds: Bounds, settings: Settings, mark: M
 
 def _usual_start(cursors: Cursors, bounds: Bounds, settings: Settings, mark: Mark) -> datetime:
     cursor = cursors.get(mark)
-    usual = settings.start_date or bounds.earliest if cursor is None else cursor - settings.overlap
+    usual = settings.start or bounds.earliest if cursor is None else cursor - settings.overlap
     return max(usual, bounds.earliest)
 
 

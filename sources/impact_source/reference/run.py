@@ -138,7 +138,7 @@ class ReferenceWalk:
         settings, earliest, unsettled = self.client.settings, now - HISTORY_MAX, None
         if all(self._warehouse.holds(table.name) for table in one.tables):
             ((unsettled,),) = self._warehouse.rows(one.unsettled, *([scope] if one.by_campaign else []))
-        begin = max(settings.start_date or earliest, earliest)
+        begin = max(settings.start or earliest, earliest)
         return min(now, marks.since(one.name, scope, begin, settings.overlap, in_utc(unsettled)))
 
     def _held(self, one: ReferenceList, table: Table, scope: str, listed: Listed) -> pa.Table | None:

@@ -65,7 +65,7 @@ FINDINGS: Any = {
     "run_id": {"data_type": "text", "nullable": False, "description": "The run that found it"},
     "campaign_id": {"data_type": "text", "description": "The action's campaign"},
     "action_id": {"data_type": "text", "nullable": False, "description": "The action that differs"},
-    "month": {"data_type": "text", "description": "Month of its EventDate, as YYYY-MM"},
+    "month": {"data_type": "text", "description": "Month of its EventDate in the account's time zone, as YYYY-MM"},
     "finding": {
         "data_type": "text",
         "description": "missing here, stale here, gone at the source, or back (seen again after it was gone)",

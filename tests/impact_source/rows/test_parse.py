@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from impact_source.rows import parse
 from impact_source.rows.columns import ACTION, ITEM, TIME, Column, Kind
 from impact_source.rows.naming import column_name
 from impact_source.rows.parse import Reader, Records, empty, without_nul
@@ -107,7 +108,7 @@ def test_a_new_field_cannot_overwrite_a_column() -> None:
 def test_a_record_without_a_usable_key_or_date_is_set_aside_and_the_others_land(record: object, reason: str) -> None:
     """It costs only that record, which keeps its JSON and the reason."""
     found = read([AS_TEXT | {"Id": "a"}, record, AS_TEXT | {"Id": "b"}])
-    assert found.table["id"].to_pylist() == ["a", "b"]
+    assert found.table.select(["id", "synced_at"]).to_pylist() == [{"id": id_, "synced_at": READ_AT} for id_ in "ab"]
     (rejected,) = found.rejected
     assert json.loads(rejected.raw) == record
     assert reason in rejected.reason
@@ -230,9 +231,16 @@ def test_a_value_nested_too_deeply_is_its_text() -> None:
     """It lands as its JSON, as a value of any depth does."""
     value = b"[" * 100_000 + b"1" + b"]" * 100_000
     found = read(b'[{"Id": "1", "Deep": ' + value + b', "Payout": "1.5"}]')
-    assert found.table.select(["id", "payout", "deep"]).to_pylist() == [
-        {"id": "1", "payout": Decimal("1.5"), "deep": value.decode()}
+    assert found.table.select(["id", "payout", "deep", "synced_at"]).to_pylist() == [
+        {"id": "1", "payout": Decimal("1.5"), "deep": value.decode(), "synced_at": READ_AT}
     ]
+
+
+def test_records_of_texts_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page as the API writes it does not go through the reading record by record, which takes ten times as long."""
+    monkeypatch.setattr(parse, "parse_exactly", lambda raws: pytest.fail(f"{len(raws)} records were read one by one"))
+    found = read([AS_TEXT, AS_TEXT | {"Id": "2"}])
+    assert found.table["id"].to_pylist() == [AS_TEXT["Id"], "2"]
 
 
 def test_one_reader_reads_pages_of_any_length() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from impact_sandbox import Reply, Request
+from impact_source.settings import REFERENCE
 from impact_sync.cli import main
+from impact_sync.close.run import close
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import publish
 from impact_sync.verify.run import verify
@@ -24,6 +27,12 @@ from tests.support.account import Account
 sail: Any = pytest.importorskip("pysail.spark", reason="make lake installs the engine")
 sql: Any = pytest.importorskip("pyspark.sql", reason="make lake installs its client")
 Make = Callable[..., Account]
+_CALENDARS = (
+    "select basis, month, sum(actions) as actions from {}commission_by_month group by 1, 2",
+    "select locking_week, sum(actions) as actions from {}lock_calendar group by 1",
+    "select event_month, count(*) as changes from {}restatements group by 1",
+)
+"""Days, weeks and months are the account's, whatever the session's time zone."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +73,7 @@ def answers(table: pa.Table) -> list[tuple[Any, ...]]:
 
 
 def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(str(value.normalize()) if isinstance(value, Decimal) else repr(value) for value in row)
+    return tuple(f"{value.normalize():f}" if isinstance(value, Decimal) else repr(value) for value in row)
 
 
 def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any, lake: Lake) -> None:  # noqa: ANN401 - Spark's
@@ -80,11 +89,14 @@ def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any,
     world.sandbox.on_request = hook
     for days in (0, 4, 9, 30):
         world.world.advance(days=days)
-        world.sync(items_max_requests=60)
+        world.sync(items_max_requests=60, reference=REFERENCE, time_zone="America/Los_Angeles")
         publish(lake)
+    close(date(2025, 12, 1), force=True)
+    world.world.modify(sorted(world.truth())[1], Payout="1.23")
+    world.sync()
     with world.changing() as connection:
         connection.execute("delete from actions where id = (select min(id) from actions)")
-    verify(world.settings())
+    verify(world.settings(time_zone="America/Los_Angeles"))
     publish(lake)
     for statement in statements(lake):
         spark.sql(statement)
@@ -97,6 +109,11 @@ def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any,
             assert answers(there) == answers(here), name
             everything = connection.execute(f"select * from impact.{name}").to_arrow_table()
             assert everything.column_names == there.column_names
+        spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+        for asked in _CALENDARS:
+            there = spark.sql(asked.format("")).toArrow()
+            assert answers(there) == answers(connection.execute(asked.format("impact.")).to_arrow_table()), asked
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def test_all_accounts_are_asked_at_once(account: Make, spark: Any, lake: Lake) -> None:  # noqa: ANN401 - Spark's

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 import pytest
 from impact_source import Ask
-from impact_source.parsing import parse_end, parse_start
+from impact_source.parsing import end_of, parse_bound, start_of
 from impact_sync.cli import main
 from impact_sync.report.words import closing
 from impact_sync.verify.run import verify
@@ -35,15 +35,15 @@ def test_a_date_is_its_first_instant_as_a_start_and_its_last_as_an_end(
     told: str | date, start: datetime, end: datetime
 ) -> None:
     """A time of day is taken as it is, in UTC unless it says otherwise."""
-    assert (parse_start(told), parse_end(told)) == (start, end)
+    bound = parse_bound(told)
+    assert (start_of(bound, UTC), end_of(bound, UTC)) == (start, end)
 
 
 @pytest.mark.parametrize("told", ["yesterday", "2026-02-30", "31.01.2026", "2026-01-31T25:00"])
 def test_what_is_no_date_is_refused(told: str) -> None:
     """Nothing is guessed."""
-    for parse in (parse_start, parse_end):
-        with pytest.raises(ValueError, match=r"not a date|Unable to parse|hour must"):
-            parse(told)
+    with pytest.raises(ValueError, match=r"not a date|Unable to parse|hour must"):
+        parse_bound(told)
 
 
 def test_every_bound_of_every_command_takes_whole_days_and_says_so() -> None:
@@ -51,10 +51,9 @@ def test_every_bound_of_every_command_takes_whole_days_and_says_so() -> None:
     bounds = [p for c in main.commands.values() for p in c.params if isinstance(p, click.Option) and p.metavar == "T"]
     assert len(bounds) >= 6
     for option in bounds:
-        assert "a date means that whole day, UTC" in (option.help or "")
+        assert "a date means that whole day in the account's time zone" in (option.help or "")
         context = click.Context(main)
-        value = option.process_value(context, "2026-01-31")
-        assert value == (FIRST if option.name == "since" else LAST), option.name
+        assert option.process_value(context, "2026-01-31") == date(2026, 1, 31), option.name
 
 
 def test_a_day_is_verified_whole(account: Callable[..., Account]) -> None:
@@ -65,7 +64,7 @@ def test_a_day_is_verified_whole(account: Callable[..., Account]) -> None:
     with one.changing() as connection:
         connection.execute(f"update actions set payout = 0.01 where cast(event_date as date) = '{day}'")
     spoilt = one.query(f"select count(*) from impact.actions where cast(event_date as date) = '{day}'")[0][0]
-    report = verify(one.settings(), Ask((), parse_start(day.isoformat()), parse_end(day.isoformat())))
+    report = verify(one.settings(), Ask((), day, day))
     assert spoilt > 5
     assert len({one.action_id for one in report.drift}) == spoilt
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from impact_source.parsing import start_of
 from impact_source.rows.columns import ACTION, SYNCED_AT
 from impact_sync.verify.compare import Cell, Difference, Kind, compare, months, only
 
@@ -93,7 +95,7 @@ def test_everything_is_missing_in_an_empty_warehouse(here: pa.Table | None) -> N
     """What was never loaded is missing, and nothing is stale."""
     found = compare(table(action("a"), action("b", event_date=None)), here)
     assert (ids(found.same), ids(found.missing), ids(found.stale)) == ([], ["a", "b"], [])
-    assert [(one.kind, one.month) for one in found.differences("7")] == [
+    assert [(one.kind, one.month(UTC)) for one in found.differences("7")] == [
         (Kind.MISSING, "2025-11"),
         (Kind.MISSING, None),
     ]
@@ -101,14 +103,26 @@ def test_everything_is_missing_in_an_empty_warehouse(here: pa.Table | None) -> N
     assert (ids(nothing.same), ids(nothing.missing), ids(nothing.stale)) == ([], [], [])
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Pacific/Auckland", "Asia/Kathmandu"])
+def test_a_month_is_counted_as_a_difference_in_it_is_called(zone: str) -> None:
+    """The last and the first instant of a month, in the account's time zone, whatever the year."""
+    zoned = ZoneInfo(zone)
+    for year, month in ((2026, 2), (2026, 11), (2025, 4), (9999, 12)):
+        first = start_of(date(year, month, 1), zoned)
+        rows = table(action("a", event_date=first - timedelta(microseconds=1)), action("b", event_date=first))
+        found = {one.month(zoned): 1 for one in compare(rows, None).differences("7")}
+        assert months(rows, zoned) == found
+        assert list(found) == [f"{year}-{month - 1:02}", f"{year}-{month:02}"]
+
+
 def test_rows_are_counted_by_the_month_of_their_event() -> None:
-    """Months are those of UTC; a row without an event has none."""
+    """A row without an event has none."""
     rows = table(
         action("a", event_date=datetime(2026, 1, 31, 23, 59, tzinfo=UTC)),
         action("b", event_date=datetime(2026, 2, 1, tzinfo=UTC)),
         action("c", event_date=datetime(2026, 2, 28, tzinfo=UTC)),
         action("d", event_date=None),
     )
-    assert months(rows) == {"2026-01": 1, "2026-02": 2, None: 1}
+    assert months(rows, ZoneInfo("UTC")) == {"2026-01": 1, "2026-02": 2, None: 1}
     assert ids(only(rows, ["d", "b", "x"])) == ["b", "d"]
     assert ids(only(rows, [])) == []

@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.impact_sync.views.ledgers import JAN_15, Ledgers, ledgers
+from tests.impact_sync.views.ledgers import PENDING as ACTION
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Auckland")
-ACTION: dict[str, Any] = {
-    "id": "1",
-    "campaign_id": "1000",
-    "campaign_name": "Acme",
-    "media_partner_id": "11",
-    "media_partner_name": "Ada",
-    "state": "PENDING",
-    "currency": "USD",
-    "amount": 100,
-    "payout": 10,
-    "event_date": "2026-01-05T10:00:00Z",
-    "locking_date": "2026-02-10T00:00:00Z",
-}
 
 
 @pytest.fixture

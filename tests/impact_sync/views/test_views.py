@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from impact_sandbox import Reply, Request
+from impact_source.settings import REFERENCE
 from impact_sync.views import texts
+from impact_sync.views.header import columns, described
 
-from tests.support.account import CAMPAIGNS, Account
+from tests.support.account import CAMPAIGNS, Account, on_postgres_first
+from tests.support.warehouses import query, reading
 
 Make = Callable[..., Account]
 
 
-def small(account: Make) -> tuple[Account, list[str]]:
+def small(account: Make, **changes: Any) -> tuple[Account, list[str]]:  # noqa: ANN401 - any setting
     """Four actions: two of 100 and 300 dollars, one of 50 euros, one whose items are never requested."""
     world = account(days=1, per_day=0, campaigns=CAMPAIGNS)
     ids = [
@@ -23,13 +28,13 @@ def small(account: Make) -> tuple[Account, list[str]]:
         world.world.create("2000", Amount="20.00", Payout="2.00", Currency="USD"),
     ]
     world.world.advance(hours=1)
-    world.first_sync()
+    world.first_sync(**changes)
     return world, ids
 
 
 def test_every_view_says_what_it_answers(account: Make) -> None:
     """Each view's text begins with its question and its grain, and each view can be queried."""
-    world, _ = small(account)
+    world, _ = small(account, reference=REFERENCE)
     for name, text in texts().items():
         assert text.startswith("-- "), name
         assert "? One row for each " in " ".join(text.split("\n")[:3]), name
@@ -104,3 +109,36 @@ def test_item_reconciliation_names_the_actions_that_do_not_add_up(account: Make)
         (ids[0], Decimal(100), Decimal(90), Decimal(10), Decimal("-0.50"), False),
         (ids[2], Decimal(50), Decimal(55), Decimal(-5), Decimal(0), True),
     ]
+
+
+def test_every_column_of_every_view_is_described(account: Make, warehouse: str) -> None:
+    """The warehouse says of each column what it means, and no header describes a column that is not there."""
+    small(account, reference=REFERENCE)
+    sql = {
+        "duckdb": "select table_name, column_name, comment from duckdb_columns() where schema_name = 'impact'",
+        "postgres": "select table_name, column_name, col_description(format('%I.%I', table_schema, table_name)"
+        "::regclass, ordinal_position) from information_schema.columns where table_schema = 'impact'",
+    }
+    told: dict[str, dict[str, str]] = {}
+    for view, column, text in query(sql[warehouse]):
+        told.setdefault(view, {})[column] = text
+    for name, text in texts().items():
+        assert told[name] == columns(text), name
+        assert all(told[name].values()), name
+        assert described(text).keys() <= told[name].keys(), name
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_postgres_first
+def test_partner_groups_are_in_settlement_once_they_are_read(account: Make) -> None:
+    """A token that may not read them leaves them NULL; what others built on the view keeps working."""
+    world, _ = small(account)
+    with reading() as reader:
+        assert reader.query("select count(*), count(partner_group) from {settlement}") == [(4, 0)]
+    world.world.advance(days=1)
+    assert world.sync(reference=("partner_groups",)).exit == 0
+    with reading() as reader:
+        ((actions, grouped),) = reader.query("select count(*), count(partner_group) from {settlement}")
+        assert actions == grouped == 4
+        groups = reader.query("select distinct s.partner_group from {settlement} s order by 1")
+        assert set(groups) <= set(reader.query("select name from {partner_groups}"))

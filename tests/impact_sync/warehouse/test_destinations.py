@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 from impact_sandbox import Reply, Request, Rules
 from impact_source.errors import ConfigurationError
+from impact_source.settings import REFERENCE
 from impact_sync.cli import main
 from impact_sync.console.exits import Exit, exit_code
 from impact_sync.report.gather import read as read_figures
@@ -74,8 +76,8 @@ def test_what_somebody_spoiled_is_found_and_repaired(account: Make) -> None:
 @on_postgres_first
 def test_every_view_answers(account: Make) -> None:
     """Each view can be queried, and money adds up to what the actions say."""
-    world = account(days=30, per_day=5)
-    world.first_sync(items_max_requests=5)
+    world = account(days=120, per_day=2)
+    world.first_sync(items_max_requests=5, reference=REFERENCE)
     with reading() as reader:
         rows = {name: reader.query(f"select count(*) from {{{name}}}")[0][0] for name in texts()}
         total = reader.query("select sum(payout) from {actions} where state <> 'REVERSED'")
@@ -363,11 +365,7 @@ def test_views_that_change_keep_grants_and_what_is_built_on_them(
     world = account(days=2, per_day=2)
     world.first_sync()
 
-    def execute(sql: str) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-
+    execute = partial(postgres.execute, address)
     execute("create role bi; grant usage on schema impact to bi; grant select on all tables in schema impact to bi")
     execute("create schema bi; create view bi.ours as select * from impact.settlement")
     execute("create view bi.freshness as select * from impact.freshness")

@@ -12,9 +12,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dlt.common.schema import Schema
 from dlt.pipeline.exceptions import PipelineStepFailed
 from impact_sync.warehouse.duckdb.merge import merge_sql, transaction
-from impact_sync.warehouse.versions import Merge
+from impact_sync.warehouse.versions import Merge, find_merge, history_views
 
 from tests.support.account import Account
 from tests.support.warehouses import assert_true, query
@@ -280,6 +281,66 @@ def test_an_action_left_without_items_has_none(items: Book) -> None:
     items.arrive([item("x", 1, 1), item("y", 2, 1)])
     items.arrive([item(sku, None, 4, removed=True) for sku in "xy"])
     assert items.history("payout") == [("a", "x", 1, 1, 4), ("a", "y", 2, 1, 4)]
+
+
+def seen(**tables: dict[str, dict[str, Any]]) -> Schema:
+    """A schema whose tables, by name, have been loaded."""
+    schema = Schema("impact")
+    for name, known in tables.items():
+        listed = {column: hint | {"name": column} for column, hint in known.items()}
+        schema.tables[name] = {"name": name, "columns": listed, "x-normalizer": {"seen-data": True}}  # type: ignore[typeddict-item]
+    return schema
+
+
+def test_the_view_of_an_action_shows_its_versions_and_its_present(actions: Book) -> None:
+    """Each version with the interval it held; the current row from its answer on, without an end."""
+    actions.arrive([action("a", "PENDING", 1)])
+    actions.arrive([action("a", "APPROVED", 3)])
+    kept = columns(id="text", state="text", synced_at="timestamp", valid_from="timestamp", valid_to="timestamp")
+    schema = seen(actions=ACTIONS, action_versions=kept)
+    actions.connection.execute("create view actions as from rows; create view action_versions as from versions")
+    assert actions.connection.execute("select changed from actions").fetchall() == [("state",)]
+    found = history_views(schema)
+    assert list(found) == ["action_history"]
+    assert found["action_history"].startswith("-- Every version of an action that was observed: one row for each")
+    rows = actions.connection.execute(f"select * from ({found['action_history']}) order by valid_from").fetchall()
+    assert rows == [("a", "PENDING", _at(1), _at(1), _at(3)), ("a", "APPROVED", _at(3), _at(3), None)]
+
+
+def test_the_view_of_items_is_there_beside_that_of_actions() -> None:
+    """Each says what its rows are; a table whose rows have no versions, or that is not loaded yet, has no view."""
+    known = {"actions": ACTIONS, "action_versions": ACTIONS, "action_items": ITEMS, "action_item_versions": ITEMS}
+    found = history_views(seen(**known))
+    assert list(found) == ["action_history", "action_item_history"]
+    assert found["action_item_history"].startswith("-- Every version of an item that was observed: one row for each")
+    plain = {name: hint for name, hint in ACTIONS.items() if name != "changed"}
+    assert history_views(seen(actions=plain, action_versions=ACTIONS)) == {}
+    assert history_views(seen(actions=ACTIONS)) == {}
+    unseen = seen(**known)
+    unseen.tables["action_versions"]["x-normalizer"] = {}
+    assert list(history_views(unseen)) == ["action_item_history"]
+
+
+def test_only_rows_that_say_what_changed_have_versions() -> None:
+    """The merge knows the table of versions by its full name, and its columns once it is loaded."""
+    schema = seen(actions=ACTIONS, action_versions=columns(id="text", state="text"), campaigns=ACTIONS)
+
+    def merge_of(table: str, *, on: bool = True) -> Merge | None:
+        return find_merge(schema, schema.tables[table], lambda name: f"warehouse.{name}", on=on)
+
+    found = merge_of("actions", on=False)
+    assert found is not None
+    assert (found.versions, [*found.kept], found.on) == (
+        "warehouse.action_versions",
+        ["id", "state", "synced_at"],
+        False,
+    )
+    assert found.table is schema.tables["actions"]
+    assert (again := merge_of("actions")) is not None
+    assert again.on
+    assert merge_of("campaigns") is None
+    del schema.tables["actions"]["columns"]["changed"]
+    assert merge_of("actions") is None
 
 
 def test_a_merge_that_fails_anywhere_leaves_table_and_versions_as_they_were(actions: Book) -> None:

@@ -69,12 +69,12 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
             requested = read_query(pipeline, source.sql or "")
         journal, file = open_journal(load)
         now, began = client.clock.now(), time.monotonic()
-        checked = validate(requested, pipeline, journal, settings, now)
+        checked = validate(requested, pipeline, journal, client.settings, now)
         seconds = time.monotonic() - began
         if checked.unread and len(checked.unread) < client.budget.allowed:
             with Rereader(load) as rereader:
                 rereader.land_items(checked.unread)
-            checked = validate(requested, pipeline, journal, settings, now)
+            checked = validate(requested, pipeline, journal, client.settings, now)
         plan_id = f"{now:%Y%m%d}-{uuid.uuid4().hex[:8]}"
         rows = list(_rows(checked.rows, plan_id, source, settings, now))
         stored = bool(rows) and (skip_invalid or not checked.invalid)

@@ -93,6 +93,7 @@ def _parameters(settings: Settings, now: datetime) -> Mapping[str, Any]:
     """The values that the rules compare with."""
     return {
         "now": now,
+        "zone": settings.zone.key,
         "reset": RESET,
         "most": MODIFICATIONS_MAX,
         "longest": CATEGORY_MAX,

@@ -81,7 +81,7 @@ alone as (
                 and (order_id is distinct from held_order_id
                     or coalesce(action_tracker_id, held_tracker_id) is distinct from held_tracker_id)
                 then 'action_id and order_id name different actions' end,
-            case when cleared_date is not null then format('it was paid on {}', strftime(cleared_date, '%Y-%m-%d'))
+            case when cleared_date is not null then format('it was paid on {}', strftime(timezone($zone, cleared_date), '%Y-%m-%d'))
                 when locking_date <= $now
                     then format('it locked on {} UTC', strftime(timezone('UTC', locking_date), '%Y-%m-%d %H:%M'))
                 when state = 'REVERSED' and kind = 'reverse' then 'it is reversed already: it would change nothing'

@@ -1,0 +1,1 @@
+"""`impact close`: a month's figures, frozen for ever."""

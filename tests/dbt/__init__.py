@@ -1,0 +1,1 @@
+"""The dbt package: what it declares, and that dbt agrees."""

@@ -1,0 +1,260 @@
+"""A closed month stays as it was, and says what has moved since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from impact_source import Ask
+from impact_sync.cli import main
+from impact_sync.close.month import Month
+from impact_sync.lake.place import Lake
+from impact_sync.lake.publish import publish
+from impact_sync.verify.run import verify
+from impact_sync.warehouse.open import open_pipeline
+
+from tests.support.account import Account, on_duckdb_first
+from tests.support.lake import assert_published
+from tests.support.warehouses import query
+
+Make = Callable[..., Account]
+ADA: dict[str, Any] = {"MediaPartnerId": "11", "MediaPartnerName": "Ada", "ClientCost": "11.0000"}
+BOB: dict[str, Any] = {"MediaPartnerId": "22", "MediaPartnerName": "Bob", "ClientCost": "6.0500"}
+_USUAL: dict[str, Any] = {"EventDate": "2026-01-10T10:00:00Z", "LockingDate": "2026-03-01T00:00:00Z", "Currency": "USD"}
+_ACTIONS: dict[str, Any] = {
+    "open": {"Payout": "10.00", "Amount": "100.00", **ADA},
+    "locked": {"Payout": "20.00", "Amount": "200.00", "LockingDate": "2026-01-20T00:00:00Z", **ADA},
+    "paid": {"Payout": "30.00", "Amount": "300.00", "ClearedDate": "2026-01-30T00:00:00Z", **ADA},
+    "lost": {"Payout": "40.00", "Amount": "400.00", "IntendedPayout": "40.00", **ADA},
+    "cheaper": {"Payout": "5.50", "Amount": "50.00", **BOB},
+    "euros": {"Payout": "7.00", "Amount": "70.00", "Currency": "EUR", **BOB},
+    "february": {"Payout": "99.00", "Amount": "999.00", "EventDate": "2026-02-01T00:00:00Z", **BOB},
+}
+
+
+@pytest.fixture
+def books(account: Make) -> tuple[Account, dict[str, str]]:
+    """An account on 2 February, synced since December, and the ids of its actions by their names here."""
+    world = account(days=1, per_day=0)
+    world.start = datetime(2025, 12, 25, tzinfo=UTC)
+    ids = {name: world.world.create("1000", **(_USUAL | fields)) for name, fields in _ACTIONS.items()}
+    world.world.reverse(ids["lost"])
+    world.world.advance(days=18)
+    world.sync()
+    return world, ids
+
+
+@pytest.fixture
+def january(books: tuple[Account, dict[str, str]]) -> tuple[Account, dict[str, str]]:
+    """The same, verified: its January can be closed."""
+    verify(books[0].settings())
+    return books
+
+
+def impact(*arguments: str) -> Result:
+    """Run `impact close`."""
+    return CliRunner().invoke(main, ["close", *arguments])
+
+
+def frozen() -> str:
+    """All that is written about January, byte for byte."""
+    month = "where month = date '2026-01-01'"
+    lines = query(f"select * from {{close_lines}} {month} order by media_partner_id, currency")
+    return repr((query(f"select * from {{closes}} {month}"), lines))
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_close_freezes_what_is_accrued_by_partner_and_currency(january: tuple[Account, dict[str, str]]) -> None:
+    """Its lines are the month's figures as the warehouse knows them, and they are those of accrued_at."""
+    ended = impact("2026-01", "--note", "approved by Zoë")
+    assert ended.exit_code == 0, ended.output
+    columns = "media_partner_id, media_partner_name, currency, actions, actions_reversed, amount, accrued, open, locked"
+    assert query(f"select {columns}, paid, reversed, client_cost from {{close_lines}} order by 1, 3") == [
+        ("11", "Ada", "USD", 4, 1, 600, 60, 10, 20, 30, 40, 33),
+        ("22", "Bob", "EUR", 1, 0, 70, 7, 7, 0, 0, 0, Decimal("6.05")),
+        ("22", "Bob", "USD", 1, 0, 50, Decimal("5.5"), Decimal("5.5"), 0, 0, 0, Decimal("6.05")),
+    ]
+    ((known_at, as_of, verified_at, *rest),) = query(
+        "select known_at, as_of, verified_at, exceptions, note, lines, run_id from {closes}"
+    )
+    now = january[0].world.now.replace(microsecond=0)
+    ((run_id,),) = query("select run_id from {sync_runs} where outcome = 'done'")
+    assert rest == [None, "approved by Zoë", 3, run_id]
+    assert now == as_of <= verified_at <= known_at
+    same = "media_partner_id, currency, actions, amount, accrued, open, locked, paid, reversed, client_cost"
+    known = f"select {same} from impact.accrued_at('{known_at.isoformat()}') where month = date '2026-01-01'"
+    assert query(f"select {same} from {{close_lines}} order by 1, 2") == query(f"{known} order by 1, 2")
+    assert query("select * from {close_changes}") == []
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_a_year_later_the_figures_are_the_same_byte_for_byte(january: tuple[Account, dict[str, str]]) -> None:
+    """The world moves on and another month is closed; what has moved since is told by kind, and adds up."""
+    one, ids = january
+    assert impact("2026-01").exit_code == 0
+    before = frozen()
+    closed = dict(query("select currency, sum(accrued) from {close_lines} group by 1"))
+    one.world.advance(days=1)
+    one.world.reverse(ids["open"])
+    one.world.modify(ids["cheaper"], Payout="4.25", Amount="40.00")
+    one.world.modify(ids["euros"], Note="no money in it")
+    one.world.restore(ids["lost"])
+    one.world.modify(ids["february"], Payout="98.00")
+    one.world.create("1000", **(_USUAL | {"Payout": "2.00", "Amount": "20.00"} | BOB))
+    one.sync()
+    one.world.advance(days=30)
+    one.sync()
+    verify(one.settings())
+    assert impact("2026-02").exit_code == 0
+    for _ in range(4):
+        one.world.advance(days=83)
+        one.sync()
+    assert frozen() == before
+    columns = "media_partner_id, currency, kind, changes, payout_change, amount_change"
+    assert query(f"select {columns} from {{close_changes}} where month = date '2026-01-01' order by 1, 2, 3") == [
+        ("11", "USD", "restoration", 1, 40, 400),
+        ("11", "USD", "reversal", 1, -10, -100),
+        ("22", "USD", "arrival", 1, 2, 20),
+        ("22", "USD", "correction", 1, Decimal("-1.25"), -10),
+    ]
+    moved = dict(
+        query("select currency, sum(payout_change) from {close_changes} where month < '2026-02-01' group by 1")
+    )
+    accrued = "select currency, sum(accrued) from impact.accrued_at('9000-01-01') where month < '2026-02-01' group by 1"
+    assert dict(query(accrued)) == {currency: sum_ + moved.get(currency, 0) for currency, sum_ in closed.items()}
+
+
+@pytest.mark.usefixtures("january")
+def test_a_closed_month_cannot_be_closed_again() -> None:
+    """The second close ends with 2, whatever it is told, and writes nothing."""
+    assert impact("2026-01").exit_code == 0
+    before = frozen()
+    for options in ((), ("--force", "--note", "once more")):
+        ended = impact("2026-01", *options)
+        assert (ended.exit_code, "a closed month never changes" in ended.output) == (2, True), ended.output
+    assert frozen() == before
+
+
+def test_what_was_not_verified_is_not_closed(books: tuple[Account, dict[str, str]]) -> None:
+    """It ends with 1 and says what to run, before a verification, after one that is too short, and at drift."""
+    one, ids = books
+    ended = impact("2026-01")
+    assert (ended.exit_code, ended.output.count("run `impact verify`")) == (1, 2), ended.output
+    verify(one.settings(), Ask(since=datetime(2026, 1, 2, tzinfo=UTC)))
+    assert impact("2026-01").exit_code == 1
+    with one.changing() as connection:
+        connection.execute(f"update actions set payout = 11 where id = '{ids['open']}'")
+    verify(one.settings())
+    ended = impact("2026-01")
+    assert (ended.exit_code, "run `impact verify --repair`" in ended.output) == (1, True), ended.output
+    with one.opened() as connection:
+        assert connection.execute("from duckdb_tables() where table_name like 'close%'").fetchall() == []
+    verify(one.settings(), repair=True)
+    assert impact("2026-01").exit_code == 0
+
+
+def test_what_was_not_read_is_not_closed(january: tuple[Account, dict[str, str]]) -> None:
+    """A month that is not over for the warehouse, one from before its start, and one with a record that it lacks."""
+    one, _ = january
+    for month, why in (("2026-02", "was read up to 2026-02-02"), ("2025-12", "was read from 2025-12-25")):
+        ended = impact(month)
+        assert (ended.exit_code, ended.output.count(why)) == (1, 2), ended.output
+    ended = impact("2026-03")
+    assert (ended.exit_code, "has not begun" in ended.output) == (2, True)
+    one.world.create("1000", **(_USUAL | {"EventDate": "soon"}))
+    one.sync()
+    verify(one.settings())
+    ended = impact("2026-01")
+    assert (ended.exit_code, "campaign 1000: 1 records could not be typed" in ended.output) == (1, True), ended.output
+
+
+def test_force_closes_and_keeps_the_reasons(books: tuple[Account, dict[str, str]]) -> None:
+    """Who reads the closed month later sees what was not verified then."""
+    assert impact("2026-01", "--force").exit_code == 0
+    ((exceptions, verified_at),) = query("select exceptions, verified_at from {closes}")
+    assert exceptions.count("was not verified since the month ended") == 2
+    assert verified_at is None
+    assert "Closed although" not in impact().output
+    assert books[0].query("select count(*) from impact.close_lines") == [(3,)]
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_the_list_shows_closed_months_and_finds_changed_lines(january: tuple[Account, dict[str, str]]) -> None:
+    """Each with its sum and what has moved since; lines that somebody changed end it with 1."""
+    one, ids = january
+    assert "No month is closed yet" in impact().output
+    impact("2026-01", "--note", "signed off")
+    one.world.modify(ids["cheaper"], Payout="4.25")
+    one.world.advance(hours=1)
+    one.sync()
+    ended = impact()
+    assert ended.exit_code == 0
+    for shown in ("2026-01", "7.00 EUR, 65.50 USD", "-1.25 USD", "signed off"):
+        assert shown in ended.output
+    with open_pipeline() as pipeline, pipeline.sql_client() as client:
+        lines = client.make_qualified_table_name("close_lines")
+        client.execute_sql(f"update {lines} set paid = paid + 0.01 where currency = 'EUR'")
+    ended = impact()
+    assert (ended.exit_code, "the lines of 2026-01 are not those that were closed" in ended.output) == (1, True)
+
+
+def test_a_close_that_was_killed_leaves_the_month_open(january: tuple[Account, dict[str, str]]) -> None:
+    """Lines without a close count for nothing, and the next close replaces them."""
+    one, ids = january
+    assert impact("2026-01").exit_code == 0
+    with one.changing() as connection:
+        connection.execute("delete from closes")
+        connection.execute("update close_lines set media_partner_id = 'gone' where currency = 'EUR'")
+    assert "No month is closed yet" in impact().output
+    assert one.query("select * from impact.close_changes") == []
+    one.world.modify(ids["euros"], Payout="8.00")
+    one.world.advance(hours=1)
+    one.sync()
+    verify(one.settings())
+    assert impact("2026-01").exit_code == 0
+    assert one.query("select media_partner_id, accrued from impact.close_lines where currency = 'EUR'") == [("22", 8)]
+    assert impact().exit_code == 0
+
+
+def test_a_close_asks_nothing_of_the_api(january: tuple[Account, dict[str, str]]) -> None:
+    """It works without a network, and without credentials."""
+    requests = len(january[0].sandbox.requests)
+    assert impact("2026-01").exit_code == 0
+    assert len(january[0].sandbox.requests) == requests
+
+
+def test_a_lake_has_the_closed_months(january: tuple[Account, dict[str, str]], tmp_path: Path) -> None:
+    """They are published like every other table."""
+    lake = Lake(str(tmp_path / "lake"), "acme")
+    assert impact("2026-01").exit_code == 0
+    assert {"closes", "close_lines"} <= {one.table for one in publish(lake)}
+    assert_published(january[0].path, lake)
+
+
+@pytest.mark.parametrize(("month", "code"), [("2026-13", 2), ("January", 2), ("2026-01-15", 2), ("2026-01", 2)])
+def test_what_is_no_month_and_an_empty_warehouse_end_with_2(month: str, code: int) -> None:
+    """The message says what to give, or what to run first."""
+    ended = impact(month)
+    assert ended.exit_code == code
+    assert ("is not a month such as 2026-01" in ended.output) == (month != "2026-01")
+
+
+@pytest.mark.parametrize(
+    ("first", "zone", "start", "end"),
+    [
+        (date(2026, 3, 1), "America/Los_Angeles", "2026-03-01T08:00:00+00:00", "2026-04-01T07:00:00+00:00"),
+        (date(2026, 4, 1), "Pacific/Auckland", "2026-03-31T11:00:00+00:00", "2026-04-30T12:00:00+00:00"),
+        (date(2025, 12, 1), "Asia/Kathmandu", "2025-11-30T18:15:00+00:00", "2025-12-31T18:15:00+00:00"),
+    ],
+)
+def test_a_month_begins_and_ends_at_midnight_of_the_account(first: date, zone: str, start: str, end: str) -> None:
+    """Whether the clocks change within it or not."""
+    month = Month(first, zone)
+    assert (month.start.isoformat(), month.end.isoformat()) == (start, end)
