@@ -311,6 +311,64 @@ def report(output: str, campaigns: tuple[str, ...], since: date | None, compare_
     return run(output, campaigns, since, compare_to)
 
 
+@main.command()
+@click.argument("orders", required=False, metavar="[ORDERS.csv | ORDERS.parquet]")
+@click.option("--sql", metavar="SELECT", help="Take the orders from this query, in the warehouse or in --database.")
+@click.option(
+    "--database",
+    metavar="ADDRESS",
+    help="Ask --sql there: postgresql://..., sqlite:FILE or duckdb:FILE; default: impact.orders_database.",
+)
+@click.option("--items", metavar="FILE|SELECT", help="What is left of the orders by item: a file, or a query as --sql.")
+@click.option(
+    "--map", "maps", multiple=True, metavar="OURS=THEIRS", help="Your name of a column: amount=net, items.sku=article."
+)
+@_bounded("--since", f"Only orders from T on, and actions without an order ({_ISO}).")
+@_bounded("--until", f"Only orders up to T, and actions without an order ({_ISO}).")
+@click.option("--referred", is_flag=True, help="Every order should have an action: list those that have none.")
+@click.option(
+    "--ignore",
+    "ignored",
+    multiple=True,
+    metavar="WHAT",
+    help="Compare ids without regard to `case`, `blanks`, leading `zeros` or `prefix=TEXT`; repeat.",
+)
+@click.option("--plan", "plans", is_flag=True, help="Store a plan for `impact corrections apply`.")
+@click.option("-o", "--output", metavar="FILE", help="Write all differences to this CSV file.")
+@verb
+def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one for each option
+    """Compare your own orders with the actions: what differs, what it costs, until when it can be corrected.
+
+    Orders and actions are matched by order id within the event type, never by date. Columns of ORDERS, in any order;
+    others are left out:
+
+    \b
+    order_id     as impact.com has it (Oid): text, compared exactly
+    event_type   id or name of the event type; without it an id must be unique
+    amount       what is left of the order, counted as impact.com counts it
+    currency     of the amount
+    status       placed, cancelled, returned, partly_returned; map yours in [impact.order_statuses]
+    ordered_at   when it was placed: ISO 8601, in the account's time zone unless it says otherwise
+    updated_at   when the shop last changed it, in the same way
+    referred     whether it should have an action
+
+    Columns of --items, for partly returned orders: order_id, sku, quantity, amount, as they are left.
+
+    It lists returned and cancelled orders whose actions stand, partly returned ones that were not corrected, other
+    amounts and currencies, orders without an action, actions without an order, several with one id, and orders that
+    are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, those that
+    lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
+    Everything is also in the tables reconciliations and reconciliation_lines; the next run says what is new, what is
+    settled, and what locked before it was corrected.
+
+    With --plan, what can be corrected becomes a plan, with the reason codes of [impact.order_reasons] (returned,
+    cancelled, partly_returned, amount). Sends nothing. Exits 1 if anything can still be corrected, else 0.
+    """  # noqa: D301 - click's mark for lines to be left as they are
+    from .reconcile.command import asked, run  # noqa: PLC0415 - help is instant
+
+    return run(asked(orders, **options))
+
+
 main.add_command(corrections)
 
 

@@ -13,7 +13,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
-_OURS = frozenset({"destination", "warehouse_wait", "shutdown_wait", "lake_url", "lake_account", "lake_options"})
+_OURS = frozenset(
+    {
+        "destination",
+        "warehouse_wait",
+        "shutdown_wait",
+        "lake_url",
+        "lake_account",
+        "lake_options",
+        "orders_database",
+        "order_statuses",
+        "order_reasons",
+    }
+)
 """The keys of `[impact]`; dlt looks there too, for settings of the pipeline of that name alone."""
 _ADDRESS = frozenset({"credentials"})
 _SOURCE, _PIPELINE = ("sources", "impact"), ("impact",)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from .ledger import Ledger, shown_at
 from .records import cents
-from .times import ZONE, ZONE_NAME, to_utc, wire_time
+from .times import ZONE_NAME, ZONES, to_utc, wire_time
 from .update_json import CONTRACT
 
 Nested = Mapping[str, Any]
@@ -30,8 +31,9 @@ SELECT {_PARTNER} AS partner, min({_NAME}), c.id, any_value(c.name), any_value(c
 {_FROM} WHERE {{shown}} GROUP BY partner, c.id ORDER BY joined DESC, partner, c.id
 """
 _CLEARED = f"""
-SELECT {_PARTNER} AS partner, min({_NAME}), date_trunc('month', local(v.cleared)) AS paid, c.id, any_value(c.name),
-    strftime(local(v.event), '%-m%Y') AS happened, count(*),
+SELECT {_PARTNER} AS partner, min({_NAME}),
+    date_trunc('month', timezone('{{zone}}', timezone('UTC', v.cleared))) AS paid, c.id, any_value(c.name),
+    strftime(timezone('{{zone}}', timezone('UTC', v.event)), '%-m%Y') AS happened, count(*),
     sum(coalesce(TRY_CAST(v.record->>'$.Payout' AS DECIMAL(18, 2)), v.payout, 0))
 {_FROM} WHERE {{shown}} AND v.cleared IS NOT NULL GROUP BY partner, paid, c.id, happened ORDER BY ALL
 """
@@ -185,8 +187,9 @@ class Surroundings:
     def _invoices(self) -> Iterator[Nested]:
         """An invoice for each partner and month, on the first of the next: what cleared, by campaign and month."""
         cleared: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
-        for partner, name, month, *line in self._rows(_CLEARED):
-            created = (month + timedelta(days=32)).replace(day=1, hour=11, minute=43, second=30, tzinfo=ZONE)
+        zone = ZoneInfo(ZONES.get(self.time_zone, ZONE_NAME))
+        for partner, name, month, *line in self._rows(_CLEARED, zone.key):
+            created = (month + timedelta(days=32)).replace(day=1, hour=11, minute=43, second=30, tzinfo=zone)
             if created <= self.now:
                 cleared[created, partner, name].append(tuple(line))
         for created, partner, name in sorted(cleared, key=lambda key: key[0], reverse=True):
@@ -232,8 +235,8 @@ class Surroundings:
                 "PaidDate": wire_time(paid) if status == "PAID" else "",
             }
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.ledger.connection.execute(sql.format(shown=shown_at("v", self.now))).fetchall()
+    def _rows(self, sql: str, zone: str = ZONE_NAME) -> list[tuple[Any, ...]]:
+        return self.ledger.connection.execute(sql.format(shown=shown_at("v", self.now), zone=zone)).fetchall()
 
     def _drawn(self, below: int, *parts: str) -> int:
         """Return a number from 0 on, drawn by the seed."""

@@ -61,7 +61,8 @@ class Rules:
         broken: ids of actions whose own endpoints, items included, answer 500.
         listed_twice: ids of actions; a page that holds one of them lists it twice.
         withheld: resources by the last part of their path, each with the status, 403 or 404, that it answers.
-        time_zone: the account's, as CompanyInformation names it; instants are sent with Pacific offsets whatever it is.
+        time_zone: the account's, as CompanyInformation names it; invoices have its months. Actions lock at Pacific
+            midnights, and instants are sent with Pacific offsets, whatever it is.
         reference_days: lists of what surrounds the actions refuse a longer range of dates; None for no limit.
         rate_limit_headers: which headers report the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.

@@ -5,6 +5,15 @@ from zoneinfo import ZoneInfo
 
 ZONE_NAME = "America/Los_Angeles"
 ZONE = ZoneInfo(ZONE_NAME)
+ZONES = {
+    "(GMT -08:00) Pacific Time (US & Canada); Tijuana": ZONE_NAME,
+    "(GMT -05:00) Eastern Time (US & Canada)": "America/New_York",
+    "(GMT) Greenwich Mean Time : Dublin, Edinburgh, Lisbon, London": "Europe/London",
+    "(GMT +01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna": "Europe/Berlin",
+    "(GMT +05:45) Kathmandu": "Asia/Kathmandu",
+    "(GMT +12:00) Auckland, Wellington": "Pacific/Auckland",
+}
+"""What accounts call their time zones: their invoices have its months, those of others have Pacific ones."""
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 DEFAULT_NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import answers, backfill, bloat, history, items, latency, memory, nothing_new, scale
+from tests.bench import answers, backfill, bloat, history, items, latency, memory, nothing_new, reconcile, scale
 from tests.bench.report import Report, Sizes, save, show
 
 SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
@@ -19,6 +19,7 @@ SCENARIOS: dict[str, tuple[Callable[[Sizes], Report], Sizes, Sizes]] = {
     "bloat": (bloat.run, bloat.FULL, bloat.QUICK),
     "history": (history.run, history.FULL, history.QUICK),
     "items": (items.run, items.FULL, items.QUICK),
+    "reconcile": (reconcile.run, reconcile.FULL, reconcile.QUICK),
     "views": (answers.run, answers.FULL, answers.QUICK),
 }
 

@@ -54,6 +54,13 @@ class Workplace:
 
     def impact(self, server: Server, *arguments: str, **settings: object) -> Cost:
         """Run the `impact` command on the server's account, with settings of the source."""
+        return measure([IMPACT, *arguments], self.folder, self._own(server, settings))
+
+    def reconcile(self, server: Server, orders: str) -> Cost:
+        """`impact reconcile`, which ends with 1 if anything can be corrected."""
+        return measure([IMPACT, "reconcile", orders], self.folder, self._own(server, {}), ends=(0, 1))
+
+    def _own(self, server: Server, settings: dict[str, object]) -> dict[str, str]:
         own = {
             "SOURCES__IMPACT__BASE_URL": server.url,
             "SOURCES__IMPACT__ACCOUNT_SID": server.account_sid,
@@ -64,8 +71,7 @@ class Workplace:
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.warehouse}",
             "DLT_DATA_DIR": str(self.folder / "dlt"),
         }
-        own |= {f"SOURCES__IMPACT__{name.upper()}": str(value) for name, value in settings.items()}
-        return measure([IMPACT, *arguments], self.folder, own)
+        return own | {f"SOURCES__IMPACT__{name.upper()}": str(value) for name, value in settings.items()}
 
     def sync(self, server: Server, **settings: object) -> Cost:
         """`impact sync --no-items`."""

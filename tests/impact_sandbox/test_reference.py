@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from impact_sandbox import Rules, World
@@ -67,10 +68,25 @@ def test_partners_are_those_of_the_actions(standing: Client) -> None:
 
 def test_an_invoice_pays_what_cleared_in_its_month(standing: Client) -> None:
     """By partner, campaign and month of the event, its lines add up to the payouts; anything else is a bonus."""
+    assert_paid(standing, ZONE)
+
+
+def test_the_months_of_an_invoice_are_the_account_s(ask: Ask) -> None:
+    """In another time zone other actions are in a month, and its invoice is of their money."""
+    world = World(days=90, per_day=30, rules=Rules(time_zone="(GMT +12:00) Auckland, Wellington"))
+    auckland = ZoneInfo("Pacific/Auckland")
+    events = [datetime.fromisoformat(action["EventDate"]) for action in world.truth().to_pylist()]
+    assert any(event.month != event.astimezone(auckland).month for event in events)
+    assert_paid(ask(world), auckland)
+
+
+def assert_paid(standing: Client, zone: ZoneInfo) -> None:
+    """The lines of every invoice are what cleared in its month, by months of a time zone."""
     owed: Sums = defaultdict(Decimal)
     for action in standing.world.truth().to_pylist():
         if action["ClearedDate"]:
-            cleared, event = (datetime.fromisoformat(action[name]) for name in ("ClearedDate", "EventDate"))
+            dates = (datetime.fromisoformat(action[name]) for name in ("ClearedDate", "EventDate"))
+            cleared, event = (moment.astimezone(zone) for moment in dates)
             if (cleared.year, cleared.month) < (standing.world.now.year, standing.world.now.month):
                 month = f"{event.month}{event.year}"
                 key = f"{cleared:%Y-%m}", action["MediaPartnerId"], action["CampaignId"], month

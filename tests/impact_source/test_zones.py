@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from impact_sandbox.times import ZONES as ZONES_OF_THE_SANDBOX
 from impact_source import Ask, Settings, zones
 from impact_source.errors import ConfigurationError
 from impact_source.parsing import end_of, in_zone, parse_bound, start_of
@@ -56,6 +57,12 @@ ZONES = st.sampled_from(
 def test_a_zone_is_found_by_the_name_that_the_api_gives_it(name: str, zone: str | None) -> None:
     """Spelling does not matter; a name that could mean two zones, or has another offset than its place, is unknown."""
     assert find_zone(name) == zone
+
+
+def test_the_sandbox_s_accounts_are_known() -> None:
+    """What the sandbox calls a zone is a zone that keeps the same time as the one of its invoices."""
+    for name, zone in ZONES_OF_THE_SANDBOX.items():
+        assert zones._course(find_zone(name) or "") == zones._course(zone), name  # noqa: SLF001
 
 
 def test_every_zone_of_the_table_exists_and_every_place_is_in_one() -> None:

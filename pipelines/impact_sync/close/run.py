@@ -21,7 +21,7 @@ from impact_source.tables import MERGE
 from impact_source.warehouse import Warehouse
 
 from ..load.descriptions import describe
-from ..views import create_views, localize
+from ..views import create_views, localize, zone_of
 from ..views.functions import question
 from ..warehouse.open import open_pipeline
 from .columns import CLOSE_LINES, CLOSES, Close, Line, hash_of
@@ -63,7 +63,7 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
     """
     with open_pipeline() as pipeline:
         create_views(pipeline)  # the figures are theirs
-        warehouse, month = Warehouse(pipeline), Month(first, "UTC")
+        warehouse, month = Warehouse(pipeline), Month(first, zone_of(pipeline).name)
         _check(warehouse, month)
         state = pipeline.state.get("sources", {}).get("impact", {})
         campaigns = _campaigns(warehouse)

@@ -16,7 +16,7 @@ from impact_source.reference.lists import PARTNER_GROUPS
 from impact_source.sql import Tables
 
 from ..warehouse.versions import HISTORIES, history_views
-from .functions import create_functions
+from .functions.create import create_functions
 from .header import columns, comment
 from .in_place import Views
 

@@ -6,7 +6,7 @@
 -- media_partner_id: The partner who is paid
 -- event_month: Month of the conversions, as its first day; NULL if the API's text is not a month
 -- currency: ISO 4217 code of the money
--- action_amount: What is owed for actions
+-- action_amount: What is owed for actions, as the detailed lines say; as the others do, if an invoice has none
 -- other_amount: What else is owed, a bonus for example
 -- net_amount: What is owed before VAT: the sum of both
 -- vat_amount: VAT on it
@@ -25,13 +25,18 @@ select
     max(l.campaign_name) as campaign_name,
     l.event_month,
     i.currency,
-    sum(coalesce(l.action_amount, 0)) as action_amount,
-    sum(coalesce(l.other_amount, 0)) as other_amount,
-    sum(coalesce(l.detail_amount, 0)) as net_amount,
+    sum(case when l.is_detailed then coalesce(l.action_amount, 0) else coalesce(l.payout_amount, 0) end)
+        as action_amount,
+    sum(case
+        when l.is_detailed then coalesce(l.other_amount, 0)
+        else coalesce(l.net_item_amount, 0) - coalesce(l.payout_amount, 0)
+    end) as other_amount,
+    sum(case when l.is_detailed then coalesce(l.detail_amount, 0) else coalesce(l.net_item_amount, 0) end)
+        as net_amount,
     sum(coalesce(l.vat_item_amount, 0)) as vat_amount,
     sum(coalesce(l.total_item_amount, 0)) as total_amount,
     sum(coalesce(l.actions, 0)) as actions,
-    case when min(l.status) = max(l.status) then min(l.status) else min(l.status) || ', ' || max(l.status) end as status,
+    min(l.status) || case when min(l.status) = max(l.status) then '' else ', ' || max(l.status) end as status,
     min(l.due_date) as due_date,
     max(l.paid_date) as paid_date
 from invoices i
@@ -47,7 +52,9 @@ join (
             )
         end as event_month,
         action_amount, other_amount, case when kind = 'detail' then total_amount end as detail_amount,
-        vat_item_amount, total_item_amount, actions, status, due_date, paid_date
+        net_item_amount, case when description = 'MEDIA_PAYOUT' then net_item_amount end as payout_amount,
+        vat_item_amount, total_item_amount, actions, status, due_date, paid_date,
+        max(case when kind = 'detail' then 1 else 0 end) over (partition by invoice_id) = 1 as is_detailed
     from invoice_lines
 ) l on l.invoice_id = i.id
 group by i.id, i.created_date, i.media_id, i.media_name, i.currency, l.campaign_id, l.event_month

@@ -130,6 +130,27 @@ def test_a_year_later_the_figures_are_the_same_byte_for_byte(january: tuple[Acco
     assert dict(query(accrued)) == {currency: sum_ + moved.get(currency, 0) for currency, sum_ in closed.items()}
 
 
+@pytest.mark.parametrize(("zone", "accrued"), [("America/Los_Angeles", 3), ("UTC", 9), ("Pacific/Auckland", 25)])
+def test_a_month_is_one_of_the_accounts_calendar(account: Make, zone: str, accrued: int) -> None:
+    """The last and the first second of a month belong to it where the account is."""
+    one = account(days=1, per_day=0)
+    one.start = datetime(2025, 11, 25, tzinfo=UTC)
+    bounds = {1: "2026-01-01T08:00:00Z", 2: "2026-02-01T07:59:59Z", 4: "2026-02-01T08:00:00Z"}
+    bounds |= {8: "2026-01-01T07:59:59Z", 16: "2025-12-31T11:00:00Z"}
+    for payout, event in bounds.items():
+        one.world.create("1000", **(_USUAL | {"EventDate": event, "Payout": f"{payout}.00"}))
+    one.world.advance(days=18)
+    one.sync(time_zone=zone)
+    verify(one.settings(time_zone=zone))
+    ended = impact("2026-01")
+    assert ended.exit_code == 0, ended.output
+    assert one.query(
+        "select sum(accrued), max(time_zone) from impact.close_lines join impact.closes using (month)"
+    ) == [(accrued, zone)]
+    rolled = "select sum(closing) from impact.roll_forward('2026-01-01', '2027-01-01') where month = '2026-01-01'"
+    assert one.query(rolled) == [(accrued,)]
+
+
 @pytest.mark.usefixtures("january")
 def test_a_closed_month_cannot_be_closed_again() -> None:
     """The second close ends with 2, whatever it is told, and writes nothing."""
@@ -182,6 +203,22 @@ def test_force_closes_and_keeps_the_reasons(books: tuple[Account, dict[str, str]
     assert verified_at is None
     assert "Closed although" not in impact().output
     assert books[0].query("select count(*) from impact.close_lines") == [(3,)]
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_what_the_history_cannot_explain_is_told_as_well(january: tuple[Account, dict[str, str]]) -> None:
+    """After a while without history, the figures of a closed month and its changes still add up to those of now."""
+    one, ids = january
+    assert impact("2026-01").exit_code == 0
+    one.world.advance(hours=1)
+    one.world.modify(ids["cheaper"], Payout="4.25", Amount="40.00")
+    one.sync(history=False)
+    one.world.advance(hours=1)
+    one.world.modify(ids["cheaper"], Payout="4.00", Amount="40.00")
+    one.sync()
+    rows = query("select kind, changes, payout_change, amount_change from {close_changes} order by 1")
+    assert rows == [("correction", 1, Decimal("-0.25"), 0), ("other", None, Decimal("-1.25"), -10)]
 
 
 @pytest.mark.usefixtures("warehouse")

@@ -92,8 +92,9 @@ def test_every_view_gives_the_same_rows_in_the_engine(account: Make, spark: Any,
         world.sync(items_max_requests=60, reference=REFERENCE, time_zone="America/Los_Angeles")
         publish(lake)
     close(date(2025, 12, 1), force=True)
-    world.world.modify(sorted(world.truth())[1], Payout="1.23")
-    world.sync()
+    world.world.advance(hours=1)
+    world.world.modify(min(world.truth(), key=lambda id_: str(world.truth()[id_]["event_date"])), Payout="1.23")
+    world.sync(time_zone="America/Los_Angeles")
     with world.changing() as connection:
         connection.execute("delete from actions where id = (select min(id) from actions)")
     verify(world.settings(time_zone="America/Los_Angeles"))

@@ -129,7 +129,7 @@ def test_the_headline_was_worked_out_by_hand(account: Make, running: Browser) ->
         }
         assert tiles(page, "EUR")["Accrued commission"] == ("5.00", "")
         assert page.get_by_text("open; 11.00 of it approved").count() == 1
-        assert "the history begins later, on 2026-01-15" in page.locator("header").inner_text()
+        assert "the history begins later, on 15 Jan 2026, 12:00" in page.locator("header").inner_text()
 
 
 def test_every_figure_is_what_the_views_say(account: Make, running: Browser) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
 from impact_source import Ask
 from impact_source.parsing import end_of, parse_bound, start_of
 from impact_sync.cli import main
+from impact_sync.report.gather import month_end
 from impact_sync.report.words import closing
 from impact_sync.verify.run import verify
 
@@ -69,7 +71,20 @@ def test_a_day_is_verified_whole(account: Callable[..., Account]) -> None:
     assert len({one.action_id for one in report.drift}) == spoilt
 
 
-def test_books_closed_with_a_day_are_called_after_it() -> None:
-    """The last instant of a day and the first of the next are the same end."""
-    assert closing(LAST) == closing(LAST + timedelta(microseconds=1))
-    assert "31" in closing(LAST)
+@pytest.mark.parametrize("name", ["UTC", "America/Los_Angeles", "Pacific/Auckland", "America/Santiago"])
+@pytest.mark.parametrize("day", [date(2026, 1, 31), date(2026, 3, 8), date(2025, 9, 6), date(2026, 4, 5)])
+def test_books_closed_with_a_day_are_called_after_it(day: date, name: str) -> None:
+    """The last instant of a day and the first of the next are the same end, in the account's time zone."""
+    zone = ZoneInfo(name)
+    last = end_of(day, zone).astimezone(zone)
+    first = start_of(day + timedelta(days=1), zone).astimezone(zone)
+    assert closing(last) == closing(first) == f"the end of {day.day} {day:%b %Y}"
+    assert closing(first + timedelta(seconds=1)) == f"{day.day + 1} {day:%b %Y}, {first:%H:%M}" or day.day == 31
+
+
+def test_a_month_ends_where_the_account_s_month_does() -> None:
+    """The books that a report compares with were closed at the start of the month, or of the one before at a start."""
+    for name, start in (("America/Los_Angeles", "2026-02-01T08:00:00Z"), ("Pacific/Auckland", "2026-01-31T11:00:00Z")):
+        first = datetime.fromisoformat(start).astimezone(ZoneInfo(name))
+        assert month_end(first + timedelta(days=3)) == month_end(first + timedelta(microseconds=1)) == first
+        assert month_end(first) == start_of(date(2026, 1, 1), ZoneInfo(name))

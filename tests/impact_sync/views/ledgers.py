@@ -11,6 +11,7 @@ from impact_source.reference.lists import LISTS
 from impact_source.rows.columns import ACTION, CAMPAIGN, SYNCED_AT, hints
 from impact_source.rows.ours import FEEDS, FETCHES, FINDINGS, HISTORY, ITEMS, WINDOW, WINDOW_RESULT
 from impact_source.sql import Tables
+from impact_sync.close.columns import CLOSE_LINES, CLOSES
 from impact_sync.load import runs
 from impact_sync.views import create_over, texts
 from impact_sync.warehouse.open import open_pipeline
@@ -25,6 +26,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "sync_windows": WINDOW | WINDOW_RESULT,
     "sync_runs": runs.COLUMNS,
     "verify_results": FINDINGS,
+    "closes": CLOSES,
+    "close_lines": CLOSE_LINES,
     **{table.name: table.hints for one in LISTS for table in one.tables},
 }
 _TYPES = {

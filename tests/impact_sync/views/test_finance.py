@@ -291,3 +291,13 @@ def test_an_invoice_ties_to_the_actions_that_it_should_pay(books: Ledgers) -> No
     ]
     paid = "select invoice_id, net_amount, vat_amount, total_amount, status from impact.invoice_months"
     assert books.ask(f"{paid} where invoice_id = 'I-1'") == [("I-1", 55, 1, 31, "PAID")]
+
+
+def test_an_invoice_without_details_is_split_by_its_lines(books: Ledgers) -> None:
+    """What is not a payout is the other amount."""
+    books.add("invoices", id="I-1", created_date="2026-02-01T19:43:30Z", media_id="11", currency="USD")
+    line = {"invoice_id": "I-1", "kind": "line", "campaign_id": "1000", "event_month_year": "12026"}
+    books.add("invoice_lines", **line, line=1, description="MEDIA_PAYOUT", net_item_amount=12, status="OVERDUE")
+    books.add("invoice_lines", **line, line=2, description="BONUS", net_item_amount=9, status="PAID")
+    amounts = "event_month, action_amount, other_amount, net_amount, status"
+    assert books.ask(f"select {amounts} from impact.invoice_months") == [(JANUARY, 12, 9, 21, "OVERDUE, PAID")]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from impact_sandbox import Reply, Request, Rules
 from impact_source.errors import ConfigurationError
 from impact_source.settings import REFERENCE
 from impact_sync.cli import main
+from impact_sync.close.run import close
 from impact_sync.console.exits import Exit, exit_code
 from impact_sync.report.gather import read as read_figures
 from impact_sync.report.scope import Books, Scope
@@ -78,12 +79,13 @@ def test_every_view_answers(account: Make) -> None:
     """Each view can be queried, and money adds up to what the actions say."""
     world = account(days=120, per_day=2)
     world.first_sync(items_max_requests=5, reference=REFERENCE)
+    close(date(2025, 12, 1), force=True)
     with reading() as reader:
         rows = {name: reader.query(f"select count(*) from {{{name}}}")[0][0] for name in texts()}
         total = reader.query("select sum(payout) from {actions} where state <> 'REVERSED'")
         assert reader.query("select sum(accrued) from {commission_by_month} where basis = 'event'") == total
         assert reader.query("select sum(payout) from {partner_performance}") == total
-    assert {name for name, number in rows.items() if not number} == {"item_reconciliation"}
+    assert {name for name, number in rows.items() if not number} == {"close_changes", "item_reconciliation"}
     assert rows["settlement"] == rows["item_state"] == len(world.truth())
     assert rows["freshness"] == rows["synced_until"] == len(world.world.campaigns)
 

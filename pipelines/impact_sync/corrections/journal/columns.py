@@ -9,8 +9,9 @@ from enum import StrEnum
 from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_type_hints
 
+from ...warehouse.own_tables import COUNT, FLAG, MONEY, TEXT, TIME, Field
+
 TABLE: Final = "corrections"
-TEXT, MONEY, COUNT, TIME, FLAG = "text", "decimal(20, 8)", "bigint", "timestamptz", "boolean"
 
 
 class Status(StrEnum):
@@ -102,15 +103,6 @@ class Correction:
     ] = None
     settled_at: Annotated[datetime | None, "When the outcome was known"] = None
     settled_by: Annotated[str | None, "The person who settled or released it, if the API did not"] = None
-
-
-@dataclass(frozen=True)
-class Field:
-    """One column of the table."""
-
-    name: str
-    type: str
-    description: str
 
 
 def _field(name: str, hint: Any) -> Field:  # noqa: ANN401 - a type is any object

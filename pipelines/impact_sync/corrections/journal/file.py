@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 
 from impact_source.errors import ConfigurationError
 
+from ...warehouse.own_tables import MONEY, TIME
 from .calls import Call
-from .columns import COLUMNS, MONEY, NEVER_LEFT, TIME, Correction, Status
+from .columns import COLUMNS, NEVER_LEFT, Correction, Status
 
 _KINDS = {column.name: column.type for column in COLUMNS}
 

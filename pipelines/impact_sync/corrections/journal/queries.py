@@ -12,8 +12,9 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from impact_source.dialect import quote
 from impact_source.sql import Tables, in_utc
 
+from ...warehouse.own_tables import TIME
 from .calls import Call, calls_of
-from .columns import COLUMNS, NAMES, NEVER_LEFT, TABLE, TIME, UNSETTLED, WAITING, Correction, Status
+from .columns import COLUMNS, NAMES, NEVER_LEFT, TABLE, UNSETTLED, WAITING, Correction, Status
 
 _FORSAKEN_AFTER = timedelta(minutes=15)
 """No request takes longer: a process that claimed a call before this is no longer sending it."""

@@ -12,19 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseTransientException
-from dlt.destinations.sql_client import SqlClientBase
-from impact_source.dialect import literal, quote
 from impact_source.errors import ImpactError
-from impact_source.rows.columns import MONEY as ARROW_MONEY
-from impact_source.rows.columns import TIME as ARROW_TIME
 
+from ...warehouse.own_tables import arrow_schema, create, insert
 from .calls import Call
-from .columns import COLUMNS, COUNT, FLAG, MONEY, NAMES, TEXT, TIME, Correction, Field, Status
+from .columns import COLUMNS, Correction, Status
 from .queries import Queries, plain
-
-_ROWS_A_STATEMENT = 100
-_PLANNED = "impact_planned"
-_ARROW = {TEXT: pa.string(), MONEY: ARROW_MONEY, COUNT: pa.int64(), TIME: ARROW_TIME, FLAG: pa.bool_()}
 
 
 class Taken(ImpactError):
@@ -37,12 +30,8 @@ class Journal(Queries):
     def add(self, rows: Sequence[Correction]) -> None:
         """Store a plan."""
         with self._tables.transaction() as client:
-            columns = ", ".join(f"{quote(field.name)} {field.type}" for field in COLUMNS)
-            client.execute_sql(f"create table if not exists {self._table} ({columns})")
-            for field in COLUMNS:
-                column = f"{self._table}.{quote(field.name)}"
-                client.execute_sql(f"comment on column {column} is {literal(field.description)}")
-            self._insert(client, rows)
+            create(client, self._table, COLUMNS)
+            insert(client, self._table, _arrow(rows))
 
     def restore(self, rows: Sequence[Correction]) -> None:
         """Insert rows that the table lacks, as the file beside it knows them."""
@@ -52,7 +41,7 @@ class Journal(Queries):
         with self._tables.transaction() as client:
             for row in rows:
                 client.execute_sql(f"delete from {self._table} where correction_id = %s", row.correction_id)
-            self._insert(client, rows)
+            insert(client, self._table, _arrow(rows))
 
     def claim(self, call: Call, claim: str, at: datetime) -> None:
         """Claim a planned call for sending, in its own transaction. Raises `Taken`."""
@@ -90,23 +79,8 @@ class Journal(Queries):
             for row, status, outcome in told:
                 client.execute_sql(sql, str(status), outcome, at, row.correction_id)
 
-    def _insert(self, client: SqlClientBase[Any], rows: Sequence[Correction]) -> None:
-        columns = ", ".join(map(quote, NAMES))
-        if self.alone:  # thousands of parameters would take seconds
-            planned = pa.table({field.name: _array(rows, field) for field in COLUMNS})
-            client.native_connection.register(_PLANNED, planned)
-            try:
-                client.execute_sql(f"insert into {self._table} ({columns}) select {columns} from {_PLANNED}")
-            finally:
-                client.native_connection.unregister(_PLANNED)
-            return
-        one = f"({', '.join(['%s'] * len(NAMES))})"
-        for start in range(0, len(rows), _ROWS_A_STATEMENT):
-            some = rows[start : start + _ROWS_A_STATEMENT]
-            values = plain([getattr(row, name) for row in some for name in NAMES])
-            listed = ", ".join([one] * len(some))
-            client.execute_sql(f"insert into {self._table} ({columns}) values {listed}", *values)
 
-
-def _array(rows: Sequence[Correction], field: Field) -> pa.Array:
-    return pa.array([getattr(row, field.name) for row in rows], _ARROW[field.type])
+def _arrow(rows: Sequence[Correction]) -> pa.Table:
+    schema = arrow_schema(COLUMNS)
+    columns = {field.name: [getattr(row, field.name) for row in rows] for field in COLUMNS}
+    return pa.table(columns, schema=schema)

@@ -12,17 +12,19 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from impact_source.api.changes import Request
 from impact_source.errors import ConfigurationError
 from impact_source.settings import Settings
 from typing_extensions import override
 
 from ...load.session import Load, session
+from ...tabular import shown
 from ..desk import compare, open_journal
 from ..journal.calls import Call, calls_of
 from ..journal.columns import NAMES, Correction, Status
 from ..reread import Rereader
-from .request import read_file, read_query, shown
+from .request import read_file, read_query
 from .validate import Invalid, validate
 
 
@@ -44,15 +46,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the corrections come from: either a file or a query."""
+    """Where the corrections come from: a file, a query, or rows that another command has put together."""
 
     file: Path | None = None
     sql: str | None = None
+    rows: pa.Table | None = None
+    """In the form of `read_file`."""
+    name: str = ""
+    """What to call the rows."""
 
     @override
     def __str__(self) -> str:
         """The source as the journal records it."""
-        return self.file.name if self.file else shown(self.sql or "")
+        return self.file.name if self.file else shown(self.sql or self.name)
 
 
 def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> Plan:
@@ -62,7 +68,7 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
     invalid rows, nothing is stored unless they are to be skipped. Raises `ConfigurationError` for a source that cannot
     be read and for a warehouse without actions.
     """
-    requested = read_file(source.file) if source.file else None
+    requested = read_file(source.file) if source.file else source.rows
     with session(settings, "corrections", _check_ready) as load:
         pipeline, client = load.pipeline, load.client
         if requested is None:

@@ -18,10 +18,10 @@ from impact_source.rows.columns import ACTION, ITEM, LINE_COUNT
 from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
 
+from ...tabular import MACROS
 from ..journal.queries import Queries
 
 _SQL = files(__package__).joinpath("validate.sql").read_text()
-_MACROS = files(__package__).joinpath("macros.sql").read_text()
 _TEXT_KEY = pa.string()
 
 
@@ -57,7 +57,7 @@ def validate(
     } | journal.engaged()
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        connection.execute(_MACROS)
+        connection.execute(MACROS)
         for name, table in {"requested": requested, **held}.items():
             connection.register(name, table)
         rows = connection.execute(_SQL, _parameters(settings, now)).to_arrow_table().to_pylist()

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from impact_source.errors import ConfigurationError
-from impact_sync.corrections.plan.request import COLUMNS, EXAMPLE, read_file, read_query, shown
+from impact_sync.corrections.plan.request import COLUMNS, EXAMPLE, read_file, read_query
 from impact_sync.corrections.plan.run import Source, plan
+from impact_sync.tabular import shown
 from impact_sync.warehouse.open import open_pipeline
 
 from tests.support.desk import Desk

@@ -10,6 +10,7 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+import pytest
 from impact_source.api.changes import CATEGORY_MAX, DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS
 from impact_source.rows.items import item_reader, merge_lines, of_action
 from impact_source.rows.landing import Landing
@@ -65,6 +66,13 @@ def problem(checked: Checked) -> str:
     ((invalid),) = checked.invalid
     assert checked.rows == []
     return invalid.problem
+
+
+@pytest.mark.parametrize(("zone", "day"), [("America/Los_Angeles", "2026-01-31"), ("Pacific/Auckland", "2026-02-01")])
+def test_the_day_on_which_an_action_was_paid_is_the_account_s(pipeline: dlt.Pipeline, zone: str, day: str) -> None:
+    """What was paid shortly before midnight in Los Angeles was paid the day after in Auckland."""
+    give(pipeline, {"State": "APPROVED", "ClearedDate": "2026-02-01T07:59:59Z"})
+    assert problem(ask(pipeline, {"amount": "4"}, time_zone=zone)) == f"it was paid on {day}"
 
 
 def test_a_line_that_may_be_sent_has_all_that_its_call_needs(pipeline: dlt.Pipeline) -> None:

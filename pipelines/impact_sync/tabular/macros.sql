@@ -1,4 +1,4 @@
--- How validate.sql reads numbers that were written as text.
+-- How numbers are read that were written as text.
 
 -- A number with a decimal point or comma; `1,234` may be either, and does not count as a number.
 create macro as_number(t) as try_cast(case

@@ -1,4 +1,4 @@
-"""Accounts whose actions are corrected."""
+"""Accounts whose actions are corrected, and compared with orders."""
 
 from __future__ import annotations
 
