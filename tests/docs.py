@@ -45,7 +45,7 @@ def _commands(folder: Path) -> str:
     """A table of the commands, with links."""
     rows = ["| command | does | more |", "|---|---|---|"]
     for name, command in main.commands.items():
-        does = command.get_short_help_str(limit=_WIDTH).rstrip(".")
+        does = command.get_short_help_str(limit=1000).rstrip(".")
         page = _relative(f"{COMMANDS}/README.md", folder)
         rows.append(f"| [`impact {name}`]({page}#impact-{name}) | {does} | {_guide(name, folder)} |")
     return "\n".join(rows)

@@ -39,7 +39,7 @@ def use(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
 
 def move(one: Account, code: int) -> str:
     """What the command says that moves an account's warehouse, and must end with this exit code."""
-    command = [sys.executable, "-m", "impact_sync.warehouse.postgres.move", str(one.path)]
+    command = [sys.executable, "-m", "impact_sync.warehouse.to_postgres", str(one.path)]
     return clean(subprocess.run(command, capture_output=True, text=True, check=False), code)
 
 
@@ -74,7 +74,7 @@ def test_everything_moves_and_goes_on_in_postgres(
     """Each row of each table is the same; syncs, verification and corrections continue, and nothing is sent twice."""
     one = account(days=6, per_day=2)
     desk = Desk(one)
-    everything: dict[str, Any] = {"items": "feed", "items_max_requests": 4, "reference": ("company",)}
+    everything: dict[str, Any] = {"items_max_requests": None, "reference": ("company",)}
     one.sync(**everything)
     desk.world.advance(days=9)
     ids = [desk.create(), desk.create()]

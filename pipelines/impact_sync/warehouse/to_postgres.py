@@ -1,4 +1,4 @@
-"""`python -m impact_sync.warehouse.postgres.move FILE` copies a DuckDB warehouse into the configured Postgres database.
+"""`python -m impact_sync.warehouse.to_postgres FILE` copies a DuckDB warehouse into the configured Postgres database.
 
 All rows, with the cursors and the journal of corrections among them, arrive in one transaction: a move that fails or is
 killed leaves at most empty tables behind, and can be started again. dlt creates the tables that it knows, so that their
@@ -24,11 +24,11 @@ from dlt.common.schema import Schema
 from impact_source.dialect import literal, quote
 from impact_source.errors import ConfigurationError
 
-from ...console.exits import Exit
-from ...console.failures import guarded
-from ..configured import DATASET, kind
-from ..duckdb.file import connected
-from ..open import beside, open_pipeline
+from ..console.exits import Exit
+from ..console.failures import guarded
+from .configured import DATASET, kind
+from .duckdb.file import connected
+from .open import beside, open_pipeline
 
 _DUCKDB: Final = {"IMPACT__DESTINATION": "duckdb", "DESTINATION__DUCKDB__CREDENTIALS": ""}
 _ROWS_A_BATCH: Final = 50_000
@@ -52,11 +52,14 @@ def move(path: Path) -> dict[str, int]:
         if pipeline.default_schema_name:
             msg = "the database already holds a warehouse: name an empty one in DESTINATION__POSTGRES__CREDENTIALS"
             raise ConfigurationError(msg)
+        journal, place = path.with_name(f"{path.name}.corrections.jsonl"), beside(pipeline)
+        if journal.exists() and place.exists():
+            msg = f"{place} is the journal of another warehouse: move it away"
+            raise ConfigurationError(msg)
         _create_tables(pipeline, schema, connection)
-        rows = _copy(pipeline, schema, connection)
-        journal = path.with_name(f"{path.name}.corrections.jsonl")
-        if journal.exists():
-            shutil.move(journal, beside(pipeline))
+        with _copied(pipeline, schema, connection) as rows:
+            if journal.exists():  # before the commit: at no time can anything be sent from both
+                shutil.move(journal, place)
     return rows
 
 
@@ -90,7 +93,9 @@ def _create_tables(pipeline: dlt.Pipeline, schema: Schema, connection: duckdb.Du
                 client.execute_sql(f"create table if not exists {name} ({', '.join(types)})")
 
 
-def _copy(pipeline: dlt.Pipeline, schema: Schema, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+@contextmanager
+def _copied(pipeline: dlt.Pipeline, schema: Schema, connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, int]]:
+    """The number of rows by table, all of which were copied; they are committed when the block ends."""
     with pipeline.sql_client() as opened:
         client: Any = opened  # our own, which knows the lock of this run
         address, proof = client.credentials.to_native_representation(), client.lock.proof
@@ -99,16 +104,14 @@ def _copy(pipeline: dlt.Pipeline, schema: Schema, connection: duckdb.DuckDBPyCon
         cursor.execute("set timezone = 'UTC'")
         cursor.execute(proof)
         for table in _tables(connection):
-            columns = ", ".join(
-                _NUL.format(quote(name)) if text == "VARCHAR" else quote(name)
-                for name, text in _columns(connection, table)
-            )
+            columns = _columns(connection, table)
+            names = ", ".join(_NUL.format(quote(name)) if text == "VARCHAR" else quote(name) for name, text in columns)
             where = f"where version_hash <> {literal(schema.stored_version_hash or '')}" if table == _VERSIONS else ""
-            found = connection.execute(f"select {columns} from {quote(DATASET)}.{quote(table)} {where}")
+            found = connection.execute(f"select {names} from {quote(DATASET)}.{quote(table)} {where}")
             with found.to_arrow_reader(_ROWS_A_BATCH) as batches:
                 rows[table] = cursor.adbc_ingest(table, batches, mode="append", db_schema_name=pipeline.dataset_name)
+        yield rows
         server.commit()
-    return rows
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
