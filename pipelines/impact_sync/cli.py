@@ -299,16 +299,30 @@ def close(month: date | None, note: str | None, *, force: bool) -> int:
 @_campaigns
 @_bounded("--since", f"Only conversions from T on ({_ISO}).")
 @_bounded("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
+@click.option(
+    "--close",
+    callback=_month,
+    metavar="MONTH",
+    help="Compare with a closed month (2026-01), and show what has changed since it was closed.",
+)
 @verb
-def report(output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None) -> int:
+def report(
+    output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None, close: date | None
+) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
 
     Accrued commission, how much of it is at risk and when it locks, reversals, partners, what was restated since the
-    month end, how complete items are, freshness and verification. The file needs no network and can be printed.
+    month end, what waits for payment, customers and promo codes, invoices that differ from their actions, how complete
+    items are, freshness and verification. The file needs no network and can be printed.
+
+    --close shows a closed month beside what is accrued for it now. It exits 2 if the month is not closed.
     """
     from .report.command import run  # noqa: PLC0415 - help is instant
 
-    return run(output, campaigns, since, compare_to)
+    if close and (campaigns or since or compare_to):
+        msg = "--close compares a complete month with what was known then: leave out --campaign, --since, --compare-to"
+        raise click.UsageError(msg)
+    return run(output, campaigns, since, compare_to, close)
 
 
 @main.command()
@@ -356,15 +370,16 @@ def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one 
 
     It lists returned and cancelled orders whose actions stand, partly returned ones that were not corrected, other
     amounts and currencies, orders without an action, actions without an order, several with one id, and orders that
-    are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, those that
-    lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
+    are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, and those
+    that lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
     Everything is also in the tables reconciliations and reconciliation_lines; the next run says what is new, what is
     settled, and what locked before it was corrected.
 
     With --plan, what can be corrected becomes a plan, with the reason codes of [impact.order_reasons] (returned,
     cancelled, partly_returned, amount). Sends nothing. Exits 1 if anything can still be corrected, else 0.
     """  # noqa: D301 - click's mark for lines to be left as they are
-    from .reconcile.command import asked, run  # noqa: PLC0415 - help is instant
+    from .reconcile.asking import asked  # noqa: PLC0415 - help is instant
+    from .reconcile.command import run  # noqa: PLC0415 - help is instant
 
     return run(asked(orders, **options))
 
@@ -465,7 +480,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
 def demo() -> int:
     """Sync a sandbox account, let a month pass, sync again, and show what changed. Needs no account.
 
-    Leaves the warehouse in impact-demo.duckdb for you to query.
+    Then it compares the shop's own orders with the actions, corrects what can be corrected, and writes the report.
+    Leaves the warehouse in impact-demo.duckdb for you to query, the orders and the report beside it.
     """
     from .demo import run  # noqa: PLC0415 - help is instant
 

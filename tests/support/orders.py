@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from impact_sync.reconcile.asking import Ask
 from impact_sync.reconcile.given import Given
-from impact_sync.reconcile.run import Ask, Found, reconcile
+from impact_sync.reconcile.run import Found, reconcile
 
 from tests.support.desk import Desk
 

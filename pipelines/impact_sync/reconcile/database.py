@@ -87,13 +87,26 @@ def _postgres(address: str, sql: str) -> Iterator[pa.RecordBatchReader]:
     import psycopg2  # noqa: PLC0415 - only its users have the drivers
 
     try:
-        with closing(psycopg2.connect(_POSTGRES.sub("postgresql://", address))) as connection:
+        with closing(_connect(address)) as connection:
             connection.set_session(readonly=True)
             with connection.cursor(name="orders") as cursor:  # a declared cursor takes one select
                 cursor.execute(sql)
                 yield _texts(cursor)
     except psycopg2.Error as error:
         raise _unusable(str(error).strip().splitlines()[0]) from None
+
+
+def _connect(address: str) -> Any:  # noqa: ANN401 - a connection of psycopg2
+    import psycopg2  # noqa: PLC0415 - only its users have the drivers
+
+    try:
+        return psycopg2.connect(_POSTGRES.sub("postgresql://", address))
+    except psycopg2.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        # An address that cannot be parsed is shown in part, which may be the password's.
+        said = "its address cannot be read" if "@" in reason or "dsn" in reason else reason
+        msg = f"the database of the orders cannot be opened: {said}"
+        raise ConfigurationError(msg) from None
 
 
 def _unusable(reason: object) -> ConfigurationError:

@@ -51,8 +51,7 @@ apart as (
                 when j.status in ('returned', 'cancelled') then a.payout
                 else share_of(a.payout, j.paid, j.paid_once)
             end as payout,
-            a.cleared_date is null and coalesce(a.locking_date > asked.as_of, true)
-                and coalesce(a.state in ('PENDING', 'REVERSED'), true) as can_change
+            changeable(a.state, a.cleared_date, a.locking_date, asked.as_of) as can_change
         )
     from judged j
     cross join asked
@@ -103,8 +102,7 @@ lines as (
         a.payout as commission, a.locking_date, a.event_date,
         case
             when a.id in (select action_id from gone) then 'out of reach'
-            when a.cleared_date is null and coalesce(a.locking_date > asked.as_of, true)
-                and coalesce(a.state = 'PENDING', true) then 'open'
+            when changeable(a.state, a.cleared_date, a.locking_date, asked.as_of) then 'open'
             else 'locked'
         end as standing,
         false as scaled

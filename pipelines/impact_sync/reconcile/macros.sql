@@ -15,6 +15,10 @@ create macro as_count(t) as case when regexp_full_match(t, '\d{1,9}(\.0+)?') the
 
 create macro time_problem(name, t) as format('{} is not an ISO 8601 instant or date: {}', name, t);
 
+-- Whether an action can still be corrected.
+create macro changeable(state, cleared_date, locking_date, as_of) as
+    cleared_date is null and coalesce(locking_date > as_of, true) and coalesce(state in ('PENDING', 'REVERSED'), true);
+
 -- The API rounds to cents: amounts closer than half a cent are equal.
 create macro differ(a, b) as abs(a - b) > 0.005;
 

@@ -45,8 +45,7 @@ select
     o.*, p.actions, p.live, p.action_id, p.paid, p.paid_once, a.campaign_id, a.action_tracker_name, a.media_partner_name,
     a.state, a.amount as action_amount, a.payout, a.intended_amount, a.intended_payout,
     a.currency as action_currency, a.event_date, a.locking_date,
-    a.cleared_date is null and coalesce(a.locking_date > asked.as_of, true)
-        and coalesce(a.state in ('PENDING', 'REVERSED'), true) as can_change,
+    changeable(a.state, a.cleared_date, a.locking_date, asked.as_of) as can_change,
     coalesce(c.as_of, d.as_of, asked.as_of) as as_of,
     coalesce(o.ordered_at >= asked.since, true) and coalesce(o.ordered_at <= asked.until, true) as in_bounds,
     o.orders = 1 and p.actions = 1 and p.live = 1 and coalesce(o.status, 'placed') = 'placed' and o.amount > 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ from impact_source.warehouse import Warehouse
 from ..views import create_views, texts, zone_of
 from ..warehouse.open import open_pipeline
 from . import comparison, notes, words
+from .asking import Ask
 from .columns import NAMES
-from .comparison import Normalised
-from .given import Given
 from .ledger import Ledger
 
 SHOWN = 10
@@ -60,22 +59,6 @@ select
     (select count(*) from met where in_bounds and action_id is not null) as matched
 from lines
 """
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What to compare, and how."""
-
-    orders: Given
-    items: Given | None = None
-    since: date | None = None
-    until: date | None = None
-    normalised: Normalised = field(default_factory=Normalised)
-    referred: bool = False
-    """Whether every order should have an action, unless the orders say which."""
-    output: Path | None = None
-    """A CSV file for all differences."""
-    plans: bool = False
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,19 @@ def test_what_can_no_longer_be_corrected_ends_with_0(one: Shop) -> None:
     assert "Plan " not in output
 
 
+def test_what_no_plan_corrects_says_what_a_person_can_do(one: Shop) -> None:
+    """Each kind that is open comes with a sentence; nothing of it is planned."""
+    one.desk.world.reverse(one.desk.world.truth().to_pylist()[0]["Id"])
+    one.desk.sync()
+    orders = ("1,placed,30.00,USD,,", "2,placed,30.00,USD,,", "3,placed,30.00,USD,,", "4,placed,30.00,USD,,")
+    lost = "5,placed,30.00,USD,,true"
+    output = clean(impact("reconcile", str(one.file(*orders, lost)), "--plan", env=user(one)), 1)
+    assert "Reversed, but alive in the shop: a correction with the reason RESET restores it." in output
+    assert "Order without an action: corrections cannot create one: submit the conversion" in output
+    assert "1 can still be corrected, by hand." in output
+    assert "Plan " not in output
+
+
 def test_options_reach_the_comparison(one: Shop) -> None:
     """Names, ids, bounds, items and the file are taken from the command line."""
     path = str(one.file("no1,returned,0,2026-01-10", "no2,placed,31.00,2026-01-01", header="nr,state,sum,day"))

@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from impact_source.errors import ConfigurationError
-from impact_sync.reconcile.command import asked
+from impact_sync.reconcile.asking import Ask, asked
 from impact_sync.reconcile.given import Given
-from impact_sync.reconcile.run import Ask
 
 from tests.support import postgres
 from tests.support.orders import Shop, told
@@ -141,7 +140,7 @@ def test_a_sqlite_file_is_asked(one: Shop, tmp_path: Path) -> None:
     assert told(one.run(Ask(Given(sql=_QUERY, address=str(path)))), "order_amount") == _CUT
     for sql, says in (
         ("delete from sold", "readonly"),
-        ("select nothing", "no such column"),
+        ("select lost from sold", "no such column"),
         ("pragma x", "one select"),
     ):
         with pytest.raises(ConfigurationError, match=f"cannot be used in that database: .*{says}"):
@@ -173,6 +172,10 @@ def test_another_postgres_is_asked(one: Shop, server: str) -> None:
         with pytest.raises(ConfigurationError, match="cannot be used in that database") as error:
             one.run(Ask(Given(sql=sql, address=address)))
         assert "none@" not in str(error.value)
+    for wrong in ("postgresql://me:pass:word@127.0.0.1/shop", f"{address}_not_there", "postgresql://me:word@[x/shop"):
+        with pytest.raises(ConfigurationError, match="the database of the orders cannot be opened") as error:
+            one.run(Ask(Given(sql=_QUERY, address=wrong)))
+        assert "word" not in str(error.value)
 
 
 def test_an_unknown_database_is_refused(one: Shop) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from impact_source.errors import ConfigurationError
 from impact_sync.corrections.apply.run import apply
+from impact_sync.reconcile.asking import Ask
 from impact_sync.reconcile.columns import LINES, RECONCILIATIONS
 from impact_sync.reconcile.command import store_plan
 from impact_sync.reconcile.given import Given
 from impact_sync.reconcile.ledger import Ledger
-from impact_sync.reconcile.run import Ask, Found, reconcile
+from impact_sync.reconcile.run import Found, reconcile
 from impact_sync.warehouse.open import open_pipeline
 
 from tests.support.orders import ITEM_HEADER, Row, Shop

@@ -13,9 +13,10 @@ from impact_source import Settings
 from impact_sync.console.exits import Exit
 from impact_sync.corrections.apply.run import apply
 from impact_sync.corrections.plan.run import Plan
+from impact_sync.reconcile.asking import Ask
 from impact_sync.reconcile.command import store_plan
 from impact_sync.reconcile.given import Given
-from impact_sync.reconcile.run import Ask, Found, reconcile
+from impact_sync.reconcile.run import Found, reconcile
 
 from tests.support.account import Account
 
