@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
 from . import sentences, spans, vega, words
 from .ageing import AGES, Unpaid
-from .figures import Currency, Daily, Figures, Lock
+from .chart import Chart, id_of
+from .figures import Currency, Figures, Lock
 from .restated import KINDS, Moved
 from .tables import Cell, Table, amount, change, number, share, text, when
-from .vega import Spec
+from .timelines import commission, conversions
 
 DRAWN_CURRENCIES: Final = 3
-STAGES: Final = {"paid": "Paid", "locked": "Locked", "open": "Open", "reversed": "Reversed"}
 _KINDS: Final = {kind: kind.capitalize() for kind in KINDS}
 _WEEKS: Final = 26
 _PARTNERS: Final = 12
 _FINAL, _SO_FAR = "Reversed", "Reversed so far"
 _PARTS: Final = ("Paid", "Locked", "Open")
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart, or only its sentence if there is nothing to draw."""
-
-    id: str
-    title: str
-    reading: str
-    span: str
-    """Which conversions it covers, if those are not the same as in its neighbours."""
-    spec: Spec | None = None
-    table: Table | None = field(default=None, repr=False)
-    key: tuple[str, ...] = ()
-    """The names of its colours."""
 
 
 def draw(figures: Figures) -> list[Chart]:
@@ -46,9 +30,9 @@ def draw(figures: Figures) -> list[Chart]:
 
 
 def _all(figures: Figures, drawn: Sequence[Currency]) -> Iterator[Chart]:
-    yield _conversions(figures)
+    yield conversions(figures)
     for currency in drawn:
-        yield _commission(figures, currency)
+        yield commission(figures, currency)
     for currency in drawn:
         yield _locks(figures, currency)
     for currency in drawn:
@@ -60,85 +44,6 @@ def _all(figures: Figures, drawn: Sequence[Currency]) -> Iterator[Chart]:
     if figures.restated is not None:
         for currency in drawn:
             yield _restated(figures, currency)
-
-
-def _conversions(figures: Figures) -> Chart:
-    found: dict[tuple[date, str], int] = {}
-    for one in figures.daily:
-        found[one.start, one.stage] = found.get((one.start, one.stage), 0) + one.actions
-    days = [Daily(start, None, stage, actions, Decimal(0)) for (start, stage), actions in found.items()]
-    values = [
-        {
-            "start": one.start.isoformat(),
-            "stage": STAGES[one.stage],
-            "layer": list(STAGES).index(one.stage),
-            "value": -one.actions if one.stage == "reversed" else one.actions,
-            "day": _started(one.start, figures.unit),
-            "said": words.count(one.actions),
-        }
-        for one in days
-    ]
-    title = f"Conversions by {figures.unit}"
-    return Chart(
-        "conversions",
-        title,
-        sentences.conversions(figures),
-        spans.daily(figures),
-        _by_day(title, values, figures.unit, "conversions") if values else None,
-        _by_stage(figures.unit, {(one.start, one.stage): number(one.actions) for one in days}),
-        tuple(STAGES.values()),
-    )
-
-
-def _commission(figures: Figures, currency: Currency) -> Chart:
-    days = [one for one in figures.daily if one.currency == currency]
-    code = words.currency(currency)
-    values = [
-        {
-            "start": one.start.isoformat(),
-            "stage": STAGES[one.stage],
-            "layer": list(STAGES).index(one.stage),
-            "value": float(-one.commission if one.stage == "reversed" else one.commission),
-            "day": _started(one.start, figures.unit),
-            "said": f"{words.money(one.commission)} {code}",
-        }
-        for one in days
-    ]
-    title = f"Commission by {figures.unit} of the conversion, {code}"
-    return Chart(
-        _id("commission", currency),
-        title,
-        sentences.commission(days, code, figures.balances[currency].accrued),
-        spans.daily(figures),
-        _by_day(title, values, figures.unit, "commission") if values else None,
-        _by_stage(figures.unit, {(one.start, one.stage): amount(one.commission) for one in days}),
-        tuple(STAGES.values()),
-    )
-
-
-def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
-    stages = list(STAGES.values())
-    return vega.chart(
-        f"{title}; reversed ones below the line",
-        values,
-        mark={"type": "bar", "binSpacing": 0},
-        encoding={
-            "x": vega.by_time(unit),
-            "y": vega.amount("value", of, both=True),
-            "color": vega.coloured("stage", stages),
-            "order": {"field": "layer"},
-            "tooltip": vega.tooltip(day=unit.capitalize(), stage="Stage", said=of.capitalize()),
-        },
-    )
-
-
-def _by_stage(unit: str, cells: dict[tuple[date, str], Cell]) -> Table:
-    starts = sorted({start for start, _ in cells})
-    rows = [
-        (when(words.day(start), start.isoformat()), *(cells.get((start, stage), number(0)) for stage in STAGES))
-        for start in starts
-    ]
-    return Table((unit.capitalize(), *STAGES.values()), rows)
 
 
 def _locks(figures: Figures, currency: Currency) -> Chart:
@@ -176,7 +81,7 @@ def _locks(figures: Figures, currency: Currency) -> Chart:
     table = Table(("Week from", "Conversions", "Approved before", "At risk"), rows)
     reading = sentences.locks(locks, code, figures.as_of)
     span = spans.all_of(figures, "open conversions")
-    return Chart(_id("locks", currency), title, reading, span, spec if values else None, table, ("Open",))
+    return Chart(id_of("locks", currency), title, reading, span, spec if values else None, table, ("Open",))
 
 
 def _lock_row(one: Lock) -> tuple[Cell, ...]:
@@ -206,7 +111,7 @@ def _ageing(figures: Figures, unpaid: Sequence[Unpaid], currency: Currency) -> C
     table = Table(("Since the lock", "Locked, not paid"), [(text(age), amount(money)) for age, money in bars])
     reading = sentences.ageing(unpaid, code)
     span = spans.all_of(figures, "locked and unpaid conversions", f"; days up to {words.day(figures.as_of)}")
-    return Chart(_id("ageing", currency), title, reading, span, spec, table, ("Locked",))
+    return Chart(id_of("ageing", currency), title, reading, span, spec, table, ("Locked",))
 
 
 def _cohorts(figures: Figures) -> Chart:
@@ -287,8 +192,9 @@ def _partners(figures: Figures, currency: Currency) -> Chart:
         },
     )
     reading = sentences.partners(ranking, code)
-    span = spans.all_of(figures, more="; reversed ones are left out")
-    return Chart(_id("partners", currency), title, reading, span, spec if values else None, key=_PARTS)
+    cut = words.cut_to(len(shown), ranking.of, "with the most commission")
+    span = f"{spans.all_of(figures, more='; reversed ones are left out')} {cut}".strip()
+    return Chart(id_of("partners", currency), title, reading, span, spec if values else None, key=_PARTS)
 
 
 def _restated(figures: Figures, currency: Currency) -> Chart:
@@ -322,7 +228,7 @@ def _restated(figures: Figures, currency: Currency) -> Chart:
     reading = sentences.restated(moved, code, figures.compared)
     kinds = tuple(_KINDS[kind] for kind in KINDS if any(one.kind == kind for one in moved))
     return Chart(
-        _id("restated", currency), title, reading, spans.restated(figures), spec if values else None, table, kinds
+        id_of("restated", currency), title, reading, spans.restated(figures), spec if values else None, table, kinds
     )
 
 
@@ -335,14 +241,5 @@ def _moved_row(one: Moved) -> tuple[Cell, ...]:
     )
 
 
-def _started(start: date, unit: str) -> str:
-    return {"day": words.day, "week": lambda day: f"from {words.day(day)}", "month": words.month}[unit](start)
-
-
 def _part(actions: int, of: int) -> str:
     return f"{words.percent(actions / of)}, {words.count(actions)} of {words.count(of)}"
-
-
-def _id(kind: str, currency: Currency) -> str:
-    """An id for the page: a currency can be any text that the API sends."""
-    return f"{kind}-{(currency or 'none').encode().hex()}"

@@ -13,6 +13,7 @@ from .closed import ClosedMonth
 from .cohorts import Cohorts
 from .customers import Customers
 from .invoices import Invoices
+from .reconciled import Reconciled
 from .restated import Restated
 
 Currency = str | None
@@ -205,3 +206,4 @@ class Figures:
     cohorts: Cohorts | None = None
     customers: Customers | None = None
     invoices: Invoices | None = None
+    reconciled: Reconciled | None = None

@@ -28,6 +28,7 @@ from .figures import (
 )
 from .invoices import read_invoices
 from .quality import read_contradictions, read_coverage, read_freshness, read_rejected
+from .reconciled import read_reconciled
 from .restated import read_restated
 from .scope import Books
 
@@ -76,6 +77,7 @@ def read(books: Books, compare_to: datetime | None = None, close: date | None = 
         cohorts=read_cohorts(books) if filled else None,
         customers=read_customers(books) if filled else None,
         invoices=read_invoices(books) if books.holds("invoice_tie_out") else None,
+        reconciled=read_reconciled(books),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from . import words
 from .figures import NOTHING, Balance, Comparison, Currency, Figures
 from .invoices import Invoices
+from .reconciled import Reconciled
 
 _SHOWN: Final = 3
 _LATE: Final = timedelta(days=1)
@@ -121,6 +122,8 @@ def badges(figures: Figures) -> list[Badge]:
         found.append(Badge(said, current == actions))
     if figures.invoices and figures.invoices.months:
         found.append(_invoices(figures.invoices))
+    if figures.reconciled:
+        found.append(_reconciled(figures.reconciled))
     if figures.closed and not figures.closed.intact:
         said = f"The frozen lines of {words.month(figures.closed.month)} were changed after it was closed"
         found.append(Badge(said, good=False))
@@ -140,6 +143,14 @@ def _invoices(invoices: Invoices) -> Badge:
         return Badge(f"{words.count(invoices.unexplained)} of {months} do not agree with their actions", good=False)
     but = f", but for other amounts in {words.count(invoices.differing)}" if invoices.differing else ""
     return Badge(f"{months} agree with their actions{but}", good=True)
+
+
+def _reconciled(found: Reconciled) -> Badge:
+    on = words.day(found.at)
+    if not found.differences:
+        return Badge(f"Own orders compared on {on}: no difference", good=True)
+    said = f"Own orders compared on {on}: {words.counted(found.differences, 'difference')}"
+    return Badge(f"{said}, {words.count(found.correctable)} of them correctable", good=not found.correctable)
 
 
 def _late(figures: Figures) -> Iterator[Badge]:

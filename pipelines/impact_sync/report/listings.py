@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from . import ageing, cohorts, customers, headline, invoices, sentences, words
+from . import ageing, cohorts, customers, headline, invoices, reconciled, sentences, words
 from .figures import Balance, Figures, Partner
 from .restated import KINDS, LARGEST, Change, Partly, Restated
 from .tables import Cell, Listing, Table, amount, change, number, share, text, when
@@ -39,6 +39,8 @@ def _all(figures: Figures) -> Iterator[Listing]:
     yield ageing.listing(figures.unpaid)
     if figures.invoices:
         yield invoices.listing(figures.invoices)
+    if figures.reconciled:
+        yield from reconciled.listings(figures.reconciled)
     if figures.restated and figures.compared:
         at = words.closing(figures.compared.at)
         cut = words.cut_to(len(figures.restated.partners), _changed(figures.restated), "that changed most")

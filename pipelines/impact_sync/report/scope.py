@@ -48,7 +48,7 @@ class Books:
     """Queries over the views; `settlement`, and what is built on it, is limited to the scope."""
 
     def __init__(self, pipeline: dlt.Pipeline, scope: Scope) -> None:
-        self.scope = scope
+        self.pipeline, self.scope = pipeline, scope
         account = zone_of(pipeline)
         self.zone = ZoneInfo(account.name)
         """Whose days, weeks and months the views count in."""

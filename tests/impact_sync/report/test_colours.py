@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from impact_sync.close.run import close
-from impact_sync.report import charts, page
+from impact_sync.report import page
+from impact_sync.report.chart import STAGES
 from impact_sync.report.restated import KINDS
 from impact_sync.report.vega import COLOURS, DARK, SAME, colour
 from playwright.sync_api import Browser
@@ -73,7 +74,7 @@ def test_the_palette_has_each_colour_once_and_the_rest_is_grey() -> None:
         assert len(set(palette.values())) == len(palette)
     assert COLOURS.keys() == DARK.keys()
     told = {SAME.get(kind.capitalize(), kind.capitalize()) for kind in KINDS}
-    assert COLOURS.keys() == {*charts.STAGES.values(), "Reversed so far", *told}
+    assert COLOURS.keys() == {*STAGES.values(), "Reversed so far", *told}
     own = page.style().split("\n", 2)[2]  # the first two lines are the palette
     hues = [[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in re.findall(r"#[0-9a-f]{6}", own)]
     assert len(hues) > 8
