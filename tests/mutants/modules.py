@@ -76,8 +76,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     f"{_SYNC}/warehouse/duckdb/merge.py": (
         "tests/impact_sync/warehouse/duckdb/test_merge.py",
         "tests/impact_sync/warehouse/test_versions.py",
-        "--deselect=tests/impact_sync/warehouse/test_versions.py::"
-        "test_a_run_that_fails_in_a_merge_has_changed_nothing_in_it",
+        (
+            "--deselect=tests/impact_sync/warehouse/test_versions.py::"
+            "test_a_run_that_fails_in_a_merge_has_changed_nothing_in_it"
+        ),
     ),
     # What was sent, what may still take effect, and who may send: money is changed once.
     **_tested(f"{_SYNC}/corrections/journal/table", tests="test_journal"),
