@@ -18,6 +18,7 @@ from impact_source import impact, impact_reference
 from impact_source.account import State
 from impact_source.rows.landing import Landing
 from impact_source.rows.ours import HISTORY, ITEM_HISTORY
+from impact_sync.close.columns import CLOSE_LINES, CLOSES
 from impact_sync.corrections.journal.columns import COLUMNS as JOURNAL
 from impact_sync.corrections.journal.columns import TABLE
 from impact_sync.load.runs import COLUMNS as RUNS
@@ -63,7 +64,13 @@ def build() -> str:
     tables["sync_runs"] = _table("sync_runs", RUNS, ["run_id"])
     tables["schema_versions"] = _table("schema_versions", _VERSIONS, ["version"])
     journal = {field.name: {"description": field.description} for field in JOURNAL}
-    tables[TABLE] = _table(TABLE, journal, [])  # without tests: it is there once a correction was planned
+    closes = {"closes": CLOSES, "close_lines": CLOSE_LINES}
+    # Without tests: these are there once a correction was planned, or a month closed.
+    tables[TABLE] = _table(TABLE, journal, [])
+    for name, hints in closes.items():
+        tables[name] = _table(
+            name, {column: {"description": hint["description"]} for column, hint in hints.items()}, []
+        )
     views = [_view(name, text) for name, text in texts().items()]
     source = {
         "name": "impact",

@@ -299,16 +299,30 @@ def close(month: date | None, note: str | None, *, force: bool) -> int:
 @_campaigns
 @_bounded("--since", f"Only conversions from T on ({_ISO}).")
 @_bounded("--compare-to", f"Show changes since T ({_ISO}); default: the last month end that the data covers.")
+@click.option(
+    "--close",
+    callback=_month,
+    metavar="MONTH",
+    help="Compare with a closed month (2026-01), and show what has changed since it was closed.",
+)
 @verb
-def report(output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None) -> int:
+def report(
+    output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None, close: date | None
+) -> int:
     """Write one HTML file with the figures, charts and tables that finance asks for. Reads the warehouse only.
 
     Accrued commission, how much of it is at risk and when it locks, reversals, partners, what was restated since the
-    month end, how complete items are, freshness and verification. The file needs no network and can be printed.
+    month end, what waits for payment, customers and promo codes, invoices that differ from their actions, how complete
+    items are, freshness and verification. The file needs no network and can be printed.
+
+    --close shows a closed month beside what is accrued for it now. It exits 2 if the month is not closed.
     """
     from .report.command import run  # noqa: PLC0415 - help is instant
 
-    return run(output, campaigns, since, compare_to)
+    if close and (campaigns or since or compare_to):
+        msg = "--close compares a complete month with what was known then: leave out --campaign, --since, --compare-to"
+        raise click.UsageError(msg)
+    return run(output, campaigns, since, compare_to, close)
 
 
 @main.command()
@@ -466,7 +480,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click's signature
 def demo() -> int:
     """Sync a sandbox account, let a month pass, sync again, and show what changed. Needs no account.
 
-    Leaves the warehouse in impact-demo.duckdb for you to query.
+    Then it compares the shop's own orders with the actions, corrects what can be corrected, and writes the report.
+    Leaves the warehouse in impact-demo.duckdb for you to query, the orders and the report beside it.
     """
     from .demo import run  # noqa: PLC0415 - help is instant
 

@@ -21,6 +21,7 @@ from .zones import find_zone
 
 _KEPT: Final = "time_zone"
 _COLUMN: Final = "timezone"
+_NONE: Final = f"{COMPANY.path[0]} names none"
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ def kept_zone(state: Mapping[str, Any], tables: Tables) -> AccountZone:
 def find(reference: tuple[str, ...], state: Mapping[str, Any], tables: Tables) -> AccountZone:
     """The account's zone as far as it was read before: from the table `company`, if syncs keep it up to date."""
     kept, read = AccountZone(**state.get(_KEPT, {})), COMPANY.name in reference
-    said, refused = "", "" if read else kept.refused
-    if tables.holds(COMPANY.name, _COLUMN) and (read or not kept.said):
-        said = next((str(name or "") for (name,) in tables.rows(f"select {_COLUMN} from {COMPANY.name}")), "")
-    said = said or kept.said
+    held = tables.holds(COMPANY.name, _COLUMN) and (read or not kept.said)
+    rows = tables.rows(f"select {_COLUMN} from {COMPANY.name}") if held else []
+    said = next((str(name) for (name,) in rows if name), kept.said)
+    refused = "" if read else kept.refused
     if read and not said:
-        refused = next((why for name, _, why in read_marks(state, "refused") if name == COMPANY.name), "")
+        why = next((why for name, _, why in read_marks(state, "refused") if name == COMPANY.name), "")
+        refused = why or (_NONE if rows else "")
     return AccountZone(find_zone(said) or "UTC", said, refused=refused, asked=kept.asked)
 
 
@@ -113,7 +115,7 @@ def ask(client: Client, before: AccountZone) -> AccountZone:
         return replace(before, refused=str(error), asked=asked)
     said = str((row[_COLUMN][0].as_py() if _COLUMN in row.column_names else "") or "")
     if not said:
-        return replace(before, refused=f"{COMPANY.path[0]} names none", asked=asked)
+        return replace(before, refused=_NONE, asked=asked)
     return replace(before, name=find_zone(said) or "UTC", said=said, refused="", asked=asked)
 
 

@@ -173,6 +173,8 @@ _PLACES: Final[dict[str, str]] = {
 
 A place that could be in two zones (La Paz, Georgetown) is left out: others beside it decide.
 """
+_NO_ZONE: Final = {"Factory", "localtime", "CET", "EET", "MET", "WET"}
+"""No zone, the machine's own, and names that Postgres reads as abbreviations, of which daylight saving is no part."""
 _OFFSET = re.compile(r"\(?\s*(?:GMT|UTC)\s*(?:([+\-\u2212])\s*(\d{1,2})(?:[:.]?(\d{2}))?)?\s*\)?", re.IGNORECASE)
 _YEARS: Final = (datetime(2025, 1, 1, 12, tzinfo=UTC), 730)
 
@@ -211,7 +213,7 @@ def _find_place(text: str) -> str | None:
 
 @cache
 def _iana() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones()}
+    return {name.lower(): name for name in available_timezones() - _NO_ZONE}
 
 
 @cache

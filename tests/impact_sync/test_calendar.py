@@ -324,6 +324,15 @@ def test_a_token_that_may_not_read_the_zone_is_told_to_set_it(
     assert month_of_one(one) == date(2025, 12, 1)
 
 
+@pytest.mark.parametrize("reference", [(), ("company",)])
+def test_an_account_without_a_time_zone_is_told_to_set_it(account: Make, reference: tuple[str, ...]) -> None:
+    """An empty name is no name."""
+    one = new_year(account, time_zone="")
+    notes = one.sync(reference=reference, time_zone="").notes
+    assert any("CompanyInformation names none" in note and "set sources.impact.time_zone" in note for note in notes)
+    assert month_of_one(one) == date(2026, 1, 1)
+
+
 def test_a_pipeline_of_one_s_own_counts_in_the_account_s_days(account: Make) -> None:
     """`impact(since=...)` asks for the zone before it reads a day, and a report on that warehouse knows it."""
     one = new_year(account)

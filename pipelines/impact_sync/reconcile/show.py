@@ -69,7 +69,7 @@ def show(found: Found, ask: Ask) -> None:
         out.print(f"Note: {note}.", soft_wrap=True)
     if ask.output:
         out.print(f"All differences are in {ask.output}.", soft_wrap=True)
-    out.print(_verdict(found))
+    out.print(_verdict(found, plans=ask.plans))
 
 
 def _foremost(lines: Sequence[Mapping[str, Any]]) -> Grid:
@@ -107,13 +107,14 @@ def _changed(one: Mapping[str, Any]) -> str:
             return f"Known from earlier reconciliations: {number}{money}."
 
 
-def _verdict(found: Found) -> str:
+def _verdict(found: Found, *, plans: bool) -> str:
     number = found.head["correctable"]
     if not number:
         return "Nothing can be corrected." if found.head["differences"] else "No difference."
     planned = len(found.planned)
     said = f"{number:,} can still be corrected"
-    return f"{said}, {planned:,} of them by a plan: --plan stores one." if planned else f"{said}, by hand."
+    how = "." if plans else ": --plan stores one."
+    return f"{said}, {planned:,} of them by a plan{how}" if planned else f"{said}, by hand."
 
 
 def _money(amount: Decimal | None) -> str:

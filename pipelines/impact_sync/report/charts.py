@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from . import sentences, vega, words
-from .figures import Currency, Daily, Figures, Lock, Ranking
+from . import sentences, spans, vega, words
+from .ageing import AGES, Unpaid
+from .chart import Chart, id_of
+from .figures import Currency, Figures, Lock
 from .restated import KINDS, Moved
-from .tables import Cell, Table, amount, number, share, text, when
-from .vega import Spec
+from .tables import Cell, Table, amount, change, number, share, text, when
+from .timelines import commission, conversions
 
 DRAWN_CURRENCIES: Final = 3
-_STAGES: Final = {"paid": "Paid", "locked": "Locked", "open": "Open", "reversed": "Reversed"}
-_KINDS: Final = {kind: "Reversed" if kind == "reversal" else kind.capitalize() for kind in KINDS}
+_KINDS: Final = {kind: kind.capitalize() for kind in KINDS}
 _WEEKS: Final = 26
 _PARTNERS: Final = 12
 _FINAL, _SO_FAR = "Reversed", "Reversed so far"
-_PARTS: Final = ("Locked or paid", "Open")
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart, or only its sentence if there is nothing to draw."""
-
-    id: str
-    title: str
-    reading: str
-    spec: Spec | None = None
-    table: Table | None = field(default=None, repr=False)
-    key: tuple[str, ...] = ()
-    """The names of its colours."""
+_PARTS: Final = ("Paid", "Locked", "Open")
 
 
 def draw(figures: Figures) -> list[Chart]:
@@ -43,94 +30,20 @@ def draw(figures: Figures) -> list[Chart]:
 
 
 def _all(figures: Figures, drawn: Sequence[Currency]) -> Iterator[Chart]:
-    yield _conversions(figures)
+    yield conversions(figures)
     for currency in drawn:
-        yield _commission(figures, currency)
+        yield commission(figures, currency)
     for currency in drawn:
         yield _locks(figures, currency)
+    for currency in drawn:
+        if unpaid := [one for one in figures.unpaid if one.currency == currency]:
+            yield _ageing(figures, unpaid, currency)
     yield _cohorts(figures)
     for currency in drawn:
-        yield _partners(figures.rankings[currency], currency)
+        yield _partners(figures, currency)
     if figures.restated is not None:
         for currency in drawn:
             yield _restated(figures, currency)
-
-
-def _conversions(figures: Figures) -> Chart:
-    found: dict[tuple[date, str], int] = {}
-    for one in figures.daily:
-        found[one.start, one.stage] = found.get((one.start, one.stage), 0) + one.actions
-    days = [Daily(start, None, stage, actions, Decimal(0)) for (start, stage), actions in found.items()]
-    values = [
-        {
-            "start": one.start.isoformat(),
-            "stage": _STAGES[one.stage],
-            "layer": list(_STAGES).index(one.stage),
-            "value": -one.actions if one.stage == "reversed" else one.actions,
-            "day": _started(one.start, figures.unit),
-            "said": words.count(one.actions),
-        }
-        for one in days
-    ]
-    title = f"Conversions by {figures.unit}"
-    return Chart(
-        "conversions",
-        title,
-        sentences.conversions(figures),
-        _by_day(title, values, figures.unit, "conversions") if values else None,
-        _by_stage(figures.unit, {(one.start, one.stage): number(one.actions) for one in days}),
-        tuple(_STAGES.values()),
-    )
-
-
-def _commission(figures: Figures, currency: Currency) -> Chart:
-    days = [one for one in figures.daily if one.currency == currency]
-    code = words.currency(currency)
-    values = [
-        {
-            "start": one.start.isoformat(),
-            "stage": _STAGES[one.stage],
-            "layer": list(_STAGES).index(one.stage),
-            "value": float(-one.commission if one.stage == "reversed" else one.commission),
-            "day": _started(one.start, figures.unit),
-            "said": f"{words.money(one.commission)} {code}",
-        }
-        for one in days
-    ]
-    title = f"Commission by {figures.unit} of the conversion, {code}"
-    return Chart(
-        _id("commission", currency),
-        title,
-        sentences.commission(days, code, figures.balances[currency].accrued),
-        _by_day(title, values, figures.unit, "commission") if values else None,
-        _by_stage(figures.unit, {(one.start, one.stage): amount(one.commission) for one in days}),
-        tuple(_STAGES.values()),
-    )
-
-
-def _by_day(title: str, values: vega.Values, unit: str, of: str) -> Spec:
-    stages = list(_STAGES.values())
-    return vega.chart(
-        f"{title}; reversed ones below the line",
-        values,
-        mark={"type": "bar", "binSpacing": 0},
-        encoding={
-            "x": vega.by_time(unit),
-            "y": vega.amount("value", of, both=True),
-            "color": vega.coloured("stage", stages),
-            "order": {"field": "layer"},
-            "tooltip": vega.tooltip(day=unit.capitalize(), stage="Stage", said=of.capitalize()),
-        },
-    )
-
-
-def _by_stage(unit: str, cells: dict[tuple[date, str], Cell]) -> Table:
-    starts = sorted({start for start, _ in cells})
-    rows = [
-        (when(words.day(start), start.isoformat()), *(cells.get((start, stage), number(0)) for stage in _STAGES))
-        for start in starts
-    ]
-    return Table((unit.capitalize(), *_STAGES.values()), rows)
 
 
 def _locks(figures: Figures, currency: Currency) -> Chart:
@@ -167,12 +80,38 @@ def _locks(figures: Figures, currency: Currency) -> Chart:
     rows = [_lock_row(one) for one in locks]
     table = Table(("Week from", "Conversions", "Approved before", "At risk"), rows)
     reading = sentences.locks(locks, code, figures.as_of)
-    return Chart(_id("locks", currency), title, reading, spec if values else None, table, ("Open",))
+    span = spans.all_of(figures, "open conversions")
+    return Chart(id_of("locks", currency), title, reading, span, spec if values else None, table, ("Open",))
 
 
 def _lock_row(one: Lock) -> tuple[Cell, ...]:
     week = when(words.day(one.week), one.week.isoformat()) if one.week else text("not known")
     return week, number(one.actions), number(one.approved), amount(one.at_risk)
+
+
+def _ageing(figures: Figures, unpaid: Sequence[Unpaid], currency: Currency) -> Chart:
+    sums = [sum((one.ages[place] for one in unpaid), Decimal(0)) for place in range(len(AGES))]
+    bars = [(age, money) for age, money in zip(AGES, sums, strict=True) if money or age != AGES[-1]]
+    code = words.currency(currency)
+    title = f"Locked and not paid by age, {code}"
+    values = [
+        {"age": age, "place": place, "value": float(money), "said": f"{words.money(money)} {code}"}
+        for place, (age, money) in enumerate(bars)
+    ]
+    spec = vega.chart(
+        title,
+        values,
+        mark={"type": "bar", "color": vega.colour("Locked")},
+        encoding={
+            "x": vega.by_name("age", labelAngle=0),
+            "y": vega.amount("value", "locked, not paid"),
+            "tooltip": vega.tooltip(age="Since the lock", said="Locked, not paid"),
+        },
+    )
+    table = Table(("Since the lock", "Locked, not paid"), [(text(age), amount(money)) for age, money in bars])
+    reading = sentences.ageing(unpaid, code)
+    span = spans.all_of(figures, "locked and unpaid conversions", f"; days up to {words.day(figures.as_of)}")
+    return Chart(id_of("ageing", currency), title, reading, span, spec, table, ("Locked",))
 
 
 def _cohorts(figures: Figures) -> Chart:
@@ -213,11 +152,12 @@ def _cohorts(figures: Figures) -> Chart:
     ]
     table = Table(("Month", "Conversions", "Reversed", "Reversal rate", "Still open", "Share open"), rows)
     reading = sentences.reversals(found, whole=not sentences.shortened(figures))
-    return Chart("cohorts", title, reading, spec if values else None, table, (_FINAL, _SO_FAR))
+    span = spans.months(figures)
+    return Chart("cohorts", title, reading, span, spec if values else None, table, (_FINAL, _SO_FAR))
 
 
-def _partners(ranking: Ranking, currency: Currency) -> Chart:
-    code = words.currency(currency)
+def _partners(figures: Figures, currency: Currency) -> Chart:
+    code, ranking = words.currency(currency), figures.rankings[currency]
     shown = ranking.partners[:_PARTNERS]
     names = [partner.name or partner.id or "no partner" for partner in shown]
     labels = [
@@ -226,9 +166,16 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
     ]
     labels = [label if labels.count(label) == 1 else f"{label} ({place})" for place, label in enumerate(labels, 1)]
     values = [
-        {"partner": label, "place": place, "part": part, "value": float(money), "said": f"{words.money(money)} {code}"}
+        {
+            "partner": label,
+            "place": place,
+            "stage": part,
+            "layer": _PARTS.index(part),
+            "value": float(money),
+            "said": f"{words.money(money)} {code}",
+        }
         for place, (label, partner) in enumerate(zip(labels, shown, strict=True))
-        for part, money in zip(_PARTS, (partner.commission - partner.at_risk, partner.at_risk), strict=True)
+        for part, money in zip(_PARTS, (partner.paid, partner.locked, partner.at_risk), strict=True)
     ]
     title = f"Partners with the most commission, {code}"
     spec = vega.chart(
@@ -239,13 +186,15 @@ def _partners(ranking: Ranking, currency: Currency) -> Chart:
         encoding={
             "y": vega.by_name("partner", labelLimit=140),
             "x": vega.amount("value", "commission"),
-            "color": vega.coloured("part", _PARTS),
-            "order": {"field": "part"},
-            "tooltip": vega.tooltip(partner="Partner", part="Part", said="Commission"),
+            "color": vega.coloured("stage", _PARTS),
+            "order": {"field": "layer"},
+            "tooltip": vega.tooltip(partner="Partner", stage="Stage", said="Commission"),
         },
     )
     reading = sentences.partners(ranking, code)
-    return Chart(_id("partners", currency), title, reading, spec if values else None, key=_PARTS)
+    cut = words.cut_to(len(shown), ranking.of, "with the most commission")
+    span = f"{spans.all_of(figures, more='; reversed ones are left out')} {cut}".strip()
+    return Chart(id_of("partners", currency), title, reading, span, spec if values else None, key=_PARTS)
 
 
 def _restated(figures: Figures, currency: Currency) -> Chart:
@@ -278,7 +227,9 @@ def _restated(figures: Figures, currency: Currency) -> Chart:
     table = Table(("Month", "Kind", "Changes", "Change of commission"), [_moved_row(one) for one in moved])
     reading = sentences.restated(moved, code, figures.compared)
     kinds = tuple(_KINDS[kind] for kind in KINDS if any(one.kind == kind for one in moved))
-    return Chart(_id("restated", currency), title, reading, spec if values else None, table, kinds)
+    return Chart(
+        id_of("restated", currency), title, reading, spans.restated(figures), spec if values else None, table, kinds
+    )
 
 
 def _moved_row(one: Moved) -> tuple[Cell, ...]:
@@ -286,18 +237,9 @@ def _moved_row(one: Moved) -> tuple[Cell, ...]:
         when(words.month(one.month), one.month.isoformat()),
         text(_KINDS[one.kind]),
         number(one.changes),
-        amount(one.commission, words.moved(one.commission)),
+        change(one.commission),
     )
-
-
-def _started(start: date, unit: str) -> str:
-    return {"day": words.day, "week": lambda day: f"from {words.day(day)}", "month": words.month}[unit](start)
 
 
 def _part(actions: int, of: int) -> str:
     return f"{words.percent(actions / of)}, {words.count(actions)} of {words.count(of)}"
-
-
-def _id(kind: str, currency: Currency) -> str:
-    """An id for the page: a currency can be any text that the API sends."""
-    return f"{kind}-{(currency or 'none').encode().hex()}"

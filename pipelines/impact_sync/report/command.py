@@ -19,7 +19,9 @@ from .gather import read
 from .scope import Books, Scope
 
 
-def run(output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None) -> int:
+def run(
+    output: str, campaigns: tuple[str, ...], since: date | None, compare_to: date | None, close: date | None
+) -> int:
     """Write the report; the exit code is 0 whatever it shows."""
     with needed("report", "a report"):
         from .page import render  # noqa: PLC0415 - only users of reports have the libraries
@@ -29,7 +31,7 @@ def run(output: str, campaigns: tuple[str, ...], since: date | None, compare_to:
         zone = ZoneInfo(zone_of(pipeline).name)
         books = Books(pipeline, Scope(campaigns, start_of(since, zone) if since else None))
         books.check()
-        figures = read(books, end_of(compare_to, zone) if compare_to else None)
+        figures = read(books, end_of(compare_to, zone) if compare_to else None, close)
     html = render(figures).encode()
     _write(path, html)
     console().print(

@@ -7,11 +7,17 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from . import words
+from .ageing import Unpaid
+from .closed import ClosedMonth
+from .cohorts import Cohorts
+from .customers import Customers
+from .invoices import Invoices
+from .reconciled import Reconciled
 from .restated import Restated
 
 Currency = str | None
 """A currency as the API names it; None if it names none. Amounts of two currencies are never added."""
-_FEW: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Balance:
     paid: Decimal
     reversed: Decimal
     """Commission that the reversed conversions would have earned."""
+    fees: Decimal | None = None
+    """What the brand pays beside `accrued`; None if the API tells no cost."""
 
 
 NOTHING: Final = Balance(0, 0, *[Decimal(0)] * 7)
@@ -76,11 +84,17 @@ class Month:
     locked: Decimal
     paid: Decimal
     reversed: Decimal
+    fees: Decimal | None = None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Commission and fees; None if the API tells no cost."""
+        return None if self.fees is None else self.accrued + self.fees
 
     @property
     def settled(self) -> bool:
         """Whether its reversal rate is final but for a few conversions: some may stay open for long."""
-        return self.actions_open <= self.actions * _FEW
+        return words.settled(self.actions, self.actions_open)
 
 
 @dataclass(frozen=True)
@@ -104,8 +118,14 @@ class Partner:
     actions: int
     actions_reversed: int
     revenue: Decimal
-    commission: Decimal
+    paid: Decimal
+    locked: Decimal
     at_risk: Decimal
+
+    @property
+    def commission(self) -> Decimal:
+        """All of it."""
+        return self.paid + self.locked + self.at_risk
 
 
 @dataclass(frozen=True)
@@ -178,3 +198,12 @@ class Figures:
     """IANA name of the time zone whose days, weeks and months these are."""
     zone_unknown: bool = False
     """Whether that is because nobody knows the account's."""
+    first_event: datetime | None = None
+    """The earliest conversion that the figures count."""
+    closed: ClosedMonth | None = None
+    """The closed month to compare with, if one was asked for."""
+    unpaid: tuple[Unpaid, ...] = ()
+    cohorts: Cohorts | None = None
+    customers: Customers | None = None
+    invoices: Invoices | None = None
+    reconciled: Reconciled | None = None

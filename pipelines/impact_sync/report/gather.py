@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -10,33 +11,43 @@ from impact_source.dialect import instant
 from impact_source.parsing import start_of
 
 from . import words
+from .ageing import read_unpaid
+from .closed import read_closed
+from .cohorts import read_cohorts
+from .customers import read_customers
 from .figures import (
     Balance,
     Comparison,
-    Contradiction,
-    Coverage,
     Currency,
     Daily,
     Figures,
-    Freshness,
     Lock,
     Month,
     Partner,
     Ranking,
 )
+from .invoices import read_invoices
+from .quality import read_contradictions, read_coverage, read_freshness, read_rejected
+from .reconciled import read_reconciled
 from .restated import read_restated
 from .scope import Books
 
-TOP_PARTNERS: Final = 100
+TOP_PARTNERS: Final = 25
 _DAYS: Final = timedelta(days=180)
 _UNITS: Final = ((timedelta(days=186), "day"), (timedelta(days=1_100), "week"))
 """The longest span for which a bar is a day or a week; beyond these, a month."""
 _MONTHS: Final = 13
+_FEES = "sum(case when stage <> 'reversed' and client_cost is not null then client_cost - coalesce(payout, 0) end)"
 
 
-def read(books: Books, compare_to: datetime | None = None) -> Figures:
-    """The figures of a report; `compare_to` defaults to the last month end before the data's `as_of`."""
-    campaigns = _freshness(books)
+def read(books: Books, compare_to: datetime | None = None, close: date | None = None) -> Figures:
+    """The figures of a report; `compare_to` defaults to the last month end before the data's `as_of`.
+
+    With `close`, the first day of a closed month, it is the instant at which that was closed.
+    """
+    closed = read_closed(books, close) if close else None
+    compare_to = closed.known_at if closed else compare_to
+    campaigns = read_freshness(books)
     as_of = max((one.as_of for one in campaigns if one.as_of), default=None)
     at = books.local(compare_to or (month_end(as_of) if as_of else None))
     filled = books.holds("settlement")
@@ -55,11 +66,18 @@ def read(books: Books, compare_to: datetime | None = None) -> Figures:
         locks=_locks(books) if filled else (),
         rankings=_rankings(books) if filled else {},
         restated=read_restated(books, compared.at, compared.unknown) if compared and told else None,
-        coverage=_coverage(books) if books.holds("item_coverage") else (),
-        rejected=_rejected(books),
-        contradictions=_contradictions(books),
+        coverage=read_coverage(books) if books.holds("item_coverage") else (),
+        rejected=read_rejected(books),
+        contradictions=read_contradictions(books),
         zone=books.zone.key,
         zone_unknown=books.zone_unknown,
+        first_event=_first_event(books) if filled else None,
+        closed=closed,
+        unpaid=read_unpaid(books) if filled else (),
+        cohorts=read_cohorts(books) if filled else None,
+        customers=read_customers(books) if filled else None,
+        invoices=read_invoices(books) if books.holds("invoice_tie_out") else None,
+        reconciled=read_reconciled(books),
     )
 
 
@@ -75,7 +93,7 @@ def month_end(moment: datetime) -> datetime:
 
 def _balances(books: Books, at: datetime | None = None) -> dict[Currency, Balance]:
     rows = books.rows(
-        """
+        f"""
         select
             currency, count(*),
             sum(case when stage = 'reversed' then 1 else 0 end),
@@ -85,14 +103,24 @@ def _balances(books: Books, at: datetime | None = None) -> dict[Currency, Balanc
             sum(case when state = 'APPROVED' then at_risk else 0 end),
             sum(case when stage = 'locked' then coalesce(payout, 0) else 0 end),
             sum(case when stage = 'paid' then coalesce(payout, 0) else 0 end),
-            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end)
+            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end),
+            {_FEES}
         from settlement
         group by currency
         order by count(*) desc, currency
         """,
         at,
     )
-    return {currency: Balance(actions, lost, *map(_money, money)) for currency, actions, lost, *money in rows}
+    return {
+        currency: replace(Balance(actions, lost, *map(_money, money)), fees=fees)
+        for currency, actions, lost, *money, fees in rows
+    }
+
+
+def _first_event(books: Books) -> datetime | None:
+    ((first,),) = books.rows("select min(event_date) from settlement")
+    found: datetime | None = first
+    return books.local(found)
 
 
 def _comparison(books: Books, at: datetime) -> Comparison:
@@ -138,7 +166,7 @@ def _daily(books: Books, as_of: datetime | None) -> tuple[str, tuple[Daily, ...]
 def _months(books: Books) -> tuple[Month, ...]:
     """The latest months; with `since`, all of them."""
     rows = books.rows(
-        """
+        f"""
         select
             cast(date_trunc('month', event_date at time zone 'account') as date), currency, count(*),
             sum(case when stage = 'open' then 1 else 0 end),
@@ -147,13 +175,14 @@ def _months(books: Books) -> tuple[Month, ...]:
             sum(at_risk),
             sum(case when stage = 'locked' then coalesce(payout, 0) else 0 end),
             sum(case when stage = 'paid' then coalesce(payout, 0) else 0 end),
-            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end)
+            sum(case when stage = 'reversed' then coalesce(intended_payout, 0) else 0 end),
+            {_FEES}
         from settlement
         group by 1, 2
         order by 1, 2
         """
     )
-    found = [Month(*row[:5], *map(_money, row[5:])) for row in rows]
+    found = [replace(Month(*row[:5], *map(_money, row[5:-1])), fees=row[-1]) for row in rows]
     starts = sorted({one.start for one in found if one.start})
     kept = {*(starts if books.scope.since else starts[-_MONTHS:]), None}
     return tuple(one for one in found if one.start in kept)
@@ -176,15 +205,21 @@ def _rankings(books: Books) -> dict[Currency, Ranking]:
         f"""
         select * from (
             select
-                *, row_number() over (partition by currency order by payout desc, actions desc, media_partner_id)
+                media_partner_id, media_partner_name, currency, actions, actions_reversed, amount, paid, locked,
+                at_risk,
+                row_number() over (partition by currency order by payout desc, actions desc, media_partner_id)
                     as place,
                 count(*) over (partition by currency) as partners, sum(payout) over (partition by currency) as total
             from (
                 select
-                    media_partner_id, max(media_partner_name) as media_partner_name, currency, sum(actions) as actions,
-                    sum(actions_reversed) as actions_reversed, sum(amount) as amount, sum(payout) as payout,
+                    media_partner_id, max(media_partner_name) as media_partner_name, currency, count(*) as actions,
+                    sum(case when stage = 'reversed' then 1 else 0 end) as actions_reversed,
+                    sum(case when stage <> 'reversed' then coalesce(amount, 0) else 0 end) as amount,
+                    sum(case when stage <> 'reversed' then coalesce(payout, 0) else 0 end) as payout,
+                    sum(case when stage = 'paid' then coalesce(payout, 0) else 0 end) as paid,
+                    sum(case when stage = 'locked' then coalesce(payout, 0) else 0 end) as locked,
                     sum(at_risk) as at_risk
-                from partner_performance
+                from settlement
                 group by media_partner_id, currency
             ) added
         ) ranked
@@ -200,78 +235,5 @@ def _rankings(books: Books) -> dict[Currency, Ranking]:
     return found
 
 
-def _coverage(books: Books) -> tuple[Coverage, ...]:
-    rows = books.rows(
-        f"""
-        select
-            campaign_id, currency, actions, actions_current, actions_outdated, actions_missing, actions_not_found,
-            share_of_actions, share_of_amount, actions_from_feed
-        from item_coverage
-        where {books.scope.of_campaigns}
-        order by campaign_id, currency
-        """
-    )
-    return tuple(
-        Coverage(
-            id_,
-            currency,
-            int(n),
-            int(current),
-            int(old),
-            int(missing),
-            int(gone),
-            _share(of_actions),
-            _share(of_amount),
-            int(derived),
-        )
-        for id_, currency, n, current, old, missing, gone, of_actions, of_amount, derived in rows
-    )
-
-
-def _contradictions(books: Books) -> tuple[Contradiction, ...]:
-    if not books.holds("item_feeds"):
-        return ()
-    rows = books.rows(
-        f"""
-        select campaign_id, example
-        from item_feeds
-        where status = 'contradicted' and {books.scope.of_campaigns}
-        order by campaign_id
-        """
-    )
-    return tuple(Contradiction(id_, example or "") for id_, example in rows)
-
-
-def _freshness(books: Books) -> tuple[Freshness, ...]:
-    if not books.holds("campaigns"):
-        return ()
-    if not books.holds("freshness"):  # nothing has landed yet
-        names = books.rows("select id, name from campaigns order by id")
-        wanted = books.scope.campaigns
-        return tuple(Freshness(id_, name) for id_, name in names if not wanted or id_ in wanted)
-    rows = books.rows(
-        f"""
-        select campaign_id, campaign_name, actions, as_of, latest_event, verified_at, drift
-        from freshness
-        where {books.scope.of_campaigns}
-        order by campaign_id
-        """
-    )
-    return tuple(
-        Freshness(id_, name, actions or 0, books.local(as_of), books.local(latest), books.local(verified), drift)
-        for id_, name, actions, as_of, latest, verified, drift in rows
-    )
-
-
-def _rejected(books: Books) -> int:
-    if not books.holds("rejected_records"):
-        return 0
-    return int(books.rows(f"select count(*) from rejected_records where {books.scope.of_campaigns}")[0][0])
-
-
 def _money(value: Any) -> Decimal:  # noqa: ANN401 - drivers return numbers of several kinds
     return Decimal(value or 0)
-
-
-def _share(value: Any) -> float | None:  # noqa: ANN401 - as above
-    return None if value is None else float(value)

@@ -10,6 +10,8 @@ from typing import Final
 
 from . import words
 from .figures import NOTHING, Balance, Comparison, Currency, Figures
+from .invoices import Invoices
+from .reconciled import Reconciled
 
 _SHOWN: Final = 3
 _LATE: Final = timedelta(days=1)
@@ -66,7 +68,9 @@ def others(figures: Figures) -> list[tuple[str, Balance]]:
 def _panel(currency: Currency, now: Balance, compared: Comparison | None) -> Panel:
     then = compared.balances.get(currency, NOTHING) if compared and not compared.missing else None
     notes = {
-        "Accrued commission": "at risk, locked and paid",
+        "Accrued commission": f"cost with fees {words.money(now.accrued + now.fees)}"
+        if now.fees is not None
+        else "at risk, locked and paid",
         "At risk": f"open; {words.money(now.approved)} of it approved",
         "Reversed": words.counted(now.actions_reversed, "conversion"),
         "Conversions": f"revenue {words.money(now.revenue)}",
@@ -93,7 +97,8 @@ def compared_with(figures: Figures) -> str:
     at = words.closing(compared.at)
     if compared.missing:
         return f"Changes since {at} cannot be shown: {compared.missing}."
-    text = f"Changes are since {at}, as it was known then"
+    closed = f"{words.month(figures.closed.month)} was closed, " if figures.closed else ""
+    text = f"Changes are since {closed}{at}, as it was known then"
     text += f": read up to {words.moment(compared.as_of)}." if compared.as_of else "."
     if compared.unknown:
         several = len(compared.unknown) > 1
@@ -115,11 +120,37 @@ def badges(figures: Figures) -> list[Badge]:
             feed, lists = (words.percent(part / actions) for part in (derived, current - derived))
             said += f" (change feed {feed}, lists {lists})"
         found.append(Badge(said, current == actions))
+    if figures.invoices and figures.invoices.months:
+        found.append(_invoices(figures.invoices))
+    if figures.reconciled:
+        found.append(_reconciled(figures.reconciled))
+    if figures.closed and not figures.closed.intact:
+        said = f"The frozen lines of {words.month(figures.closed.month)} were changed after it was closed"
+        found.append(Badge(said, good=False))
+    if figures.closed and figures.closed.time_zone != figures.zone:
+        said = f"{words.month(figures.closed.month)} was closed in the calendar of {figures.closed.time_zone}"
+        found.append(Badge(said, good=False))
     if figures.zone_unknown:
         found.append(Badge("The account's time zone is not known: days and months are UTC's", good=False))
     if figures.rejected:
         found.append(Badge(f"{words.counted(figures.rejected, 'record')} could not be read", good=False))
     return found
+
+
+def _invoices(invoices: Invoices) -> Badge:
+    months = f"{words.counted(invoices.months, 'month')} of invoices"
+    if invoices.unexplained:
+        return Badge(f"{words.count(invoices.unexplained)} of {months} do not agree with their actions", good=False)
+    but = f", but for other amounts in {words.count(invoices.differing)}" if invoices.differing else ""
+    return Badge(f"{months} agree with their actions{but}", good=True)
+
+
+def _reconciled(found: Reconciled) -> Badge:
+    on = words.day(found.at)
+    if not found.differences:
+        return Badge(f"Own orders compared on {on}: no difference", good=True)
+    said = f"Own orders compared on {on}: {words.counted(found.differences, 'difference')}"
+    return Badge(f"{said}, {words.count(found.correctable)} of them correctable", good=not found.correctable)
 
 
 def _late(figures: Figures) -> Iterator[Badge]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
-from . import headline, sentences, words
+from . import ageing, cohorts, customers, headline, invoices, reconciled, sentences, words
 from .figures import Balance, Figures, Partner
-from .gather import TOP_PARTNERS
-from .restated import Change
-from .tables import Cell, Table, amount, number, share, text, when
+from .restated import KINDS, LARGEST, Change, Partly, Restated
+from .tables import Cell, Listing, Table, amount, change, number, share, text, when
 
 _ITEMS: Final = (
     "How complete the line items of conversions are. By feed: those current ones that the change feed tells."
@@ -19,41 +17,44 @@ _LATEST: Final = "The latest months: the figures above also count the conversion
 _WHENEVER: Final = " Of all conversions, whenever they happened."
 
 
-@dataclass(frozen=True)
-class Listing:
-    """A table below the charts."""
-
-    title: str
-    note: str
-    table: Table
-
-
 def listings(figures: Figures) -> list[Listing]:
     """The tables below the charts, without empty ones."""
-    return [Listing(title, note, table) for title, note, table in _all(figures) if table.rows]
+    return [one for one in _all(figures) if one.table.rows]
 
 
-def _all(figures: Figures) -> Iterator[tuple[str, str, Table]]:
-    yield "More currencies", "", _currencies(headline.others(figures))
+def _all(figures: Figures) -> Iterator[Listing]:
+    yield Listing("More currencies", "", _currencies(headline.others(figures)))
     for currency in figures.balances:
         ranking = figures.rankings[currency]
-        code, shown = words.currency(currency), len(ranking.partners)
-        note = (
-            f"The {TOP_PARTNERS} with the most commission, of {words.count(ranking.of)}." if shown < ranking.of else ""
+        note = words.cut_to(len(ranking.partners), ranking.of, "with the most commission")
+        yield Listing(
+            f"Partners, {words.currency(currency)}", note, Table(_PARTNER, [_partner(one) for one in ranking.partners])
         )
-        yield f"Partners, {code}", note, Table(_PARTNER, [_partner(one) for one in ranking.partners])
+    if figures.cohorts:
+        yield cohorts.listing(figures.cohorts)
+    if figures.customers:
+        yield from customers.listings(figures.customers)
     note = _LATEST if sentences.shortened(figures) else ""
-    yield "Commission by month of the conversion", note, _months(figures)
+    yield Listing("Commission by month of the conversion", note, _months(figures))
+    yield ageing.listing(figures.unpaid)
+    if figures.invoices:
+        yield invoices.listing(figures.invoices)
+    if figures.reconciled:
+        yield from reconciled.listings(figures.reconciled)
     if figures.restated and figures.compared:
-        title = f"Largest changes since {words.closing(figures.compared.at)}"
-        yield (
-            title,
-            "Of conversions known then, in each currency; those that arrived since are left out.",
+        at = words.closing(figures.compared.at)
+        cut = words.cut_to(len(figures.restated.partners), _changed(figures.restated), "that changed most")
+        partners = Table(_BY_PARTNER, [_by_partner(one) for one in figures.restated.partners])
+        yield Listing(f"Changes by partner since {at}", f"Of conversions up to then. {cut}".strip(), partners)
+        yield Listing(
+            f"Largest changes since {at}",
+            f"The {LARGEST} largest in each currency, of conversions known then; late arrivals are left out.",
             Table(_CHANGE, [_change(one) for one in figures.restated.largest]),
         )
     note = _ITEMS + (_WHENEVER if figures.since else "")
-    yield "Item coverage", " ".join([note, *map(sentences.contradiction, figures.contradictions)]), _coverage(figures)
-    yield "Freshness and verification", "", _freshness(figures)
+    note = " ".join([note, *map(sentences.contradiction, figures.contradictions)])
+    yield Listing("Item coverage", note, _coverage(figures))
+    yield Listing("Freshness and verification", "", _freshness(figures))
 
 
 def _currencies(rest: list[tuple[str, Balance]]) -> Table:
@@ -99,6 +100,7 @@ def _partner(one: Partner) -> tuple[Cell, ...]:
 
 
 def _months(figures: Figures) -> Table:
+    told = any(one.fees is not None for one in figures.months)
     rows = [
         (
             when(words.month(one.start), one.start.isoformat() if one.start else ""),
@@ -106,11 +108,25 @@ def _months(figures: Figures) -> Table:
             number(one.actions),
             number(one.actions_reversed),
             *map(amount, (one.accrued, one.at_risk, one.locked, one.paid, one.reversed)),
+            *([amount(one.fees), amount(one.cost)] if told else []),
         )
         for one in figures.months
     ]
     headings = ("Conversions", "Reversed", "Accrued", "At risk", "Locked, not paid", "Paid", "Lost to reversals")
-    return Table(("Month", "Currency", *headings), rows)
+    costs = ("Fees", "Cost with fees") if told else ()
+    return Table(("Month", "Currency", *headings, *costs), rows)
+
+
+_BY_PARTNER: Final = ("Partner", "Currency", *(f"{kind.capitalize()}s" for kind in KINDS), "Change of commission")
+
+
+def _changed(restated: Restated) -> int:
+    return sum({one.currency: one.of for one in restated.partners}.values())
+
+
+def _by_partner(one: Partly) -> tuple[Cell, ...]:
+    moves = map(change, (*one.by_kind, one.total))
+    return text(one.partner or one.partner_id), text(words.currency(one.currency)), *moves
 
 
 _CHANGE: Final = ("Seen", "Action", "Partner", "Event", "Kind", "Currency", "Before", "After", "Change")
@@ -126,7 +142,7 @@ def _change(one: Change) -> tuple[Cell, ...]:
         text(words.currency(one.currency)),
         amount(one.before),
         amount(one.after),
-        amount(one.commission, words.moved(one.commission)),
+        change(one.commission),
     )
 
 

@@ -12,7 +12,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from . import headline, vega, words
+from . import closed, headline, spans, vega, words
 from .charts import draw
 from .figures import Figures
 from .listings import listings
@@ -36,6 +36,8 @@ def render(figures: Figures) -> str:
         panels=headline.panels(figures),
         compared=headline.compared_with(figures),
         badges=headline.badges(figures),
+        covered=spans.cards(figures),
+        closed=list(closed.listings(figures.closed, figures.zone)) if figures.closed else [],
         charts=charts,
         specs={one.id: one.spec for one in charts if one.spec},
         colour=vega.colour,

@@ -11,8 +11,9 @@ from impact_source.dialect import instant, literal
 
 from .scope import Books
 
+PARTNERS: Final = 10
 KINDS: Final = ("arrival", "reversal", "restoration", "correction")
-LARGEST: Final = 25
+LARGEST: Final = 15
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,26 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Partly:
+    """One partner's changes in one currency, by kind: their effect on the commission."""
+
+    partner_id: str | None
+    partner: str | None
+    currency: str | None
+    by_kind: tuple[Decimal, ...]
+    """In the order of `KINDS`."""
+    total: Decimal
+    of: int
+    """How many partners of the currency have changes."""
+
+
+@dataclass(frozen=True)
 class Restated:
-    """All changes, and in each currency the largest ones of conversions that were known before."""
+    """All changes; in each currency the partners that changed most, and the largest changes of known conversions."""
 
     moved: tuple[Moved, ...]
     largest: tuple[Change, ...]
+    partners: tuple[Partly, ...] = ()
 
 
 def read_restated(books: Books, at: datetime, unknown: tuple[str, ...]) -> Restated:
@@ -78,7 +94,29 @@ def read_restated(books: Books, at: datetime, unknown: tuple[str, ...]) -> Resta
         order by currency, place
         """
     )
+    by_kind = ", ".join(f"sum(case when kind = '{kind}' then payout_change else 0 end)" for kind in KINDS)
+    partners = books.rows(
+        f"""
+        select *
+        from (
+            select
+                media_partner_id, max(media_partner_name), currency, sum(payout_change) as total,
+                count(*) over (partition by currency),
+                row_number() over (partition by currency order by abs(sum(payout_change)) desc, media_partner_id)
+                    as place,
+                {by_kind}
+            from restatements
+            where {where}
+            group by media_partner_id, currency
+        ) ranked
+        where place <= {PARTNERS}
+        order by currency, place
+        """
+    )
     changes = (
         Change(books.local(seen), id_, name, books.local(event), *rest) for seen, id_, name, event, *rest in largest
     )
-    return Restated(tuple(Moved(*row) for row in moved), tuple(changes))
+    partly = (
+        Partly(id_, name, currency, tuple(kinds), total, of) for id_, name, currency, total, of, _, *kinds in partners
+    )
+    return Restated(tuple(Moved(*row) for row in moved), tuple(changes), tuple(partly))

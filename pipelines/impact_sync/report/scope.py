@@ -48,22 +48,22 @@ class Books:
     """Queries over the views; `settlement`, and what is built on it, is limited to the scope."""
 
     def __init__(self, pipeline: dlt.Pipeline, scope: Scope) -> None:
-        self.scope = scope
+        self.pipeline, self.scope = pipeline, scope
         account = zone_of(pipeline)
         self.zone = ZoneInfo(account.name)
         """Whose days, weeks and months the views count in."""
         self.zone_unknown = bool(account.problem)
         """Whether that is UTC for want of another."""
         self._views = available(pipeline)
-        self._warehouse = Warehouse(pipeline)
+        self.warehouse = Warehouse(pipeline)
         if _HISTORY in self._views:  # as of an instant, others read other rows under the name of the table
-            table = self._warehouse.name("actions")
+            table = self.warehouse.name("actions")
             self._views[_HISTORY] = self._views[_HISTORY].replace("from actions", f"from {table}")
 
     def check(self) -> None:
         """Raise `ConfigurationError` if a named campaign is not in the warehouse."""
         known = {row[0] for row in self.rows("select id from campaigns")} if self.holds("campaigns") else set()
-        known |= self._warehouse.campaigns()
+        known |= self.warehouse.campaigns()
         if wrong := [one for one in self.scope.campaigns if one not in known]:
             msg = (
                 f"campaign {', '.join(wrong)} is not in the warehouse; it has {', '.join(sorted(known)) or 'none yet'}"
@@ -72,13 +72,13 @@ class Books:
 
     def holds(self, name: str) -> bool:
         """Whether the table exists, or those that the view is built on."""
-        return name in self._views or self._warehouse.holds(name)
+        return name in self._views or self.warehouse.holds(name)
 
     def rows(self, query: str, at: datetime | None = None) -> list[tuple[Any, ...]]:
         """Rows of a query in DuckDB's dialect; with `at`, as the warehouse would have answered it at that instant."""
         query = localize(query, self.zone.key)
         views = ", ".join(self._with(query, at))
-        return self._warehouse.rows(f"with {views} {query}" if views else query)
+        return self.warehouse.rows(f"with {views} {query}" if views else query)
 
     @overload
     def local(self, moment: datetime) -> datetime: ...

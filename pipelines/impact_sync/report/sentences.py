@@ -11,11 +11,13 @@ from typing import Final
 from impact_source.shown import visible
 
 from . import words
+from .ageing import AGES, Unpaid
 from .figures import Comparison, Contradiction, Daily, Figures, Lock, Month, Ranking
 from .restated import KINDS, Moved
 
 _TWO_WEEKS: Final = timedelta(weeks=2)
 _TOP: Final = 10
+_OLDEST: Final = AGES.index("over 90 days")
 _LATE: Final = timedelta(days=1)
 
 
@@ -74,6 +76,20 @@ def locks(found: Sequence[Lock], code: str, as_of: datetime | None) -> str:
     if unknown := _sum(one.at_risk for one in found if one.week is None):
         text += f" The locking date of {words.money(unknown)} is unknown."
     return text
+
+
+def ageing(unpaid: Sequence[Unpaid], code: str) -> str:
+    """How much waits for payment, and whose wait is the longest."""
+    total, old = _sum(one.total for one in unpaid), _sum(one.ages[_OLDEST] for one in unpaid)
+    text = f"{code} {words.money(total)} of {words.counted(len(unpaid), 'partner')} is locked and not paid; "
+    if not old:
+        return f"{text}none of it is known to have locked more than 90 days ago."
+    most = max(unpaid, key=lambda one: one.ages[_OLDEST])
+    name = words.name(most.partner or most.partner_id or "No partner")
+    return (
+        f"{text}{words.money(old)} ({words.percent(words.ratio(old, total))}) locked more than 90 days ago, "
+        f"{words.money(most.ages[_OLDEST])} of it for {name}."
+    )
 
 
 def cohorts(months: Sequence[Month]) -> list[Month]:

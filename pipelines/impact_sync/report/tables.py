@@ -14,11 +14,12 @@ _LONG: Final = 120
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell. `key` sorts it, as a number if `numeric`; an empty key comes last."""
+    """A cell. `key` sorts it, as a number if `numeric`; an empty key comes last. A `date` stays on one line."""
 
     text: str
     key: str = ""
     numeric: bool = False
+    date: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Table:
     rows: Sequence[tuple[Cell, ...]]
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A table below the charts."""
+
+    title: str
+    note: str
+    table: Table
+
+
 def text(value: str | None) -> Cell:
     """A text, or a dash."""
     return Cell(words.cut(value, _LONG), value) if value else Cell("\N{EN DASH}")
@@ -36,7 +46,7 @@ def text(value: str | None) -> Cell:
 
 def when(shown: str, key: str) -> Cell:
     """A date, sorted by its ISO form."""
-    return Cell(shown, key)
+    return Cell(shown, key, date=True)
 
 
 def number(value: int | None) -> Cell:
@@ -47,6 +57,11 @@ def number(value: int | None) -> Cell:
 def amount(value: Decimal | None, shown: str | None = None) -> Cell:
     """An amount."""
     return Cell(shown or words.money(value), "" if value is None else f"{value:f}", numeric=True)
+
+
+def change(value: Decimal) -> Cell:
+    """By how much an amount has changed, with its sign."""
+    return amount(value, words.moved(value) if value else None)
 
 
 def share(part: Decimal | float | None, whole: Decimal | int = 1) -> Cell:

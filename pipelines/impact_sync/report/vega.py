@@ -15,7 +15,6 @@ Values = Sequence[Mapping[str, object]]
 COLOURS: Final = {
     "Paid": "#1b3a5c",
     "Locked": "#3d85c6",
-    "Locked or paid": "#2a5f92",
     "Open": "#c4790c",
     "Reversed": "#a8325f",
     "Reversed so far": "#e3b3c5",
@@ -23,12 +22,11 @@ COLOURS: Final = {
     "Restoration": "#7d5fb2",
     "Correction": "#6f6a5d",
 }
-"""Each colour has one meaning. They differ in lightness and hue, for every kind of colour vision.
+"""The only hues of the page, each with one meaning. They differ in lightness and hue, for every kind of colour vision.
 Each, or its edge, has a contrast of 3:1 or more on white."""
 DARK: Final = {
     "Paid": "#6f9fd8",
     "Locked": "#b5d4f4",
-    "Locked or paid": "#8fb9e6",
     "Open": "#e8a13c",
     "Reversed": "#e0709b",
     "Reversed so far": "#6d3a4f",
@@ -37,11 +35,16 @@ DARK: Final = {
     "Correction": "#b3ab98",
 }
 """The same on a dark page."""
+SAME: Final = {"Reversal": "Reversed"}
+"""A kind of change, and the stage whose colour it has: it is what brings conversions there."""
 
 
 def colour(name: str) -> str:
-    """A colour as a variable of the page's styles, so that charts follow light and dark."""
-    return f"var(--{name.lower().replace(' ', '-')})"
+    """A colour as a variable of the page's styles, so that charts follow light and dark. `KeyError` if it has none."""
+    meaning = SAME.get(name, name)
+    if meaning not in COLOURS:
+        raise KeyError(name)
+    return f"var(--{meaning.lower().replace(' ', '-')})"
 
 
 def styles(colours: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from impact_source.parsing import start_of
 from impact_source.shown import visible
 
 _MINUS: Final = "\N{MINUS SIGN}"
+_FEW: Final = 0.01
 _DASH: Final = "\N{EN DASH}"
 
 
@@ -92,6 +93,16 @@ def cut(name: str, length: int = 40) -> str:
 def name(text: str) -> str:
     """A name within a sentence: short, and isolated from the text direction around it."""
     return f"\N{FIRST STRONG ISOLATE}{cut(text)}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def cut_to(shown: int, of: int, which: str) -> str:
+    """That a table has only some of its rows; nothing if it has all."""
+    return f"The {count(shown)} {which}, of {count(of)}." if shown < of else ""
+
+
+def settled(actions: int, actions_open: int) -> bool:
+    """Whether hardly any of these conversions is still open, so that their reversal rate is as good as final."""
+    return actions_open <= actions * _FEW
 
 
 def currency(code: str | None) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.impact_sync.views.ledgers import PENDING, Ledgers, ledgers
 
@@ -301,3 +303,55 @@ def test_an_invoice_without_details_is_split_by_its_lines(books: Ledgers) -> Non
     books.add("invoice_lines", **line, line=2, description="BONUS", net_item_amount=9, status="PAID")
     amounts = "event_month, action_amount, other_amount, net_amount, status"
     assert books.ask(f"select {amounts} from impact.invoice_months") == [(JANUARY, 12, 9, 21, "OVERDUE, PAID")]
+
+
+VERSIONS = st.lists(
+    st.tuples(
+        st.integers(0, 5),  # hours until the next version
+        st.sampled_from(["PENDING", "REVERSED", None]),
+        st.sampled_from([0, 1, 3, None]),
+        st.sampled_from(["11", "22", None]),
+        st.sampled_from(["USD", "EUR"]),
+        st.sampled_from(["2026-01-01T07:00:00Z", "2026-01-01T09:00:00Z"]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def test_any_history_rolls_forward() -> None:
+    """Whatever an action becomes, each balance is the sum of what is valid then, and the changes lead from one to the next."""
+    began = datetime(2026, 1, 10, tzinfo=UTC)
+    with ledgers(LOS_ANGELES) as books:
+
+        @settings(max_examples=30, deadline=None)
+        @given(actions=st.lists(VERSIONS, min_size=1, max_size=3), opens=st.integers(-1, 9), lasts=st.integers(0, 9))
+        def check(actions: list[list[tuple[Any, ...]]], opens: int, lasts: int) -> None:
+            books.ask("delete from impact.action_history; delete from impact.actions")
+            balances: dict[tuple[Any, ...], list[int]] = {}
+            closes = opens + lasts
+            for number, versions in enumerate(actions):
+                at = 0
+                for place, (hours, state, payout, partner, currency, event) in enumerate(versions):
+                    until = None if place == len(versions) - 1 else at + 1 + hours
+                    row = ACTION | {"id": str(number), "state": state, "payout": payout, "currency": currency}
+                    row |= {"media_partner_id": partner, "event_date": event, "changed": "x" if place else None}
+                    span = [None if hour is None else began + timedelta(hours=hour) for hour in (at, until)]
+                    books.add("action_history", **row, valid_from=span[0], valid_to=span[1])
+                    month = DECEMBER if event == "2026-01-01T07:00:00Z" else JANUARY
+                    for which, instant in enumerate((opens, closes)):
+                        if at <= instant and (until is None or until > instant) and state != "REVERSED":
+                            balances.setdefault((partner, currency, month), [0, 0])[which] += payout or 0
+                    at = until or 0
+            first, last = ((began + timedelta(hours=hour)).isoformat() for hour in (opens, closes))
+            moved = "arrivals + corrections + restorations - reversals"
+            rolled = books.ask(
+                f"select media_partner_id, currency, month, opening, closing, {moved} "
+                f"from impact.roll_forward('{first}', '{last}')"
+            )
+            assert {row[:3]: [*row[3:5]] for row in rolled if any(row[3:5])} == {
+                bucket: both for bucket, both in balances.items() if any(both)
+            }
+            assert all(opening + change == closing for *_, opening, closing, change in rolled)
+
+        check()
