@@ -1,6 +1,6 @@
 # Every target makes .venv first when it is missing; bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sync test test-long mutants soak chaos bench audit orchestrator dbt lake peers lint format lock clean
+.PHONY: help setup demo sync test test-long mutants soak chaos bench audit orchestrator dbt lake peers lint format docs lock clean
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first interpreter of a supported version that really starts (a version manager's stub may not).
@@ -85,6 +85,9 @@ lint: $(VENV)/.installed ## Check style, types, and that imports run one way
 format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed ## Write the parts of the documentation that are made from the code
+	$(BIN)/python -m tests.docs
 
 lock: $(VENV)/.installed ## Compile requirements.lock again for all supported Pythons
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra report --extra postgres --extra lake --universal --python-version 3.11 --generate-hashes \

@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_the_wheel_holds_our_packages_with_all_that_they_read_and_nothing_else(wheel: Path) -> None:
-    """Every file of the three packages is in the wheel, except caches and pictures, and no other folder is."""
+    """Every file of the three packages is in the wheel, except caches, pages and pictures, and no other folder is."""
     names = {name for name in ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
     folders = [ROOT / "sources" / "impact_sandbox", ROOT / "sources" / "impact_source", ROOT / "pipelines/impact_sync"]
     assert {folder.name for folder in folders} == PACKAGES
@@ -24,7 +24,7 @@ def test_the_wheel_holds_our_packages_with_all_that_they_read_and_nothing_else(w
         str(path.relative_to(folder.parent))
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".png"
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in {".md", ".png"}
     }
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
 

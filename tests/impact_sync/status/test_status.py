@@ -89,8 +89,8 @@ def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return [shape(value[0])] if isinstance(value, list) and value else None
 
 
-def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    """Status as JSON has the keys of the README's example, at every depth."""
+def test_the_json_is_as_the_docs_show_it(account: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status as JSON has the keys of the example in the docs, at every depth."""
     one = account(days=20, per_day=2, campaigns=CAMPAIGNS[:1], rules=Rules(withheld=(("Contracts", 403),)))
     one.first_sync()
     one.world.advance(days=1)
@@ -107,8 +107,8 @@ def test_the_json_is_as_the_readme_shows_it(account: Make, capsys: pytest.Captur
     capsys.readouterr()
     run(as_json=True)
     told = shape(json.loads(capsys.readouterr().out))
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    ((example,),) = [re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+    page = (Path(__file__).parents[3] / "pipelines/impact_sync/status/README.md").read_text()
+    ((example,),) = [re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     shown = shape(json.loads(example))
     for optional in ("cursors", "gaps"):
         assert told["campaigns"][0][optional] is not None
