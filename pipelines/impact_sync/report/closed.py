@@ -37,7 +37,7 @@ class Since:
 
     @property
     def unexplained(self) -> Decimal:
-        """What the changes do not add up to."""
+        """What the changes do not add up to: the kind `other` of `close_changes`."""
         return self.now - self.then - sum(self.changes.values())
 
 
@@ -95,7 +95,7 @@ def _lines(books: Books, found: Closed, *, history: bool) -> list[Since]:
     changed = f"""
         select media_partner_id, currency, kind, max(media_partner_name), sum(payout_change)
         from close_changes
-        where month = {first}
+        where month = {first} and kind <> 'other'
         group by media_partner_id, currency, kind
         """
     moved = books.rows(changed) if history else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -82,6 +83,8 @@ def test_a_closed_month_stands_beside_what_it_is_now(account: Make, running: Bro
         assert "The frozen lines of Jan 2026 were changed after it was closed" in page.locator(".badges").inner_text()
         usd = table(page, "Jan 2026 since it was closed")[1]
         assert usd == ["USD", "17.00", "+2.00", "-10.00", "+20.00", "-1.25", "-0.50", "27.25", "+10.25"]
+    other = world.query("select payout_change from impact.close_changes where kind = 'other'")
+    assert other == [(Decimal("-0.50"),)]
     assert "since it was closed" not in written().read_text()
 
 
