@@ -22,6 +22,7 @@ from impact_sync.close.columns import CLOSE_LINES, CLOSES
 from impact_sync.corrections.journal.columns import COLUMNS as JOURNAL
 from impact_sync.corrections.journal.columns import TABLE
 from impact_sync.load.runs import COLUMNS as RUNS
+from impact_sync.reconcile.columns import LINES, RECONCILIATIONS
 from impact_sync.views import texts
 from impact_sync.views.header import about, columns
 
@@ -38,6 +39,14 @@ _VERSIONS = {
     "applied_at": {"description": "When the step was taken"},
     "program": {"description": "Version of impact-sync that took it"},
 }
+_OCCASIONAL = {
+    TABLE: {field.name: field.description for field in JOURNAL},
+    "reconciliations": {field.name: field.description for field in RECONCILIATIONS},
+    "reconciliation_lines": {field.name: field.description for field in LINES},
+    "closes": {name: hint["description"] for name, hint in CLOSES.items()},
+    "close_lines": {name: hint["description"] for name, hint in CLOSE_LINES.items()},
+}
+"""Tables that are there once a correction was planned, orders were reconciled, or a month was closed: without tests."""
 _FRESHNESS = {
     "warn_after": {"count": 1, "period": "day"},
     "error_after": {"count": 3, "period": "day"},
@@ -63,14 +72,8 @@ def build() -> str:
     tables["action_item_history"] = _table("action_item_history", ITEM_HISTORY, _key(ITEM_HISTORY))
     tables["sync_runs"] = _table("sync_runs", RUNS, ["run_id"])
     tables["schema_versions"] = _table("schema_versions", _VERSIONS, ["version"])
-    journal = {field.name: {"description": field.description} for field in JOURNAL}
-    closes = {"closes": CLOSES, "close_lines": CLOSE_LINES}
-    # Without tests: these are there once a correction was planned, or a month closed.
-    tables[TABLE] = _table(TABLE, journal, [])
-    for name, hints in closes.items():
-        tables[name] = _table(
-            name, {column: {"description": hint["description"]} for column, hint in hints.items()}, []
-        )
+    for name, described in _OCCASIONAL.items():
+        tables[name] = _table(name, {column: {"description": text} for column, text in described.items()}, [])
     views = [_view(name, text) for name, text in texts().items()]
     source = {
         "name": "impact",
