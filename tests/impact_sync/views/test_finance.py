@@ -320,7 +320,7 @@ VERSIONS = st.lists(
 
 
 def test_any_history_rolls_forward() -> None:
-    """Whatever an action becomes, each balance is the sum of what is valid then, and the changes lead from one to the next."""
+    """Whatever an action becomes, each balance is the sum of what is valid then, and the changes lead to the next."""
     began = datetime(2026, 1, 10, tzinfo=UTC)
     with ledgers(LOS_ANGELES) as books:
 
