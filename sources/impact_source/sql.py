@@ -18,6 +18,7 @@ from .statements import Statements
 _IDS_A_QUERY = 20_000
 _ROWS_A_BATCH = 50_000
 _WANTED = "impact_wanted"
+_STREAM = "impact_stream"
 _TYPES = {
     "text": pa.string(),
     "bigint": pa.int64(),
@@ -93,15 +94,24 @@ class Tables(Statements):
 
     def stream(self, table: str, columns: pa.Schema) -> pa.RecordBatchReader:
         """All rows of a table, with columns as `schema` gives them, read on demand."""
+        sql = f"select {', '.join(map(self.column, columns.names))} from {self.name(table)}"
 
         def batches() -> Iterator[pa.RecordBatch]:
-            with self._client as client:
-                sql = f"select {', '.join(map(self.column, columns.names))} from {self.name(table)}"
-                with client.execute_query(sql) as cursor:
-                    for rows in cursor.iter_arrow(chunk_size=_ROWS_A_BATCH):
-                        yield from rows.cast(columns).to_batches()
+            for rows in self._in_parts(sql):
+                yield from rows.cast(columns).to_batches()
 
         return pa.RecordBatchReader.from_batches(columns, batches())
+
+    def _in_parts(self, sql: str) -> Iterator[pa.Table]:
+        """The rows of a query, some at a time: Postgres' driver would hold all of them, unless the server does."""
+        if self.dialect == "postgres":
+            with self.transaction() as client:
+                client.execute_sql(f"declare {_STREAM} no scroll cursor for {sql}")
+                while len(rows := fetch_arrow(client, f"fetch {_ROWS_A_BATCH} from {_STREAM}")):
+                    yield rows
+            return
+        with self._client as client, client.execute_query(sql) as cursor:
+            yield from cursor.iter_arrow(chunk_size=_ROWS_A_BATCH)
 
     def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
         """The rows of a table whose `key` is one of some 20,000 `values`."""

@@ -18,11 +18,14 @@ from impact_source.errors import ConfigurationError
 from impact_source.warehouse import Warehouse
 
 from ..tabular import MACROS
+from ..warehouse.duckdb.merge import UNLIMITED
 from .columns import LINES
 
 _FOLDER = files(__package__)
 _ITEM_STATE = pa.schema([("action_id", pa.string()), ("items", pa.string())])
 _SHOWN = 10
+_MEMORY = "300MB"
+"""What a million orders and as many actions need; more than that goes to the disk."""
 IGNORABLE = ("case", "blanks", "zeros")
 
 
@@ -54,7 +57,7 @@ def workplace(normalised: Normalised) -> Iterator[duckdb.DuckDBPyConnection]:
         TemporaryDirectory(prefix="impact-reconcile-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
-        settings = {"memory_limit": "300MB", "threads": "2", "temp_directory": folder, "timezone": "UTC"}
+        settings = {"memory_limit": _MEMORY, "threads": "2", "temp_directory": folder, "timezone": "UTC"}
         for name, value in settings.items():
             connection.execute(f"set {name} = {literal(value)}")
         connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
@@ -96,7 +99,7 @@ def read_orders(connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
     Raises `ConfigurationError` that lists those that cannot be read.
     """
     connection.execute(f"set timezone = {literal(time_zone)}")
-    connection.execute(text("orders.sql"))
+    execute(connection, "orders.sql")
     connection.execute("set timezone = 'UTC'")
     found = connection.execute(text("unreadable.sql")).fetchall()
     if found:
@@ -119,8 +122,8 @@ def unknown_statuses(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def match(connection: duckdb.DuckDBPyConnection) -> None:
     """Match orders with actions, and find what is systematic."""
-    connection.execute(text("match.sql"))
-    connection.execute(text("systematic.sql"))
+    for name in ("match.sql", "systematic.sql"):
+        execute(connection, name)
 
 
 def take_items(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
@@ -142,7 +145,18 @@ def take_items(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> N
 def find(connection: duckdb.DuckDBPyConnection) -> None:
     """Find the differences, and what has become of those that were found before."""
     for name in ("items.sql", "found.sql", "since_last.sql"):
-        connection.execute(text(name))
+        execute(connection, name)
+
+
+def execute(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Execute the statements of a file beside this module, with more memory where one cannot do without."""
+    for statement in connection.extract_statements(text(name)):
+        try:
+            connection.execute(statement)
+        except duckdb.OutOfMemoryException:
+            connection.execute(f"set memory_limit = '{UNLIMITED}'")
+            connection.execute(statement)
+            connection.execute(f"set memory_limit = '{_MEMORY}'")
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:

@@ -45,7 +45,6 @@ apart as (
     select
         j.* replace (
             k.id as action_id, a.state as state, a.amount as action_amount, a.locking_date as locking_date,
-            a.event_date as event_date, a.campaign_id as campaign_id, a.media_partner_name as media_partner_name,
             case
                 when not k.live then null
                 when j.status in ('returned', 'cancelled') then a.payout
@@ -61,8 +60,8 @@ apart as (
 ),
 lines as (
     select
-        j.kind, j.line, j.order_id, j.event_type, i.sku, j.action_id, coalesce(j.actions, 0) as actions, j.orders, j.live, j.campaign_id,
-        j.media_partner_name, j.status as order_status, j.state as action_state,
+        j.kind, j.line, j.order_id, j.event_type, i.sku, j.action_id, coalesce(j.actions, 0) as actions, j.orders,
+        j.live, j.status as order_status, j.state as action_state,
         case when i.sku is null then j.amount else i.amount end as order_amount, j.currency as order_currency,
         case when i.sku is null then j.action_amount else i.action_amount end as action_amount,
         j.action_currency as currency,
@@ -79,7 +78,7 @@ lines as (
                 when i.amount is null then share_of(i.payout, i.action_quantity, i.quantity)
                 else share_of(i.payout, i.action_amount, i.amount) end
         end as commission,
-        case when j.action_id is not null then j.locking_date end as locking_date, j.event_date, j.ordered_at,
+        case when j.action_id is not null then j.locking_date end as locking_date, j.ordered_at,
         case
             when j.action_id is null and j.ordered_at > j.as_of - interval 1 hour then 'not due' -- actions show late
             when j.action_id is null and j.ordered_at < asked.reach then 'out of reach'
@@ -94,12 +93,11 @@ lines as (
     cross join asked
     left join by_item i
         on i.event_type = j.event_type and i.key = j.key and i.differs and i.usable and j.kind = 'not_corrected'
-
     union all by name
     select
         'no_order' as kind, a.oid as order_id, '' as event_type, a.id as action_id, 1 as actions, 0 as orders, 1 as live,
-        a.campaign_id, a.media_partner_name, a.state as action_state, a.amount as action_amount, a.currency,
-        a.payout as commission, a.locking_date, a.event_date,
+        a.state as action_state, a.amount as action_amount, a.currency,
+        a.payout as commission, a.locking_date,
         case
             when a.id in (select action_id from gone) then 'out of reach'
             when changeable(a.state, a.cleared_date, a.locking_date, asked.as_of) then 'open'
@@ -111,7 +109,7 @@ lines as (
     cross join asked
 )
 select
-    *,
+    l.*, a.campaign_id, a.media_partner_name, a.event_date,
     case
         when kind in ('currency', 'no_action') then 'nothing'
         when kind = 'duplicate' then case
@@ -126,4 +124,5 @@ select
         when coalesce(expected_amount > 0 and differ(expected_amount, action_amount), false) then 'plan'
         else 'by hand'
     end as remedy
-from lines;
+from lines l
+left join actions a on a.id = l.action_id;

@@ -17,34 +17,44 @@ join (select distinct action_tracker_id, campaign_id from actions) a
 join campaigns c on c.campaign_id = a.campaign_id
 group by t.event_type;
 
+-- Orders that are listed more than once have no values of their own: which line counts is not guessed.
+create table repeated as
+select event_type, key, count(*) as orders from orders group by event_type, key having count(*) > 1;
+
+create table per_order as
+select event_type, key, 1 as orders, line, order_id, amount, currency, status, ordered_at, updated_at, referred
+from orders
+anti join repeated using (event_type, key)
+union all
+select
+    event_type, key, any_value(r.orders), min(line), any_value(order_id), any_value(amount), any_value(currency),
+    any_value(status), any_value(ordered_at), any_value(updated_at), bool_or(referred)
+from orders
+join repeated r using (event_type, key)
+group by event_type, key;
+
+-- The actions by the keys that orders of their event type may have, and whether one has it.
 create table keyed as
-select t.event_type, as_key(a.oid) as key, a.id, a.state is distinct from 'REVERSED' as live, a.payout
+select
+    t.event_type, as_key(a.oid) as key, a.id, a.state is distinct from 'REVERSED' as live, a.payout, a.event_date,
+    exists (select 1 from per_order o where o.event_type = t.event_type and o.key = as_key(a.oid)) as has_order
 from actions a
 join types t on t.action_tracker_id is not distinct from a.action_tracker_id;
-
--- Orders that are listed more than once have no values of their own: which line counts is not guessed.
-create table per_order as
-select
-    event_type, key, count(*) as orders, min(line) as line, any_value(order_id) as order_id,
-    any_value(amount) as amount, any_value(currency) as currency, any_value(status) as status,
-    any_value(ordered_at) as ordered_at, any_value(updated_at) as updated_at, bool_or(referred) as referred
-from orders
-group by event_type, key;
 
 -- The action of an order. If there are several, whatever their states, none is chosen.
 create table per_action as
 select
-    k.event_type, k.key, count(*) as actions, count(*) filter (k.live) as live, min(k.id) as action_id,
-    sum(k.payout) filter (k.live) as paid, max(k.payout) filter (k.live) as paid_once
-from keyed k
-semi join per_order o on o.event_type = k.event_type and o.key = k.key
-group by k.event_type, k.key;
+    event_type, key, count(*) as actions, count(*) filter (live) as live, min(id) as action_id,
+    sum(payout) filter (live) as paid, max(payout) filter (live) as paid_once
+from keyed
+where has_order
+group by event_type, key;
 
 create table met as
 select
-    o.*, p.actions, p.live, p.action_id, p.paid, p.paid_once, a.campaign_id, a.action_tracker_name, a.media_partner_name,
+    o.*, p.actions, p.live, p.action_id, p.paid, p.paid_once,
     a.state, a.amount as action_amount, a.payout, a.intended_amount, a.intended_payout,
-    a.currency as action_currency, a.event_date, a.locking_date,
+    a.currency as action_currency, a.locking_date,
     changeable(a.state, a.cleared_date, a.locking_date, asked.as_of) as can_change,
     coalesce(c.as_of, d.as_of, asked.as_of) as as_of,
     coalesce(o.ordered_at >= asked.since, true) and coalesce(o.ordered_at <= asked.until, true) as in_bounds,
@@ -65,27 +75,33 @@ select
         then any_value(asked.as_of) end) as until
 from orders o cross join asked;
 
--- Actions that happened in that time, of the orders' event types, and whether an order has them.
-create table covered_actions as
-select k.id, bool_or(o.key is not null) as has_order
+-- Actions of that time, of the orders' event types, that no order has.
+create table without_order as
+select distinct k.id
 from keyed k
-join actions a on a.id = k.id
-join covered c on a.event_date >= c.since and a.event_date <= c.until
-left join per_order o on o.event_type = k.event_type and o.key = k.key
-where k.live
-group by k.id;
+join covered c on k.event_date >= c.since and k.event_date <= c.until
+where k.live and not k.has_order;
 
--- How many have none. If none of the orders stands, or most actions have none, these are not all orders of the time:
--- then no action is wrong for want of an order.
+delete from without_order where id in (select id from keyed where has_order); -- by another event type's name
+
+-- If none of the orders stands, or most actions have no order, these are not all orders of the time: then no action is
+-- wrong for want of one.
 create table coverage as
 select
-    count(*) as actions, count(*) filter (not has_order) as orderless,
+    n.actions, o.orderless,
     (select bool_or(coalesce(status in ('placed', 'partly_returned'), true)) from orders)
-        and (orderless < 20 or orderless <= actions / 2) as complete
-from covered_actions;
+        and (o.orderless < 20 or o.orderless <= n.actions / 2) as complete
+from (
+    select count(*) as actions
+    from actions a
+    join covered c on a.event_date >= c.since and a.event_date <= c.until
+    where a.state is distinct from 'REVERSED'
+        and coalesce(a.action_tracker_id, '') in (select coalesce(action_tracker_id, '') from types)
+) n
+cross join (select count(*) as orderless from without_order) o;
 
 create table orderless as
-select id from covered_actions where not has_order and (select complete from coverage);
+select id from without_order where (select complete from coverage);
 
 -- Partly returned orders whose items may be compared one by one.
 create table partly as

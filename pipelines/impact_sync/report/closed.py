@@ -36,6 +36,11 @@ class Since:
     changes: dict[str, Decimal]
 
     @property
+    def changed(self) -> bool:
+        """Whether anything has changed, even if it makes no difference together."""
+        return self.now != self.then or any(self.changes.values())
+
+    @property
     def unexplained(self) -> Decimal:
         """What the changes do not add up to: the kind `other` of `close_changes`."""
         return self.now - self.then - sum(self.changes.values())
@@ -126,7 +131,7 @@ def listings(closed: ClosedMonth, zone: str) -> Iterator[Listing]:
     most: list[Since] = []
     moved = 0
     for _, lines in sorted(currencies.items()):
-        changed = [one for one in lines if one.now != one.then or any(one.changes.values())]
+        changed = [one for one in lines if one.changed]
         moved += len(changed)
         most += sorted(changed, key=lambda one: (-abs(one.now - one.then), one.partner_id))[:PARTNERS]
     rows = [

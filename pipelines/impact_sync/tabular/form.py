@@ -24,7 +24,7 @@ class Form:
     as_written: tuple[str, ...] = ()
     """Columns in which leading and trailing blanks count."""
     ids: tuple[str, ...] = ()
-    """Columns in which a spreadsheet may have replaced digits by an exponent."""
+    """Columns in which a spreadsheet that wrote a CSV may have replaced digits by an exponent: that is refused."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     """The user's own names of columns, by ours."""

@@ -88,13 +88,11 @@ def _as_text(column: str, kind: pa.DataType) -> str:
 
 
 def _filled(batches: Iterable[pa.RecordBatch], form: Form, source: str) -> Iterator[pa.RecordBatch]:
-    """The batches without their empty rows. Raises if there are no others, or if an id is not what it was."""
+    """The batches without their empty rows. Raises if there are no others."""
     rows = 0
     for batch in batches:
         there = reduce(pc.or_, (pc.is_valid(batch[name]) for name in form.columns))
         filled = batch.filter(there).cast(form.schema)
-        for name in form.ids:
-            _check_ids(filled, name, source)
         if filled.num_rows:
             rows += filled.num_rows
             yield filled
@@ -137,16 +135,16 @@ def _csv_batches(file: Iterable[str], form: Form, source: str) -> Iterator[pa.Re
                 cells.append(row)
             line = reader.line_num + skipped + 1
             if len(cells) == _ROWS:
-                yield _batch(numbers, cells, header, form)
+                yield _batch(numbers, cells, header, form, source)
                 numbers, cells = [], []
     except csv.Error as error:
         msg = f"{source}, line {line}: {error}"
         raise ConfigurationError(msg) from None
-    yield _batch(numbers, cells, header, form)
+    yield _batch(numbers, cells, header, form, source)
 
 
 def _batch(
-    numbers: Sequence[int], cells: Sequence[Sequence[str]], header: Sequence[str | None], form: Form
+    numbers: Sequence[int], cells: Sequence[Sequence[str]], header: Sequence[str | None], form: Form, source: str
 ) -> pa.RecordBatch:
     places = {name: place for place, name in enumerate(header) if name}
     columns = list(zip(*cells, strict=True)) or [()] * len(header)
@@ -155,7 +153,10 @@ def _batch(
         found: Iterable[str] = columns[places[name]] if name in places else ("",) * len(numbers)
         texts = found if name in form.as_written else map(str.strip, found)
         arrays.append(pa.array([text or None for text in texts], pa.string()))
-    return pa.record_batch(arrays, form.schema)
+    batch = pa.record_batch(arrays, form.schema)
+    for name in form.ids:
+        _check_ids(batch, name, source)
+    return batch
 
 
 def _lines(file: Iterable[str], source: str) -> Iterator[str]:

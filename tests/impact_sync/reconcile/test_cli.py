@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,20 @@ def test_the_reason_codes_are_the_users(one: Shop) -> None:
     assert one.desk.journal("reason") == [("ORDER_ERROR",)]
     wrong = user(one, IMPACT__ORDER_REASONS='{"lost": "OTHER"}')
     assert "order_reasons has no lost: it has returned, cancelled" in clean(impact("reconcile", path, env=wrong), 2)
+
+
+def test_the_configuration_file_says_what_statuses_mean(one: Shop, tmp_path: Path) -> None:
+    """Its tables map statuses and reasons; the error about an unknown status shows where to write it."""
+    path = str(one.file("1,Sent back,0,USD,,"))
+    said = clean(impact("reconcile", path, env=user(one)), 2)
+    assert 'under [impact.order_statuses], for example "Sent back" = "returned"' in said.replace("\n", " ")
+    (tmp_path / ".dlt").mkdir()
+    file = tmp_path / ".dlt" / "config.toml"
+    file.write_text(
+        '[impact.order_statuses]\n"Sent back" = "returned"\n[impact.order_reasons]\nreturned = "MP_RETURNED"\n'
+    )
+    clean(impact("reconcile", path, "--plan", env=user(one)), 1)
+    assert one.desk.journal("reason") == [("MP_RETURNED",)]
 
 
 def test_what_can_no_longer_be_corrected_ends_with_0(one: Shop) -> None:

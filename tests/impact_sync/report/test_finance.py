@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from impact_source.settings import REFERENCE
 from impact_sync.close.run import close
+from impact_sync.report.invoices import Invoices
+from impact_sync.report.page import render
 from impact_sync.report.scope import Scope
 from playwright.sync_api import Browser, Page
 
 from tests.impact_sync.report.browser import marks, opened, plain, table, tiles
 from tests.impact_sync.report.writing import figures, report, written
-from tests.support.account import Account
+from tests.support.account import Account, on_duckdb_first
 
 Make = Callable[..., Account]
 JANUARY = date(2026, 1, 1)
@@ -35,7 +37,7 @@ def read(page: Page, title: str) -> str:
     return plain(page.locator("figure", has=page.get_by_role("heading", name=title, exact=True)).inner_text())
 
 
-def closed(account: Make, *, history: bool = True) -> tuple[Account, dict[str, str]]:
+def closed(account: Make, **settings: Any) -> tuple[Account, dict[str, str]]:  # noqa: ANN401 - any setting
     """An account whose January was closed on 2 February; one conversion of each kind has changed since."""
     world = account(days=1, per_day=0)
     made = {
@@ -49,7 +51,7 @@ def closed(account: Make, *, history: bool = True) -> tuple[Account, dict[str, s
     ids = {name: world.world.create("1000", **(_USUAL | fields)) for name, fields in made.items()}
     world.world.reverse(ids["back"])
     world.world.advance(days=18)
-    world.sync(history=history)
+    world.sync(**settings)
     close(JANUARY, "by Zoë <b>", force=True)
     world.world.advance(days=1)
     world.world.reverse(ids["lost"])
@@ -57,7 +59,7 @@ def closed(account: Make, *, history: bool = True) -> tuple[Account, dict[str, s
     world.world.modify(ids["cheaper"], Payout="4.25")
     world.world.modify(ids["february"], Payout="98.00")
     world.world.create("1000", **(_USUAL | {"Payout": "2.00"} | BOB))
-    world.sync(history=history)
+    world.sync(**settings)
     return world, ids
 
 
@@ -86,6 +88,26 @@ def test_a_closed_month_stands_beside_what_it_is_now(account: Make, running: Bro
     other = world.query("select payout_change from impact.close_changes where kind = 'other'")
     assert other == [(Decimal("-0.50"),)]
     assert "since it was closed" not in written().read_text()
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_every_warehouse_has_these_figures(account: Make) -> None:
+    """A closed month with its changes, what waits for payment, groups of customers, invoices: all are asked for."""
+    closed(account, reference=REFERENCE)
+    found = figures(close=JANUARY)
+    assert found.closed
+    assert found.cohorts
+    assert found.customers
+    assert found.restated
+    assert found.invoices == Invoices(0, 0, 0, ())
+    moved = {one.partner: (one.then, one.now, *one.changes.values()) for one in found.closed.lines if one.changed}
+    by_hand = {"Ada": "10 20 0 -10 20 0", "Bob": "5.50 6.25 2 0 0 -1.25"}
+    assert moved == {name: tuple(map(Decimal, told.split())) for name, told in by_hand.items()}
+    assert [(one.partner, one.total) for one in found.restated.partners] == [("Ada", 10), ("Bob", Decimal("-0.25"))]
+    assert [sum(one.actions for one in cohort.values()) for cohort in found.cohorts.partners] == [4, 2, 1]
+    assert (found.customers.statuses, found.customers.codes) == ((), ())
+    assert render(found).endswith("</html>")
 
 
 def test_a_closed_month_without_history_has_no_kinds(account: Make, running: Browser) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from impact_sync.reconcile.run import reconcile
 from playwright.sync_api import Browser
 
 from tests.impact_sync.report.browser import opened, table
 from tests.impact_sync.report.writing import written
+from tests.support.account import on_duckdb_first
 from tests.support.desk import Desk
 from tests.support.orders import Shop
 
 _TOTALS, _FIRST = "Own orders that differ", "Own orders to look at first"
 
 
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
 def test_differences_are_added_up_and_the_ten_that_matter_most_are_listed(
     desk: Callable[..., Desk], running: Browser
 ) -> None:
@@ -26,7 +31,7 @@ def test_differences_are_added_up_and_the_ten_that_matter_most_are_listed(
     with opened(running, written()) as page:
         assert "Own orders" not in page.locator("body").inner_text()
     orders = [f"{number},returned,0,USD,," for number in range(12)]
-    shop.reconcile(*orders, "same,placed,30.00,USD,,")
+    reconcile(shop.ask(*orders, "same,placed,30.00,USD,,"))
     with opened(running, written()) as page:
         assert "12 differences, 12 of them correctable" in page.locator(".badges").inner_text()
         assert table(page, _TOTALS) == [["Not reversed", "open", "USD", "12", "12", "78.00", "0.00"]]

@@ -320,7 +320,7 @@ VERSIONS = st.lists(
 
 
 def test_any_history_rolls_forward() -> None:
-    """Whatever an action becomes, each balance is the sum of what is valid then, and the changes lead to the next."""
+    """Whatever an action becomes, and when, each balance is the sum of what is valid then, and changes lead to it."""
     began = datetime(2026, 1, 10, tzinfo=UTC)
     with ledgers(LOS_ANGELES) as books:
 

@@ -33,6 +33,7 @@ def rows(path: Path) -> list[dict[str, object]]:
         (b"action_id,kind,reason,amount\nA1,update,OTHER,12.50\n", {"amount": "12.50"}),
         (b"\xef\xbb\xbfaction_id,kind,reason,amount\r\nA1,update,OTHER,12.50\r\n", {"amount": "12.50"}),
         (b"ActionId;Kind;Reason;Amount\nA1;update;OTHER;12,50\n", {"amount": "12,50"}),
+        (b"sep=;\r\nActionId;Kind;Reason;Amount\r\nA1;update;OTHER;12,50\r\n", {"amount": "12,50", "line": 3}),
         (b"action_id\tkind\treason\tamount\nA1\tupdate\tOTHER\t1.234,50", {"amount": "1.234,50"}),
         (b'"action_id","kind","reason","note"\n"A1","update","OTHER","a ""b"", c"\n', {"note": 'a "b", c'}),
         (b"action_id,kind,reason,ItemSubTotalDelta\n A1 ,update,OTHER,\xc2\xa0-5\n", {"delta": "-5"}),
@@ -42,7 +43,16 @@ def rows(path: Path) -> list[dict[str, object]]:
         (b'action_id,kind,reason,note\r\nA1,update,OTHER,"one\r\ntwo"\r\n', {"note": "one\r\ntwo"}),
     ],
     ids=[
-        *("plain", "BOM and CRLF", "semicolons", "tabs", "quotes", "API names and blanks", "a Sku as it is written"),
+        *(
+            "plain",
+            "BOM and CRLF",
+            "semicolons",
+            "Excel's separator",
+            "tabs",
+            "quotes",
+            "API names and blanks",
+            "a Sku as it is written",
+        ),
         *("more commas in a text than semicolons", "the same with CR", "a line break within a text"),
     ],
 )
@@ -98,6 +108,10 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
         (b'action_id,kind,reason\nA1,"update,OTHER\n', "line 2: "),
         (b'action_id,kind,reason\nA1,"up"date,OTHER\n', "line 2: "),
         (b'"action_id"s,kind,reason\nA1,update,OTHER\n', "line 1: "),
+        (
+            b"order_id,action_tracker_id,kind,reason\n1.5E+15,7,reverse,OTHER\n",
+            "line 2: order_id is 1.5E.15: a spreadsheet",
+        ),
         ("action_id,kind,reason,note\nA1,update,OTHER,zurück\n".encode("latin-1"), "is not UTF-8"),
         ("action_id,kind,reason\nA1,update,OTHER\n".encode("utf-16"), "is not UTF-8"),
         (b"action_id,kind,reason\nA1,up\x00date,OTHER\n", "contains NUL bytes"),
