@@ -1,4 +1,4 @@
-"""dlt's own tools find what the commands have loaded, as the README says."""
+"""dlt's own tools find what the commands have loaded, as the docs say."""
 
 from __future__ import annotations
 
