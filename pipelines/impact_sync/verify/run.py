@@ -23,6 +23,7 @@ from impact_source.plan.windows import Window
 from impact_source.rows.landing import Landing, seen_by
 from impact_source.rows.ledger import rejected_row
 
+from ..console.memory import release
 from ..load.session import Load, Standing, session
 from ..warehouse.history_check import Fault, find_faults, repair_versions
 from . import judge
@@ -187,6 +188,7 @@ class Verification:
 
     def _window_done(self, done: WindowDone) -> None:
         self._windows.append(done.row(self._load.run_id))
+        release()
         self.rows += done.rows
         number = len(self._windows)
         windows, left = max(self._planned, number), self._client.budget.remaining
