@@ -81,6 +81,35 @@ def test_partly_returned_orders_by_item(shop: Make) -> None:
     ]
 
 
+def test_an_item_in_two_rows_is_known_as_far_as_both_tell(shop: Make) -> None:
+    """Its values are the sums; what one of the rows leaves empty is not known, so it is not compared."""
+    one = shop()
+    for oid in ("sums", "half"):
+        one.desk.create(Oid=oid)
+    one.desk.sync()
+    lines = one.reconcile(
+        *(f"{oid},partly_returned,,USD,," for oid in ("sums", "half")),
+        items=(
+            *("sums,A/B 1,1,5.00", "sums,A/B 1,0,5.00", "sums,TEE,1,10.00"),
+            *("half,A/B 1,1,10.00", "half,A/B 1,,10.00", "half,TEE,1,10.00"),
+        ),
+    )
+    assert told(lines, "sku", "order_quantity", "order_amount") == [("sums", "not_corrected", "A/B 1", 1, Decimal(10))]
+
+
+def test_a_difference_of_more_than_a_column_holds(shop: Make) -> None:
+    """One absurd amount is told like any other; only what it costs is not known. The others keep theirs."""
+    one = shop()
+    for oid in ("absurd", "other"):
+        one.desk.create(Oid=oid, Amount="1.00", Payout="2.00", items=())
+    one.desk.sync()
+    lines = one.reconcile("absurd,placed,999999999999,USD,,", "other,placed,0.50,USD,,")
+    assert told(lines, "expected_amount", "commission") == [
+        ("absurd", "amount", Decimal(999999999999), None),
+        ("other", "amount", Decimal("0.5"), Decimal(1)),
+    ]
+
+
 def test_items_that_the_action_does_not_have(shop: Make) -> None:
     """An item that impact.com does not list cannot be corrected: then the order is, by its amount if that is known."""
     one = shop()
