@@ -38,7 +38,7 @@ def test_the_event_type_decides_where_ids_are_the_same(shop: Make) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [("Sale", ""), ("Sale", "10"), ("10", "")])
 def test_an_order_under_two_names_of_its_event_type_is_listed_twice(shop: Make, first: str, second: str) -> None:
-    """By id and by name, or by a name and none: both rows have the same action, and which of them counts is not guessed."""
+    """By id and by name, or by a name and none: both rows have the same action, and which of them counts is open."""
     one = shop()
     sale = one.desk.create(Oid="1", ActionTrackerId="10", ActionTrackerName="Sale")
     one.desk.sync()
