@@ -180,6 +180,38 @@ def test_what_was_not_verified_is_not_closed(books: tuple[Account, dict[str, str
     assert impact("2026-01").exit_code == 0
 
 
+def test_a_verification_from_before_the_months_end_does_not_count(account: Make) -> None:
+    """Whatever days to come it was asked for: what happened on them it has not seen."""
+    one = account(days=1, per_day=0)
+    one.start = datetime(2025, 12, 25, tzinfo=UTC)
+    one.world.create("1000", **(_USUAL | ADA))
+    one.sync()
+    verify(one.settings(), Ask(until=date(2026, 3, 1)))
+    one.world.advance(days=18)
+    one.sync()
+    ended = impact("2026-01")
+    assert (ended.exit_code, ended.output.count("was not verified since the month ended")) == (1, 2), ended.output
+    verify(one.settings(), Ask(since=date(2026, 1, 1), until=date(2026, 1, 31)))
+    assert impact("2026-01").exit_code == 0
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_sums_may_be_larger_than_what_they_add_up(account: Make) -> None:
+    """In a currency of small units a partner's month can be more than a column of money holds; it stays intact."""
+    one = account(days=1, per_day=0)
+    one.start = datetime(2025, 12, 25, tzinfo=UTC)
+    for _ in range(2):
+        one.world.create("1000", **(_USUAL | ADA | {"Amount": "999999999999.00", "Payout": "600000000000.00"}))
+    one.world.advance(days=18)
+    one.sync()
+    verify(one.settings())
+    assert impact("2026-01").exit_code == 0
+    sums = query("select amount, accrued from {close_lines}")
+    assert sums == [(Decimal(1999999999998), Decimal(1200000000000))]
+    assert impact().exit_code == 0
+
+
 def test_what_was_not_read_is_not_closed(january: tuple[Account, dict[str, str]]) -> None:
     """A month that is not over for the warehouse, one from before its start, and one with a record that it lacks."""
     one, _ = january
