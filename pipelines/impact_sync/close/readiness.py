@@ -12,6 +12,7 @@ from impact_source.plan.cursors import Cursors, Mark
 from impact_source.sql import in_utc
 from impact_source.warehouse import Warehouse
 
+from ..views import clock_problem
 from .month import Month
 
 _VERIFIED = """
@@ -45,7 +46,8 @@ class Readiness:
 
 def judge(warehouse: Warehouse, state: Mapping[str, Any], campaigns: Iterable[str], month: Month) -> Readiness:
     """Judge by the cursors in the source's `state`, by what was rejected, and by the verifications of the month."""
-    reasons: list[str] = []
+    clocks = clock_problem(warehouse, month.time_zone, (month.start, month.end))
+    reasons = [clocks] if clocks else []
     verified: list[datetime | None] = []
     bounds = (month.start, month.end, month.end)  # one that was asked for days to come has seen nothing of them
     runs = {id_: (run_id, in_utc(at)) for id_, run_id, at in warehouse.rows(_VERIFIED, *bounds)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zoneinfo
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,36 @@ def test_what_was_not_read_is_not_closed(january: tuple[Account, dict[str, str]]
     verify(one.settings())
     ended = impact("2026-01")
     assert (ended.exit_code, "campaign 1000: 1 records could not be typed" in ended.output) == (1, True), ended.output
+
+
+@pytest.fixture
+def phoenix_at_vancouver(tmp_path: Path) -> Iterator[None]:
+    """The time zones of the machine are out of date: its Vancouver keeps the time of Phoenix."""
+    before = zoneinfo.TZPATH
+    zone = tmp_path / "zones" / "America" / "Vancouver"
+    zone.parent.mkdir(parents=True)
+    zone.write_bytes(files("tzdata").joinpath("zoneinfo", "America", "Phoenix").read_bytes())
+    zoneinfo.reset_tzpath([str(tmp_path / "zones"), *before])
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath(before)
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+@pytest.mark.usefixtures("warehouse", "phoenix_at_vancouver")
+@on_duckdb_first
+def test_a_month_that_begins_at_another_hour_in_the_warehouse_is_not_closed(
+    books: tuple[Account, dict[str, str]],
+) -> None:
+    """What was read and verified is then not what is counted; status says so too, before anything is closed."""
+    one, _ = books
+    one.sync(time_zone="America/Vancouver")
+    verify(one.settings(time_zone="America/Vancouver"))
+    ended = impact("2026-01")
+    said = "in America/Vancouver clocks show 2025-12-31 23:00 in the warehouse and 2026-01-01 00:00 here"
+    assert (ended.exit_code, said in " ".join(ended.output.split())) == (1, True), ended.output
+    ended = CliRunner().invoke(main, ["status"])
+    assert "in America/Vancouver clocks show" in " ".join(ended.output.split()), ended.output
 
 
 def test_force_closes_and_keeps_the_reasons(books: tuple[Account, dict[str, str]]) -> None:
