@@ -97,8 +97,8 @@ def _not_compared(connection: duckdb.DuckDBPyConnection, *, items: bool) -> Iter
         ((number,),) = connection.execute(sql).fetchall()
         if number:
             yield (
-                f"The items of {number:,} partly returned orders are not known here, so only their amounts are "
-                "compared: `impact items` reads them"
+                f"The items of {number:,} partly returned orders are not known here, or have no Sku, so only their "
+                "amounts are compared: `impact items` reads those that are not known"
             )
         sql = """
         select count(*) from met m

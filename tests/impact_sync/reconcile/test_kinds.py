@@ -127,6 +127,28 @@ def test_items_that_the_action_does_not_have(shop: Make) -> None:
     ]
 
 
+def test_an_item_without_a_sku_is_not_taken_for_returned(shop: Make) -> None:
+    """The shop cannot name it and no correction reaches it: the amount of the order decides."""
+    one = shop()
+    items = (
+        {"Sku": "A", "SaleAmount": "20.00", "Payout": "2.00"},
+        {"Sku": "", "SaleAmount": "10.00", "Payout": "0.50"},
+    )
+    for oid in ("known", "unknown"):
+        one.desk.create(Oid=oid, items=items)
+    one.desk.sync()
+    lines = one.reconcile(
+        "known,partly_returned,20.00,USD,,",
+        "unknown,partly_returned,,USD,,",
+        items=("known,A,1,10.00", "unknown,A,1,10.00"),
+    )
+    assert told(lines, "sku", "expected_amount", "remedy") == [
+        ("known", "not_corrected", None, Decimal(20), "plan"),
+        ("unknown", "not_corrected", None, None, "by hand"),
+    ]
+    assert any("The items of 2 partly returned orders are not known here, or have no Sku" in n for n in one.found.notes)
+
+
 def test_items_that_were_never_read_are_not_compared(shop: Make) -> None:
     """Without the action's items the order's amount decides, and the user is told how to read them."""
     one = shop()
@@ -134,7 +156,7 @@ def test_items_that_were_never_read_are_not_compared(shop: Make) -> None:
     one.desk.account.sync()
     lines = one.reconcile("cut,partly_returned,20.00,USD,,", items=("cut,A/B 1,1,10.00", "cut,TEE,1,10.00"))
     assert told(lines, "sku", "expected_amount") == [("cut", "not_corrected", None, Decimal(20))]
-    assert any("`impact items` reads them" in note for note in one.found.notes)
+    assert any("`impact items` reads those" in note for note in one.found.notes)
 
 
 def test_other_amounts(shop: Make) -> None:
