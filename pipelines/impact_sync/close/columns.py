@@ -14,7 +14,8 @@ from typing import Any
 from impact_source.rows.columns import MONEY
 from impact_source.rows.ours import KEY
 
-_MONEY: Any = {"data_type": "decimal", "precision": MONEY.precision, "scale": MONEY.scale}
+_MONEY: Any = {"data_type": "decimal", "precision": 38, "scale": MONEY.scale}
+"""Sums may have more digits than what they add up."""
 _MONTH: Any = KEY | {"data_type": "date"}
 CLOSES: Any = {
     "month": _MONTH | {"description": "The month in the account's calendar, as its first day; the key of this table"},

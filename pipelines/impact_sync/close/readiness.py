@@ -12,6 +12,7 @@ from impact_source.plan.cursors import Cursors, Mark
 from impact_source.sql import in_utc
 from impact_source.warehouse import Warehouse
 
+from ..views import clock_problem
 from .month import Month
 
 _VERIFIED = """
@@ -24,7 +25,7 @@ from (
     group by campaign_id, run_id
 ) w
 join sync_runs r on r.run_id = w.run_id
-where w.failed = 0 and r.finished is not null and w.first_instant <= %s and w.last_instant >= %s
+where w.failed = 0 and r.finished is not null and w.first_instant <= %s and w.last_instant >= %s and r.started >= %s
 order by r.finished
 """
 _DRIFT = """
@@ -45,9 +46,11 @@ class Readiness:
 
 def judge(warehouse: Warehouse, state: Mapping[str, Any], campaigns: Iterable[str], month: Month) -> Readiness:
     """Judge by the cursors in the source's `state`, by what was rejected, and by the verifications of the month."""
-    reasons: list[str] = []
+    clocks = clock_problem(warehouse, month.time_zone, (month.start, month.end))
+    reasons = [clocks] if clocks else []
     verified: list[datetime | None] = []
-    runs = {id_: (run_id, in_utc(at)) for id_, run_id, at in warehouse.rows(_VERIFIED, month.start, month.end)}
+    bounds = (month.start, month.end, month.end)  # one that was asked for days to come has seen nothing of them
+    runs = {id_: (run_id, in_utc(at)) for id_, run_id, at in warehouse.rows(_VERIFIED, *bounds)}
     held = warehouse.holds("verify_results")
     drift = {row[:2]: row[2] for row in warehouse.rows(_DRIFT, str(month))} if held else {}
     for id_ in campaigns:

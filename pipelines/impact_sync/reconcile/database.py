@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,12 +18,15 @@ from urllib.parse import quote
 import duckdb
 import pyarrow as pa
 from impact_source.errors import ConfigurationError
+from impact_source.parsing import in_zone
 
 from ..extras import needed
 
 _ROWS = 50_000
 _SQLITE = (".sqlite", ".sqlite3", ".db")
-_POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")
+_POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_SECRET = re.compile(r"[@=]|://")
+"""What a file's name does not have, but the address of a server, in which there may be a password."""
 _ONE = "it must be one select, which only reads"
 _UNKNOWN = (
     "the database is given as postgresql://user:password@host/name, sqlite:FILE or duckdb:FILE (a file that ends in "
@@ -51,6 +54,8 @@ def reading(address: str, sql: str) -> Iterator[pa.RecordBatchReader]:
 
 def _there(path: Path) -> Path:
     if not path.is_file():
+        if _SECRET.search(str(path)):
+            raise ConfigurationError(_UNKNOWN)
         msg = f"there is no database {path}"
         raise ConfigurationError(msg)
     return path
@@ -104,7 +109,8 @@ def _connect(address: str) -> Any:  # noqa: ANN401 - a connection of psycopg2
     except psycopg2.Error as error:
         reason = str(error).strip().splitlines()[0]
         # An address that cannot be parsed is shown in part, which may be the password's.
-        said = "its address cannot be read" if "@" in reason or "dsn" in reason else reason
+        unread = reason.startswith("invalid") or "@" in reason or "dsn" in reason
+        said = "its address cannot be read (write special characters as in a URL: %2F for /)" if unread else reason
         msg = f"the database of the orders cannot be opened: {said}"
         raise ConfigurationError(msg) from None
 
@@ -136,11 +142,14 @@ def _text(value: object) -> str | None:
         case None:
             return None
         case float() | Decimal():
-            text = f"{round(Decimal(str(value)), 8):f}"
+            try:
+                text = f"{round(Decimal(str(value)), 8):f}"
+            except InvalidOperation:  # infinite, or with more digits than anybody means: whoever reads it says so
+                return str(value)
             text = text.rstrip("0").rstrip(".") if "." in text else text
             return f"{text}0" if re.search(r"\.\d{3}$", text) else text
         case datetime():
-            return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+            return (in_zone(value, UTC) if value.tzinfo else value).isoformat()
         case bytes():
             return value.decode(errors="replace")
         case _:

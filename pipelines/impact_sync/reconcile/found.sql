@@ -2,7 +2,8 @@
 create table found as
 with weighed as (
     select
-        m.*, u.ratio, round(m.amount * coalesce(u.ratio, 1), 4)::decimal(20, 8) as expected,
+        m.*, u.ratio,
+        case when u.ratio is null then m.amount else try_cast(round(m.amount * u.ratio, 4) as decimal(20, 8)) end as expected,
         exists (
             select 1 from ratios r where r.currency = m.action_currency and in_ratio(m.amount, m.action_amount, r.ratio)
         ) as usual_ratio,

@@ -1,5 +1,6 @@
 -- Partly returned orders by item, where both sides know the items of an order.
 --
+-- An action with an item that has no Sku is not compared so: the shop cannot name that item, and nobody can correct it.
 -- One row for each Sku; `usable` is whether all of an order's differing items can be corrected one by one: the action
 -- lists each of them, and once.
 create table by_item as
@@ -13,6 +14,7 @@ there as (
     from (select distinct event_type, key, action_id from shop) m
     join current_items c on c.action_id = m.action_id
     join held_items h on h.action_id = m.action_id
+    where m.action_id not in (select action_id from held_items where sku = '')
 ),
 sides as (
     select

@@ -13,6 +13,13 @@ end;
 -- A whole number, which a database may have kept as a decimal.
 create macro as_count(t) as case when regexp_full_match(t, '\d{1,9}(\.0+)?') then cast(cast(t as decimal(20, 8)) as bigint) end;
 
+-- An instant of a year that has four digits; in the connection's time zone if it has no offset.
+create macro as_time(t) as case
+    when regexp_matches(t, '^\d{4}-')
+        and try_cast(t as timestamptz) between timestamptz '0001-01-02 00:00:00Z' and timestamptz '9999-12-30 00:00:00Z'
+        then try_cast(t as timestamptz)
+end;
+
 create macro time_problem(name, t) as format('{} is not an ISO 8601 instant or date: {}', name, t);
 
 -- Whether an action can still be corrected.
@@ -25,6 +32,7 @@ create macro differ(a, b) as abs(a - b) > 0.005;
 -- Both sides are rounded where a ratio lies between them.
 create macro in_ratio(a, b, ratio) as abs(a * ratio - b) <= 0.015 + a / 1000000;
 
--- The share of some commission that a change of the amount moves.
-create macro share_of(commission, was, becomes) as
-    round(cast(commission as double) * cast(was - becomes as double) / nullif(cast(was as double), 0), 4)::decimal(20, 8);
+-- The share of some commission that a change of the amount moves; NULL if it is more than a column of money holds.
+create macro share_of(commission, was, becomes) as try_cast(
+    round(cast(commission as double) * cast(was - becomes as double) / nullif(cast(was as double), 0), 4) as decimal(20, 8)
+);

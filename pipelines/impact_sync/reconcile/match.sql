@@ -41,6 +41,22 @@ select
 from actions a
 join types t on t.action_tracker_id is not distinct from a.action_tracker_id;
 
+-- An action that orders of several event types have, of one by its id and by its name for example, or of none and one:
+-- then these are the same order, listed more than once.
+create table shared as
+select k.event_type, k.key, max(n.orders) as orders
+from keyed k
+join (
+    select id, sum(o.orders)::bigint as orders
+    from keyed join per_order o using (event_type, key)
+    group by id
+    having count(*) > 1
+) n on n.id = k.id
+where k.has_order
+group by k.event_type, k.key;
+
+update per_order o set orders = s.orders from shared s where s.event_type = o.event_type and s.key = o.key;
+
 -- The action of an order. If there are several, whatever their states, none is chosen.
 create table per_action as
 select
@@ -103,9 +119,11 @@ cross join (select count(*) as orderless from without_order) o;
 create table orderless as
 select id from without_order where (select complete from coverage);
 
--- Partly returned orders whose items may be compared one by one.
+-- Partly returned orders whose items may be compared one by one. Items name no event type: those of an id that orders of
+-- two have could be either's.
 create table partly as
 select m.event_type, m.key, m.action_id
 from met m
 where m.status = 'partly_returned' and m.orders = 1 and m.actions = 1 and m.live = 1 and m.in_bounds
-    and coalesce(m.currency = m.action_currency, true) and exists (select 1 from items i where i.key = m.key);
+    and coalesce(m.currency = m.action_currency, true) and exists (select 1 from items i where i.key = m.key)
+    and not exists (select 1 from per_order o where o.key = m.key and o.event_type <> m.event_type);

@@ -97,8 +97,19 @@ def _not_compared(connection: duckdb.DuckDBPyConnection, *, items: bool) -> Iter
         ((number,),) = connection.execute(sql).fetchall()
         if number:
             yield (
-                f"The items of {number:,} partly returned orders are not known here, so only their amounts are "
-                "compared: `impact items` reads them"
+                f"The items of {number:,} partly returned orders are not known here, or have no Sku, so only their "
+                "amounts are compared: `impact items` reads those that are not known"
+            )
+        sql = """
+        select count(*) from met m
+        where status = 'partly_returned' and in_bounds and key in (select key from items)
+            and key in (select key from per_order group by key having count(*) > 1)
+        """
+        ((number,),) = connection.execute(sql).fetchall()
+        if number:
+            yield (
+                f"The ids of {number:,} partly returned orders are also those of orders of another event type, which "
+                "items do not name: only the amounts of these are compared"
             )
 
 

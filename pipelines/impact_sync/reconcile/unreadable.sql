@@ -26,4 +26,9 @@ from given_items
 where order_id is null or sku is null
     or (amount is not null and as_number(amount) is null)
     or (quantity is not null and as_count(quantity) is null)
+union all
+select 'items', min(line), format('the amounts of {} in order {} add up to more than a column holds', sku, any_value(order_id))
+from given_items
+group by as_key(order_id), sku
+having count(amount) > 0 and try_cast(sum(as_number(amount)) as decimal(20, 8)) is null and count(as_number(amount)) > 0
 order by 1 desc, 2

@@ -17,6 +17,7 @@ from impact_source.plan.cursors import Mark
 from impact_source.reference.lists import choose
 from impact_source.reference.marks import describe, read_marks
 from impact_source.settings import REFERENCE, REQUESTS_PER_HOUR, SECTION, SPARED
+from impact_source.sql import Tables
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit
@@ -24,7 +25,7 @@ from ..console.failures import say
 from ..console.screen import console, table
 from ..items.command import covered, said
 from ..load.words import describe_feed
-from ..views import zone_of
+from ..views import clock_problem, zone_of
 from ..warehouse.open import open_pipeline
 from .gaps import find_gaps
 from .unread import find_unread
@@ -218,7 +219,8 @@ def _unread(campaign: Mapping[str, Any]) -> Iterator[str]:
 def _zone(pipeline: dlt.Pipeline) -> dict[str, Any]:
     """The time zone that the warehouse counts in, what the API calls it, and what is wrong with it."""
     zone, chosen = zone_of(pipeline), str(dlt.config.get(f"{SECTION}.time_zone") or "").strip()
-    problems = [zone.problem] if zone.problem else []
+    weeks = [datetime.now(UTC) + timedelta(weeks=week) for week in range(-104, 27)]
+    problems = [one for one in (zone.problem, clock_problem(Tables(pipeline), zone.name, weeks)) if one]
     if chosen and chosen != zone.name:
         problems.append(f"{SECTION}.time_zone is {chosen}, the warehouse counts in {zone.name}: run `impact sync`")
     return {"name": zone.name, "account": zone.said or None, "configured": zone.chosen, "problems": problems}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import cache, partial
 from graphlib import TopologicalSorter
 from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 import dlt
 from impact_source.account_zone import AccountZone, kept_zone
 from impact_source.dialect import literal
 from impact_source.items.queue import STATE, state_sql
+from impact_source.parsing import in_zone
 from impact_source.reference.lists import PARTNER_GROUPS
 from impact_source.sql import Tables
 
@@ -59,6 +62,25 @@ def localize(sql: str, time_zone: str) -> str:
 def zone_of(pipeline: dlt.Pipeline) -> AccountZone:
     """The time zone that this warehouse counts in."""
     return kept_zone(pipeline.state.get("sources", {}).get("impact", {}), Tables(pipeline))
+
+
+def clock_problem(tables: Tables, time_zone: str, instants: Sequence[datetime]) -> str:
+    """What is wrong if clocks in a zone show another time in the warehouse than here; empty if they do not.
+
+    Bounds are counted here, views in the warehouse: each has rules of its own, which are as old as its installation.
+    """
+    if time_zone == "UTC":
+        return ""
+    asked = (f"cast({literal(one.isoformat())} as timestamp with time zone) {_ACCOUNT}" for one in instants)
+    ((*there,),) = tables.rows(localize(f"select {', '.join(asked)}", time_zone))
+    for one, shown in zip(instants, there, strict=True):
+        if (here := in_zone(one, ZoneInfo(time_zone)).replace(tzinfo=None)) != shown:
+            return (
+                f"in {time_zone} clocks show {shown:%Y-%m-%d %H:%M} in the warehouse and {here:%Y-%m-%d %H:%M} here at "
+                f"{one:%Y-%m-%d %H:%M} UTC, so days and months differ by that: update the time zones (tzdata) of "
+                "whichever is out of date"
+            )
+    return ""
 
 
 def reads(text: str) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zoneinfo
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,38 @@ def test_what_was_not_verified_is_not_closed(books: tuple[Account, dict[str, str
     assert impact("2026-01").exit_code == 0
 
 
+def test_a_verification_from_before_the_months_end_does_not_count(account: Make) -> None:
+    """Whatever days to come it was asked for: what happened on them it has not seen."""
+    one = account(days=1, per_day=0)
+    one.start = datetime(2025, 12, 25, tzinfo=UTC)
+    one.world.create("1000", **(_USUAL | ADA))
+    one.sync()
+    verify(one.settings(), Ask(until=date(2026, 3, 1)))
+    one.world.advance(days=18)
+    one.sync()
+    ended = impact("2026-01")
+    assert (ended.exit_code, ended.output.count("was not verified since the month ended")) == (1, 2), ended.output
+    verify(one.settings(), Ask(since=date(2026, 1, 1), until=date(2026, 1, 31)))
+    assert impact("2026-01").exit_code == 0
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_sums_may_be_larger_than_what_they_add_up(account: Make) -> None:
+    """In a currency of small units a partner's month can be more than a column of money holds; it stays intact."""
+    one = account(days=1, per_day=0)
+    one.start = datetime(2025, 12, 25, tzinfo=UTC)
+    for _ in range(2):
+        one.world.create("1000", **(_USUAL | ADA | {"Amount": "999999999999.00", "Payout": "600000000000.00"}))
+    one.world.advance(days=18)
+    one.sync()
+    verify(one.settings())
+    assert impact("2026-01").exit_code == 0
+    sums = query("select amount, accrued from {close_lines}")
+    assert sums == [(Decimal(1999999999998), Decimal(1200000000000))]
+    assert impact().exit_code == 0
+
+
 def test_what_was_not_read_is_not_closed(january: tuple[Account, dict[str, str]]) -> None:
     """A month that is not over for the warehouse, one from before its start, and one with a record that it lacks."""
     one, _ = january
@@ -193,6 +227,36 @@ def test_what_was_not_read_is_not_closed(january: tuple[Account, dict[str, str]]
     verify(one.settings())
     ended = impact("2026-01")
     assert (ended.exit_code, "campaign 1000: 1 records could not be typed" in ended.output) == (1, True), ended.output
+
+
+@pytest.fixture
+def phoenix_at_vancouver(tmp_path: Path) -> Iterator[None]:
+    """The time zones of the machine are out of date: its Vancouver keeps the time of Phoenix."""
+    before = zoneinfo.TZPATH
+    zone = tmp_path / "zones" / "America" / "Vancouver"
+    zone.parent.mkdir(parents=True)
+    zone.write_bytes(files("tzdata").joinpath("zoneinfo", "America", "Phoenix").read_bytes())
+    zoneinfo.reset_tzpath([str(tmp_path / "zones"), *before])
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath(before)
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+@pytest.mark.usefixtures("warehouse", "phoenix_at_vancouver")
+@on_duckdb_first
+def test_a_month_that_begins_at_another_hour_in_the_warehouse_is_not_closed(
+    books: tuple[Account, dict[str, str]],
+) -> None:
+    """What was read and verified is then not what is counted; status says so too, before anything is closed."""
+    one, _ = books
+    one.sync(time_zone="America/Vancouver")
+    verify(one.settings(time_zone="America/Vancouver"))
+    ended = impact("2026-01")
+    said = "in America/Vancouver clocks show 2025-12-31 23:00 in the warehouse and 2026-01-01 00:00 here"
+    assert (ended.exit_code, said in " ".join(ended.output.split())) == (1, True), ended.output
+    ended = CliRunner().invoke(main, ["status"])
+    assert "in America/Vancouver clocks show" in " ".join(ended.output.split()), ended.output
 
 
 def test_force_closes_and_keeps_the_reasons(books: tuple[Account, dict[str, str]]) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from impact_source.errors import ConfigurationError
 from impact_sync.reconcile.asking import Ask, asked
+from impact_sync.reconcile.database import reading
 from impact_sync.reconcile.given import Given
 
 from tests.support import postgres
@@ -83,6 +84,21 @@ def test_many_that_cannot_be_read_are_counted(one: Shop) -> None:
         ConfigurationError, match=r"line 2 of the items: sku is empty; amount is not a number: y; quant"
     ):
         one.reconcile("00123,placed,1,USD,,", items=("7,,x,y",))
+
+
+@pytest.mark.parametrize(
+    "moment", ["infinity", "epoch", "290000-12-31", "9999-12-31T23:59:59-12:00", "0044-01-01 (BC)"]
+)
+def test_instants_that_no_calendar_shows_are_no_instants(one: Shop, moment: str) -> None:
+    """What only a database takes for an instant is named like any other that cannot be read."""
+    with pytest.raises(ConfigurationError, match="line 2 of the orders: ordered_at is not an ISO 8601 instant"):
+        one.reconcile(f"00123,placed,1.00,{moment}", header="order_id,status,amount,ordered_at")
+
+
+def test_amounts_of_an_item_that_add_up_to_too_much(one: Shop) -> None:
+    """The first of its rows is named."""
+    with pytest.raises(ConfigurationError, match="line 2 of the items: the amounts of A in order 00123 add up to more"):
+        one.reconcile("00123,placed,1,USD,,", items=("00123,A,1,999999999999", "00123,A,1,999999999999"))
 
 
 def test_a_missing_column_says_what_there_is(one: Shop) -> None:
@@ -172,7 +188,13 @@ def test_another_postgres_is_asked(one: Shop, server: str) -> None:
         with pytest.raises(ConfigurationError, match="cannot be used in that database") as error:
             one.run(Ask(Given(sql=sql, address=address)))
         assert "none@" not in str(error.value)
-    for wrong in ("postgresql://me:pass:word@127.0.0.1/shop", f"{address}_not_there", "postgresql://me:word@[x/shop"):
+    wrongs = (
+        "me:pass:word@127.0.0.1/shop",
+        "me:word@[x/shop",
+        "me:pass:word/x@127.0.0.1/shop",
+        "me:p%zzword@127.0.0.1/x",
+    )
+    for wrong in (f"{address}_not_there", *(f"postgresql://{one}" for one in wrongs), f"POSTGRESQL://{wrongs[0]}.db"):
         with pytest.raises(ConfigurationError, match="the database of the orders cannot be opened") as error:
             one.run(Ask(Given(sql=_QUERY, address=wrong)))
         assert "word" not in str(error.value)
@@ -186,6 +208,29 @@ def test_an_unknown_database_is_refused(one: Shop) -> None:
     ):
         with pytest.raises(ConfigurationError, match=says):
             one.run(Ask(Given(sql=_QUERY, address=address)))
+
+
+@pytest.mark.parametrize(
+    "address", ["mysql://me:word@host/shop.db", "sqlite://me:word@host/x", "host=h password=word dbname=shop.duckdb"]
+)
+def test_an_unknown_database_keeps_its_password(address: str) -> None:
+    """What is no file may be an address with a password: it is not repeated."""
+    with pytest.raises(ConfigurationError, match="is given as postgresql://") as error, reading(address, _QUERY):
+        pass
+    assert "me:word" not in str(error.value)
+    assert "=word" not in str(error.value)
+
+
+def test_numbers_of_a_database_that_nobody_can_mean(one: Shop, tmp_path: Path) -> None:
+    """One that is infinite, or too large, is named with its row; an id may have as many digits as it likes."""
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(_TABLE.format("real"))
+        connection.executemany("insert into sold values (?, 'placed', ?)", [("1", 1e400), ("2", 1e25), ("3", 1.5)])
+    with pytest.raises(
+        ConfigurationError, match=r"2 rows cannot be read.*line 1 of the orders.*: inf; line 2.*: 1e\+25"
+    ):
+        one.run(Ask(Given(sql=_QUERY, address=str(path))))
 
 
 def test_the_shops_own_statuses_are_mapped(one: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,35 @@ def test_partly_returned_orders_by_item(shop: Make) -> None:
     ]
 
 
+def test_an_item_in_two_rows_is_known_as_far_as_both_tell(shop: Make) -> None:
+    """Its values are the sums; what one of the rows leaves empty is not known, so it is not compared."""
+    one = shop()
+    for oid in ("sums", "half"):
+        one.desk.create(Oid=oid)
+    one.desk.sync()
+    lines = one.reconcile(
+        *(f"{oid},partly_returned,,USD,," for oid in ("sums", "half")),
+        items=(
+            *("sums,A/B 1,1,5.00", "sums,A/B 1,0,5.00", "sums,TEE,1,10.00"),
+            *("half,A/B 1,1,10.00", "half,A/B 1,,10.00", "half,TEE,1,10.00"),
+        ),
+    )
+    assert told(lines, "sku", "order_quantity", "order_amount") == [("sums", "not_corrected", "A/B 1", 1, Decimal(10))]
+
+
+def test_a_difference_of_more_than_a_column_holds(shop: Make) -> None:
+    """One absurd amount is told like any other; only what it costs is not known. The others keep theirs."""
+    one = shop()
+    for oid in ("absurd", "other"):
+        one.desk.create(Oid=oid, Amount="1.00", Payout="2.00", items=())
+    one.desk.sync()
+    lines = one.reconcile("absurd,placed,999999999999,USD,,", "other,placed,0.50,USD,,")
+    assert told(lines, "expected_amount", "commission") == [
+        ("absurd", "amount", Decimal(999999999999), None),
+        ("other", "amount", Decimal("0.5"), Decimal(1)),
+    ]
+
+
 def test_items_that_the_action_does_not_have(shop: Make) -> None:
     """An item that impact.com does not list cannot be corrected: then the order is, by its amount if that is known."""
     one = shop()
@@ -98,6 +127,28 @@ def test_items_that_the_action_does_not_have(shop: Make) -> None:
     ]
 
 
+def test_an_item_without_a_sku_is_not_taken_for_returned(shop: Make) -> None:
+    """The shop cannot name it and no correction reaches it: the amount of the order decides."""
+    one = shop()
+    items = (
+        {"Sku": "A", "SaleAmount": "20.00", "Payout": "2.00"},
+        {"Sku": "", "SaleAmount": "10.00", "Payout": "0.50"},
+    )
+    for oid in ("known", "unknown"):
+        one.desk.create(Oid=oid, items=items)
+    one.desk.sync()
+    lines = one.reconcile(
+        "known,partly_returned,20.00,USD,,",
+        "unknown,partly_returned,,USD,,",
+        items=("known,A,1,10.00", "unknown,A,1,10.00"),
+    )
+    assert told(lines, "sku", "expected_amount", "remedy") == [
+        ("known", "not_corrected", None, Decimal(20), "plan"),
+        ("unknown", "not_corrected", None, None, "by hand"),
+    ]
+    assert any("The items of 2 partly returned orders are not known here, or have no Sku" in n for n in one.found.notes)
+
+
 def test_items_that_were_never_read_are_not_compared(shop: Make) -> None:
     """Without the action's items the order's amount decides, and the user is told how to read them."""
     one = shop()
@@ -105,7 +156,7 @@ def test_items_that_were_never_read_are_not_compared(shop: Make) -> None:
     one.desk.account.sync()
     lines = one.reconcile("cut,partly_returned,20.00,USD,,", items=("cut,A/B 1,1,10.00", "cut,TEE,1,10.00"))
     assert told(lines, "sku", "expected_amount") == [("cut", "not_corrected", None, Decimal(20))]
-    assert any("`impact items` reads them" in note for note in one.found.notes)
+    assert any("`impact items` reads those" in note for note in one.found.notes)
 
 
 def test_other_amounts(shop: Make) -> None:

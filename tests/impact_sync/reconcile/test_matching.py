@@ -36,6 +36,32 @@ def test_the_event_type_decides_where_ids_are_the_same(shop: Make) -> None:
     ]
 
 
+@pytest.mark.parametrize(("first", "second"), [("Sale", ""), ("Sale", "10"), ("10", "")])
+def test_an_order_under_two_names_of_its_event_type_is_listed_twice(shop: Make, first: str, second: str) -> None:
+    """By id and by name, or by a name and none: both rows have the same action, and which of them counts is open."""
+    one = shop()
+    sale = one.desk.create(Oid="1", ActionTrackerId="10", ActionTrackerName="Sale")
+    one.desk.sync()
+    orders = (f"{first},1,returned,,,,", f"{second},1,placed,30.00,USD,,")
+    lines = one.reconcile(*orders, header=_TYPED)
+    assert [(line["kind"], line["action_id"], line["orders"]) for line in lines] == [("duplicate", sale, 2)] * 2
+    assert len(one.found.planned) == 0
+    assert one.found.head["correctable"] == 1
+
+
+def test_items_of_an_id_that_two_event_types_have_are_not_compared(shop: Make) -> None:
+    """They name no event type, so nobody knows whose they are; the amount of the order decides."""
+    one = shop()
+    sale = one.desk.create(Oid="1", ActionTrackerId="10", ActionTrackerName="Sale")
+    one.desk.create(Oid="1", ActionTrackerId="20", ActionTrackerName="Lead")
+    one.desk.sync()
+    orders = ("Sale,1,partly_returned,20.00,USD,,", "Lead,1,placed,30.00,USD,,")
+    items = ("1,A/B 1,1,10.00", "1,TEE,1,10.00", "1,A/B 1,2,20.00", "1,TEE,1,10.00")
+    (line,) = one.reconcile(*orders, header=_TYPED, items=items)
+    assert (line["action_id"], line["sku"], line["expected_amount"]) == (sale, None, Decimal(20))
+    assert any("ids of 1 partly returned orders are also those" in note for note in one.found.notes)
+
+
 def test_an_event_type_that_the_account_lacks_is_named(shop: Make) -> None:
     """Orders of an unknown event type have no action, and the user is told why."""
     one = shop()
