@@ -21,6 +21,13 @@ select
         select distinct action_tracker_name as name from actions where name is not null order by 1 limit 10
     )) as trackers
 """
+_OUTSIDE = """
+select
+    count(*) as orders, strftime(min(ordered_at) at time zone $zone, '%Y-%m-%d %H:%M') as first,
+    strftime(max(ordered_at) at time zone $zone, '%Y-%m-%d %H:%M') as last
+from met
+having not bool_or(in_bounds)
+"""
 _UNKNOWN_TYPES = """
 select event_type, count(*) as orders from orders
 where event_type <> '' and event_type not in (select event_type from types) group by 1 order by 2 desc limit 10
@@ -30,6 +37,16 @@ select count(amount) as amount, count(currency) as currency, count(status) as st
     bool_or(referred is not null) as tells, bool_or(referred) as referred
 from orders
 """
+
+
+def check_bounds(connection: duckdb.DuckDBPyConnection, zone: str) -> None:
+    """Raise `ConfigurationError` if no order is of the time asked for: then nothing was compared."""
+    for orders, first, last in connection.execute(_OUTSIDE, {"zone": zone}).fetchall():
+        msg = (
+            f"none of the {orders:,} orders lies between --since and --until, so there is nothing to compare: they are "
+            f"from {first} to {last} ({zone}). Give the orders of that time, or other bounds"
+        )
+        raise ConfigurationError(msg)
 
 
 def check_any_match(connection: duckdb.DuckDBPyConnection) -> None:

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import dlt
 import duckdb
 import pyarrow as pa
+from impact_source import account
 from impact_source.dialect import instant, literal
 from impact_source.errors import ConfigurationError
-from impact_source.parsing import end_of, start_of
 from impact_source.sql import in_utc
 from impact_source.warehouse import Warehouse
 
@@ -81,7 +81,7 @@ class Found:
 def reconcile(ask: Ask) -> Found:
     """Compare the orders with the warehouse and store what differs. Sends nothing.
 
-    Raises `ConfigurationError` for orders that cannot be read or do not fit the account.
+    Raises `ConfigurationError` for orders that cannot be read, do not fit the account or are not of the time asked for.
     """
     statuses, reasons = words.statuses(), words.reasons()
     with open_pipeline() as pipeline, comparison.workplace(ask.normalised) as connection:
@@ -91,6 +91,7 @@ def reconcile(ask: Ask) -> Found:
         _read(connection, ask, pipeline, statuses, as_of, _reach(warehouse))
         comparison.take_actions(connection, warehouse)
         comparison.match(connection)
+        notes.check_bounds(connection, zone_of(pipeline).name)
         notes.check_any_match(connection)
         if ask.items:
             comparison.take_items(connection, warehouse)
@@ -129,9 +130,8 @@ def _read(  # noqa: PLR0913, PLR0917 - all that orders are read with
     reach: datetime | None,
 ) -> None:
     zone = zone_of(pipeline).name
-    since = start_of(ask.since, ZoneInfo(zone)) if ask.since else None
-    until = end_of(ask.until, ZoneInfo(zone)) if ask.until else None
-    comparison.set_scope(connection, as_of, reach, (since, until), referred=ask.referred)
+    bounds = account.Ask(since=ask.since, until=ask.until).range(ZoneInfo(zone))
+    comparison.set_scope(connection, as_of, reach, bounds, referred=ask.referred)
     connection.executemany("insert into statuses values (?, ?)", list(statuses.items()))
     comparison.fill(connection, "given_orders", ask.orders.orders(pipeline))
     if unknown := comparison.unknown_statuses(connection):

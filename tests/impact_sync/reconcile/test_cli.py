@@ -136,6 +136,7 @@ def test_what_the_user_can_fix_is_said(one: Shop) -> None:
         ("reconcile", path, "--items", "nowhere.csv"): "there is no file nowhere.csv",
         ("reconcile", path, "--map", "sum"): "give ours=theirs",
         ("reconcile", path, "--since", "yesterday"): "'yesterday' is not an ISO 8601",
+        ("reconcile", path, "--since", "2026-01-02", "--until", "2026-01-01"): "after --until (2026-01-01): swap them",
     }
     for arguments, said in says.items():
         assert said in clean(impact(*arguments, env=user(one)), 2)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from impact_source.errors import ConfigurationError
 from impact_sync.reconcile.run import Found
 
 from tests.support.orders import Row, Shop, told
@@ -116,6 +117,18 @@ def test_only_orders_within_the_bounds_are_told(shop: Make) -> None:
     )
     assert told(lines) == [("1", "not_reversed"), ("2", "not_reversed"), ("undated", "not_reversed")]
     assert one.found.head["orders"] == 3
+
+
+@pytest.mark.parametrize("bounds", [{"since": date(2027, 1, 1)}, {"until": date(2026, 1, 8)}])
+def test_orders_of_another_time_than_asked_for_are_a_mistake(shop: Make, bounds: dict[str, date]) -> None:
+    """An old export, or bounds that are mistyped, end with an error that says of when the orders are."""
+    one = shop()
+    one.desk.create(Oid="1")
+    one.desk.sync()
+    orders = ("1,returned,,,2026-01-10 08:00,", "2,placed,,,2026-01-09,")
+    with pytest.raises(ConfigurationError, match=r"none of the 2 orders .* from 2026-01-09 00:00 to 2026-01-10 08:00"):
+        one.reconcile(*orders, **bounds)
+    assert one.desk.account.query("from duckdb_tables() where table_name like 'reconciliation%'") == []
 
 
 def test_days_are_the_accounts(shop: Make, monkeypatch: pytest.MonkeyPatch) -> None:
