@@ -20,6 +20,13 @@ create macro as_time(t) as case
         then try_cast(t as timestamptz)
 end;
 
+-- Until when that may have been: a date without a time is that whole day.
+create macro as_time_until(t) as case
+    when regexp_full_match(t, '\d{4}-\d{1,2}-\d{1,2}')
+        then cast(cast(as_time(t) as date) + 1 as timestamptz) - interval 1 microsecond
+    else as_time(t)
+end;
+
 create macro time_problem(name, t) as format('{} is not an ISO 8601 instant or date: {}', name, t);
 
 -- Whether an action can still be corrected.

@@ -87,7 +87,7 @@ left join due d on d.event_type = o.event_type;
 create table covered as
 select
     coalesce(any_value(asked.since), min(o.ordered_at)) as since,
-    coalesce(any_value(asked.until), max(o.ordered_at), case when any_value(asked.since) is not null
+    coalesce(any_value(asked.until), max(o.ordered_until), case when any_value(asked.since) is not null
         then any_value(asked.as_of) end) as until
 from orders o cross join asked;
 

@@ -3,7 +3,8 @@ create table orders as
 select
     g.line, g.order_id, as_key(g.order_id) as key, coalesce(g.event_type, '') as event_type,
     as_number(g.amount) as amount, upper(g.currency) as currency, s.ours as status,
-    as_time(g.ordered_at) as ordered_at, as_time(g.updated_at) as updated_at,
+    as_time(g.ordered_at) as ordered_at, as_time_until(g.ordered_at) as ordered_until,
+    as_time(g.updated_at) as updated_at,
     coalesce(as_flag(g.referred), asked.referred) as referred
 from given_orders g
 cross join asked

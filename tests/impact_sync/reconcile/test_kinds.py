@@ -219,6 +219,18 @@ def test_actions_without_an_order(shop: Make) -> None:
     assert any("`ordered_at`, or --since and --until" in note for note in one.found.notes)
 
 
+def test_dates_without_a_time_cover_their_last_day(shop: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action of the last day without an order is told, up to that day's end by the account's clocks."""
+    monkeypatch.setenv("SOURCES__IMPACT__TIME_ZONE", "America/New_York")
+    one = shop()
+    for oid, event in (("1", "01-09T12"), ("2", "01-10T12"), ("lost", "01-11T04"), ("after", "01-11T05")):
+        one.desk.create(Oid=oid, EventDate=f"2026-{event}:59:59Z")
+    one.desk.account.sync(time_zone="America/New_York")
+    assert told(one.reconcile("1,placed,,,2026-01-09,", "2,placed,,,2026-01-10,")) == [("lost", "no_order")]
+    timed = one.reconcile("1,placed,,,2026-01-09,", "2,placed,,,2026-01-10 00:00:00,")
+    assert [line["change"] for line in timed] == []
+
+
 def test_orders_that_are_not_all_say_nothing_of_other_actions(shop: Make) -> None:
     """A file of returns alone, or of a part of the orders, does not make every other action a mistake."""
     one = shop()
