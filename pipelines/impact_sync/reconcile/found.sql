@@ -18,11 +18,10 @@ with weighed as (
         on i.event_type = m.event_type and i.key = m.key
     where m.in_bounds
 ),
-judged as (
+compared as (
     select
         *,
         case
-            when orders > 1 or actions > 1 then 'duplicate'
             when action_id is null
                 then case when referred and coalesce(status in ('placed', 'partly_returned'), true) then 'no_action' end
             when status in ('returned', 'cancelled') then case when state is distinct from 'REVERSED' then 'not_reversed' end
@@ -35,8 +34,17 @@ judged as (
                 when differ(amount, action_amount) and not usual_ratio then 'not_corrected'
             end
             when differ(amount, action_amount) and not usual_ratio then 'amount'
-        end as kind
+        end as alone
     from weighed
+),
+-- Of several, what the only one that is alive would be is what remains to be mended. If the order is listed more than
+-- once, nobody knows its amount.
+judged as (
+    select
+        *,
+        case when orders > 1 or actions > 1 then 'duplicate' else alone end as kind,
+        alone in ('not_reversed', 'reversed_here') or (orders = 1 and alone is not null) as amiss
+    from compared
 ),
 -- Each of several actions with one id is a line. If one of them counts, what is paid beyond the largest commission is
 -- too much, spread over all; if the order was returned, everything is.
@@ -49,6 +57,8 @@ apart as (
             case
                 when not k.live then null
                 when j.status in ('returned', 'cancelled') then a.payout
+                when j.live = 1 and j.alone in ('amount', 'not_corrected')
+                    then share_of(a.payout, j.action_amount, j.expected)
                 else share_of(a.payout, j.paid, j.paid_once)
             end as payout,
             changeable(a.state, a.cleared_date, a.locking_date, asked.as_of) as can_change
@@ -62,7 +72,7 @@ apart as (
 lines as (
     select
         j.kind, j.line, j.order_id, j.event_type, i.sku, j.action_id, coalesce(j.actions, 0) as actions, j.orders,
-        j.live, j.status as order_status, j.state as action_state,
+        j.live, j.amiss and (j.live = 0 or j.state is distinct from 'REVERSED') as amiss, j.status as order_status, j.state as action_state,
         case when i.sku is null then j.amount else i.amount end as order_amount, j.currency as order_currency,
         case when i.sku is null then j.action_amount else i.action_amount end as action_amount,
         j.action_currency as currency,
@@ -113,11 +123,7 @@ select
     l.*, a.campaign_id, a.media_partner_name, a.event_date,
     case
         when kind in ('currency', 'no_action') then 'nothing'
-        when kind = 'duplicate' then case
-            when live > 1 or (live = 1 and order_status in ('returned', 'cancelled'))
-                or (live = 0 and order_status in ('placed', 'partly_returned')) then 'by hand'
-            else 'nothing'
-        end
+        when kind = 'duplicate' then case when live > 1 or amiss then 'by hand' else 'nothing' end
         when kind in ('no_order', 'reversed_here') then 'by hand'
         when kind = 'not_reversed' then 'plan'
         when scaled then 'by hand'

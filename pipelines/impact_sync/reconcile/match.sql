@@ -57,10 +57,11 @@ group by k.event_type, k.key;
 
 update per_order o set orders = s.orders from shared s where s.event_type = o.event_type and s.key = o.key;
 
--- The action of an order. If there are several, whatever their states, none is chosen.
+-- The action of an order. If there are several, whatever their states, none is chosen; where one alone is alive, it is
+-- what the order is compared with.
 create table per_action as
 select
-    event_type, key, count(*) as actions, count(*) filter (live) as live, min(id) as action_id,
+    event_type, key, count(*) as actions, count(*) filter (live) as live, coalesce(min(id) filter (live), min(id)) as action_id,
     sum(payout) filter (live) as paid, max(payout) filter (live) as paid_once
 from keyed
 where has_order

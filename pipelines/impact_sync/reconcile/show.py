@@ -28,7 +28,7 @@ _BY_HAND = {
     "not_corrected": "decide what is left of the order, and correct it: no amount or item says so beyond doubt",
     "amount": "decide which amount is right, and correct it",
     "no_order": "find out what it was for; if there was no order, reverse it",
-    "duplicate": "find out which one counts, and reverse the others",
+    "duplicate": "find out which one counts, correct it if it differs, and reverse the others",
     "reversed_here": "a correction with the reason RESET restores it",
     "no_action": "corrections cannot create one: submit the conversion to impact.com, or look at the tracking",
     "currency": "corrections cannot change it: look at what the shop's page sends to impact.com",

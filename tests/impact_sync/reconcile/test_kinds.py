@@ -270,6 +270,25 @@ def test_several_with_one_id_are_shown_and_none_is_chosen(shop: Make) -> None:
     assert a["commission"] + b["commission"] == Decimal(1)
 
 
+def test_of_several_the_only_one_alive_must_agree(shop: Make) -> None:
+    """An action that replaces a reversed one is a person's to correct if its amount or currency is not the order's."""
+    one = shop()
+    ids = {}
+    for oid in ("right", "wrong", "foreign", "unknown"):
+        old = one.desk.create(Oid=oid)
+        one.desk.world.reverse(old)
+        ids[oid] = {old: "old", one.desk.create(Oid=oid): "new"}
+    one.desk.sync()
+    lines = one.reconcile(
+        "right,placed,30.00,USD,,", "wrong,placed,24.00,USD,,", "foreign,placed,30.00,EUR,,", "unknown,placed,,,,"
+    )
+    found = {(line["order_id"], ids[line["order_id"]][line["action_id"]]): line for line in lines}
+    assert {line["kind"] for line in lines} == {"duplicate"}
+    assert {key for key, line in found.items() if line["remedy"] == "by hand"} == {("wrong", "new"), ("foreign", "new")}
+    assert found["wrong", "new"]["commission"] == Decimal("0.5")
+    assert one.found.head["correctable"] == 2
+
+
 def test_reversed_there_and_alive_here(shop: Make) -> None:
     """A partner who was not paid for an order that stands is owed its commission."""
     one = shop()
