@@ -96,7 +96,7 @@ def _not_compared(connection: duckdb.DuckDBPyConnection, *, items: bool) -> Iter
         yield "The orders have no status: returned and cancelled ones are not known"
     if not given["amount"]:
         yield "The orders have no amount: amounts are not compared"
-    if not given["currency"]:
+    elif not given["currency"]:
         yield "The orders have no currency: amounts are compared as if both sides had one"
     if not given["tells"]:
         yield "Orders without an action are not looked for: a column `referred` or --referred says who should have one"

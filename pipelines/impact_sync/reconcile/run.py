@@ -41,8 +41,12 @@ where standing <> 'settled'
 group by 1, 2, 3, 4
 order by case standing when 'open' then 1 else 2 end, 1, 4, 3
 """
+# Those without a commission are one row of each change, whatever their currency.
 _CHANGES = """
-select change, currency, count(*) as differences, sum(commission) as commission from lines group by all order by all
+select
+    change, case when commission is not null then currency end as currency, count(*) as differences,
+    sum(commission) as commission
+from lines group by change, commission is null, 2 order by all
 """
 # What locks in the next days comes first, then the money.
 _ORDER = f"""

@@ -96,7 +96,9 @@ def _side(state: str | None, amount: Decimal | None, currency: str | None, quant
 
 
 def _changed(one: Mapping[str, Any]) -> str:
-    money = "" if one["commission"] is None else f" ({one['commission']:+,.2f} {one['currency']} of commission)"
+    money = ", whose commission is not known"
+    if one["commission"] is not None:
+        money = f" ({one['commission']:+,.2f} {one['currency']} of commission)"
     number = f"{one['differences']:,}"
     match one["change"]:
         case "settled":

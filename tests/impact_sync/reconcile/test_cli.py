@@ -126,6 +126,17 @@ def test_options_reach_the_comparison(one: Shop) -> None:
     assert "another amount" in clean(impact("reconcile", "--sql", sql, env=user(one)), 1)
 
 
+def test_what_is_known_is_told_with_its_money_and_without(one: Shop) -> None:
+    """Differences whose commission nobody knows are one line of their own, which says so."""
+    orders = ("1,returned,0,USD,,", "2,placed,30.00,EUR,,", "5,placed,30.00,USD,,true")
+    path = str(one.file(*orders))
+    clean(impact("reconcile", path, env=user(one)), 1)
+    said = clean(impact("reconcile", path, env=user(one)), 1)
+    assert "Known from earlier reconciliations: 1 (+2.50 USD of commission)." in said
+    assert "Known from earlier reconciliations: 2, whose commission is not known." in said
+    assert said.count("Known from") == 2
+
+
 def test_what_the_user_can_fix_is_said(one: Shop) -> None:
     """Bad input ends with exit code 2 and one line that says what to do."""
     path = str(one.file("1,returned,0,USD,,"))

@@ -199,6 +199,18 @@ def test_orders_without_an_action(shop: Make) -> None:
     assert told(asked) == [("lost", "no_action")]
 
 
+def test_orders_without_amounts_say_so_once(shop: Make) -> None:
+    """Without amounts there is nothing to say of their currency; with amounts alone there is."""
+    one = shop()
+    one.desk.create(Oid="1")
+    one.desk.sync()
+    for header, said in (("order_id,status", "no amount"), ("order_id,status,amount", "no currency")):
+        one.reconcile("1,placed" + ",30.00" * header.count("amount"), header=header)
+        notes = [note for note in one.found.notes if "amounts are" in note]
+        assert len(notes) == 1, notes
+        assert said in notes[0]
+
+
 def test_actions_without_an_order(shop: Make) -> None:
     """Among the actions of the time that the orders cover, those that no order has; reversed ones cost nothing."""
     one = shop()
