@@ -146,11 +146,13 @@ def _invoices(invoices: Invoices) -> Badge:
 
 
 def _reconciled(found: Reconciled) -> Badge:
-    on = words.day(found.at)
+    since = f" from {words.day(found.since)}" if found.since else ""
+    until = f" up to {words.day(found.until)}" if found.until else ""
+    said = f"Own orders{since}{until} compared on {words.day(found.at)}"
     if not found.differences:
-        return Badge(f"Own orders compared on {on}: no difference", good=True)
-    said = f"Own orders compared on {on}: {words.counted(found.differences, 'difference')}"
-    return Badge(f"{said}, {words.count(found.correctable)} of them correctable", good=not found.correctable)
+        return Badge(f"{said}: no difference", good=True)
+    counted = words.counted(found.differences, "difference")
+    return Badge(f"{said}: {counted}, {words.count(found.correctable)} of them correctable", good=not found.correctable)
 
 
 def _late(figures: Figures) -> Iterator[Badge]:

@@ -12,7 +12,7 @@ from impact_source.dialect import instant, literal
 
 from ..reconcile.ledger import Ledger
 from . import words
-from .scope import Books
+from .scope import Books, Scope
 from .tables import Cell, Listing, Table, amount, change, number, text, when
 
 FOREMOST: Final = 10
@@ -50,9 +50,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """The last reconciliation: its totals within the scope, and the differences that matter most."""
+    """The last reconciliation: its totals, and the differences that matter most."""
 
     at: datetime
+    since: datetime | None
+    """Orders from here on were compared; None for all."""
+    until: datetime | None
     orders: int
     matched: int
     totals: tuple[Total, ...]
@@ -70,14 +73,17 @@ class Reconciled:
 
 
 def read_reconciled(books: Books) -> Reconciled | None:
-    """Read it; None if nothing was ever reconciled."""
+    """Read it; None if nothing was ever reconciled, or if the report is limited.
+
+    Which conversions a reconciliation covered is not known well enough to say of a part of them that nothing differs.
+    """
+    if books.scope != Scope():
+        return None
     found = Ledger(books.pipeline).latest()
     if found is None:
         return None
     head, _ = found
-    where = f"run_id = {literal(head['run_id'])} and standing <> 'settled' and {books.scope.of_campaigns}"
-    if books.scope.since:
-        where += f" and coalesce(event_date, ordered_at) >= {instant(books.scope.since)}"
+    where = f"run_id = {literal(head['run_id'])} and standing <> 'settled'"
     totals = books.rows(
         f"""
         select
@@ -108,6 +114,8 @@ def read_reconciled(books: Books) -> Reconciled | None:
     )
     return Reconciled(
         books.local(head["reconciled_at"]),
+        books.local(head["since"]),
+        books.local(head["until"]),
         head["orders"],
         head["matched"],
         tuple(Total(*row[:3], *map(int, row[3:5]), *map(Decimal, row[5:])) for row in totals),
