@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,10 +54,12 @@ class Normalised:
 @contextmanager
 def workplace(normalised: Normalised) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with empty tables, for one comparison."""
-    with (
-        TemporaryDirectory(prefix="impact-reconcile-") as folder,
-        duckdb.connect(Path(folder) / "compare.duckdb") as connection,
-    ):
+    with TemporaryDirectory(prefix="impact-reconcile-") as folder, duckdb.connect() as connection:
+        # Without a log beside it, a file that has no name any more vanishes with the process, however that ends.
+        file = Path(folder) / "compare.duckdb"
+        connection.execute(f"attach {literal(str(file))} as compared (recovery_mode no_wal_writes); use compared")
+        if os.name == "posix":
+            file.unlink()
         settings = {"memory_limit": _MEMORY, "threads": "2", "temp_directory": folder, "timezone": "UTC"}
         for name, value in settings.items():
             connection.execute(f"set {name} = {literal(value)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from impact_source.errors import ConfigurationError
 from impact_sync.reconcile.asking import Ask, asked
+from impact_sync.reconcile.comparison import Normalised, workplace
 from impact_sync.reconcile.database import reading
 from impact_sync.reconcile.given import Given
 
@@ -69,6 +71,17 @@ def test_what_cannot_be_read_is_named_with_its_line(one: Shop, lines: tuple[str,
     with pytest.raises(ConfigurationError, match=says):
         one.reconcile(*lines, header="order_id,status,amount")
     assert one.desk.account.query("from duckdb_tables() where table_name like 'reconciliation%'") == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file keeps its name there")
+def test_no_copy_of_the_orders_outlives_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While orders are compared, no file has their copy under a name: whatever ends the process leaves none behind."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with workplace(Normalised()) as connection:
+        connection.execute("insert into given_orders (line, order_id) select i, 'order ' || i from range(300000) r(i)")
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        assert connection.execute("select count(distinct order_id) from given_orders").fetchall() == [(300_000,)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_that_cannot_be_read_are_counted(one: Shop) -> None:
