@@ -261,7 +261,8 @@ def _show_status(found: Found) -> None:
         out.print(lines)
     if number := waiting(found):
         out.print(f"Waiting for a decision: {number:,} (impact corrections resolve PLAN).")
-    out.print(f"What was sent is also in {found.file}", soft_wrap=True)
+    if found.file.exists() and not found.disagreement:
+        out.print(f"What was sent is also in {found.file}", soft_wrap=True)
 
 
 def _counted(rows: list[Correction]) -> str:
