@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -154,6 +154,11 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     if not left:
         console().print("Nothing waits for a decision.")
         return ended(status(plan_id).calls)
+    _show_waiting(plan_id, left)
+    return Exit.DRIFT
+
+
+def _show_waiting(plan_id: str, left: Sequence[resolving.Waiting]) -> None:
     rows = table(
         f"Plan {plan_id} waits for your decision",
         "lines",
@@ -171,7 +176,6 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     _more(len(left) - MOST, f"impact corrections status {plan_id}")
     for name, means in resolving.VERDICTS.items():
         console().print(f"--as {name}: {means}.")
-    return Exit.DRIFT
 
 
 def _rewrite_file(*, yes: bool) -> int:

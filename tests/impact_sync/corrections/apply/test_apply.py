@@ -377,7 +377,7 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
 
 
 def test_a_database_whose_file_is_gone_waits_for_a_person(desk: Make) -> None:
-    """Nothing is planned or sent until the file is back, or written again from the database, which then knows as much."""
+    """Nothing is planned or sent until the file is back, or written again from the database and as good."""
     one = desk()
     action = one.create()
     one.sync()
@@ -389,7 +389,7 @@ def test_a_database_whose_file_is_gone_waits_for_a_person(desk: Make) -> None:
     file.unlink()
     one.account.sync()
     for work in (lambda: one.planned(line), lambda: one.apply(sent), resolve.from_file):
-        with pytest.raises(Disagreement, match="is not there: .* run `impact corrections resolve --to-file`"):
+        with pytest.raises(Disagreement, match=r"is not there: .* run `impact corrections resolve --to-file`"):
             work()
     assert not file.exists()
     file.write_text('{"event": "planned", "plan_id": "of another database"}\n')
