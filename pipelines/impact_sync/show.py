@@ -27,6 +27,8 @@ from .warehouse.duckdb.file import duckdb_path
 from .warehouse.open import open_pipeline
 
 _ABSENT = "-"
+_SHOWN = 20
+"""Skus named in an error."""
 _CHANGES = """
 select update_date, sku, delta_amount, delta_payout, quantity, disposition, state from action_updates
 where action_id = %s {sku} order by update_date, sku, id
@@ -54,20 +56,38 @@ class Found:
 
 
 def run(action_id: str, sku: str | None) -> int:
-    """Print both sides; 0 if they agree, 1 if they differ or there is nothing to compare with."""
+    """Print both sides; 0 if they agree, 1 if they differ or there is nothing to compare with.
+
+    Raises `ConfigurationError` for an action, or an item of an action with items, that neither side knows.
+    """
     try:
-        there = _ask(Settings.resolve(), action_id, sku)
+        there = _ask(settings := Settings.resolve(), action_id, sku)
     except UnsafeId as error:
         raise ConfigurationError(str(error)) from None
     here = _look_up(action_id, sku)
     if here.action is None and there.action is None:
         msg = f"neither the API nor the warehouse knows the action {action_id}"
         raise ConfigurationError(msg)
+    if sku is not None and not _skus(here, there):
+        _check_sku(settings, action_id, sku)
     same = _show_action(here.action, there.action, warehouse=here.warehouse)
     same_items = _show_items(here.items, there.items)
     _show_changes(here.changes)
     console().print(_verdict(here, same=same, same_items=same_items), soft_wrap=True)
     return Exit.DONE if same and same_items and here.items_read else Exit.DRIFT
+
+
+def _skus(*sides: Found) -> list[str]:
+    """The Skus of the items on either side."""
+    return sorted({str(sku) for side in sides if side.items is not None for sku in side.items["sku"].to_pylist()})
+
+
+def _check_sku(settings: Settings, action_id: str, sku: str) -> None:
+    """Raise `ConfigurationError` with the Skus that an action has, if it has any, as it lacks this one."""
+    if skus := _skus(_look_up(action_id, None), _ask(settings, action_id, None)):
+        more = f" and {len(skus) - _SHOWN:,} more" if len(skus) > _SHOWN else ""
+        msg = f"the action {action_id} has no item {sku}, here or there; it has {', '.join(skus[:_SHOWN])}{more}"
+        raise ConfigurationError(msg)
 
 
 def _verdict(here: Found, *, same: bool, same_items: bool) -> str:

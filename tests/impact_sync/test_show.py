@@ -57,7 +57,10 @@ def test_one_item_is_asked_for_by_its_sku(account: Make) -> None:
     output = shown(world, 0, action, "--sku", "a/b c%20?")
     assert [request.path.split("/")[-1] for request in world.sandbox.requests] == [action, "a%2Fb%20c%2520%3F"]
     assert "a/b c%20?" in output
-    assert "No items, here or there." in shown(world, 0, action, "--sku", "another")
+    output = shown(world, 2, action, "--sku", "another")
+    assert f"the action {action} has no item another, here or there; it has " in output
+    assert "a/b c%20?" in output
+    assert "agree" not in output
 
 
 def test_what_only_one_side_knows_is_said(account: Make) -> None:

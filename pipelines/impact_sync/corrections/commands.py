@@ -120,16 +120,29 @@ def corrections_status(plan_id: str | None, *, as_json: bool) -> int:
 @click.option(
     "--from-file", is_flag=True, help="Restore what the file beside the database knows and the database does not."
 )
-@click.option("--yes", is_flag=True, help="Do not ask before calls are released to be sent again.")
+@click.option(
+    "--to-file", is_flag=True, help="Write the file beside the database again from the database: it is lost for good."
+)
+@click.option(
+    "--yes", is_flag=True, help="Do not ask before calls are released to be sent again, or the file is written."
+)
 @verb
 def resolve(  # noqa: PLR0913 - one for each option
-    plan_id: str | None, lines: tuple[int, ...], verdict: str | None, note: str, *, from_file: bool, yes: bool
+    plan_id: str | None,
+    lines: tuple[int, ...],
+    verdict: str | None,
+    note: str,
+    *,
+    from_file: bool,
+    to_file: bool,
+    yes: bool,
 ) -> int:
     """Settle calls whose answer was lost, or that were rejected, by your decision.
 
     Without --as it looks at the actions once more, settles what they prove, and lists what still waits beside what
-    the action shows now. --from-file is for a database that was restored to an older copy.
+    the action shows now. --from-file is for a database that was restored to an older copy. --to-file is for one whose
+    file is lost: not if it was moved, or if corrections are sent from another copy, which would then be sent twice.
     """
     from .show import run_resolve  # noqa: PLC0415 - help is instant
 
-    return run_resolve(plan_id, lines, verdict, note, from_file=from_file, yes=yes)
+    return run_resolve(plan_id, lines, verdict, note, from_file=from_file, to_file=to_file, yes=yes)

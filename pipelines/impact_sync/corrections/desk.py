@@ -12,7 +12,7 @@ from impact_source.settings import Settings
 from ..load.session import Load, session
 from ..warehouse.open import beside
 from .journal.columns import NEVER_LEFT, Status
-from .journal.file import Disagreement, JournalFile, Known
+from .journal.file import JournalFile, Known
 from .journal.table import Journal
 from .reread import Rereader
 
@@ -28,19 +28,6 @@ class Desk:
     rereader: Rereader
     known: Known
     """What the file knew when it was opened."""
-
-    def check_home(self, plan_id: str) -> None:
-        """Raise `Disagreement` if the plan was made beside another file: then this database is a copy.
-
-        What the original sent is not known here. Databases that are not a file have several hosts.
-        """
-        if self.journal.alone and plan_id not in self.known.plans:
-            msg = (
-                f"{self.file.path} does not have plan {plan_id}: the database was copied or moved without the file, "
-                "and the plan may have been sent elsewhere. Nothing was sent. Put the file beside the database, or "
-                "plan again"
-            )
-            raise Disagreement(msg)
 
 
 @contextmanager
@@ -64,9 +51,9 @@ def open_journal(load: Load) -> tuple[Journal, JournalFile]:
 
 
 def compare(load: Load) -> Known:
-    """What the file knows. Raises `Disagreement` if that is more than the journal has."""
+    """What the file knows. Raises `Disagreement` if that is more than the journal has, or if it is not its file."""
     journal, file = open_journal(load)
-    return file.compare(journal.left())
+    return file.compare(journal.left(), journal.at_home())
 
 
 def _record_forsaken(journal: Journal, known: Known, client: Client) -> None:

@@ -53,7 +53,7 @@ def weigh(pipeline: dlt.Pipeline, now: datetime) -> int:
         journal.record_rows(told, now)
         settled += len(told)
         ids = {row.correction_id for row in found}
-        if all(row.status == Status.CONFIRMED or row.correction_id in ids for row in call.rows):
+        if file.path.exists() and all(row.status == Status.CONFIRMED or row.correction_id in ids for row in call.rows):
             file.stands(call, Status.CONFIRMED, now)
     return settled
 

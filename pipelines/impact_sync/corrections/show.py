@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -118,10 +118,22 @@ def run_status(plan_id: str | None, *, as_json: bool) -> int:
 
 
 def run_resolve(  # noqa: PLR0913 - one for each option
-    plan_id: str | None, lines: Collection[int], verdict: str | None, note: str, *, from_file: bool, yes: bool
+    plan_id: str | None,
+    lines: Collection[int],
+    verdict: str | None,
+    note: str,
+    *,
+    from_file: bool,
+    to_file: bool,
+    yes: bool,
 ) -> int:
     """Look once more at what waits; if there is a verdict, record it."""
     settings = Settings.resolve()
+    if to_file:
+        if from_file or plan_id is not None or verdict is not None:
+            msg = "--to-file stands alone: name no plan, no --as and no --from-file with it"
+            raise ConfigurationError(msg)
+        return _rewrite_file(yes=yes)
     if from_file:
         console().print(f"{resolving.from_file():,} corrections restored from the journal file.")
         if plan_id is None:
@@ -142,6 +154,11 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     if not left:
         console().print("Nothing waits for a decision.")
         return ended(status(plan_id).calls)
+    _show_waiting(plan_id, left)
+    return Exit.DRIFT
+
+
+def _show_waiting(plan_id: str, left: Sequence[resolving.Waiting]) -> None:
     rows = table(
         f"Plan {plan_id} waits for your decision",
         "lines",
@@ -159,14 +176,31 @@ def run_resolve(  # noqa: PLR0913 - one for each option
     _more(len(left) - MOST, f"impact corrections status {plan_id}")
     for name, means in resolving.VERDICTS.items():
         console().print(f"--as {name}: {means}.")
-    return Exit.DRIFT
+
+
+def _rewrite_file(*, yes: bool) -> int:
+    """Write the journal file again if a person is sure that it is lost."""
+    danger = "if the file was moved, or corrections are sent from another copy of this database, they may be sent twice"
+    if not yes and not _agreed_to_risk(danger, "it is lost and there is no other copy", f"{danger.capitalize()}."):
+        console().print("Nothing was changed.")
+        return Exit.EARLY
+    console().print(f"What the database knows is in {resolving.to_file()} again.", soft_wrap=True)
+    return Exit.DONE
 
 
 def _agreed_to_send_again() -> bool:
+    return _agreed_to_risk(
+        "a call that took effect would take effect twice",
+        "none did",
+        "If one of these took effect, sending it again takes effect twice.",
+    )
+
+
+def _agreed_to_risk(danger: str, sure_of: str, said: str) -> bool:
     if not sys.stdin.isatty():
-        msg = "a call that took effect would take effect twice: pass --yes if you are sure that none did"
+        msg = f"{danger}: pass --yes if you are sure that {sure_of}"
         raise ConfigurationError(msg)
-    return _agreed("If one of these took effect, sending it again takes effect twice. Are you sure?")
+    return _agreed(f"{said} Are you sure?")
 
 
 def _agreed(question: str) -> bool:
@@ -231,7 +265,8 @@ def _show_status(found: Found) -> None:
         out.print(lines)
     if number := waiting(found):
         out.print(f"Waiting for a decision: {number:,} (impact corrections resolve PLAN).")
-    out.print(f"What was sent is also in {found.file}", soft_wrap=True)
+    if found.file.exists() and not found.disagreement:
+        out.print(f"What was sent is also in {found.file}", soft_wrap=True)
 
 
 def _counted(rows: list[Correction]) -> str:

@@ -40,7 +40,7 @@ class Found:
     calls: list[Call]
     file: Path
     disagreement: str | None = None
-    """What the file knows and the database does not, if anything."""
+    """What the file knows and the database does not, or that it is not the database's own, if so."""
 
     @property
     def exit(self) -> Exit:
@@ -73,7 +73,7 @@ def status(plan_id: str | None = None) -> Found:
 
 def _disagreement(file: JournalFile, journal: Queries) -> str | None:
     try:
-        file.compare(journal.left())
+        file.compare(journal.left(), journal.at_home())
     except Disagreement as error:
         return str(error)
     return None

@@ -22,7 +22,7 @@ import sqlglot
 from adbc_driver_postgresql import dbapi
 from dlt.common.schema import Schema
 from impact_source.dialect import literal, quote
-from impact_source.errors import ConfigurationError
+from impact_source.errors import ConfigurationError, ImpactError
 
 from ..console.exits import Exit
 from ..console.failures import guarded
@@ -42,7 +42,8 @@ def move(path: Path) -> dict[str, int]:
     """Copy the warehouse in `path` into the configured Postgres database; return the number of rows by table.
 
     The file of the journal moves along, so that nothing can be sent from both. Raises `ConfigurationError` if there is
-    no such warehouse, it is not of this release's version, or the database already holds one.
+    no such warehouse, it is not of this release's version, or the database already holds one; `ImpactError` if the
+    commit failed, after the file had moved.
     """
     if kind() != "postgres":
         msg = "no Postgres database is configured: set IMPACT__DESTINATION=postgres and its credentials"
@@ -57,9 +58,21 @@ def move(path: Path) -> dict[str, int]:
             msg = f"{place} is the journal of another warehouse: move it away"
             raise ConfigurationError(msg)
         _create_tables(pipeline, schema, connection)
-        with _copied(pipeline, schema, connection) as rows:
-            if journal.exists():  # before the commit: at no time can anything be sent from both
-                shutil.move(journal, place)
+        moved = False
+        try:
+            with _copied(pipeline, schema, connection) as rows:
+                if journal.exists():  # before the commit: at no time can anything be sent from both
+                    shutil.move(journal, place)
+                    moved = True
+        except dbapi.Error as error:
+            if not moved:
+                raise
+            msg = (
+                f"the move may have failed in its last step: {error}. The journal's file is {place} by now, and "
+                f"nothing is sent from {path} without it. Run the move again: it goes on, or says that the database "
+                f"already holds the warehouse. To stay with DuckDB instead, move the file back to {journal}"
+            )
+            raise ImpactError(msg) from error
     return rows
 
 

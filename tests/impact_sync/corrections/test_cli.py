@@ -116,6 +116,26 @@ def test_a_lost_answer_is_resolved_by_a_person(one: Desk) -> None:
     assert one.journal("settled_by") == [("J. Doe",), (None,)]
 
 
+def test_a_lost_file_is_written_again_if_a_person_says_so(one: Desk) -> None:
+    """Status no longer names the file, planning says what to do, and only a person's word writes it again."""
+    plan_id = plan(one, "A1,update,ORDER_UPDATE,TEE,,-2.50,,,,,")
+    clean(impact("corrections", "apply", plan_id, "--yes", env=user(one)), 0)
+    assert "What was sent is also in" in clean(impact("corrections", "status", env=user(one)), 0)
+    file = one.account.path.with_name("impact_warehouse.duckdb.corrections.jsonl")
+    file.unlink()
+    output = clean(impact("corrections", "status", env=user(one)), 0)
+    assert "corrections.jsonl is not there" in output
+    assert "What was sent is also in" not in output
+    path = str(one.ask("A1,update,ORDER_UPDATE,TEE,,-2.50,,,,,"))
+    assert "resolve --to-file" in clean(impact("corrections", "plan", path, env=user(one)), 2)
+    resolve = ("corrections", "resolve", "--to-file")
+    assert "pass --yes if you are sure" in clean(impact(*resolve, env=user(one)), 2)
+    assert "stands alone" in clean(impact(*resolve, plan_id, env=user(one)), 2)
+    assert not file.exists()
+    assert "corrections.jsonl again" in clean(impact(*resolve, "--yes", env=user(one)), 0)
+    clean(impact("corrections", "plan", path, env=user(one)), 0)
+
+
 def test_an_interrupted_apply_goes_on(one: Desk) -> None:
     """Ctrl-C during the wait for a submission ends with 130; the next apply follows it up and sends nothing again."""
     one.world.rules = Rules(submission_polls=0)

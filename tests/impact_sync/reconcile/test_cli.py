@@ -47,6 +47,10 @@ def test_from_orders_to_confirmed_corrections(one: Shop) -> None:
     assert one.desk.writes == []
     (plan_id,) = re.findall(r"impact corrections apply (\S+)", output)
     assert one.desk.journal("distinct actor, reason, note") != []
+    file = one.desk.account.path.with_name("impact_warehouse.duckdb.corrections.jsonl")
+    kept = file.rename(file.with_suffix(".moved"))
+    assert "resolve --to-file" in clean(impact("reconcile", path, "--plan", env=user(one)), 2)
+    kept.rename(file)
     assert one.desk.journal("reason, note") == [
         ("ITEM_RETURNED", "order 1: returned"),
         ("OTHER", "order 2: cancelled"),

@@ -140,3 +140,39 @@ def test_a_move_that_fails_leaves_nothing_and_can_be_repeated(
     move(one, 0)
     assert in_postgres(database)["actions"] == before["actions"]
     assert "the database already holds a warehouse" in move(one, 2)
+
+
+def test_a_move_that_fails_at_its_end_says_where_the_journal_is(
+    account: Make, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the commit fails, DuckDB sends nothing without the file that moved, and the next move completes."""
+    desk = Desk(account(days=1, per_day=0))
+    one, action = desk.account, desk.create()
+    one.first_sync(items_max_requests=None)
+    line = f"{action},update,OTHER,TEE,,-1,,,,,"
+    sent = desk.planned(line)
+    assert desk.apply(sent).exit == 0
+    with one.changing() as connection:
+        connection.execute("alter table sync_runs add column mine text")
+    use(monkeypatch, database)
+    move(one, 4)  # leaves empty tables
+    with one.changing() as connection:
+        connection.execute("alter table sync_runs drop column mine")
+    with psycopg2.connect(database) as server, server.cursor() as cursor:
+        cursor.execute(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise 'disk full'; end $$;"
+            "create constraint trigger late after insert on impact.actions deferrable initially deferred "
+            "for each row execute function refuse()"
+        )
+    said = move(one, 4)
+    assert "disk full" in said
+    assert f"nothing is sent from {one.path} without it. Run the move again" in said
+    monkeypatch.setenv("IMPACT__DESTINATION", "duckdb")
+    with pytest.raises(Disagreement, match="is not there"):
+        desk.planned(line)
+    use(monkeypatch, database)
+    with psycopg2.connect(database) as server, server.cursor() as cursor:
+        cursor.execute("drop trigger late on impact.actions")
+    move(one, 0)
+    assert desk.apply(sent).exit == 0
+    assert len(desk.writes) == 1

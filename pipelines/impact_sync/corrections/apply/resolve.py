@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from impact_source.errors import ConfigurationError, NotFound, ReadingError
 from impact_source.settings import Settings
@@ -65,7 +66,7 @@ def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: St
     """
     with open_pipeline() as pipeline:
         journal, file = Journal(pipeline), JournalFile(beside(pipeline))
-        file.compare(journal.left())
+        file.compare(journal.left(), journal.at_home())
         _known(journal, plan_id)
         waiting = journal.waiting(plan_id)
         named = [call for call in waiting if not lines or any(row.line in lines for row in call.rows)]
@@ -85,13 +86,28 @@ def settle(settings: Settings, plan_id: str, lines: Collection[int], verdict: St
 
 
 def from_file() -> int:
-    """Bring the table up to the file beside the database; return how many corrections were added or changed."""
+    """Bring the table up to the file beside the database; return how many corrections were added or changed.
+
+    Raises `Disagreement` if the file is not the database's own.
+    """
     with open_pipeline() as pipeline:
         journal, file = Journal(pipeline), JournalFile(beside(pipeline))
         rows = restored(file.read(), journal.left())
         if rows:
             journal.restore(rows)
+        file.compare(journal.left(), journal.at_home())
         return len(rows)
+
+
+def to_file() -> Path:
+    """Bring the file beside the database up to the table; return where it is.
+
+    Only a person knows that the file is lost and that nothing is sent from where it might have gone.
+    """
+    with open_pipeline() as pipeline:
+        journal, file = Journal(pipeline), JournalFile(beside(pipeline))
+        file.rewrite(journal.calls(), datetime.now(UTC))
+        return file.path
 
 
 def _known(journal: Journal, plan_id: str) -> None:

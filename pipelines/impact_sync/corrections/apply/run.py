@@ -14,7 +14,7 @@ from ...console.exits import Exit, exit_code, worst_exit
 from ...load.session import Standing
 from ..desk import opened
 from ..journal.calls import Call
-from ..journal.columns import LEFT, NOT_DONE, WAITING, Status
+from ..journal.columns import LEFT, NOT_DONE, WAITING
 from .sending import CallProgress, Sender
 
 _OUTCOMES = {Exit.DONE: "done", Exit.DRIFT: "not as asked", Exit.EARLY: "stopped early"}
@@ -61,15 +61,13 @@ def apply(
 ) -> Applied:
     """Send what has not been sent of a plan, and settle what has.
 
-    Raises `Disagreement` if the file beside the database knows of calls that the database does not, and other
-    `ConfigurationError`s before anything is sent; later errors are in the result.
+    Raises `Disagreement` if the file beside the database knows of calls that the database does not, or is not the
+    database's own, and other `ConfigurationError`s before anything is sent; later errors are in the result.
     """
     with opened(settings) as desk:
         if not (calls := desk.journal.plan(plan_id)):
             msg = f"there is no plan {plan_id}: `impact corrections status` lists them"
             raise ConfigurationError(msg)
-        if any(call.status == Status.PLANNED for call in calls):
-            desk.check_home(plan_id)
         run = Sender(desk, len(calls), on_progress)
         error = None
         try:

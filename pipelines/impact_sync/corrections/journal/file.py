@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -54,13 +54,15 @@ class JournalFile:
 
     def leaves(self, call: Call, claim: str, at: datetime) -> None:
         """Record on disk that a call is about to leave. Raises `ConfigurationError` if that fails."""
-        sent = call.having(status=Status.SENDING, claim=claim, claimed_at=at)
-        rows = [{name: value for name, value in vars(row).items() if value is not None} for row in sent.rows]
-        self._append({"at": at, "event": "leaves", "call_id": call.id, "rows": rows})
+        self._append(_leaves(call.having(status=Status.SENDING, claim=claim, claimed_at=at), at))
 
     def stands(self, call: Call, status: Status, at: datetime, batch_id: str | None = None) -> None:
         """Record the status of a call after it left, or that it did not leave."""
-        self._append({"at": at, "event": "stands", "call_id": call.id, "status": status, "batch_id": batch_id})
+        self._append(_stands(call, status, at, batch_id))
+
+    def rewrite(self, calls: Sequence[Call], at: datetime) -> None:
+        """Add what the file lacks of all calls of the table."""
+        self._append(*_lacking(self.read(), calls, at))
 
     def read(self) -> Known:
         """Everything the file knows. A last line that was cut off belongs to a call that did not leave."""
@@ -80,6 +82,7 @@ class JournalFile:
                 call = told["call_id"]
                 if told["event"] == "leaves":
                     known.rows[call] = [_typed(row) for row in told["rows"]]
+                    known.plans.update(row.plan_id for row in known.rows[call])
                     known.standing[call] = Status.SENDING
                 else:
                     known.standing[call] = told["status"]
@@ -90,9 +93,22 @@ class JournalFile:
                 raise Disagreement(msg) from None
         return known
 
-    def compare(self, held: Mapping[str, str]) -> Known:
-        """What the file knows. Raises `Disagreement` if the table lacks a call that left, or has it as planned."""
+    def compare(self, held: Mapping[str, str], plans: Collection[str]) -> Known:
+        """What the file knows.
+
+        `held` is the status of each call in the table, `plans` the plans that were made beside this file if it is the
+        table's own. Raises `Disagreement` if the file lacks one of these, or the table a call that left, or has it as
+        planned.
+        """
         known = self.read()
+        if foreign := sorted(set(plans) - known.plans):
+            what = f"does not have plan {foreign[0]}" if self.path.exists() else "is not there"
+            msg = (
+                f"{self.path} {what}: the database was copied or moved without the file, and its corrections may have "
+                "been sent elsewhere. Nothing was sent. Put the file beside the database, or go on where it is; only "
+                "if it is lost for good, run `impact corrections resolve --to-file`"
+            )
+            raise Disagreement(msg)
         planned = [call for call in known.gone if held.get(call) in NEVER_LEFT]
         lacking = [call for call in known.gone if call not in held]
         if planned or lacking:
@@ -106,13 +122,13 @@ class JournalFile:
             raise Disagreement(msg)
         return known
 
-    def _append(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry, default=_plain, ensure_ascii=False).encode() + b"\n"
+    def _append(self, *entries: Mapping[str, Any]) -> None:
+        lines = b"".join(json.dumps(one, default=_plain, ensure_ascii=False).encode() + b"\n" for one in entries)
         try:
             created = not self.path.exists()
             with self.path.open("ab+") as file:
                 _drop_cut_off(file)
-                file.write(line)
+                file.write(lines)
                 file.flush()
                 os.fsync(file.fileno())
             if created:
@@ -136,6 +152,25 @@ def restored(known: Known, held: Mapping[str, str]) -> Sequence[Correction]:
             outcome = "known from the journal file alone: the database was restored to an older copy"
             rows += [replace(row, status=status, batch_id=batch, outcome=outcome) for row in known.rows[call]]
     return rows
+
+
+def _leaves(call: Call, at: datetime) -> Mapping[str, Any]:
+    rows = [{name: value for name, value in vars(row).items() if value is not None} for row in call.rows]
+    return {"at": at, "event": "leaves", "call_id": call.id, "rows": rows}
+
+
+def _stands(call: Call, status: str, at: datetime, batch_id: str | None) -> Mapping[str, Any]:
+    return {"at": at, "event": "stands", "call_id": call.id, "status": status, "batch_id": batch_id}
+
+
+def _lacking(known: Known, calls: Sequence[Call], at: datetime) -> Iterator[Mapping[str, Any]]:
+    """What a file lacks of these calls. Plans come last: a file that is cut off has not got all of them."""
+    for call in calls:
+        if call.status not in NEVER_LEFT and call.id not in known.rows:
+            yield _leaves(call, at)
+            yield _stands(call, Status.DIVERGED if call.diverged else call.status, at, call.first.batch_id)
+    for plan_id in sorted({call.first.plan_id for call in calls} - known.plans):
+        yield {"at": at, "event": "planned", "plan_id": plan_id}
 
 
 def _drop_cut_off(file: BinaryIO) -> None:

@@ -116,6 +116,12 @@ class Queries:
         found = self.query(f"select distinct call_id, status from {self._table}") if self.exists else []
         return {str(call): str(status) for call, status in found}
 
+    def at_home(self) -> set[str]:
+        """Plans that the file beside the database must have; none if the database may have been used on other hosts."""
+        if not self.alone or not self.exists:
+            return set()
+        return {str(row[0]) for row in self.query(f"select distinct plan_id from {self._table}")}
+
     def batches(self) -> set[str]:
         """Submissions that belong to calls."""
         sql = f"select distinct batch_id from {self._table} where batch_id is not null"

@@ -362,7 +362,7 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
     with pytest.raises(ConfigurationError, match="Nothing is sent without it"):
         one.apply(plan_id)
     file.rmdir()
-    with pytest.raises(Disagreement, match=f"does not have plan {plan_id}"):
+    with pytest.raises(Disagreement, match="is not there"):
         one.apply(plan_id)
     file.write_text("no JSON\n")
     with pytest.raises(Disagreement, match="line 1, cannot be read"):
@@ -374,6 +374,38 @@ def test_without_its_file_nothing_is_sent(desk: Make) -> None:
         *("planned", "leaves", "stands", "stands")
     ]
     assert one.sandbox.account_sid not in file.read_text()
+
+
+def test_a_database_whose_file_is_gone_waits_for_a_person(desk: Make) -> None:
+    """Nothing is planned or sent until the file is back, or written again from the database and as good."""
+    one = desk()
+    action = one.create()
+    one.sync()
+    line, copy = f"{action},update,OTHER,TEE,,-1,,,,,", one.account.folder / "copy.duckdb"
+    shutil.copy(one.account.path, copy)
+    sent = one.planned(line)
+    assert one.apply(sent).exit is Exit.DONE
+    file = one.account.path.with_name("impact_warehouse.duckdb.corrections.jsonl")
+    file.unlink()
+    one.account.sync()
+    for work in (lambda: one.planned(line), lambda: one.apply(sent), resolve.from_file):
+        with pytest.raises(Disagreement, match=r"is not there: .* run `impact corrections resolve --to-file`"):
+            work()
+    assert not file.exists()
+    file.write_text('{"event": "planned", "plan_id": "of another database"}\n')
+    with pytest.raises(Disagreement, match=f"does not have plan {sent}"):
+        one.planned(line)
+    file.unlink()
+    assert resolve.to_file() == file
+    assert status().disagreement is None
+    one.sync()
+    assert one.apply(one.planned(line)).exit is Exit.DONE
+    assert len(one.writes) == 1  # those of the first plan were forgotten by the sync
+    shutil.copy(copy, one.account.path)
+    with pytest.raises(Disagreement, match="2 calls as sent that the table does not have"):
+        one.planned(line)
+    assert resolve.from_file() == 2
+    assert one.statuses() == ["confirmed", "confirmed"]
 
 
 def test_of_two_who_claim_a_call_one_gets_it(desk: Make) -> None:
