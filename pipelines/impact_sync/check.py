@@ -50,6 +50,10 @@ class _Findings:
             return False
         return True
 
+    def not_known(self, what: str, why: str) -> None:
+        """Add what could not be tried."""
+        self.rows.add_row(what, Text("unknown", "yellow"), why)
+
 
 def run() -> int:
     """Try everything that a sync needs, in a handful of requests; print the findings, return the exit code."""
@@ -69,12 +73,15 @@ def run() -> int:
                 findings.try_("reference tables", lambda: _reference(client, chosen[0]))
         if tried:
             findings.try_("time zone", lambda: _time_zone(client))
-        if client.answered:
+        if client.answered:  # only the API knows how many requests are left this hour, and what time it is
             findings.try_("requests left", lambda: _budget(client))
+        else:
+            findings.not_known("requests left", "the API gave no answer")
+        if client.clock.heard:
             findings.rows.add_row("clock", Text("ok", "green"), _clock(client))
-        else:  # only the API knows how many requests are left this hour, and what time it is
-            for what in ("requests left", "clock"):
-                findings.rows.add_row(what, Text("unknown", "yellow"), "the API gave no answer")
+        else:
+            refused = "no request succeeded: the time in a refusal may be a gateway's"
+            findings.not_known("clock", refused if client.answered else "the API gave no answer")
     console().print(findings.rows)
     if findings.exit is Exit.DONE:
         console().print("Ready: run `impact sync`.")

@@ -267,7 +267,7 @@ def _month(_: click.Context, parameter: click.Parameter, text: str | None) -> da
 @main.command()
 @click.argument("month", required=False, callback=_month)
 @click.option("--note", metavar="TEXT", help="What to remember with it, such as who approved it.")
-@click.option("--force", is_flag=True, help="Close it although it is not completely read or not verified.")
+@click.option("--force", is_flag=True, help="Close it although it is not completely read, not verified or empty.")
 @verb
 def close(month: date | None, note: str | None, *, force: bool) -> int:
     """Freeze the figures of a MONTH (2026-01) in the account's calendar; without one, list the closed months.
@@ -278,9 +278,10 @@ def close(month: date | None, note: str | None, *, force: bool) -> int:
     Asks nothing of the API.
 
     Sync and verify after the month has ended, then close it. It exits 1 and closes nothing if a campaign was not read
-    from the month's start to its end, if records were rejected, or if no verification covers the month or one found
-    drift that was not repaired; --force closes it nevertheless and keeps the reasons with it. It exits 2 if the month
-    is closed already. The list exits 1 if somebody has changed the lines of a closed month.
+    from the month's start to its end, if records were rejected, if no verification covers the month or one found
+    drift that was not repaired, or if the month has no conversion; --force closes it nevertheless and keeps the
+    reasons with it. It exits 2 if the month is closed already or is not over. The list exits 1 if somebody has changed
+    the lines of a closed month.
     """
     from .close.command import run  # noqa: PLC0415 - help is instant
 

@@ -68,6 +68,7 @@ class Workplace:
             "SOURCES__IMPACT__REQUESTS_PER_HOUR": "1000000",  # the hourly limit is not what is measured
             "SOURCES__IMPACT__ITEMS": "exact",  # no contender reads the change feed
             "SOURCES__IMPACT__REFERENCE": "[]",  # nor these tables
+            "SOURCES__IMPACT__TIME_ZONE": "UTC",  # nor asks for the account's
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.warehouse}",
             "DLT_DATA_DIR": str(self.folder / "dlt"),
         }

@@ -24,8 +24,13 @@ class Month:
     @property
     def end(self) -> datetime:
         """The first instant of the next month, in UTC."""
+        return self._midnight(self.next_first)
+
+    @property
+    def next_first(self) -> date:
+        """The first day of the next month."""
         year, month = divmod(self.first.year * 12 + self.first.month, 12)
-        return self._midnight(date(year, month + 1, 1))
+        return date(year, month + 1, 1)
 
     def _midnight(self, day: date) -> datetime:
         return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.time_zone)).astimezone(UTC)

@@ -36,7 +36,7 @@ limit 1
 
 
 class NotReady(ImpactError):
-    """The month is not completely read, or not verified; `reasons` say what to do."""
+    """The month is not completely read, not verified or empty; `reasons` say what to do."""
 
     def __init__(self, month: str, reasons: tuple[str, ...]) -> None:
         super().__init__(f"{month} cannot be closed yet: {'; '.join(reasons)}")
@@ -57,20 +57,23 @@ class Closed:
 
 
 def close(first: date, note: str | None = None, *, force: bool = False) -> Closed:
-    """Close the month that begins on a day; with `force`, even if it is not completely read or not verified.
+    """Close the month that begins on a day; with `force`, even if it is not completely read, not verified or empty.
 
-    Raises `NotReady`, or `ConfigurationError` if it is closed already, has not begun, or nothing was synced yet.
+    Raises `NotReady`, or `ConfigurationError` if it is closed already, is not over, or nothing was synced yet.
     """
     with open_pipeline() as pipeline:
         create_views(pipeline)  # the figures are theirs
         warehouse, month = Warehouse(pipeline), Month(first, zone_of(pipeline).name)
         _check(warehouse, month)
+        _check_over(warehouse, month)
         state = pipeline.state.get("sources", {}).get("impact", {})
         campaigns = _campaigns(warehouse)
         readiness = judge(warehouse, state, campaigns, month)
-        if readiness.reasons and not force:
-            raise NotReady(str(month), readiness.reasons)
         lines = tuple(_figures(warehouse, month))
+        empty = () if lines else (f"the warehouse has no conversion in {month}: check that this is the month you mean",)
+        reasons = (*empty, *readiness.reasons)
+        if reasons and not force:
+            raise NotReady(str(month), reasons)
         found = Close(
             month=first,
             time_zone=month.time_zone,
@@ -79,7 +82,7 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
             as_of=_as_of(warehouse, campaigns),
             run_id=next((str(row[0]) for row in warehouse.rows(_SYNC)), None),
             verified_at=readiness.verified_at,
-            exceptions="; ".join(readiness.reasons) or None,
+            exceptions="; ".join(reasons) or None,
             note=note,
             lines=len(lines),
             hash=hash_of(lines),
@@ -124,8 +127,17 @@ def _check(warehouse: Warehouse, month: Month) -> None:
             "impact.close_changes shows what has moved since"
         )
         raise ConfigurationError(msg)
-    if month.start > _known_at(warehouse):
-        msg = f"{month} has not begun, as far as the warehouse knows: give a month that is over"
+
+
+def _check_over(warehouse: Warehouse, month: Month) -> None:
+    """By what was read, whatever this machine's clock says: a close is final, so `force` does not help here."""
+    reached = max(_reached(warehouse).values(), default=None)
+    if reached is None or reached < month.end:
+        read = f"up to {reached:%Y-%m-%d %H:%M} UTC only" if reached else "by no complete sync yet"
+        msg = (
+            f"{month} is not over, as far as the warehouse knows: it was read {read}. "
+            f"From {month.next_first.isoformat()} on, sync, verify, then close it"
+        )
         raise ConfigurationError(msg)
 
 
@@ -155,8 +167,13 @@ def _known_at(warehouse: Warehouse) -> datetime:
 
 def _as_of(warehouse: Warehouse, campaigns: Collection[str]) -> datetime | None:
     """The instant up to which the changes of all of these campaigns were read; None if one was not read."""
-    reached = {id_: in_utc(at) for id_, at in warehouse.rows("select campaign_id, as_of from synced_until")}
+    reached = _reached(warehouse)
     return min(reached[id_] for id_ in campaigns) if campaigns and reached.keys() >= set(campaigns) else None
+
+
+def _reached(warehouse: Warehouse) -> dict[str, datetime]:
+    """The instant up to which the changes of each campaign were read, by its id."""
+    return {id_: in_utc(at) for id_, at in warehouse.rows("select campaign_id, as_of from synced_until")}
 
 
 @dlt.source(name="impact", section="impact")

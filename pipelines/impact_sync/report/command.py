@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ def run(
         books = Books(pipeline, Scope(campaigns, start_of(since, zone) if since else None))
         books.check()
         figures = read(books, end_of(compare_to, zone) if compare_to else None, close)
+    for option, bound in (("--since", since), ("--compare-to", compare_to)):
+        _check_past(option, bound, zone, figures.as_of)
     html = render(figures).encode()
     _write(path, html)
     console().print(
@@ -40,18 +42,25 @@ def run(
     return Exit.DONE
 
 
+def _check_past(option: str, bound: date | None, zone: ZoneInfo, as_of: datetime | None) -> None:
+    """Raise `ConfigurationError` for an instant, or a day that begins, after all that was read."""
+    if bound and as_of and start_of(bound, zone) > as_of:
+        read = f"{as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        msg = f"{option} {bound.isoformat()} lies after {read}, up to which the warehouse was read: give an earlier one"
+        raise ConfigurationError(msg)
+
+
 def _target(output: str) -> Path:
     """Check the path before anything is read. Raises `ConfigurationError`."""
     try:
         path = Path(output).resolve()
-        if path.exists() and not path.is_file():
-            msg = f"the report cannot be written to {output}: it exists and is not a file; name a file with -o"
-            raise ConfigurationError(msg)
-        if not path.parent.is_dir():
-            msg = f"the report cannot be written to {output}: there is no folder {path.parent}"
-            raise ConfigurationError(msg)
+        taken, placed = path.exists() and not path.is_file(), path.parent.is_dir()
     except (OSError, ValueError) as error:
         raise _unwritable(output, error) from None
+    if taken:
+        raise _unwritable(output, "it exists and is not a file; name a file with -o")
+    if not placed:
+        raise _unwritable(output, f"there is no folder {path.parent}: create it, or name another file with -o")
     return path
 
 
@@ -67,6 +76,6 @@ def _write(path: Path, html: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _unwritable(output: str, error: Exception) -> ConfigurationError:
+def _unwritable(output: str, error: Exception | str) -> ConfigurationError:
     reason = getattr(error, "strerror", None) or error
     return ConfigurationError(f"the report cannot be written to {output}: {reason}")

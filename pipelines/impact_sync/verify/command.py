@@ -95,7 +95,8 @@ def _verdict_of_actions(report: Report) -> str:
     if not number and report.derived_unread:
         return (
             "No drift in the actions. The lists of items of "
-            f"{report.derived_unread:,} sampled actions could not be read: whether their items match is not known."
+            f"{report.derived_unread:,} sampled actions could not be read: whether their items match is not known. "
+            f"The reason: {report.derived_reason}. To compare them, run `impact verify` again."
         )
     if not number:
         return "No drift: the warehouse matches the API."

@@ -68,6 +68,8 @@ class DerivedItems:
         """Actions whose items were compared with their lists."""
         self.unread = 0
         """Those whose lists could not be read."""
+        self.reason = ""
+        """Why not, for the first of them."""
         self._client, self._warehouse, self._findings = client, warehouse, findings
         self._lander = ItemLander(warehouse, run_id)
         self._stale: list[str] = []
@@ -97,6 +99,9 @@ class DerivedItems:
             read = list(self._reader.read(one.queued for one in sample.values()))
             listings = [listing for listing in read if listing.status == Status.LISTED]
             self.compared, self.unread = len(listings), len(sample) - len(listings)
+            if self.unread:
+                failed = (listing.reason for listing in read if listing.reason)
+                self.reason = next(failed, str(self._reader.stopped or "the API does not know these actions"))
             self._compare(listings, sample)
 
     @property

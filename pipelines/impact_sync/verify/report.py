@@ -44,6 +44,8 @@ class Report:
     """Actions whose items were derived from the change feed and compared with their lists."""
     derived_unread: int = 0
     """Those that were to be compared, but whose lists could not be read."""
+    derived_reason: str = ""
+    """Why the first of those could not be read."""
 
     @property
     def drift(self) -> tuple[Difference, ...]:

@@ -170,6 +170,7 @@ class Verification:
             self.faults,
             self._derived.compared,
             self._derived.unread,
+            self._derived.reason,
         )
 
     def _notes(self, bounds: Bounds) -> Iterator[str]:

@@ -70,6 +70,11 @@ class Clock:
         return estimate_skew(self._heard)[0] if self._skew is None else self._skew
 
     @property
+    def heard(self) -> bool:
+        """Whether any answer told the server's time."""
+        return bool(self._heard)
+
+    @property
     def settled(self) -> bool:
         """Whether the clock is set."""
         return self._skew is not None

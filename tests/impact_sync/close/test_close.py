@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from impact_source import Ask
+from impact_source.errors import ImpactError
 from impact_sync.cli import main
 from impact_sync.close.month import Month
 from impact_sync.lake.place import Lake
@@ -215,18 +216,64 @@ def test_sums_may_be_larger_than_what_they_add_up(account: Make) -> None:
 
 
 def test_what_was_not_read_is_not_closed(january: tuple[Account, dict[str, str]]) -> None:
-    """A month that is not over for the warehouse, one from before its start, and one with a record that it lacks."""
+    """A month from before the warehouse's start, one with a record that it lacks, and one that a campaign lacks."""
     one, _ = january
-    for month, why in (("2026-02", "was read up to 2026-02-02"), ("2025-12", "was read from 2025-12-25")):
-        ended = impact(month)
-        assert (ended.exit_code, ended.output.count(why)) == (1, 2), ended.output
-    ended = impact("2026-03")
-    assert (ended.exit_code, "has not begun" in ended.output) == (2, True)
+    ended = impact("2025-12")
+    assert (ended.exit_code, ended.output.count("was read from 2025-12-25")) == (1, 2), ended.output
     one.world.create("1000", **(_USUAL | {"EventDate": "soon"}))
     one.sync()
     verify(one.settings())
     ended = impact("2026-01")
     assert (ended.exit_code, "campaign 1000: 1 records could not be typed" in ended.output) == (1, True), ended.output
+    one.world.advance(days=30)
+    one.sync(Ask(("1000",)))
+    ended = impact("2026-02")
+    assert (ended.exit_code, ended.output.count("was read up to 2026-02-02")) == (1, 1), ended.output
+
+
+def test_a_month_that_is_not_over_is_never_closed(january: tuple[Account, dict[str, str]]) -> None:
+    """By force neither: the message says from when on. A sync that fails does not end the month."""
+    one, _ = january
+    one.world.advance(days=12)
+    one.sync()
+    verify(one.settings())
+    with pytest.raises(ImpactError):  # recorded by this machine's clock, which is later
+        one.sync(base_url="http://127.0.0.1:9", max_attempts=1)
+    for month, on in (("2026-02", "From 2026-03-01 on"), ("2026-03", "From 2026-04-01 on")):
+        for options in ((), ("--force",)):
+            ended = impact(month, *options)
+            said = " ".join(ended.output.split())
+            assert ended.exit_code == 2, said
+            assert f"{month} is not over, as far as the warehouse knows: it was read up to 2026-02-14" in said
+            assert on in said
+    with one.opened() as connection:
+        assert connection.execute("from duckdb_tables() where table_name like 'close%'").fetchall() == []
+
+
+def test_a_month_without_a_conversion_is_closed_by_force_only(january: tuple[Account, dict[str, str]]) -> None:
+    """It is most likely a typo, and a close cannot be undone."""
+    why = "the warehouse has no conversion in 2024-01"
+    ended = impact("2024-01")
+    assert (ended.exit_code, ended.output.count(why)) == (1, 1), ended.output
+    with january[0].opened() as connection:
+        assert connection.execute("from duckdb_tables() where table_name like 'close%'").fetchall() == []
+    assert impact("2024-01", "--force").exit_code == 0
+    ((exceptions, lines),) = january[0].query("select exceptions, lines from impact.closes")
+    assert (why in exceptions, lines) == (True, 0)
+
+
+@pytest.mark.usefixtures("warehouse")
+@on_duckdb_first
+def test_a_month_is_closed_on_the_first_day_of_the_next(account: Make) -> None:
+    """Once a sync and a verification have read past its end, a minute is enough."""
+    one = account(days=1, per_day=0)
+    one.start = datetime(2025, 12, 25, tzinfo=UTC)
+    one.world.create("1000", **(_USUAL | ADA))
+    one.world.advance(seconds=(datetime(2026, 2, 1, 0, 1, tzinfo=UTC) - one.world.now).total_seconds())
+    one.sync()
+    verify(one.settings())
+    ended = impact("2026-01")
+    assert ended.exit_code == 0, ended.output
 
 
 @pytest.fixture

@@ -45,6 +45,13 @@ def test_check_without_a_server_claims_nothing(account: Make) -> None:
     assert "ok" not in output.split()
 
 
+def test_check_with_refused_credentials_does_not_vouch_for_the_clock(account: Make) -> None:
+    """A refusal tells no time that a sync would trust."""
+    env = environment(account(days=1, per_day=0), SOURCES__IMPACT__AUTH_TOKEN="wrong")
+    output = clean(impact("check", env=env), 2)
+    assert re.search(r"clock\W+unknown\W+no request succeeded", output)
+
+
 def test_what_breaks_amid_a_package_is_named(account: Make) -> None:
     """An error in the middle of dlt's extract step is named, not the end of a generator that was handled meanwhile."""
     code = """

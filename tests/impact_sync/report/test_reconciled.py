@@ -28,6 +28,7 @@ def test_differences_are_added_up_and_the_ten_that_matter_most_are_listed(
     for number in range(12):
         shop.desk.create(Oid=f"{number}", Payout=f"{number + 1}.00", MediaPartnerName="Ada")
     shop.desk.create(Oid="same")
+    shop.desk.world.advance(hours=1)
     shop.desk.sync()
     with opened(running, written()) as page:
         assert "Own orders" not in page.locator("body").inner_text()

@@ -583,11 +583,29 @@ def test_what_cannot_be_written_or_found_exits_2_and_says_why(account: Make, tmp
     ):
         result = report(*arguments)
         assert (result.exit_code, said in result.output) == (2, True), result.output
+        assert result.output.count("the report cannot be written") == ("-o" in arguments), result.output
     world.first_sync()
     result = report("--campaign", "1000", "--campaign", "it's")
     assert result.exit_code == 2
     assert "campaign it's is not in the warehouse; it has 1000, 2000" in result.output
     assert not list(tmp_path.glob("*.html*"))
+
+
+@pytest.mark.parametrize("option", ["--since", "--compare-to"])
+def test_a_report_from_after_the_data_is_refused(account: Make, option: str) -> None:
+    """There everything would look unchanged; the last day that was read can still be given."""
+    world = account(days=5, per_day=2)
+    world.first_sync()
+    for late in ("2027-01-01", (world.world.now + timedelta(seconds=1)).isoformat()):
+        result = report(option, late)
+        said = " ".join(result.output.split())
+        assert (result.exit_code, f"{option} {late[:10]}" in said, "up to which the warehouse was read" in said) == (
+            2,
+            True,
+            True,
+        ), said
+        assert not Path("impact-report.html").exists()
+    written(option, world.world.now.date().isoformat())
 
 
 def test_a_report_replaces_the_one_before_as_a_whole(account: Make, tmp_path: Path) -> None:

@@ -54,11 +54,22 @@ def test_a_sample_of_derived_items_is_compared_with_lists(derived: Account, caps
     show(report)
     said = " ".join(capsys.readouterr().out.split())
     assert "26 sampled actions could not be read: whether their items match is not known" in said
+    assert "The reason: all allowed requests were sent" in said
     assert "the warehouse matches" not in said
     derived.item_requests()
     for nothing in (check(derived, most=0), check(derived, items="off")):
         assert (nothing.exit, nothing.derived) == (Exit.DONE, 0)
     assert derived.item_requests() == []
+
+
+def test_the_hourly_limit_is_named_if_it_keeps_items_from_being_compared(
+    derived: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The verdict says why their lists could not be read, and when they can be."""
+    show(verify(derived.settings(items="feed", items_max_requests=None, requests_per_hour=20)))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "whether their items match is not known. The reason: the hourly request limit is reached; more in" in said
+    assert "To compare them, run `impact verify` again." in said
 
 
 def test_derived_items_that_a_list_contradicts_are_drift(derived: Account) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from dlt.destinations.exceptions import DatabaseException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,9 +54,12 @@ INSTANTS = (
     "'2026-02-01 08:00:00 UTC'",
     "'2026-02-01T08:00:00.000Z'",
 )
+HOUR_ONLY = "'2026-02-01T00-08:00'"
+SHORT = (HOUR_ONLY, "'20260201T000000-0800'", "'2026-02-01T00:00-8'", "'2026-02-01 0000 -08'", "'2026-02-01 08:00+0 '")
+"""Postgres takes all except that of an hour alone, DuckDB none: no offset is ignored."""
 
 
-def test_what_was_accrued_is_as_it_was_known_at_an_instant(books: Ledgers) -> None:
+def test_what_was_accrued_is_as_it_was_known_at_an_instant(books: Ledgers, warehouse: str) -> None:
     """A date is the account's midnight and an offset counts, however the instant is written, in every session."""
     books.read("2026-01-31T00:00:00Z")
     books.read("2026-02-20T00:00:00Z")
@@ -87,6 +91,12 @@ def test_what_was_accrued_is_as_it_was_known_at_an_instant(books: Ledgers) -> No
         ("11", JANUARY, "USD", 2, 5, 5, 0, 0, 10, 0),
     ]
     assert books.ask(sql.format("'2025-12-31'")) == []
+    for instant in SHORT:
+        if warehouse == "postgres" and instant != HOUR_ONLY:
+            assert books.ask(sql.format(instant)) == then, instant
+        else:
+            with pytest.raises(DatabaseException, match="timestamp"):
+                books.ask(sql.format(instant))
 
 
 def test_the_roll_forward_leads_from_one_balance_to_the_next(books: Ledgers) -> None:

@@ -16,8 +16,11 @@ from ..header import columns, comment
 
 PARAMETERS = {"accrued_at": ("moment",), "roll_forward": ("opens", "closes")}
 """The functions, with the names of their arguments."""
-_OFFSET = "[A-SU-Za-z]|:[0-9]{2}([.][0-9]+)? ?[+-][0-9]{2}(:?[0-9]{2})*$"
-"""What a text has that names an instant: Z, the name of a zone, or an offset at its end."""
+_OFFSET = "[A-SU-Za-z]|[T: ][0-9]+([.][0-9]+)? ?[+-][0-9]{1,2}(:?[0-9]{2})* *$"
+"""What a text has that names an instant: Z, the name of a zone, or an offset at its end, however it is spelt.
+
+Postgres takes more spellings than DuckDB, and `timestamp` ignores the offset: what is left out here would be wrong.
+"""
 INSTANT = f"""
 case
     when regexp_matches(cast($value as varchar), '{_OFFSET}') then cast(cast($value as varchar) as timestamptz)
