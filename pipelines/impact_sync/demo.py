@@ -82,7 +82,7 @@ def run() -> int:
         world.shop(_PLANTED).write(Path(SHOP))
         out.print(f"The shop's own orders are in {SHOP}. Where do they differ from the actions that it pays for?\n")
         _correct(settings)
-    _report()
+        _report()
     out.print(f"The warehouse is {DATABASE}; the README has a first question to ask it.", soft_wrap=True)
     return Exit.DONE
 
@@ -111,8 +111,7 @@ def _report() -> None:
     if find_spec("jinja2") is None:
         console().print('A page with charts needs one more thing: pip install "impact-sync[report]"\n')
         return
-    with _warehouse(Path(DATABASE).absolute()):
-        write_report(REPORT, (), None, None, None)
+    write_report(REPORT, (), None, None, None)
 
 
 def _sync(settings: Settings, path: Path) -> None:
