@@ -6,7 +6,7 @@ API: a close says what the warehouse knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -65,7 +65,8 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
         create_views(pipeline)  # the figures are theirs
         warehouse, month = Warehouse(pipeline), Month(first, zone_of(pipeline).name)
         _check(warehouse, month)
-        _check_over(warehouse, month)
+        reached = _reached(warehouse)
+        _check_over(reached, month)
         state = pipeline.state.get("sources", {}).get("impact", {})
         campaigns = _campaigns(warehouse)
         readiness = judge(warehouse, state, campaigns, month)
@@ -79,7 +80,7 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
             time_zone=month.time_zone,
             closed_at=datetime.now(UTC),
             known_at=_known_at(warehouse),
-            as_of=_as_of(warehouse, campaigns),
+            as_of=_as_of(reached, campaigns),
             run_id=next((str(row[0]) for row in warehouse.rows(_SYNC)), None),
             verified_at=readiness.verified_at,
             exceptions="; ".join(reasons) or None,
@@ -129,9 +130,9 @@ def _check(warehouse: Warehouse, month: Month) -> None:
         raise ConfigurationError(msg)
 
 
-def _check_over(warehouse: Warehouse, month: Month) -> None:
+def _check_over(campaigns: Mapping[str, datetime], month: Month) -> None:
     """By what was read, whatever this machine's clock says: a close is final, so `force` does not help here."""
-    reached = max(_reached(warehouse).values(), default=None)
+    reached = max(campaigns.values(), default=None)
     if reached is None or reached < month.end:
         read = f"up to {reached:%Y-%m-%d %H:%M} UTC only" if reached else "by no complete sync yet"
         msg = (
@@ -165,9 +166,8 @@ def _known_at(warehouse: Warehouse) -> datetime:
     return max(known, default=datetime.min.replace(tzinfo=UTC))
 
 
-def _as_of(warehouse: Warehouse, campaigns: Collection[str]) -> datetime | None:
+def _as_of(reached: Mapping[str, datetime], campaigns: Collection[str]) -> datetime | None:
     """The instant up to which the changes of all of these campaigns were read; None if one was not read."""
-    reached = _reached(warehouse)
     return min(reached[id_] for id_ in campaigns) if campaigns and reached.keys() >= set(campaigns) else None
 
 
