@@ -23,7 +23,7 @@ from impact_source.warehouse import Warehouse
 from ..load.descriptions import describe
 from ..views import create_views, localize, zone_of
 from ..views.functions import question
-from ..warehouse.open import open_pipeline
+from ..warehouse.open import open_pipeline, source_state
 from .columns import CLOSE_LINES, CLOSES, Close, Line, hash_of
 from .month import Month
 from .readiness import judge
@@ -67,7 +67,7 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
         _check(warehouse, month)
         reached = _reached(warehouse)
         _check_over(reached, month)
-        state = pipeline.state.get("sources", {}).get("impact", {})
+        state = source_state(pipeline)
         campaigns = _campaigns(warehouse)
         readiness = judge(warehouse, state, campaigns, month)
         lines = tuple(_figures(warehouse, month))

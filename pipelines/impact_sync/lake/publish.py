@@ -20,7 +20,7 @@ from impact_source.rows.ours import VERSIONS
 from impact_source.warehouse import Warehouse
 
 from ..views import create_views, zone_of
-from ..warehouse.open import open_pipeline
+from ..warehouse.open import open_pipeline, source_state
 from ..warehouse.versions import HISTORIES, history_views
 from . import delta
 from .ledger import Ledger
@@ -58,7 +58,7 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         if not warehouse.holds():
             msg = "there is nothing to publish yet: run `impact sync` first"
             raise ConfigurationError(msg)
-        mark = pipeline.state.get("sources", {}).get("impact", {}).get("account", "")
+        mark = source_state(pipeline).get("account", "")
         ledger = Ledger(lake, mark)
         before = ledger.claim()
         shapes = list(_shapes(pipeline, warehouse))

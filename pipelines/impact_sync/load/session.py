@@ -35,7 +35,7 @@ from ..console.exits import Exit, exit_code, outcome_of
 from ..console.memory import release
 from ..views import create_views
 from ..warehouse.configured import kind
-from ..warehouse.open import open_pipeline
+from ..warehouse.open import open_pipeline, source_state
 from ..warehouse.versions import VERSIONED
 from .descriptions import describe
 from .runs import Run, recording, runs
@@ -75,7 +75,7 @@ class Load:
     @property
     def state(self) -> dict[str, Any]:
         """A copy of the source's state."""
-        return deepcopy(self.pipeline.state.get("sources", {}).get("impact", {}))
+        return deepcopy(source_state(self.pipeline))
 
     def begin(self, check: Callable[[Load], object], *, dated: bool = False) -> None:
         """Check whose warehouse it is and whether it is ready; list the campaigns, which sets the clock.

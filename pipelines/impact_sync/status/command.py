@@ -26,7 +26,7 @@ from ..console.screen import console, table
 from ..items.command import covered, said
 from ..load.words import describe_feed
 from ..views import clock_problem, zone_of
-from ..warehouse.open import open_pipeline
+from ..warehouse.open import open_pipeline, source_state
 from .gaps import find_gaps
 from .unread import find_unread
 
@@ -70,7 +70,7 @@ def out_of_date(campaigns: Sequence[Mapping[str, Any]], since: datetime) -> list
 
 def read(pipeline: dlt.Pipeline) -> dict[str, Any]:
     """Campaigns with cursors, freshness and gaps, items and change feeds, rejected records, and the last runs."""
-    state = pipeline.state.get("sources", {}).get("impact", {})
+    state = source_state(pipeline)
     marks: dict[str, dict[str, str]] = state.get("campaigns", {})
     warehouse = Warehouse(pipeline)
     names = dict(warehouse.rows("select id, name from campaigns")) if warehouse.holds("campaigns") else {}

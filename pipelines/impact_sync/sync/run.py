@@ -29,7 +29,7 @@ from ..corrections.evidence import weigh
 from ..items.run import ItemSummary, drain, kept_answers
 from ..load.runs import Run
 from ..load.session import Standing, session
-from ..warehouse.open import open_pipeline, where
+from ..warehouse.open import open_pipeline, source_state, where
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def sync(
 def dry_run(settings: Settings, ask: Ask = Ask(), *, items: bool | None = None) -> DryRun:  # noqa: B008 - immutable
     """What `sync` would read, found with the one request that lists the campaigns, and one for the zone of a date."""
     with open_pipeline() as pipeline, Client(settings) as client:
-        state = pipeline.state.get("sources", {}).get("impact", {})
+        state = source_state(pipeline)
         settle(client, state, Warehouse(pipeline), dated=ask.is_dated)
         with Walk(client, Warehouse(pipeline), "", ask) as walk:
             return _plan(walk, pipeline, state, items)

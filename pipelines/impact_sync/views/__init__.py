@@ -18,6 +18,7 @@ from impact_source.parsing import in_zone
 from impact_source.reference.lists import PARTNER_GROUPS
 from impact_source.sql import Tables
 
+from ..warehouse.open import source_state
 from ..warehouse.versions import HISTORIES, history_views
 from .functions.create import create_functions
 from .header import columns, comment
@@ -61,7 +62,7 @@ def localize(sql: str, time_zone: str) -> str:
 
 def zone_of(pipeline: dlt.Pipeline) -> AccountZone:
     """The time zone that this warehouse counts in."""
-    return kept_zone(pipeline.state.get("sources", {}).get("impact", {}), Tables(pipeline))
+    return kept_zone(source_state(pipeline), Tables(pipeline))
 
 
 def clock_problem(tables: Tables, time_zone: str, instants: Sequence[datetime]) -> str:

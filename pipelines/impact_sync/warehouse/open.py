@@ -186,6 +186,12 @@ def _check_encoding(pipeline: dlt.Pipeline) -> None:
         raise ConfigurationError(msg)
 
 
+def source_state(pipeline: dlt.Pipeline) -> dict[str, Any]:
+    """The source's state, as it was restored or last landed; empty before the first run."""
+    found: dict[str, Any] = pipeline.state.get("sources", {}).get("impact", {})
+    return found
+
+
 def where(pipeline: dlt.Pipeline) -> str:
     """The warehouse as a user knows it, without its credentials: the file, or the server and the dataset."""
     if pipeline.destination.destination_name == "duckdb":
