@@ -41,6 +41,8 @@ class Group(click.Group):
         from .streams import guard  # noqa: PLC0415 - as the others
 
         guard()
+        # httpx's own command line, which takes longer to import than httpx, counts as not installed.
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
         return super().main(*args, **options)
 
     @override
