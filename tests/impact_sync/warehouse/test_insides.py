@@ -162,7 +162,5 @@ def test_the_trace_of_a_load_holds_no_yaml(pipeline: dlt.Pipeline) -> None:
     """Where dlt writes the columns of a resource into its trace otherwise, each small run takes a tenth longer."""
     shorten_trace()
     info = pipeline.extract(dlt.resource([1], name="numbers", columns={"value": {"data_type": "bigint"}}))
-    hints = [
-        each["hints"]["numbers"] for found in info.metrics.values() for each in found if "numbers" in each["hints"]
-    ]
-    assert str(hints[0]["columns"]).startswith("{'value': {")
+    (hints,) = (each["hints"] for found in info.metrics.values() for each in found if "numbers" in each["hints"])
+    assert str(hints["numbers"]["columns"]).startswith("{'value': {")

@@ -56,10 +56,8 @@ def create_functions(
     schema = _schema(tables, dataset) if tables.dialect == "duckdb" else ""
     wanted = list(find_functions(views, localize, schema))
     kinds = 1 if tables.dialect == "duckdb" else len(_KINDS)
-    found = (
-        (name, (told or "").partition(COLUMNS)[0]) for name, told in tables.execute(_THERE[tables.dialect], dataset)
-    )
-    there = Counter(found)
+    known = tables.execute(_THERE[tables.dialect], dataset)
+    there = Counter((name, (told or "").partition(COLUMNS)[0]) for name, told in known)
     if all(there[one.name, one.about] == kinds ** len(one.parameters) for one in wanted):
         return
     if tables.dialect == "duckdb":

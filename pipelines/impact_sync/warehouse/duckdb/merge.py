@@ -159,9 +159,9 @@ def _merge_with_versions(merge: Merge, name: str, key: str, files: str, rounds: 
     met = [f"select {key} from {files} group by all having count(*) > 1"]
     met += [f"select {key} from {held} semi join {files} using ({key})" for held in (name, *merge.kept_in)]
     rows = f"select *, concat(file_row_number, ' ', filename) as _dlt_row from {files}"
+    meeting = f"from ({rows}) semi join ({' union all '.join(met)}) using ({key})"
     return [
-        f"create temporary table {_MET} as {known} union all by name "
-        f"from ({rows}) semi join ({' union all '.join(met)}) using ({key})",
+        f"create temporary table {_MET} as {known} union all by name {meeting}",
         *merge.statements(name, _MET, "_dlt_row", rounds),
         f"insert into {name} by name select * from {files} anti join {_MET} using ({key}) where {merge.stays}",
         f"drop table {_MET}",
