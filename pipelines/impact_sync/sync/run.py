@@ -25,6 +25,7 @@ from impact_source.rows.diff import Tally
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit, exit_code, worst_exit
+from ..console.memory import release
 from ..corrections.evidence import weigh
 from ..items.run import ItemSummary, drain, kept_answers
 from ..load.runs import Run
@@ -97,7 +98,7 @@ def sync(
             load.run_id,
             ask,
             listed=load.listed,
-            on_progress=on_progress,
+            on_progress=lambda step: _after_window(step, on_progress),
             on_updated=lambda ids: spool.forget(id_.as_py() for id_ in ids),
         ) as walk,
     ):
@@ -146,6 +147,11 @@ def _plan(walk: Walk, pipeline: dlt.Pipeline, state: State, items: bool | None) 
     wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(walk.settings, items) != 0 else 0
     due = len(ReferenceWalk(client, Warehouse(pipeline), "", lambda: _surrounded(walk)).due(state))
     return DryRun(tuple(readings), walk.names, left, seconds, walk.settings.page_size, wait, due)
+
+
+def _after_window(step: Progress, on_progress: Callable[[Progress], None]) -> None:
+    release()
+    on_progress(step)
 
 
 def _packages(walk: Walk) -> Iterator[DltSource]:
