@@ -69,7 +69,8 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
         _check_over(reached, month)
         state = source_state(pipeline)
         campaigns = _campaigns(warehouse)
-        readiness = judge(warehouse, state, campaigns, month)
+        items: bool = dlt.config.get("sources.impact.items") != "off"
+        readiness = judge(warehouse, state, campaigns, month, items=items)
         lines = tuple(_figures(warehouse, month))
         empty = () if lines else (f"the warehouse has no conversion in {month}: check that this is the month you mean",)
         reasons = (*empty, *readiness.reasons)
