@@ -374,7 +374,8 @@ def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one 
     are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, and those
     that lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
     Everything is also in the tables reconciliations and reconciliation_lines; the next run says what is new, what is
-    settled, and what locked before it was corrected.
+    settled at impact.com, what is no longer found because the orders have changed, and what locked before it was
+    corrected.
 
     With --plan, what can be corrected becomes a plan, with the reason codes of [impact.order_reasons] (returned,
     cancelled, partly_returned, amount). Sends nothing. Exits 1 if anything can still be corrected, else 0.
