@@ -280,8 +280,9 @@ def close(month: date | None, note: str | None, *, force: bool) -> int:
     Sync and verify after the month has ended, then close it. It exits 1 and closes nothing if a campaign was not read
     from the month's start to its end, if records were rejected, if no verification covers the month, if the latest one
     found drift that was not repaired or could not compare items that come from the change feed, or if the month has no
-    conversion; --force closes it nevertheless and keeps the reasons with it. It exits 2 if the month is closed already
-    or is not over. The list exits 1 if somebody has changed the lines of a closed month.
+    conversion; --force closes it nevertheless and keeps the reasons with it. It exits 2 if the month is closed already,
+    is not over, or if nothing of it was ever read. The list exits 1 if somebody has changed the lines of a closed
+    month.
     """
     from .close.command import run  # noqa: PLC0415 - help is instant
 

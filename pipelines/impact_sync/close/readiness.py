@@ -84,9 +84,7 @@ def judge(
     held = warehouse.holds("verify_results")
     drift = {row[:2]: row[2] for row in warehouse.rows(_DRIFT, str(month))} if held else {}
     for id_ in campaigns:
-        reasons += _unread(
-            Cursors({"campaigns": {id_: dict(state.get("campaigns", {}).get(id_, {}))}}, id_), id_, month
-        )
+        reasons += _unread(_cursors(state, id_), id_, month)
         if rejected := _rejected(warehouse, id_, month):
             reasons.append(f"campaign {id_}: {rejected:,} records could not be typed completely, see rejected_records")
         if (run := runs.get(id_)) is None:
@@ -101,6 +99,19 @@ def judge(
             reasons.append(f"campaign {id_}: {number:,} actions differ from the API: run `impact verify --repair`")
     known = [at for at in verified if at]
     return Readiness(tuple(reasons), min(known) if known and len(known) == len(verified) else None)
+
+
+def was_read(state: Mapping[str, Any], campaigns: Iterable[str], month: Month) -> bool:
+    """Whether anything of the month was ever read, of any of the campaigns."""
+    for cursors in (_cursors(state, id_) for id_ in campaigns):
+        begun, reached = cursors.get(Mark.BEGUN), cursors.get(Mark.UPDATED)
+        if reached and reached > month.start and (begun is None or begun < month.end):
+            return True
+    return False
+
+
+def _cursors(state: Mapping[str, Any], campaign_id: str) -> Cursors:
+    return Cursors({"campaigns": {campaign_id: dict(state.get("campaigns", {}).get(campaign_id, {}))}}, campaign_id)
 
 
 def _derived(warehouse: Warehouse, month: Month) -> dict[str, int]:

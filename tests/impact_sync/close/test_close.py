@@ -283,14 +283,24 @@ def test_a_month_that_is_not_over_is_never_closed(january: tuple[Account, dict[s
 
 def test_a_month_without_a_conversion_is_closed_by_force_only(january: tuple[Account, dict[str, str]]) -> None:
     """It is most likely a typo, and a close cannot be undone."""
-    why = "the warehouse has no conversion in 2024-01"
-    ended = impact("2024-01")
+    why = "the warehouse has no conversion in 2025-12"
+    ended = impact("2025-12")
     assert (ended.exit_code, ended.output.count(why)) == (1, 1), ended.output
     with january[0].opened() as connection:
         assert connection.execute("from duckdb_tables() where table_name like 'close%'").fetchall() == []
-    assert impact("2024-01", "--force").exit_code == 0
+    assert impact("2025-12", "--force").exit_code == 0
     ((exceptions, lines),) = january[0].query("select exceptions, lines from impact.closes")
     assert (why in exceptions, lines) == (True, 0)
+
+
+@pytest.mark.usefixtures("january")
+def test_a_month_of_which_nothing_was_read_is_never_closed() -> None:
+    """By force neither: its figures would stay zero for ever, even after an earlier start_date has read it."""
+    for options in ((), ("--force",)):
+        ended = impact("2025-11", *options)
+        said = " ".join(ended.output.split())
+        assert (ended.exit_code, "nothing of 2025-11 was ever read" in said) == (2, True), said
+    assert "No month is closed yet" in impact().output
 
 
 @pytest.mark.usefixtures("warehouse")
