@@ -75,6 +75,25 @@ def test_the_day_on_which_an_action_was_paid_is_the_account_s(pipeline: dlt.Pipe
     assert problem(ask(pipeline, {"amount": "4"}, time_zone=zone)) == f"it was paid on {day}"
 
 
+def test_a_number_beyond_all_bounds_costs_its_own_line_alone(pipeline: dlt.Pipeline) -> None:
+    """What the amount or the commission would become fits no column: that line says so, the others are planned."""
+    dear, many = {"Id": "2", "Amount": "0.01", "Payout": "5"}, {"Id": "3"}
+    give(pipeline, {}, dear, many, {"Id": "4"}, items=(TEE | {"SaleAmount": "9999999"},))
+    checked = ask(
+        pipeline,
+        {"amount": "20"},
+        {"action_id": "2", "amount": "999999999999"},
+        {"action_id": "3", "sku": "TEE", "quantity": "999999999"},
+        {"action_id": "4", "sku": "TEE", "delta": "999999999999"},
+    )
+    assert [row["line"] for row in checked.rows] == [2]
+    assert [(one.line, one.problem) for one in checked.invalid] == [
+        (3, "its commission would have more than twelve digits"),
+        (4, "the amount would have more than twelve digits"),
+        (5, "the amount would have more than twelve digits"),
+    ]
+
+
 def test_a_line_that_may_be_sent_has_all_that_its_call_needs(pipeline: dlt.Pipeline) -> None:
     """What the warehouse holds of the action and of the item beside what is requested, and the money that it moves."""
     give(pipeline, {})
