@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # help is instant
     from pathlib import Path
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
-_INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_ISO = "ISO 8601; a date means that whole day in the account's time zone"
+_INSTANT = "ISO 8601 instant, time or date"
+_ISO = "ISO 8601, in the account's time zone unless it has an offset; a date means that whole day"
 
 
 def _folders(_: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[Path, str]:
