@@ -64,6 +64,16 @@ def test_from_a_file_to_confirmed_corrections(one: Desk) -> None:
     assert len(one.writes) == 2
 
 
+def test_a_plan_names_amounts_that_look_like_mistakes(one: Desk) -> None:
+    """They are planned all the same: only a person can know."""
+    path = one.ask("A1,update,ORDER_UPDATE,,999999999,,,,,,")
+    output = clean(impact("corrections", "plan", str(path), env=user(one)), 0)
+    assert re.search(r"2\W+A1\W+30.00\W+999,999,999.00\W+30.00\W+USD", output)
+    said = " ".join(output.split())
+    assert "impact: unusual amounts: 1. Each is more than 10 times what was there" in said
+    assert "impact corrections apply" in said
+
+
 def test_bad_lines_stop_the_plan(one: Desk) -> None:
     """Lines that cannot be sent are listed, and nothing is stored unless they are to be skipped."""
     path = str(one.ask("A1,update,ORDER_UPDATE,,12,,,,,,", "A2,update,BECAUSE,,12,,,,,,"))

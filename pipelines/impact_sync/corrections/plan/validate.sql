@@ -1,7 +1,8 @@
 -- Which requested corrections can be sent, what would they change, and what is wrong with the rest?
 --
 -- One row for each requested one, in DuckDB. `requested` holds texts as written; `actions`, `items` (as the warehouse
--- knows them), `fetched` (actions whose items were read), `unsettled` (actions with a correction that may still take
+-- knows them), `fetched` (actions whose items were read), `largest` (the largest amount that an action of a campaign has
+-- or had, by currency), `unsettled` (actions with a correction that may still take
 -- effect) and `used` (how often we already changed an action) come from the warehouse. A row with a `problem` may not
 -- be sent, nor any other row of its action: a correction is sent completely or not at all.
 with asked as (
@@ -218,7 +219,13 @@ select
     end as commission_moved,
     customer_status is not null or category is not null or (quantity is not null and amount is null and delta is null)
         as commission_open,
-    base_payout, sku is not null and action_id is not null and not items_read as unread,
+    case
+        when kind = 'update' and not resets and expected_amount > coalesce(old_amount, 0)
+            and ((old_amount > 0 and expected_amount > $unusual * old_amount) or expected_amount > l.largest_amount)
+            then expected_amount
+    end as unusual_amount,
+    l.largest_amount, base_payout, sku is not null and action_id is not null and not items_read as unread,
     dense_rank() over (order by min_line) as call
-from (select *, min(line) over (partition by coalesce(action_id, 'line ' || line)) as min_line from judged)
+from (select *, min(line) over (partition by coalesce(action_id, 'line ' || line)) as min_line from judged) j
+left join largest l on l.of_campaign = j.campaign_id and l.of_currency = j.account_currency
 order by line
