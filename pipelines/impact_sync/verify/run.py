@@ -135,7 +135,8 @@ class Verification:
         """The rows to write: the windows read, the findings, and the rows that repair them."""
         claim_warehouse(state, self._client.settings)
         findings = list(self._findings.rows(self._load.run_id, self._client.clock.now(), repaired=self._repair))
-        yield Landing(windows=self._windows, findings=findings)
+        items = [one.done.row(self._load.run_id) for one in self._derived.samples]
+        yield Landing(windows=[*self._windows, *items], findings=findings)
         if not self._repair:
             return
         repaired = self._findings.misfits.keys() & self._findings.differences.keys()
