@@ -115,12 +115,15 @@ class Tables(Statements):
 
     def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
         """The rows of a table whose `key` is one of some 20,000 `values`."""
-        sql = f"select * from {self.name(table)} where {key} in"
+        name = self.name(table)
+        sql = f"select * from {name} where {key} in"
         with self._client as client:
             if self.dialect == "duckdb":  # it takes longer to read so many literals than to find the rows
                 client.native_connection.register(_WANTED, pa.table({"value": values}))
+                # In two steps: otherwise every column of a large table is read, not only the key.
+                rows = f"select rowid from {name} where {key} in (select value from {_WANTED})"
                 try:
-                    return fetch_arrow(client, f"{sql} (select value from {_WANTED})")
+                    return fetch_arrow(client, f"select * from {name} where rowid in ({rows})")
                 finally:
                     client.native_connection.unregister(_WANTED)
             listed = ", ".join(map(self.literal, values.to_pylist()))
