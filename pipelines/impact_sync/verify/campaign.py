@@ -57,7 +57,6 @@ class Check:
     gone: Mapping[str, Gone]
     """Actions that the API did not know when last asked."""
     on_window: Callable[[WindowDone], None]
-    on_batch: Callable[[], None]
     unread: set[Window] = field(default_factory=set)
     """Windows that could not be read: actions that may be in them do not count as missing."""
 
@@ -72,7 +71,6 @@ class Check:
             if isinstance(event, Batch):
                 self.findings.receive(event, self.gone)
                 yield event
-                self.on_batch()
                 continue
             self.on_window(event)
             if event.outcome in {Outcome.FAILED, Outcome.LEFT_OUT}:

@@ -119,7 +119,7 @@ class Verification:
             plan = self._plan(id_)
             verified[id_] = Window(plan.windows[0].start, plan.windows[-1].end)
             self._reader.horizon = Window(plan.bounds.earliest, max(plan.bounds.now, plan.bounds.until))
-            check_campaign(Check(plan, self._client, self._reader, self._held, self._findings, gone, self._window_done, release))
+            check_campaign(Check(plan, self._client, self._reader, self._held, self._findings, gone, self._window_done))
         if error := self._reader.unread.unanswered:
             raise error
         self._derived.check(verified)
@@ -189,6 +189,7 @@ class Verification:
 
     def _window_done(self, done: WindowDone) -> None:
         self._windows.append(done.row(self._load.run_id))
+        release()
         self.rows += done.rows
         number = len(self._windows)
         windows, left = max(self._planned, number), self._client.budget.remaining
