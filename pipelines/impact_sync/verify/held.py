@@ -38,10 +38,8 @@ class Held:
         """How many of a campaign's actions lie at each instant of a date, within these windows of dates held here."""
         return self._warehouse.counts(campaign_id, axis, windows)
 
-    def between(
-        self, campaign_id: str, start: datetime, end: datetime | None, *, start_too: bool
-    ) -> pa.Table:
-        """`id` and `event_date` of the actions after `start` (at it too, with `start_too`) up to and at `end`, if given."""
+    def between(self, campaign_id: str, start: datetime, end: datetime | None, *, start_too: bool) -> pa.Table:
+        """`id` and `event_date` of the actions after `start` (or at it, with `start_too`) up to and at `end`, if any."""
         after = ">=" if start_too else ">"
         sql = f"select id, event_date from actions where campaign_id = %s and event_date {after} %s"
         params: list[Any] = [campaign_id, start]

@@ -21,7 +21,6 @@ from impact_source.errors import ConfigurationError
 from impact_source.plan.passes import Bounds, Pass
 from impact_source.plan.windows import Window
 from impact_source.rows.landing import Landing, seen_by
-from impact_source.rows.ledger import rejected_row
 
 from ..console.memory import release
 from ..load.session import Load, Standing, session
@@ -90,7 +89,7 @@ class Verification:
         self._load, self._client, self._warehouse = load, load.client, load.warehouse
         self._ask, self._repair, self._on_progress = ask, repair, on_progress
         self._asked = ask.campaigns or load.client.settings.campaign_ids
-        self._held, self._findings = Held(load.pipeline), Findings(load.client.settings.zone)
+        self._held, self._findings = Held(load.pipeline), Findings(load.client.settings.zone, load.run_id)
         self._reader = WindowReader(load.client, load.client.settings.page_size, self._held)
         self._derived = DerivedItems(load.client, load.warehouse, load.run_id, self._findings)
         self._scope: Scope
@@ -134,13 +133,12 @@ class Verification:
     def package(self, state: State) -> Iterator[Landing]:
         """The rows to write: the windows read, the findings, and the rows that repair them."""
         claim_warehouse(state, self._client.settings)
-        findings = list(self._findings.rows(self._load.run_id, self._client.clock.now(), repaired=self._repair))
+        findings = list(self._findings.rows(self._client.clock.now(), repaired=self._repair))
         yield Landing(windows=self._windows, findings=findings)
         if not self._repair:
             return
         repaired = self._findings.misfits.keys() & self._findings.differences.keys()
-        misfits = [self._findings.misfits[id_] for id_ in sorted(repaired)]
-        yield Landing(rejected=[rejected_row(record, batch.origin(self._load.run_id)) for record, batch in misfits])
+        yield Landing(rejected=[self._findings.misfits[id_] for id_ in sorted(repaired)])
         for rows in self._findings.repairs:
             yield Landing(actions=seen_by(rows, Pass.VERIFY.value))
         if self._derived.repairs:
