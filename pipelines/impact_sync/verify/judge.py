@@ -75,9 +75,8 @@ def unreturned(held: pa.Table, returned: pa.ChunkedArray, known: Collection[str]
 
     Those that are `known` to be in question anyway are left out.
     """
-    left = without(held, returned)
-    dated = zip(left["id"].to_pylist(), left["event_date"].to_pylist(), strict=True)
-    return {id_: event for id_, event in dated if id_ not in known}
+    left = without(held, returned).to_pylist()
+    return {row["id"]: row["event_date"] for row in left if row["id"] not in known}
 
 
 def only_returned(ids: Collection[str], returned: pa.ChunkedArray) -> list[str]:

@@ -142,6 +142,7 @@ def test_what_a_window_did_not_return_is_asked_for_unless_it_is_known_to_be_gone
     returned = pa.chunked_array([["1"], ["4"]])
     assert judge.unreturned(held, returned, {"3"}) == {"2": OLD}
     assert judge.only_returned({"1": OLD, "2": OLD}, returned) == ["1"]
+    assert judge.only_returned({}, returned) == []
     lately = Gone(OLD, NOW, acknowledged=True)
     gone = {"a": lately, "b": replace(lately, last=NOW - THEN_EVERY), "c": replace(lately, acknowledged=False)}
     assert judge.known_gone(["d", "c", "b", "a"], gone, NOW) == ["a"]
