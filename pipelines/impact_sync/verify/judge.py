@@ -86,8 +86,9 @@ def only_returned(ids: Collection[str], returned: pa.ChunkedArray) -> list[str]:
 
 
 def without(rows: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
-    """The rows that have none of these ids."""
-    return rows.filter(pc.invert(pc.is_in(rows["id"], value_set=ids)))
+    """The rows that have none of these ids; not copied if that is all of them."""
+    known = pc.is_in(rows["id"], value_set=ids)
+    return rows.filter(pc.invert(known)) if pc.any(known).as_py() else rows
 
 
 def known_gone(unreturned: Collection[str], gone: Mapping[str, Gone], now: datetime) -> list[str]:
