@@ -43,7 +43,8 @@ class Walk:
     """Reads an account once, in as many packages as it takes. Close it, or use it as a context.
 
     After the last package `stopped` is None, or the error that ended the walk early with everything read before it
-    landed. `on_landed` is called after each page that was compared. `unread` lists what could not be read although the walk went on; the cursors of those passes stay.
+    landed. `unread` lists what could not be read although the walk went on; the cursors of those passes stay.
+    `on_landed` is called after each page that was compared with the warehouse.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run
