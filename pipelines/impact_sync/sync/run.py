@@ -98,8 +98,9 @@ def sync(
             load.run_id,
             ask,
             listed=load.listed,
-            on_progress=lambda step: _after_window(step, on_progress),
+            on_progress=on_progress,
             on_updated=lambda ids: spool.forget(id_.as_py() for id_ in ids),
+            on_landed=release,
         ) as walk,
     ):
         read: list[ItemSummary] = []
@@ -147,11 +148,6 @@ def _plan(walk: Walk, pipeline: dlt.Pipeline, state: State, items: bool | None) 
     wait = ItemQueue(Warehouse(pipeline)).length(now) if _most(walk.settings, items) != 0 else 0
     due = len(ReferenceWalk(client, Warehouse(pipeline), "", lambda: _surrounded(walk)).due(state))
     return DryRun(tuple(readings), walk.names, left, seconds, walk.settings.page_size, wait, due)
-
-
-def _after_window(step: Progress, on_progress: Callable[[Progress], None]) -> None:
-    release()
-    on_progress(step)
 
 
 def _packages(walk: Walk) -> Iterator[DltSource]:
