@@ -18,6 +18,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _NEW_OBJECTS = 10_000
 """New objects after which Python looks for unused cycles. By default it does so after some hundred, which costs a small
 run a sixth of its time: the modules alone are half a million objects, and none of them is garbage."""
+_DECAY = 100
+"""Milliseconds until Arrow returns memory that is not used again: long enough for the next page."""
 _KEPT = 64 * 2**20
 _LARGEST_IN_HEAP = 2 * 2**20
 _LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -31,7 +33,16 @@ def tune() -> None:
     mallopt(_ARENA_MAX, 1)
     mallopt(_TRIM_THRESHOLD, _KEPT)
     mallopt(_MMAP_THRESHOLD, _LARGEST_IN_HEAP)
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own allocator also keeps a heap for each thread
+    pa.set_memory_pool(_pool())
+
+
+def _pool() -> pa.MemoryPool:
+    """Where Arrow allocates: apart from other objects, which would keep the memory between them from being returned."""
+    try:
+        pa.jemalloc_set_decay_ms(_DECAY)
+        return pa.jemalloc_memory_pool()
+    except NotImplementedError:  # a build of Arrow without it
+        return pa.system_memory_pool()
 
 
 def keep_modules() -> None:
