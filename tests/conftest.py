@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from tests.support import postgres
 from tests.support.account import CAMPAIGNS, Account, own_clock
+from tests.support.commands import start_forks
 
 
 class _Absent(MetaPathFinder):
@@ -42,6 +43,12 @@ hypothesis.settings.register_profile(
     "mutants", deadline=None, database=None, phases=[hypothesis.Phase.generate, hypothesis.Phase.explicit]
 )
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> None:
+    """The process that commands are forked from, started before any test leaves the tree."""
+    start_forks()
 
 
 @pytest.fixture(autouse=True)

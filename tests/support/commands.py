@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ HERE = Path(__file__).parents[2]
 """The tree: where a separate process finds the tests' modules."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.preloaded"])
+
+
+def start_forks() -> None:
+    """Start that process, in a folder where `tests` can be imported: else it would silently import nothing."""
+    forkserver.ensure_running()
 
 
 def environment(one: Account | None = None, **changes: str) -> dict[str, str]:
