@@ -29,6 +29,8 @@ from .rows import HASH, Difference, Shape
 
 _LAST = ("sync_windows", "sync_runs")
 """The tables that vouch for rows of the others: `as_of` is derived from these."""
+_MEMORY = "64MB"
+"""What DuckDB may hold of the warehouse, and again of the comparison, which goes on on disk beyond that."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +54,9 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         TemporaryDirectory(prefix="impact-publish-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
-        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+        connection.execute(
+            f"set timezone = 'UTC'; set enable_progress_bar = false; set threads = 1; set memory_limit = '{_MEMORY}'"
+        )
         create_views(pipeline)  # a run that broke off may have left none
         warehouse = Warehouse(pipeline)
         if not warehouse.holds():
@@ -76,18 +80,18 @@ def _publish_table(
     connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, lake: Lake, shape: Shape, *, whole: bool
 ) -> Written:
     def here() -> pa.RecordBatchReader:
-        return warehouse.stream(shape.name, shape.columns)
+        return warehouse.stream(shape.name, shape.columns, memory=_MEMORY)
 
     def once() -> Written:
         table = delta.open_table(lake, shape.name, shape.published)
         there = delta.read_columns(table, lake.account, (*shape.key, HASH))
         difference = Difference(connection, shape, here, there, whole=whole)
-        if whole:
-            delta.replace(table, lake.account, difference.rows(lake.account))
-        elif difference.held and (difference.changed or difference.gone):
+        if difference.replaces:
+            delta.replace(table, lake.account, difference.all_rows(lake.account))
+        elif difference.changed and not difference.held:
+            delta.append(table, difference.all_rows(lake.account))
+        elif difference.changed or difference.gone:
             delta.merge(table, lake.account, shape.key, difference.rows(lake.account))
-        elif difference.changed:  # nothing to compare with: memory stays flat whatever the size
-            delta.append(table, difference.rows(lake.account))
         delta.compact(table, lake.account)
         _log.info("published %s: %s rows written, %s removed", shape.name, difference.changed, difference.gone)
         return Written(shape.name, difference.here, difference.changed, difference.gone)
