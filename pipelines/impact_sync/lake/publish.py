@@ -19,6 +19,7 @@ from impact_source.rows.naming import LAKE
 from impact_source.rows.ours import VERSIONS
 from impact_source.warehouse import Warehouse
 
+from ..console.memory import release
 from ..views import create_views, zone_of
 from ..warehouse.open import open_pipeline, source_state
 from ..warehouse.versions import HISTORIES, history_views
@@ -92,6 +93,7 @@ def _publish_table(
             delta.append(table, difference.all_rows(lake.account))
         elif difference.changed or difference.gone:
             delta.merge(table, lake.account, shape.key, difference.rows(lake.account))
+        release()
         delta.compact(table, lake.account)
         _log.info("published %s: %s rows written, %s removed", shape.name, difference.changed, difference.gone)
         return Written(shape.name, difference.here, difference.changed, difference.gone)
