@@ -16,6 +16,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q sources pipelines # where Python may not keep what it compiles, each run would again
 	@touch $@
 
 setup: $(VENV)/.installed ## Make .venv with the impact command in it, everything pinned

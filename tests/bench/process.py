@@ -72,6 +72,7 @@ def measure(
 
 def environment(own: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of this process without anything that would configure dlt, with this tree's modules first."""
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    # Without bytecode that is kept, Python would compile our modules in each run, but not those of its packages.
+    kept = {name: value for name, value in os.environ.items() if "__" not in name and name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     return {**kept, "PYTHONPATH": path, "RUNTIME__DLTHUB_TELEMETRY": "false", **(own or {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 from typing_extensions import override
 
 from .accounts import in_turn
-from .ending import leave, watchdog
+from .ending import end_process, watchdog
 
 if TYPE_CHECKING:  # help is instant
     from collections.abc import Callable
@@ -22,7 +23,12 @@ class Group(click.Group):
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Run the command that this process is for: signals end it from now on."""
         watchdog.start()
-        return super().__call__(*args, **options)
+        try:
+            return super().__call__(*args, **options)
+        except SystemExit as ended:  # click raises it for every end
+            if not isinstance(ended.code, int):
+                raise
+            end_process(ended.code)
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -35,6 +41,8 @@ class Group(click.Group):
         from .streams import guard  # noqa: PLC0415 - as the others
 
         guard()
+        # httpx's own command line, which takes longer to import than httpx, counts as not installed.
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
         return super().main(*args, **options)
 
     @override
@@ -45,7 +53,7 @@ class Group(click.Group):
         except KeyboardInterrupt as error:
             from .failures import interrupted  # noqa: PLC0415 - help is instant
 
-            leave(interrupted(error))
+            sys.exit(interrupted(error))
 
 
 def verb(command: Callable[..., int]) -> Callable[..., None]:
@@ -64,6 +72,6 @@ def verb(command: Callable[..., int]) -> Callable[..., None]:
             tune()
             return command(**options)
 
-        leave(in_turn(folders, tuned))
+        sys.exit(in_turn(folders, tuned))
 
     return run

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 from graphlib import TopologicalSorter
 from importlib.resources import files
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dlt
@@ -21,7 +22,7 @@ from impact_source.sql import Tables
 from ..warehouse.open import source_state
 from ..warehouse.versions import HISTORIES, history_views
 from .functions.create import create_functions
-from .header import columns, comment
+from .header import comment, descriptions
 from .in_place import Views
 
 _BASE = "item_state"
@@ -35,6 +36,10 @@ _COMMENTS = {
     "and relnamespace = to_regnamespace(quote_ident(%s))",
 }
 """Views and their comments, by dialect; in other dialects every run creates all of them again."""
+_COLUMNS = (
+    "select table_name, column_name from information_schema.columns "
+    "where table_schema = %s and table_catalog = current_database()"
+)
 _LOOKED_UP = {table.name: table for table in PARTNER_GROUPS.tables}
 """Tables in which views only look something up: without them, that is NULL."""
 _SOURCE = re.compile(r"(?<!epoch )\b(?:from|join) ([a-z]\w+)\b")
@@ -121,11 +126,11 @@ def create_over(tables: Tables, dataset: str, found: dict[str, str], time_zone: 
     known = _COMMENTS.get(tables.dialect)
     there = dict(tables.execute(known, dataset)) if known else {}
     if any(there.get(name) != told for name, (_, told) in wanted.items()):
-        _create(tables, wanted)
+        _create(tables, dataset, wanted)
     create_functions(tables, dataset, found, reads, partial(localize, time_zone=time_zone))
 
 
-def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
+def _create(tables: Tables, dataset: str, wanted: dict[str, tuple[str, str]]) -> None:
     names = {name: tables.name(name) for name in (*HISTORIES, *texts())}
     rendered = {name: tables.render(text) for name, (text, _) in wanted.items()}
     if tables.dialect not in _COMMENTS:  # not every warehouse replaces a view whose columns have changed
@@ -142,14 +147,16 @@ def _create(tables: Tables, wanted: dict[str, tuple[str, str]]) -> None:
         else:  # by their bare names: full ones begin with the file's, which may be attached under another
             views = (f"create or replace view {names[name]} as {text}" for name, text in rendered.items())
             client.execute_sql("; ".join(views))
-        if comments := [
-            line for name, told in wanted.items() if name in done for line in _comments(tables, name, *told)
-        ]:
+        created = {name: told for name, told in wanted.items() if name in done}
+        if comments := list(_comments(tables, created, client.execute_sql(_COLUMNS, dataset) or [])):
             client.execute_sql("; ".join(comments))
 
 
-def _comments(tables: Tables, name: str, text: str, about: str) -> Iterator[str]:
-    """Comment on a view and its columns; those of the histories are described as their tables' are."""
-    yield f"comment on view {tables.name(name)} is {tables.literal(about)}"
-    for column, told in columns(text).items() if name not in HISTORIES else ():
-        yield f"comment on column {tables.name(name)}.{tables.column(column)} is {tables.literal(told)}"
+def _comments(tables: Tables, created: Mapping[str, tuple[str, str]], columns: Iterable[Any]) -> Iterator[str]:
+    """Comment on views and their `columns`; those of the histories are described as their tables' are."""
+    for name, (_, about) in created.items():
+        yield f"comment on view {tables.name(name)} is {tables.literal(about)}"
+    known = {name: descriptions(text) for name, (text, _) in created.items() if name not in HISTORIES}
+    for view, column in columns:
+        if told := known.get(view, {}).get(column):
+            yield f"comment on column {tables.name(view)}.{tables.column(column)} is {tables.literal(told)}"

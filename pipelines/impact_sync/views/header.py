@@ -44,8 +44,13 @@ def about(text: str) -> str:
 @cache
 def columns(text: str) -> dict[str, str]:
     """The columns of a view in their order, each with its description; none if it is not described."""
-    known, query = _EVERYWHERE | described(text), cast("exp.Query", sqlglot.parse_one(text, dialect="duckdb"))
+    known, query = descriptions(text), cast("exp.Query", sqlglot.parse_one(text, dialect="duckdb"))
     return {name: known.get(name, "") for name in query.named_selects}
+
+
+def descriptions(text: str) -> dict[str, str]:
+    """What is said of columns by name, of those that the view has and of others."""
+    return _EVERYWHERE | described(text)
 
 
 def described(text: str) -> dict[str, str]:

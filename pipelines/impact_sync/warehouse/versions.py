@@ -70,11 +70,25 @@ class Merge:
         return get_columns_names_with_prop(self.table, "primary_key")
 
     @property
+    def kept_in(self) -> list[str]:
+        """The table of versions, if there is one."""
+        return [self.versions] if self.kept else []
+
+    @property
+    def stays(self) -> str:
+        """The condition for a row that arrives to be a row of the table."""
+        return f"{quote(self._removed)} is not true" if self._removed else "true"
+
+    @property
+    def _removed(self) -> str | None:
+        return get_first_column_name_with_prop(self.table, "hard_delete")
+
+    @property
     def _keeps(self) -> bool:
         return self.on and bool(self.kept)
 
     def _parts(self) -> Iterator[tuple[str, str]]:
-        removed = get_first_column_name_with_prop(self.table, "hard_delete")
+        removed = self._removed
         known = [name for name, hint in self.table["columns"].items() if is_complete_column(hint)]
         others = [name for name in known if name != CHANGED.name]
         columns = [*others, CHANGED.name]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
-from threading import BoundedSemaphore
 from typing import TypeAlias
 
 from ..api.answers import Page
@@ -19,7 +18,7 @@ from ..plan.axis import Axis
 from ..plan.passes import Pass, Reading
 from ..plan.windows import Window
 from ..rows.columns import ACTION, UPDATE
-from ..rows.parse import Reader
+from ..rows.parse import Reader, Records
 from ..settings import PAGE_SIZE_MAX
 from ..waiting import Pool
 from .events import Batch
@@ -32,6 +31,8 @@ _ROWS_AHEAD = 100_000
 _AHEAD_MAX = 16
 _FEW = 2
 """Attempts at a request that narrows a window; each of them counts."""
+_Parsed: TypeAlias = tuple[Page, Records]
+"""A page without its bytes, and the rows in it."""
 Single: TypeAlias = Answer[bytes] | ReadingError | None
 """What the API says of one id: the action, None if it knows no such action, or why it could not be requested."""
 
@@ -57,8 +58,6 @@ class Fetcher:
         self._client, self._page_size = client, page_size
         self._most_a_page = max(PAGE_SIZE_MAX, page_size)
         self._most_ahead = max(IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
-        # One core is for the thread that writes: in the end all others wait for it.
-        self._parsing = BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
         self._pool = Pool(IN_FLIGHT, "impact-read", "a page of actions", client.longest)
 
     def close(self) -> None:
@@ -88,11 +87,15 @@ class Fetcher:
     ) -> Answer[Page]:
         """The first page of a reading within these windows; shows how many rows the API puts on a page."""
         answer = self._client.dated(_key(reading), reading.campaign_id, windows, size, reading.state, attempts=attempts)
-        self.is_silent = False
-        if answer.value.size and answer.value.size < size:
-            self._most_a_page = min(self._most_a_page, answer.value.size)
-            self.pages_may_grow = False
+        self._learn(answer.value, size)
         return answer
+
+    def _learn(self, page: Page, size: int) -> None:
+        """Note that the API answers, and how many rows it puts on a page where `size` were requested."""
+        self.is_silent = False
+        if page.size and page.size < size:
+            self._most_a_page = min(self._most_a_page, page.size)
+            self.pages_may_grow = False
 
     def submit_single(self, action_id: str) -> Future[Single]:
         """Request one action by its id; `wait` returns the answer."""
@@ -111,10 +114,16 @@ class Fetcher:
         return min(self.asked_size(reading), self._most_a_page)
 
     def _fetch_first(self, reading: Reading, attempts: int | None) -> Fetched:
-        return self._parse(reading, self.ask(reading, reading.windows, self.asked_size(reading), attempts))
+        key, size = _key(reading), self.asked_size(reading)
+        answer = self._client.first_rows(
+            key, reading.campaign_id, reading.windows, size, reading.state, partial(self._parse, key), attempts=attempts
+        )
+        self._learn(answer.value[0], size)
+        return _fetched(reading, answer)
 
     def _fetch_following(self, reading: Reading, first: Fetched, number: int) -> Fetched:
-        return self._parse(reading, self._client.dated_page(_key(reading), first.page, number))
+        key = _key(reading)
+        return _fetched(reading, self._client.numbered_rows(key, first.page, number, partial(self._parse, key)))
 
     def _fetch_single(self, action_id: str) -> Single:
         try:
@@ -124,17 +133,14 @@ class Fetcher:
         except ReadingError as error:
             return error
 
-    def _parse(self, reading: Reading, answer: Answer[Page]) -> Fetched:
-        page = answer.value
-        parser = self._update_parser if reading.pass_ is Pass.FEED else self.parser
-        with self._parsing:
-            records = parser.read(page.records, answer.read_at)
-        return Fetched(
-            replace(page, records=memoryview(b"")),
-            Batch(reading, records, answer.read_at, answer.arrived),
-            answer.requests,
-            answer.seconds,
-        )
+    def _parse(self, key: str, page: Page, read_at: datetime) -> _Parsed:
+        parser = self._update_parser if key == UPDATES else self.parser
+        return replace(page, records=memoryview(b"")), parser.read(page.records, read_at)
+
+
+def _fetched(reading: Reading, answer: Answer[_Parsed]) -> Fetched:
+    page, records = answer.value
+    return Fetched(page, Batch(reading, records, answer.read_at, answer.arrived), answer.requests, answer.seconds)
 
 
 def _length(first: Fetched) -> int:

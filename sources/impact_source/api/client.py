@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -23,7 +24,7 @@ from .lists import Pages
 from .protocol import Body
 from .retries import Retries
 from .submissions import Submission, read_submission
-from .wire import Answer, Patience, Reader, Wire
+from .wire import Answer, Patience, Reader, Wire, as_read
 
 _CLOCKS = 6
 """Requests sent at most to learn the time if the first answer and our own clock differ."""
@@ -31,7 +32,10 @@ _SUBMISSIONS = ("APISubmission", "APISubmissions", "ApiSubmissions")
 """Keys of the list of submissions: the first is the published one, the others are what one would expect."""
 _log = logging.getLogger(__name__)
 
+S = TypeVar("S")
 T = TypeVar("T")
+Then: TypeAlias = Callable[[Page, datetime], T]
+"""Makes something of a page and of when it was read."""
 
 
 class Client:
@@ -87,7 +91,7 @@ class Client:
         for _ in range(_CLOCKS):
             if not self.clock.in_doubt:
                 break
-            self._get(self._path("Campaigns"), protocol.raise_for_status)
+            self._get(self._path("Campaigns"), protocol.raise_for_status, as_read)
         else:
             _log.warning("the API's responses disagree on the time; using the earliest")
         self.clock.settle()
@@ -98,7 +102,7 @@ class Client:
 
     def campaign(self, campaign_id: str) -> Answer[bytes]:
         """One campaign as JSON. Raises `NotFound`."""
-        return self._get(self._path("Campaigns", campaign_id), partial(answers.read_object, Id=campaign_id))
+        return self._get(self._path("Campaigns", campaign_id), partial(answers.read_object, Id=campaign_id), as_read)
 
     def actions(
         self,
@@ -123,16 +127,30 @@ class Client:
         attempts: int | None = None,
     ) -> Answer[Page]:
         """The same of the list under `key`: actions, or the changes of the change feed."""
-        params = protocol.build_actions_query(campaign_id, windows, page_size, state)
-        return self._get(self._path(key), partial(lists.read_first, key), params, attempts)
+        return self.first_rows(key, campaign_id, windows, page_size, state, as_read, attempts=attempts)
 
-    def dated_page(self, key: str, first: Page, number: int) -> Answer[Page]:
-        """Page `number` of the list whose first page is `first`."""
-        return self._get(answers.build_page_link(first, number), partial(lists.read_numbered, key, number))
+    def first_rows(  # noqa: PLR0913, PLR0917 - the parts of a query
+        self,
+        key: str,
+        campaign_id: str,
+        windows: Mapping[Axis, Window],
+        page_size: int,
+        state: str | None,
+        then: Then[T],
+        *,
+        attempts: int | None = None,
+    ) -> Answer[T]:
+        """The same, with what is made `then` of the page and when it was read: its bytes are kept no longer."""
+        params = protocol.build_actions_query(campaign_id, windows, page_size, state)
+        return self._get(self._path(key), partial(lists.read_first, key), then, params, attempts)
+
+    def numbered_rows(self, key: str, first: Page, number: int, then: Then[T]) -> Answer[T]:
+        """The same of page `number` of the list whose first page is `first`."""
+        return self._get(answers.build_page_link(first, number), partial(lists.read_numbered, key, number), then)
 
     def action(self, action_id: str) -> Answer[bytes]:
         """One action as JSON. Raises `NotFound`."""
-        return self._get(self._path("Actions", action_id), partial(answers.read_object, Id=action_id))
+        return self._get(self._path("Actions", action_id), partial(answers.read_object, Id=action_id), as_read)
 
     def items(self, action_id: str) -> Iterator[Answer[Page]]:
         """The items of an action, page by page. Raises `NotFound`."""
@@ -140,7 +158,7 @@ class Client:
 
     def item(self, action_id: str, sku: str) -> Answer[bytes]:
         """One item of an action as JSON. Raises `NotFound`."""
-        return self._get(self._path("Actions", action_id, "Items", sku), answers.read_object)
+        return self._get(self._path("Actions", action_id, "Items", sku), answers.read_object, as_read)
 
     def submission(self, batch_id: str) -> Answer[Submission]:
         """What has become of an accepted change. Raises `NotFound`."""
@@ -152,7 +170,7 @@ class Client:
                 found, error_type=masked(found.error_type), error_reason=masked(found.error_reason)
             )
 
-        return self._get(self._path("APISubmissions", batch_id), read)
+        return self._get(self._path("APISubmissions", batch_id), read, as_read)
 
     def submissions(self) -> Iterator[Answer[Page]]:
         """All submissions, page by page: slow, and discouraged; `submissions.read_submissions` reads a page."""
@@ -169,7 +187,7 @@ class Client:
         self, read: Reader[T], *path: str, params: Mapping[str, str] | None = None, attempts: int | None = None
     ) -> Answer[T]:
         """What `read` makes of the answer to any GET below the account: for who needs an answer's own form."""
-        return self._get(self._path(*path), read, params, attempts)
+        return self._get(self._path(*path), read, as_read, params, attempts)
 
     def _path(self, *parts: str) -> str:
         return "/".join(["/Advertisers", *map(encode_segment, (self.settings.account_sid, *parts))])
@@ -177,15 +195,20 @@ class Client:
     def _list(self, path: str, *keys: str) -> Iterator[Answer[Page]]:
         pages = Pages(path, *keys)
         while pages.next is not None:
-            answer = self._get(pages.next, pages.read)
+            answer = self._get(pages.next, pages.read, as_read)
             yield answer
             pages.follow(answer.value)
 
     def _get(
-        self, link: str, read: Reader[T], params: Mapping[str, str] | None = None, attempts: int | None = None
+        self,
+        link: str,
+        read: Reader[S],
+        then: Callable[[S, datetime], T],
+        params: Mapping[str, str] | None = None,
+        attempts: int | None = None,
     ) -> Answer[T]:
         """One request, repeated while that can help; an error shows no credentials."""
-        send = partial(self._wire.get, self._wire.resolve(link), params, read)
+        send = partial(self._wire.get, self._wire.resolve(link), params, read, then)
         return self._retries.repeat(send, attempts)
 
 

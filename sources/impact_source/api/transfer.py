@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 
 import httpx
 
 from ..errors import InvalidAnswer
 from .connections import Connections
 
+_PART = 1 << 16
+"""Bytes that are unpacked at once."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The body of an answer as it came: for a page of actions a tenth of what it unpacks to."""
+
+    data: bytearray
+    zipped: bool
+    most: int
+
+    def unpack(self) -> bytearray:
+        """The body. Raises `InvalidAnswer` if it is larger than `most` bytes, `httpx.DecodingError`."""
+        if not self.zipped:
+            return self.data
+        unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        body = bytearray()  # grows in place: a joined list of parts would take a page's memory twice
+        view = memoryview(self.data)
+        for start in range(0, len(view), _PART):
+            try:
+                body += unpacker.decompress(view[start : start + _PART], self.most + 1 - len(body))
+            except zlib.error as error:
+                raise httpx.DecodingError(str(error)) from None
+            check_size(body, self.most)
+        return body
+
 
 def fetch(
     http: httpx.Client, request: httpx.Request, connections: Connections, *, seconds: float, most: int
-) -> tuple[httpx.Response, bytearray]:
-    """An answer and its body, received within so many seconds and unpacked to at most `most` bytes.
+) -> tuple[httpx.Response, Packed]:
+    """An answer and its body, received within so many seconds; it unpacks to at most `most` bytes.
 
-    Raises `InvalidAnswer` if it is larger, `httpx.ReadTimeout` if it takes longer, `httpx.DecodingError`.
+    Raises `InvalidAnswer` if it is larger as it comes, `httpx.ReadTimeout` if it takes longer, `httpx.DecodingError`.
     """
     with connections.within(seconds):
         response = http.send(request, stream=True)
         try:
-            return response, _unpack(response, most)
+            # httpx would unpack each piece at once, whatever its size, and as many times as the answer says.
+            zipped, body = _is_packed(response.headers), bytearray()
+            for part in response.iter_raw():
+                body += part
+                check_size(body, most)
+            return response, Packed(body, zipped, most)
         finally:
             response.close()
 
 
-def _unpack(response: httpx.Response, most: int) -> bytearray:
-    """The body. httpx would unpack each piece at once, whatever its size, and as many times as the answer says."""
-    packed = _is_packed(response.headers)
-    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    body = bytearray()  # grows in place: a joined list of parts would take a page's memory twice
-    for part in response.iter_raw():
-        try:
-            body += unpacker.decompress(part, most + 1 - len(body)) if packed else part
-        except zlib.error as error:
-            raise httpx.DecodingError(str(error)) from None
-        if len(body) > most:
-            msg = f"the response is larger than {most:,} bytes"
-            raise InvalidAnswer(msg)
-    return body
+def check_size(body: bytearray, most: int) -> None:
+    """Raise `InvalidAnswer` if a body is larger than it may be."""
+    if len(body) > most:
+        msg = f"the response is larger than {most:,} bytes"
+        raise InvalidAnswer(msg)
 
 
 def _is_packed(headers: httpx.Headers) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import BoundedSemaphore
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from .clock import Clock
 from .connections import Connections, drop
 from .headers import Limits, read_date, read_limits
 from .protocol import HTTP_OK, Body
-from .transfer import fetch
+from .transfer import Packed, fetch
 from .transport import build_http_client
 
 _REDIRECTS = 3
@@ -29,7 +30,11 @@ _log = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):  # they log URLs, which contain the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+_AT_ONCE = 2
+"""Answers that are unpacked and read at once: a page of actions takes a hundred times the memory of its packed form."""
+
 T = TypeVar("T")
+S = TypeVar("S")
 Reader: TypeAlias = Callable[[int, Mapping[str, str], Body], T]
 """Reads an answer from its status, headers and body."""
 
@@ -66,22 +71,34 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer as it came, not parsed yet."""
+    """An answer as it came, neither unpacked nor parsed yet."""
 
     response: httpx.Response
-    body: Body
+    body: Packed
     read_at: datetime
     arrived: float
     seconds: float
 
-    def read(self, read: Reader[T]) -> Answer[T]:
-        """The answer as parsed by `read`. After `InvalidAnswer` its connection is not reused."""
+    def unpacked(self) -> Heard:
+        """The same answer. Raises what unpacking does."""
+        return replace(self, body=Packed(self.body.unpack(), zipped=False, most=self.body.most))
+
+    def read(self, read: Reader[T], then: Callable[[T, datetime], S]) -> Answer[S]:
+        """The answer as parsed by `read`, and what is made of it `then`, before its bytes are released.
+
+        If it cannot be read, its connection is not reused.
+        """
         try:
-            value = read(self.response.status_code, self.response.headers, self.body)
-        except InvalidAnswer:
+            value = read(self.response.status_code, self.response.headers, self.body.unpack())
+        except (InvalidAnswer, httpx.DecodingError):
             drop(self.response)
             raise
-        return Answer(value, self.read_at, self.arrived, seconds=self.seconds)
+        return Answer(then(value, self.read_at), self.read_at, self.arrived, seconds=self.seconds)
+
+
+def as_read(value: T, _: datetime) -> T:
+    """What was read, as it is."""
+    return value
 
 
 class Wire:
@@ -102,6 +119,7 @@ class Wire:
         self._masked, self._patience = settings.masked, patience
         self._origin = httpx.URL(settings.base_url)
         self._connections = Connections()
+        self._room = BoundedSemaphore(_AT_ONCE)
         self.http = build_http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
 
     def close(self) -> None:
@@ -125,7 +143,9 @@ class Wire:
                 raise ConfigurationError(msg)
             return url
 
-    def get(self, url: httpx.URL, params: Mapping[str, str] | None, read: Reader[T]) -> Answer[T]:
+    def get(
+        self, url: httpx.URL, params: Mapping[str, str] | None, read: Reader[T], then: Callable[[T, datetime], S]
+    ) -> Answer[S]:
         """The answer to a request within the budget, redirects followed. An error shows no credentials."""
         # One connection may always reach the same machine, whose clock may be the wrong one.
         headers = None if self.clock.settled else {"Connection": "close"}
@@ -136,11 +156,18 @@ class Wire:
                 self.budget.take()
                 heard = self._fetch(request)
                 if heard.response.next_request is None:
-                    return heard.read(read)
+                    return self._read(heard, read, then)
                 request = heard.response.next_request
                 self.resolve(str(request.url))
             msg = "the API redirects in a loop: check base_url"
             raise ConfigurationError(msg)
+
+    def _read(self, heard: Heard, read: Reader[T], then: Callable[[T, datetime], S]) -> Answer[S]:
+        try:
+            with self._room:
+                return heard.read(read, then)
+        except httpx.DecodingError as error:
+            raise Unavailable(self.describe_failure(error)) from None
 
     def _fetch(self, request: httpx.Request) -> Heard:
         """The answer to a request. Raises our own error if none came; it says whether a retry may help."""
@@ -152,7 +179,7 @@ class Wire:
             raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(self.describe_failure(error)) from None
 
     def exchange(self, request: httpx.Request, most: int) -> Heard:
-        """Send a request that the budget let go; its answer of at most `most` bytes. Raises as `fetch` does."""
+        """Send a request that the budget let go; its answer, of at most `most` bytes. Raises as `fetch` does."""
         limits, refused = Limits(), False
         try:
             response, body = fetch(self.http, request, self._connections, seconds=self._patience.total, most=most)

@@ -11,7 +11,7 @@ from ..errors import NotSent, OutcomeUnknown
 from .changes import FORM, Request
 from .client import Client, encode_segment
 from .submissions import Queued, read_queued
-from .wire import Answer, Heard, Patience, Wire
+from .wire import Answer, Heard, Patience, Wire, as_read
 
 _BODY_MAX = 1 << 20
 """Bytes: the answer to a change is a few lines."""
@@ -56,14 +56,14 @@ class Writer:
             except BaseException:
                 self._budget.hear()
                 raise
-            return self._exchange(change).read(read_queued)
+            return self._exchange(change).read(read_queued, as_read)
 
     def _exchange(self, change: Request) -> Heard:
         """The answer to a change. Raises `NotSent`, or `OutcomeUnknown` if anything is uncertain."""
         content, headers = change.form.encode(), {"Content-Type": FORM}
         request = self._wire.http.build_request(change.method, self._path, content=content, headers=headers)
         try:
-            return self._wire.exchange(request, _BODY_MAX)
+            return self._wire.exchange(request, _BODY_MAX).unpacked()
         except _NOT_SENT as error:
             raise NotSent(self._wire.describe_failure(error)) from None
         except Exception as error:  # noqa: BLE001 - any other error may come after it has left

@@ -25,7 +25,7 @@ from impact_source.api.client import Client
 from impact_source.api.clock import Clock
 from impact_source.api.lists import ACTIONS
 from impact_source.api.protocol import Body
-from impact_source.api.wire import Patience, Wire
+from impact_source.api.wire import Patience, Wire, as_read
 from impact_source.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -88,9 +88,9 @@ def test_each_answer_tells_how_long_it_took_itself(one: Account) -> None:
     with closing(Wire(settings, Clock(), Budget(settings.requests_per_hour, 0), Patience())) as wire:
         path = f"/Advertisers/{settings.account_sid}/Actions"
         with ThreadPoolExecutor(1) as other:
-            later = other.submit(wire.get, wire.resolve(f"{path}/{slow}"), None, wait)
+            later = other.submit(wire.get, wire.resolve(f"{path}/{slow}"), None, wait, as_read)
             assert reading.wait(30)
-            wire.get(wire.resolve(f"{path}/{quick}"), None, read_object)
+            wire.get(wire.resolve(f"{path}/{quick}"), None, read_object, as_read)
             over.set()
             assert later.result().seconds >= 0.5
 
@@ -231,7 +231,7 @@ def test_a_window_of_actions_is_read_page_by_page(account: Make) -> None:
     one = account(days=10, per_day=3, rules=Rules(most_a_page=10))
     with Client(one.settings()) as client:
         first = client.actions("1000", {Axis.UPDATED: Window(one.world.now - 44 * DAY, one.world.now)}, 2_000)
-        rest = [client.dated_page(ACTIONS, first.value, n) for n in range(2, first.value.pages + 1)]
+        rest = [client.numbered_rows(ACTIONS, first.value, n, as_read) for n in range(2, first.value.pages + 1)]
     found = [a["Id"] for answer in (first, *rest) for a in json.loads(bytes(answer.value.records))]
     assert first.value.pages == 3
     assert sorted(found) == sorted(str(row["id"]) for row in one.truth().values() if row["campaign_id"] == "1000")
@@ -245,7 +245,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_refused(account: Make) -> None:
         repeated = json.dumps({"@page": "1", "@numpages": "3", "@total": "9", "Actions": []}).encode()
         one.sandbox.on_request = lambda _: Reply(200, repeated)
         with pytest.raises(InvalidAnswer, match="requested page 2"):
-            client.dated_page(ACTIONS, first.value, 2)
+            client.numbered_rows(ACTIONS, first.value, 2, as_read)
 
 
 def test_no_secret_is_in_errors_or_logs(one: Account, client: Client, caplog: pytest.LogCaptureFixture) -> None:

@@ -348,7 +348,7 @@ def test_a_merge_that_fails_anywhere_leaves_table_and_versions_as_they_were(acti
     actions.arrive([action("a", "PENDING", 1), action("b", "PENDING", 1)])
     before = actions.history("state, changed")
     statements = actions.statements([action("a", "REVERSED", 2), action("c", "PENDING", 2)])
-    assert len(statements) == 6
+    assert len(statements) == 9
     for reached in range(1, len(statements) + 1):
         with pytest.raises(duckdb.ConversionException):
             transaction(actions.connection, "; ".join([*statements[:reached], "select cast('killed' as integer)"]))

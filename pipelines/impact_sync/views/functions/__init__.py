@@ -28,6 +28,8 @@ case
 end
 """
 """The instant that an argument means, `$value`, in DuckDB's dialect."""
+COLUMNS = " Columns: "
+"""What stands before the columns in a comment."""
 _AS_KNOWN = """
 with asked as (
     select $moment as known_at
@@ -68,11 +70,15 @@ class Function:
         return PARAMETERS[self.name]
 
     @property
+    def about(self) -> str:
+        """The beginning of its comment: what it answers, and a mark of its SQL."""
+        return comment(self.text + self.body + INSTANT + self.schema)
+
+    @property
     def comment(self) -> str:
-        """Its comment: what it answers, its columns, and a mark of its SQL."""
-        about = comment(self.text + self.body + INSTANT + self.schema)
+        """Its comment, with its columns: finding these takes longer than a query."""
         told = "; ".join(f"{name}: {text}" for name, text in columns(self.text).items())
-        return f"{about} Columns: {told}"
+        return f"{self.about}{COLUMNS}{told}"
 
     def filled(self, meaning: Callable[[str], str]) -> str:
         """Its body, with what each argument means."""

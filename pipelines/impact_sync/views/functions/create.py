@@ -12,7 +12,7 @@ from impact_source.sql import Tables
 
 from ..header import columns
 from ..in_place import Attempts
-from . import INSTANT, Function, find_functions
+from . import COLUMNS, INSTANT, Function, find_functions
 
 _log = logging.getLogger(__name__)
 _KINDS = {
@@ -56,8 +56,9 @@ def create_functions(
     schema = _schema(tables, dataset) if tables.dialect == "duckdb" else ""
     wanted = list(find_functions(views, localize, schema))
     kinds = 1 if tables.dialect == "duckdb" else len(_KINDS)
-    there = Counter(tables.execute(_THERE[tables.dialect], dataset))
-    if all(there[one.name, one.comment] == kinds ** len(one.parameters) for one in wanted):
+    known = tables.execute(_THERE[tables.dialect], dataset)
+    there = Counter((name, (told or "").partition(COLUMNS)[0]) for name, told in known)
+    if all(there[one.name, one.about] == kinds ** len(one.parameters) for one in wanted):
         return
     if tables.dialect == "duckdb":
         tables.execute("; ".join(_macro(tables, one, reads(one.body), localize) for one in wanted))

@@ -35,6 +35,7 @@ _MEMORY = "160MB"
 """For a load of 200,000 actions DuckDB uses twice this if it may, and is no faster."""
 UNLIMITED = "-1"
 """All the memory that there is, as DuckDB takes it."""
+_MET = "impact_met"
 _MOST = 3_600.0
 """Seconds that a transaction outside of a load may take."""
 # Always the same thread: DuckDB's allocator keeps freed memory for the thread that freed it, and dlt starts new ones.
@@ -133,10 +134,7 @@ def merge_sql(
     if merge is not None and (
         repeated or _meets(connection, keys, name, paths) or (merge.kept and _any(connection, merge.versions))
     ):
-        known = f"select * from {name} where false"  # all columns: a file may lack some
-        row = "concat(file_row_number, ' ', filename)"
-        arrived = f"({known} union all by name select *, {row} as _dlt_row from {files})"
-        return merge.statements(name, arrived, "_dlt_row", repeated or 1)
+        return _merge_with_versions(merge, name, primary, files, repeated or 1)
     if repeated:
         latest = (
             f"select filename, file_row_number from {files} "
@@ -148,6 +146,25 @@ def merge_sql(
     return [
         *delete,
         f"insert into {name} by name select * from {files} where {' and '.join(kept) or 'true'}",
+    ]
+
+
+def _merge_with_versions(merge: Merge, name: str, key: str, files: str, rounds: int) -> list[str]:
+    """The statements that merge files into a table and keep what they replace.
+
+    Only rows that meet others of their key, in the files, the table or the versions, go through the merge: often a few
+    of many, and it reads them several times. The others are inserted.
+    """
+    known = f"select * from {name} where false"  # all columns: a file may lack some
+    met = [f"select {key} from {files} group by all having count(*) > 1"]
+    met += [f"select {key} from {held} semi join {files} using ({key})" for held in (name, *merge.kept_in)]
+    rows = f"select *, concat(file_row_number, ' ', filename) as _dlt_row from {files}"
+    meeting = f"from ({rows}) semi join ({' union all '.join(met)}) using ({key})"
+    return [
+        f"create temporary table {_MET} as {known} union all by name {meeting}",
+        *merge.statements(name, _MET, "_dlt_row", rounds),
+        f"insert into {name} by name select * from {files} anti join {_MET} using ({key}) where {merge.stays}",
+        f"drop table {_MET}",
     ]
 
 
