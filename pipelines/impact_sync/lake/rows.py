@@ -60,7 +60,9 @@ class Difference:
         """The rows that differ, and for each key to delete a row with the key alone and `_gone` true."""
         key = ", ".join(map(quote, self._shape.key))
         schema = self._shape.published.append(pa.field(GONE, pa.bool_()))
-        sql = f"select '{account}' as {ACCOUNT}, stream.*, {HASH}, false as {GONE} from stream join wanted using ({key})"
+        sql = (
+            f"select '{account}' as {ACCOUNT}, stream.*, {HASH}, false as {GONE} from stream join wanted using ({key})"
+        )
         gone = (
             f"from ({sql}) where false "
             f"union all by name select '{account}' as {ACCOUNT}, {key}, true as {GONE} from gone"
