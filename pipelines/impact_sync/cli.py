@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # help is instant
     from pathlib import Path
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
-_INSTANT = "ISO 8601 instant, UTC unless it says otherwise, or a date"
-_ISO = "ISO 8601; a date means that whole day in the account's time zone"
+_INSTANT = "ISO 8601 instant, time or date"
+_ISO = "ISO 8601, in the account's time zone unless it has an offset; a date means that whole day"
 
 
 def _folders(_: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[Path, str]:
@@ -278,10 +278,11 @@ def close(month: date | None, note: str | None, *, force: bool) -> int:
     Asks nothing of the API.
 
     Sync and verify after the month has ended, then close it. It exits 1 and closes nothing if a campaign was not read
-    from the month's start to its end, if records were rejected, if no verification covers the month or one found
-    drift that was not repaired, or if the month has no conversion; --force closes it nevertheless and keeps the
-    reasons with it. It exits 2 if the month is closed already or is not over. The list exits 1 if somebody has changed
-    the lines of a closed month.
+    from the month's start to its end, if records were rejected, if no verification covers the month, if the latest one
+    found drift that was not repaired or could not compare items that come from the change feed, or if the month has no
+    conversion; --force closes it nevertheless and keeps the reasons with it. It exits 2 if the month is closed already,
+    is not over, or if nothing of it was ever read. The list exits 1 if somebody has changed the lines of a closed
+    month.
     """
     from .close.command import run  # noqa: PLC0415 - help is instant
 
@@ -374,7 +375,8 @@ def reconcile(orders: str | None, **options: Any) -> int:  # noqa: ANN401 - one 
     are reversed at impact.com but alive. What has locked is judged as of the last sync. Open ones come first, and those
     that lock within a week before all others. A ratio that many amounts share, with tax against without, is told once.
     Everything is also in the tables reconciliations and reconciliation_lines; the next run says what is new, what is
-    settled, and what locked before it was corrected.
+    settled at impact.com, what is no longer found because the orders have changed, and what locked before it was
+    corrected.
 
     With --plan, what can be corrected becomes a plan, with the reason codes of [impact.order_reasons] (returned,
     cancelled, partly_returned, amount). Sends nothing. Exits 1 if anything can still be corrected, else 0.

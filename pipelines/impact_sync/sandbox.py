@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from impact_source.errors import ConfigurationError
 
-from .console.exits import Exit
+from .console.exits import Exit, exit_code
+from .console.failures import say
 from .console.screen import console, table
 
 if TYPE_CHECKING:
@@ -30,11 +31,32 @@ def run(  # noqa: PLR0913 - one for each option
     planted: int = 0,
     **rules: Any,  # noqa: ANN401 - as the sandbox has them
 ) -> int:
-    """Create the account, print how to sync from it, serve it; at the end count the faults.
+    """Serve an account until interrupted; return the exit code. It keeps nothing, so nothing is said to stay.
 
     `orders` is a folder for the shop's own orders, in which `planted` differ; `rules` are fields of the
     sandbox's `Rules`.
     """
+    try:
+        _serve(port, days, per_day, seed, rate, closed=closed, orders=orders, planted=planted, **rules)
+    except KeyboardInterrupt as error:
+        say("the sandbox has ended; the same options create its account again, without what was changed in it")
+        return exit_code(error)
+    return Exit.DONE
+
+
+def _serve(  # noqa: PLR0913 - one for each option
+    port: int,
+    days: int,
+    per_day: int,
+    seed: int,
+    rate: float,
+    *,
+    closed: tuple[str, ...],
+    orders: str | None,
+    planted: int,
+    **rules: Any,  # noqa: ANN401 - as the sandbox has them
+) -> None:
+    """Create the account, print how to sync from it, serve it; at the end count the faults."""
     from impact_sandbox import ACCOUNT_SID, AUTH_TOKEN, Faults, Rules, World, serve  # noqa: PLC0415 - the server is optional
 
     out = console()
@@ -48,7 +70,7 @@ def run(  # noqa: PLR0913 - one for each option
     if orders:
         out.print(_write_orders(world, Path(orders), planted))
 
-    def say(url: str) -> None:
+    def ready(url: str) -> None:
         out.print(
             f"Serving it on {url}; its clock stands at {world.now:%Y-%m-%d %H:%M} UTC and ticks. Ctrl-C ends it.\n"
             "In another terminal:\n\n"
@@ -64,7 +86,7 @@ def run(  # noqa: PLR0913 - one for each option
 
     thrown: Counter[str] = Counter()
     try:
-        serve(world, port=port, on_ready=say, faults=Faults(rate, seed), thrown=thrown)
+        serve(world, port=port, on_ready=ready, faults=Faults(rate, seed), thrown=thrown)
     except OSError as error:
         msg = f"port {port} cannot be used ({error}): choose another with --port"
         raise ConfigurationError(msg) from None
@@ -74,7 +96,6 @@ def run(  # noqa: PLR0913 - one for each option
             for kind, count in thrown.most_common():
                 counts.add_row(kind, str(count))
             out.print(counts)
-    return Exit.DONE
 
 
 def _write_orders(world: World, folder: Path, planted: int) -> str:

@@ -32,10 +32,11 @@ SELECT {_PARTNER} AS partner, min({_NAME}), c.id, any_value(c.name), any_value(c
 """
 _CLEARED = f"""
 SELECT {_PARTNER} AS partner, min({_NAME}),
-    date_trunc('month', timezone('{{zone}}', timezone('UTC', v.cleared))) AS paid, c.id, any_value(c.name),
+    date_trunc('month', timezone('{{zone}}', timezone('UTC', v.cleared))) AS paid, a.n % {{parts}} AS part, c.id,
+    any_value(c.name),
     strftime(timezone('{{zone}}', timezone('UTC', v.event)), '%-m%Y') AS happened, count(*),
     sum(coalesce(TRY_CAST(v.record->>'$.Payout' AS DECIMAL(18, 2)), v.payout, 0))
-{_FROM} WHERE {{shown}} AND v.cleared IS NOT NULL GROUP BY partner, paid, c.id, happened ORDER BY ALL
+{_FROM} WHERE {{shown}} AND v.cleared IS NOT NULL GROUP BY partner, paid, part, c.id, happened ORDER BY ALL
 """
 _DISPUTED = f"""
 SELECT hash(s.seed, a.n, 'inquiry'), a.id, c.id, c.name, a.partner_id, a.partner_name, a.oid, a.event, a.created,
@@ -54,6 +55,7 @@ class Surroundings:
     seed: int
     now: datetime
     time_zone: str
+    invoices_a_month: int = 1
 
     def records(self, resource: str) -> list[Nested]:
         """Return all records of a resource, whatever a request would filter; those of all campaigns."""
@@ -185,16 +187,17 @@ class Surroundings:
             }
 
     def _invoices(self) -> Iterator[Nested]:
-        """An invoice for each partner and month, on the first of the next: what cleared, by campaign and month."""
+        """An invoice or more for each partner and month, early in the next: what cleared, by campaign and month."""
         cleared: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
         zone = ZoneInfo(ZONES.get(self.time_zone, ZONE_NAME))
-        for partner, name, month, *line in self._rows(_CLEARED, zone.key):
-            created = (month + timedelta(days=32)).replace(day=1, hour=11, minute=43, second=30, tzinfo=zone)
+        for partner, name, month, part, *line in self._rows(_CLEARED, zone.key, self.invoices_a_month):
+            created = (month + timedelta(days=32)).replace(day=1 + part, hour=11, minute=43, second=30, tzinfo=zone)
             if created <= self.now:
                 cleared[created, partner, name].append(tuple(line))
         for created, partner, name in sorted(cleared, key=lambda key: key[0], reverse=True):
             lines = list(self._lines(created, partner, cleared[created, partner, name]))
             id_ = f"{partner}-{created.year * 12 + created.month - 24_000}"
+            id_ += f"-{created.day}" if created.day > 1 else ""
             uri = self._uri("Invoices", id_)
             yield {
                 "Id": id_,
@@ -235,8 +238,9 @@ class Surroundings:
                 "PaidDate": wire_time(paid) if status == "PAID" else "",
             }
 
-    def _rows(self, sql: str, zone: str = ZONE_NAME) -> list[tuple[Any, ...]]:
-        return self.ledger.connection.execute(sql.format(shown=shown_at("v", self.now), zone=zone)).fetchall()
+    def _rows(self, sql: str, zone: str = ZONE_NAME, parts: int = 1) -> list[tuple[Any, ...]]:
+        text = sql.format(shown=shown_at("v", self.now), zone=zone, parts=parts)
+        return self.ledger.connection.execute(text).fetchall()
 
     def _drawn(self, below: int, *parts: str) -> int:
         """Return a number from 0 on, drawn by the seed."""

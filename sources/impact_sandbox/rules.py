@@ -63,6 +63,8 @@ class Rules:
         withheld: resources by the last part of their path, each with the status, 403 or 404, that it answers.
         time_zone: the account's, as CompanyInformation names it; invoices have its months. Actions lock at Pacific
             midnights, and instants are sent with Pacific offsets, whatever it is.
+        invoices_a_month: invoices that a partner gets for what cleared in a month, one a day from the 1st on; actions
+            are dealt out among them.
         reference_days: lists of what surrounds the actions refuse a longer range of dates; None for no limit.
         rate_limit_headers: which headers report the budget.
         reset_as_epoch: the reset is an epoch second of the world's clock instead of seconds to wait.
@@ -145,6 +147,7 @@ class Rules:
     listed_twice: tuple[str, ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
     time_zone: str = "(GMT -08:00) Pacific Time (US & Canada); Tijuana"
+    invoices_a_month: int = 1
     reference_days: int | None = None
     rate_limit_headers: Literal["standard", "hour", "retry_after", "none"] = "standard"
     reset_as_epoch: bool = False

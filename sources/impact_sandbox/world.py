@@ -156,7 +156,9 @@ class World:
     def reference(self, resource: str) -> list[Nested]:
         """Return every record of a resource that surrounds the actions, named by the last part of its path."""
         with self.lock:
-            surroundings = Surroundings(self.ledger, self.account_sid, self.seed, self.now, self.rules.time_zone)
+            surroundings = Surroundings(
+                self.ledger, self.account_sid, self.seed, self.now, self.rules.time_zone, self.rules.invoices_a_month
+            )
             return surroundings.records(resource)
 
     def shop(

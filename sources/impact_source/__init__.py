@@ -63,10 +63,10 @@ def impact(  # noqa: PLR0913 - what a user may choose
 ) -> tuple[DltResource, ...]:
     """Actions, campaigns, the ledger of windows and the records that could not be typed.
 
-    `settings` come from dlt's configuration when not given. `since` and `until` bound the run: ISO 8601, or dates,
-    which count as complete days of the account's time zone. With `refresh` of `pipeline.run`, in each of its modes,
-    everything is read from scratch. Everything goes into one load package; pass your own `walk` to split it into
-    several (`Walk.package`).
+    `settings` come from dlt's configuration when not given. `since` and `until` bound the run: ISO 8601, in the
+    account's time zone unless they have an offset; dates count as complete days. With `refresh` of `pipeline.run`, in
+    each of its modes, everything is read from scratch. Everything goes into one load package; pass your own `walk` to
+    split it into several (`Walk.package`).
     `history` also declares the tables of versions, which only `impact sync` fills: it writes them in the transaction
     that merges the rows, and dlt's own merge has no place for that. Raises the errors of `impact_source.errors`. If
     only the hourly limit is reached, it logs that and lands what was read; the next run continues from there. A window

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Any, TypeAlias
 
 from .errors import ConfigurationError, ForeignWarehouse
-from .parsing import end_of, is_day, start_of
+from .parsing import end_of, is_local, start_of
 from .plan.passes import Bounds
 from .settings import LOCK_MAX, Settings
 
@@ -20,7 +20,8 @@ State: TypeAlias = MutableMapping[str, Any]
 class Ask:
     """What the user asked of a run; None is the default: all campaigns, from the cursors, to now.
 
-    A bound that is a date and no `datetime` is that whole day in the account's time zone.
+    A bound that is a date and no `datetime` is that whole day in the account's time zone; one without an offset is a
+    time there.
     """
 
     campaigns: tuple[str, ...] = ()
@@ -29,13 +30,13 @@ class Ask:
 
     def __post_init__(self) -> None:
         """Refuse a range that ends before it starts: it would silently hold nothing."""
-        if isinstance(self.since, datetime) is isinstance(self.until, datetime):  # else only the zone tells
+        if is_local(self.since) is is_local(self.until):  # else only the zone tells
             self.range(UTC)
 
     @property
     def is_dated(self) -> bool:
-        """Whether a bound is a day, so that its instant depends on the account's time zone."""
-        return is_day(self.since) or is_day(self.until)
+        """Whether a bound is a day or a time without an offset: its instant depends on the account's time zone."""
+        return is_local(self.since) or is_local(self.until)
 
     def range(self, zone: tzinfo) -> tuple[datetime | None, datetime | None]:
         """The instants of the bounds. Raises `ConfigurationError` if the range ends before it starts."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from .account import State
 from .api.client import Client
 from .errors import NotFound, ScopeError
-from .parsing import is_day
+from .parsing import is_local
 from .reference.lists import COMPANY
 from .reference.marks import Marks, read_marks
 from .reference.reading import read_list
@@ -89,7 +89,7 @@ def settle(client: Client, state: State, tables: Tables, *, dated: bool = False)
     """
     settings = client.settings
     zone = decide(settings, state, tables)
-    if (dated or is_day(settings.start_date)) and not zone.known and is_due(client, state, zone):
+    if (dated or is_local(settings.start_date)) and not zone.known and is_due(client, state, zone):
         zone = ask(client, zone)
     client.settings = replace(settings, time_zone=zone.name)
     return zone

@@ -15,32 +15,32 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_bound(text: str | date) -> date:
-    """A bound of a range: a date, which means a whole day of some zone, or a `datetime`, an instant in UTC.
+    """A bound of a range: a date, which means a whole day, or a `datetime`, both of some zone; or an instant in UTC.
 
-    An instant is ISO 8601, UTC unless it says otherwise. Raises `ValueError`.
+    It is ISO 8601; a time without an offset stays without one: it is the zone's as well. Raises `ValueError`.
     """
     if isinstance(text, datetime):
-        return text.astimezone(UTC) if text.tzinfo else text.replace(tzinfo=UTC)
+        return text.astimezone(UTC) if text.tzinfo else text
     if isinstance(text, date):
         return text
-    moment = pendulum.parse(text.strip(), tz="UTC", strict=True, exact=True) if _DATE.match(text.strip()) else None
+    moment = pendulum.parse(text.strip(), tz=None, strict=True, exact=True) if _DATE.match(text.strip()) else None
     if isinstance(moment, pendulum.DateTime):
-        return datetime.fromtimestamp(moment.timestamp(), UTC)
+        return datetime.fromtimestamp(moment.timestamp(), UTC) if moment.tzinfo else moment.naive()
     if isinstance(moment, pendulum.Date):
         return date(moment.year, moment.month, moment.day)
     msg = f"not a date or an instant: {text!r}"
     raise ValueError(msg)
 
 
-def is_day(bound: date | None) -> bool:
-    """Whether a bound is a date, not an instant."""
-    return bound is not None and not isinstance(bound, datetime)
+def is_local(bound: date | None) -> bool:
+    """Whether a bound is a date or a time of some zone, not an instant."""
+    return bound is not None and not (isinstance(bound, datetime) and bound.tzinfo)
 
 
 def start_of(bound: date, zone: tzinfo) -> datetime:
     """The first instant (UTC) of a range that starts with a bound: of a date, that of the zone's day."""
     if isinstance(bound, datetime):
-        return bound
+        return bound if bound.tzinfo else in_zone(bound.replace(tzinfo=zone), UTC)
     # A midnight that the clocks skip is the instant of the change; of one that comes twice, the first is meant.
     return in_zone(datetime.combine(bound, time.min, zone), UTC)
 
@@ -48,7 +48,7 @@ def start_of(bound: date, zone: tzinfo) -> datetime:
 def end_of(bound: date, zone: tzinfo) -> datetime:
     """The last instant (UTC) of a range that ends with a bound: of a date, that of the zone's day."""
     if isinstance(bound, datetime):
-        return bound
+        return start_of(bound, zone)
     if bound == date.max:
         return datetime.max.replace(tzinfo=UTC)
     return start_of(bound + timedelta(days=1), zone) - timedelta(microseconds=1)

@@ -81,10 +81,10 @@ class Tables(Statements):
         ours = [name for name in rows.column_names if name in known]
         return rows.select(ours) if len(rows) else None
 
-    def arrow(self, sql: str, wanted: pa.Schema) -> pa.Table:
-        """The result of a query, with those of the `wanted` columns that it has."""
+    def arrow(self, sql: str, wanted: pa.Schema, *params: Any) -> pa.Table:  # noqa: ANN401 - whatever SQL takes
+        """The result of a query, with those of the `wanted` columns that it has; `%s` for each parameter."""
         with self._client as client:
-            found = fetch_arrow(client, self.render(sql))
+            found = fetch_arrow(client, self.render(sql), *params)
         return found.cast(pa.schema([wanted.field(name) for name in found.column_names]))
 
     def schema(self, table: str, columns: Sequence[str]) -> pa.Schema:
@@ -126,12 +126,15 @@ class Tables(Statements):
 
     def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
         """The rows of a table whose `key` is one of some 20,000 `values`."""
-        sql = f"select * from {self.name(table)} where {key} in"
+        name = self.name(table)
+        sql = f"select * from {name} where {key} in"
         with self._client as client:
             if self.dialect == "duckdb":  # it takes longer to read so many literals than to find the rows
                 client.native_connection.register(_WANTED, pa.table({"value": values}))
+                # In two steps: otherwise every column of a large table is read, not only the key.
+                rows = f"select rowid from {name} where {key} in (select value from {_WANTED})"
                 try:
-                    return fetch_arrow(client, f"{sql} (select value from {_WANTED})")
+                    return fetch_arrow(client, f"select * from {name} where rowid in ({rows})")
                 finally:
                     client.native_connection.unregister(_WANTED)
             listed = ", ".join(map(self.literal, values.to_pylist()))
@@ -150,9 +153,9 @@ class Tables(Statements):
         return self._pipeline.schemas[self._schema].get_table_columns(table)
 
 
-def fetch_arrow(client: SqlClientBase[Any], sql: str) -> pa.Table:
+def fetch_arrow(client: SqlClientBase[Any], sql: str, *params: Any) -> pa.Table:  # noqa: ANN401 - whatever SQL takes
     """The result of a query on an open client as Arrow."""
-    with client.execute_query(sql) as cursor:
+    with client.execute_query(sql, *params) as cursor:
         found: Any = cursor.arrow()
         return found if isinstance(found, pa.Table) else found.read_all()
 

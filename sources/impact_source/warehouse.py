@@ -11,10 +11,13 @@ import pyarrow as pa
 from .plan.axis import Axis
 from .plan.gone import Gone
 from .plan.windows import Counts, Window
+from .rows.columns import TIME
 from .rows.diff import REVERSED
 from .settings import REFERENCE
 from .sql import Tables, in_utc
 
+DATED = pa.schema([("id", pa.string()), ("event_date", TIME)])
+"""Actions with their EventDate."""
 _COLUMNS = {Axis.LOCKING: "locking_date", Axis.EVENT: "event_date"}
 """The dates in a row; none of them says when it was last updated."""
 _OTHER = ", ".join(f"'{name}'" for name in ("items", "feed", *REFERENCE))
@@ -126,8 +129,10 @@ class Warehouse(Tables):
         They are not cleared. They lock at no known time, or after `locked`, which the previous run has seen; or they
         have locked since `lookback` and are not reversed.
         """
-        rows = self.rows(_OPEN, campaign_id, locked, lookback, REVERSED) if self.holds() else []
-        return {id_: in_utc(at) for id_, at in rows}
+        if not self.holds():
+            return {}
+        rows = self.arrow(_OPEN, DATED, campaign_id, locked, lookback, REVERSED)
+        return dict(zip(rows["id"].to_pylist(), rows["event_date"].to_pylist(), strict=True))
 
     def gone(self, campaign_id: str | None = None) -> dict[str, Gone]:
         """Actions, of one campaign or of all, that the API did not know when last asked, by id."""

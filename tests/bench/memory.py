@@ -1,6 +1,9 @@
-"""Whether the memory of a backfill depends on the amount to read: its peak at each size."""
+"""Whether the memory of a command depends on the size of the account: its peak at each size."""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from tests.bench.contenders import workplace
 from tests.bench.process import Cost, middle
@@ -11,29 +14,48 @@ FULL = Sizes(rows=(200_000, 2_000_000), runs=3)
 QUICK = Sizes(rows=(5_000, 50_000), runs=1)
 GOAL = 1.1
 """The limit, as a multiple of the memory at the smallest size."""
+_WEEK = 7
+Costs = Mapping[str, Sequence[Cost]]
+"""By what was run."""
 
 
 def run(sizes: Sizes) -> Report:
-    """Measure a backfill at each size."""
-    costs = {rows: [*_backfills(rows, sizes.runs)] for rows in sizes.rows}
-    peaks = {rows: middle(found).peak for rows, found in costs.items()}
-    least = peaks[min(peaks)]
-    table = [
-        [f"{rows:,} actions", megabytes(peak), f"at most {megabytes(least * GOAL)}", f"{peak / least:.2f} x"]
-        for rows, peak in peaks.items()
-    ]
-    notes = [f"Peak memory of `impact sync`, median of {sizes.runs}; the goal is {GOAL} x that of the smallest."]
-    figures = {str(rows): [cost.figures for cost in found] for rows, found in costs.items()}
-    return Report("Memory of a backfill", ("", "peak", "goal", "ratio"), table, notes, figures)
+    """Measure each command at each size."""
+    costs = {rows: _measure(rows, sizes.runs) for rows in sizes.rows}
+    least = {what: middle(found).peak for what, found in costs[min(costs)].items()}
+    table = [_row(what, rows, costs[rows], least[what]) for what in least for rows in sizes.rows]
+    notes = [f"Peak memory, median of {sizes.runs}; the goal is {GOAL} x that of the smallest."]
+    figures = {
+        f"{what}, {rows}": [cost.figures for cost in found] for rows in costs for what, found in costs[rows].items()
+    }
+    return Report("Memory", ("", "peak", "goal", "ratio", "wall"), table, notes, figures)
 
 
-def _backfills(rows: int, runs: int) -> list[Cost]:
-    with serving(rows) as server:
+def _row(what: str, rows: int, costs: Costs, least: int) -> list[str]:
+    cost = middle(costs[what])
+    goal = f"at most {megabytes(least * GOAL)}"
+    return [f"{what}, {rows:,} actions", megabytes(cost.peak), goal, f"{cost.peak / least:.2f} x", seconds(cost.wall)]
+
+
+def _measure(rows: int, runs: int) -> Costs:
+    costs: dict[str, list[Cost]] = defaultdict(list)
+
+    def add(what: str, cost: Cost) -> None:
+        costs[what].append(cost)
+        say(f"{rows:,} actions: {what}: {megabytes(cost.peak)} in {seconds(cost.wall)}")
+
+    with serving(rows) as server, workplace() as kept:
         with workplace() as place:
             place.floor(server, ahead=0)  # fills the server's memory
-        costs = []
         for _ in range(runs):
             with workplace() as place:
-                costs.append(place.sync(server))
-            say(f"{rows:,} actions: {megabytes(costs[-1].peak)} in {seconds(costs[-1].wall)}")
+                add("backfill", place.sync(server))
+                add("sync with nothing new", place.sync(server))
+                add("verify", place.impact(server, "verify"))
+                kept.take(place.warehouse)
+        server.advance(_WEEK)
+        for _ in range(runs):
+            with workplace() as place:
+                place.take(kept.warehouse)
+                add("sync after a week", place.sync(server))
     return costs

@@ -80,6 +80,14 @@ def test_the_months_of_an_invoice_are_the_account_s(ask: Ask) -> None:
     assert_paid(ask(world), auckland)
 
 
+def test_a_partner_may_get_several_invoices_for_a_month(ask: Ask) -> None:
+    """Together they pay what cleared in it, each action once."""
+    client = ask(World(days=90, per_day=30, rules=Rules(invoices_a_month=2)))
+    days = {datetime.fromisoformat(one["CreatedDate"]).astimezone(ZONE).day for one in listed(client, "/Invoices")}
+    assert days == {1, 2}
+    assert_paid(client, ZONE)
+
+
 def assert_paid(standing: Client, zone: ZoneInfo) -> None:
     """The lines of every invoice are what cleared in its month, by months of a time zone."""
     owed: Sums = defaultdict(Decimal)
@@ -91,7 +99,7 @@ def assert_paid(standing: Client, zone: ZoneInfo) -> None:
                 month = f"{event.month}{event.year}"
                 key = f"{cleared:%Y-%m}", action["MediaPartnerId"], action["CampaignId"], month
                 owed[key] += Decimal(action["Payout"])
-    paid: Sums = {}
+    paid: Sums = defaultdict(Decimal)
     for invoice in listed(standing, "/Invoices"):
         created = datetime.fromisoformat(invoice["CreatedDate"])
         month = f"{created - timedelta(days=2):%Y-%m}"
@@ -101,7 +109,8 @@ def assert_paid(standing: Client, zone: ZoneInfo) -> None:
                 amounts[month, invoice["MediaId"], line["CampaignId"], line["EventMonthYear"]] += Decimal(
                     line["NetItemAmount"]
                 )
-        paid |= amounts
+        for part, sum_ in amounts.items():
+            paid[part] += sum_
         details = {
             (month, one["AccountId"], one["ProgramId"], one["EventMonthYear"]): Decimal(one["ActionAmount"])
             for one in invoice["DetailedLineItems"]

@@ -266,7 +266,7 @@ def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path)
     with subprocess.Popen(
         [IMPACT, "sandbox", "--port", "0", *switches],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     ) as server:
@@ -287,7 +287,9 @@ def test_the_commands_that_the_sandbox_prints_work_as_they_stand(tmp_path: Path)
             check=False,
         )
         server.send_signal(signal.SIGINT)
-        assert server.wait(30) in {0, 130}
+        _, said = server.communicate(timeout=30)
+        assert server.returncode == 130
+    assert said.splitlines()[-1].startswith("impact: the sandbox has ended; the same options create its account again")
     output = clean(run, 0)
     assert output.count("Synced up to") == 2
     with duckdb.connect(str(tmp_path / "impact-sandbox.duckdb"), read_only=True) as connection:

@@ -26,7 +26,7 @@ from ..views.functions import question
 from ..warehouse.open import open_pipeline, source_state
 from .columns import CLOSE_LINES, CLOSES, Close, Line, hash_of
 from .month import Month
-from .readiness import judge
+from .readiness import judge, was_read
 
 _SYNC = """
 select run_id from sync_runs where finished is not null and outcome not like '%: %' order by finished desc, run_id
@@ -59,7 +59,7 @@ class Closed:
 def close(first: date, note: str | None = None, *, force: bool = False) -> Closed:
     """Close the month that begins on a day; with `force`, even if it is not completely read, not verified or empty.
 
-    Raises `NotReady`, or `ConfigurationError` if it is closed already, is not over, or nothing was synced yet.
+    Raises `NotReady`, or `ConfigurationError` if it is closed already, is not over, or nothing of it was ever read.
     """
     with open_pipeline() as pipeline:
         create_views(pipeline)  # the figures are theirs
@@ -69,8 +69,14 @@ def close(first: date, note: str | None = None, *, force: bool = False) -> Close
         _check_over(reached, month)
         state = source_state(pipeline)
         campaigns = _campaigns(warehouse)
-        readiness = judge(warehouse, state, campaigns, month)
         lines = tuple(_figures(warehouse, month))
+        if not lines and not was_read(state, campaigns, month):
+            msg = (
+                f"nothing of {month} was ever read: check the month, or set an earlier start_date and run `impact sync`"
+            )
+            raise ConfigurationError(msg)
+        items: bool = dlt.config.get("sources.impact.items") != "off"
+        readiness = judge(warehouse, state, campaigns, month, items=items)
         empty = () if lines else (f"the warehouse has no conversion in {month}: check that this is the month you mean",)
         reasons = (*empty, *readiness.reasons)
         if reasons and not force:

@@ -16,15 +16,16 @@ from impact_source import Settings
 from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
-from ..console.failures import complain, show_unread
+from ..console.failures import complain, say, show_unread
 from ..console.screen import Step, console, progress, table
 from .apply import resolve as resolving
 from .apply.run import Applied, apply, ended
 from .apply.sending import CallProgress
 from .journal.columns import WAITING, Correction, Status
 from .plan.run import Plan, Source, plan
+from .plan.validate import UNUSUAL
 from .status import Found, status, waiting
-from .tables import MOST, changes, minute, money, moves
+from .tables import MOST, changes, minute, money, moves, unusual
 
 
 def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
@@ -43,6 +44,12 @@ def show_plan(found: Plan) -> int:
     if found.calls:
         out.print(changes("Would change", found.calls))
         out.print(money(found.rows, len(found.calls)))
+    if found.unusual:
+        out.print(unusual(found.unusual))
+        say(
+            f"unusual amounts: {len(found.unusual):,}. Each is more than {UNUSUAL} times what was there, or more than "
+            "any action of its campaign has or had. Check them before you send the plan"
+        )
     if found.invalid:
         bad = table("Cannot be sent", "line", "action", "why", numbers=("line",), texts=("why",))
         for one in found.invalid[:MOST]:

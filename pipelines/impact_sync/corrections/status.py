@@ -51,7 +51,8 @@ class Found:
         """All of it, ready for JSON."""
         plans = [vars(one) for one in self.plans]
         rows = [vars(row) for call in self.calls for row in call.rows]
-        return {"plans": plans, "corrections": rows, "journal_file": str(self.file), "disagreement": self.disagreement}
+        file = str(self.file) if self.file.exists() else None  # there is none before the first plan
+        return {"plans": plans, "corrections": rows, "journal_file": file, "disagreement": self.disagreement}
 
 
 def status(plan_id: str | None = None) -> Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,9 +11,12 @@ from ..console.grid import Grid
 from ..console.screen import table
 from .journal.calls import Call
 from .journal.columns import Correction
+from .plan.validate import Unusual
 
 MOST = 50
 """Lines shown of a longer list."""
+_FEW = 5
+"""Unusual amounts shown of more."""
 
 
 def changes(title: str, calls: list[Call]) -> Grid:
@@ -29,6 +32,17 @@ def changes(title: str, calls: list[Call]) -> Grid:
             head = rest = ("", "", "")
     if len(shown) > MOST:
         rows.caption = f"and {len(shown) - MOST:,} more"
+    return rows
+
+
+def unusual(found: Sequence[Unusual]) -> Grid:
+    """The amounts that grow most."""
+    amounts = ("was", "becomes", "largest so far")
+    rows = table("Unusual", "line", "action", *amounts, "currency", numbers=("line", *amounts))
+    for one in found[:_FEW]:
+        rows.add_row(str(one.line), one.what, *map(_number, (one.was, one.becomes, one.largest)), one.currency or "")
+    if len(found) > _FEW:
+        rows.caption = f"and {len(found) - _FEW:,} more"
     return rows
 
 

@@ -18,7 +18,11 @@ RECONCILIATIONS: Final = (
     Field("differences", COUNT, "Differences that were found"),
     Field("correctable", COUNT, "Those that can still be corrected, by a plan or by hand"),
     Field("locked", COUNT, "Those whose actions have locked"),
-    Field("settled", COUNT, "Differences of earlier reconciliations that are no longer there"),
+    Field(
+        "settled",
+        COUNT,
+        "Differences of earlier reconciliations that are no longer there because impact.com's side has changed",
+    ),
     Field("locked_unmended", COUNT, "Differences that were correctable when last seen and have locked since"),
     Field("notes", TEXT, "What else the comparison found, a sentence on each line"),
     Field("version", TEXT, "Version of impact-sync"),
@@ -27,7 +31,12 @@ LINES: Final = (
     Field("run_id", TEXT, "The reconciliation; joins reconciliations"),
     Field("found_at", TIME, "When it ran"),
     Field("first_found_at", TIME, "When the difference was first found"),
-    Field("change", TEXT, "new, known, locked unmended (it could be corrected when last seen), or settled"),
+    Field(
+        "change",
+        TEXT,
+        "new, known, locked unmended (it could be corrected when last seen); and if it is no longer there, settled "
+        "(impact.com's side has changed) or orders changed (only the orders, or how they are compared, have)",
+    ),
     Field(
         "kind",
         TEXT,
@@ -39,7 +48,7 @@ LINES: Final = (
         "standing",
         TEXT,
         "open, locked (the action can no longer be changed), not due (the order is younger than the last sync), out of "
-        "reach (the API no longer has the action, or goes back less far), or settled",
+        "reach (the API no longer has the action, or goes back less far), or settled (it is no longer there)",
     ),
     Field("remedy", TEXT, "plan (a plan of ours corrects it), by hand (a person must decide), or nothing"),
     Field("order_id", TEXT, "The order's id as the shop writes it; the action's if there is no order"),

@@ -30,7 +30,7 @@ class Ledger:
         self._heads, self._lines = self._tables.name(HEADS), self._tables.name(BODY)
 
     def unsettled(self) -> pa.Table:
-        """The last line of each difference that was not settled when last looked at."""
+        """The last line of each difference that was still there when last looked at."""
         empty = arrow_schema(LINES).empty_table()
         try:
             with self._tables.transaction() as client:

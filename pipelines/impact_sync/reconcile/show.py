@@ -102,7 +102,12 @@ def _changed(one: Mapping[str, Any]) -> str:
     number = f"{one['differences']:,}"
     match one["change"]:
         case "settled":
-            return f"Settled since: {number}{money}."
+            return f"Settled at impact.com since: {number}{money}."
+        case "orders changed":
+            return (
+                f"No longer found, although nothing has changed at impact.com: {number}{money}. "
+                "The orders now say otherwise, or are compared in another way."
+            )
         case "locked unmended":
             return f"Locked before they were corrected: {number}{money}."
         case _:

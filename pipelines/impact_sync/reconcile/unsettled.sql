@@ -1,4 +1,4 @@
--- The last line of each difference that was not settled when last looked at, in SQL that DuckDB and Postgres share.
+-- The last line of each difference that was still there when last looked at, in SQL that DuckDB and Postgres share.
 select {columns}
 from (
     select
@@ -8,4 +8,4 @@ from (
         ) as nth
     from {lines}
 ) latest
-where nth = 1 and change <> 'settled'
+where nth = 1 and standing <> 'settled'

@@ -25,6 +25,7 @@ from impact_source.rows.diff import Tally
 from impact_source.warehouse import Warehouse
 
 from ..console.exits import Exit, exit_code, worst_exit
+from ..console.memory import release
 from ..corrections.evidence import weigh
 from ..items.run import ItemSummary, drain, kept_answers
 from ..load.runs import Run
@@ -99,6 +100,7 @@ def sync(
             listed=load.listed,
             on_progress=on_progress,
             on_updated=lambda ids: spool.forget(id_.as_py() for id_ in ids),
+            on_landed=release,
         ) as walk,
     ):
         read: list[ItemSummary] = []

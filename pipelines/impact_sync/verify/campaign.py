@@ -34,6 +34,7 @@ _PROBES = 2
 """Actions that no window returned and that are requested by id before any more of them."""
 _GROWS = 10
 """The factor by which the next batch is larger."""
+_NO_IDS = pa.chunked_array([], pa.string())
 Events = Iterable[Batch | WindowDone]
 
 
@@ -113,33 +114,31 @@ def check_campaign(check: Check) -> None:
 
 def _read_windows(check: Check) -> Doubts:
     """Compare the rows of each window, and collect the actions that it should have returned."""
-    doubts, before, plan = Doubts(), set[str](), check.plan
+    doubts, before, plan = Doubts(), _NO_IDS, check.plan
     readings = [_Planned(check.id, Pass.VERIFY, window, planned=window) for window in plan.windows]
     for window, events in groupby(check.reader.read(readings), key=_planned):
         seen = _compare_window(check, doubts, events, before)
         before = seen
         if window in check.unread:
             continue
-        for id_ in doubts.unreturned.keys() & seen:
+        for id_ in judge.only_returned(doubts.unreturned, seen):
             del doubts.unreturned[id_]
         first, last = window == plan.windows[0], window == plan.windows[-1]
         held = check.held.between(
             check.id, window.start, None if last and plan.open_ended else window.end, start_too=first
         )
-        doubts.unreturned |= judge.unreturned(held, seen | doubts.differing.keys() | doubts.newer)
+        doubts.unreturned |= judge.unreturned(held, seen, doubts.differing.keys() | doubts.newer)
     return doubts
 
 
-def _compare_window(check: Check, doubts: Doubts, events: Events, before: set[str]) -> set[str]:
+def _compare_window(check: Check, doubts: Doubts, events: Events, before: pa.ChunkedArray) -> pa.ChunkedArray:
     """Compare the rows of a window, each once; returns their ids. Those in the window `before` are done."""
-    seen: set[str] = set()
+    seen = _NO_IDS
     for batch in check.batches(events):
-        table = batch.records.table
         # A row where two windows meet is in both, or in either: that depends on how the API treats the ends of a range.
-        known = seen | before
-        new = pa.array([id_ not in known for id_ in table["id"].to_pylist()], pa.bool_())
-        seen.update(batch.ids.to_pylist())
-        found, unexpected = judge.without_unexpected(check.compare(table.filter(new)), check.plan.expected_from)
+        new = judge.without(judge.without(batch.records.table, before), seen)
+        seen = pa.chunked_array([*seen.chunks, batch.ids], pa.string())
+        found, unexpected = judge.without_unexpected(check.compare(new), check.plan.expected_from)
         check.findings.unexpected += unexpected
         judged = check.without_newer(found)
         doubts.newer |= judged.updated

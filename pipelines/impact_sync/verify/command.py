@@ -78,7 +78,15 @@ def _show_differences(report: Report) -> None:
 
 
 def _verdict(report: Report) -> str:
-    return " ".join((_verdict_of_actions(report), *_verdict_of_history(report)))
+    return " ".join((_verdict_of_actions(report), *_verdict_of_items(report), *_verdict_of_history(report)))
+
+
+def _verdict_of_items(report: Report) -> Iterator[str]:
+    if report.derived_unread:
+        yield (
+            f"The lists of items of {report.derived_unread:,} sampled actions could not be read: whether their items "
+            f"match is not known. The reason: {report.derived_reason}. To compare them, run `impact verify` again."
+        )
 
 
 def _verdict_of_history(report: Report) -> Iterator[str]:
@@ -92,14 +100,10 @@ def _verdict_of_actions(report: Report) -> str:
     number = len(report.drift)
     if not number and report.failures:
         return "No drift in what could be read."
-    if not number and report.derived_unread:
-        return (
-            "No drift in the actions. The lists of items of "
-            f"{report.derived_unread:,} sampled actions could not be read: whether their items match is not known. "
-            f"The reason: {report.derived_reason}. To compare them, run `impact verify` again."
-        )
+    if not number and report.derived and not report.derived_unread:
+        return "No drift: the actions match the API, and the derived items of a sample match their lists."
     if not number:
-        return "No drift: the warehouse matches the API."
+        return "No drift: the actions match the API."
     actions, verb = f"{number:,} action{'s' if number > 1 else ''}", "differ" if number > 1 else "differs"
     gone = sum(one.kind is Kind.GONE for one in report.drift)
     if report.repaired:

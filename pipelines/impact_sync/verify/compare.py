@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 from impact_source.parsing import in_zone
-from impact_source.rows.diff import differing_columns
+from impact_source.rows.diff import differing_columns, differing_rows
 
 
 class Kind(StrEnum):
@@ -55,7 +55,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows of the API by their state in the warehouse. `here` holds the warehouse's versions of the `stale` rows."""
+    """Rows of the API by their state in the warehouse. `here` holds the warehouse's versions of the `stale` rows.
+
+    Of the `same` rows there are only `id` and `event_date`.
+    """
 
     same: pa.Table
     missing: pa.Table
@@ -83,13 +86,13 @@ def compare(there: pa.Table, here: pa.Table | None) -> Compared:
         here = there.schema.empty_table()
     place = pc.index_in(there["id"], value_set=here["id"].combine_chunks())
     known = pc.is_valid(place)
-    held, wanted = here.take(place.drop_null()), there.filter(known)
+    wanted = there if pc.all(known).as_py() else there.filter(known)  # to filter rows copies them
     differs = pc.is_in(wanted["id"], value_set=pa.array(_repeated(here), pa.string()))
-    for column in differing_columns(wanted, held).values():
-        differs = pc.or_(differs, column)
+    differs = pc.or_(differs, differing_rows(wanted, here, place.drop_null()))
     stale = wanted.filter(differs)
     counterparts = here.filter(pc.is_in(here["id"], value_set=stale["id"].combine_chunks()))
-    return Compared(wanted.filter(pc.invert(differs)), there.filter(pc.invert(known)), stale, counterparts)
+    same = wanted.select(["id", "event_date"]).filter(pc.invert(differs))
+    return Compared(same, there.filter(pc.invert(known)), stale, counterparts)
 
 
 def months(rows: pa.Table, zone: ZoneInfo) -> dict[str | None, int]:

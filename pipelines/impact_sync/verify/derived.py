@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,7 @@ from impact_source.account import State, claim_warehouse
 from impact_source.api.client import Client
 from impact_source.errors import ImpactError
 from impact_source.items.landing import ItemLander
-from impact_source.items.queue import Listing, Queued, Status, state_sql
+from impact_source.items.queue import Listing, Status
 from impact_source.items.reading import ItemReader
 from impact_source.plan.windows import Window
 from impact_source.rows.columns import ACTION, ACTION_ID
@@ -27,49 +26,19 @@ from impact_source.warehouse import Warehouse
 
 from .compare import Cell, Difference, Kind, compare
 from .findings import Findings
+from .sample import Sample, Sampled, draw
 
-_SAMPLE = 30
-"""Actions of a campaign whose lists are requested: those derived latest, the newest and the oldest first."""
 _TICK = timedelta(minutes=1)
 """A list may date an adjustment so much later than the change feed does."""
-_DRAW = """
-select action_id, campaign_id, fingerprint, event_date
-from (
-    select
-        s.action_id, s.campaign_id, s.fingerprint, s.event_date,
-        least(
-            row_number() over (order by s.fetched_at desc, s.action_id),
-            row_number() over (order by s.event_date desc, s.action_id),
-            row_number() over (order by s.event_date, s.action_id)
-        ) as place
-    from ({state}) s
-    where s.items = 'current' and s.known_by = 'feed' and s.campaign_id = %s
-        and s.event_date >= %s and s.event_date <= %s
-) drawn
-order by place, action_id
-limit %s
-"""
 _CHANGED = "select max(update_date) from action_updates where action_id = %s"
-
-
-@dataclass(frozen=True)
-class _Sampled:
-    """A derived action that was drawn."""
-
-    queued: Queued
-    event_date: datetime
 
 
 class DerivedItems:
     """Checks a sample, and lands the lists that repair it. Close it."""
 
     def __init__(self, client: Client, warehouse: Warehouse, run_id: str, findings: Findings) -> None:
-        self.compared = 0
-        """Actions whose items were compared with their lists."""
-        self.unread = 0
-        """Those whose lists could not be read."""
-        self.reason = ""
-        """Why not, for the first of them."""
+        self.samples: list[Sample] = []
+        """What was compared, of each campaign with derived items."""
         self._client, self._warehouse, self._findings = client, warehouse, findings
         self._lander = ItemLander(warehouse, run_id)
         self._stale: list[str] = []
@@ -87,22 +56,33 @@ class DerivedItems:
     def check(self, campaigns: dict[str, Window]) -> None:
         """Compare a sample of each campaign, of actions with their EventDate in its window, within the hourly limit."""
         settings, held = self._client.settings, self._warehouse.holds
-        if settings.items == "off" or settings.items_max_requests == 0:
+        if settings.items == "off":
             return
         if not (held("action_items", "known_by") and held("item_fetches", "changes") and held("action_updates")):
             return
-        drawn = [one for id_, window in campaigns.items() for one in self._draw(id_, window)]
-        sample = {one.queued.action_id: one for one in drawn if one.queued.action_id not in self._findings.differences}
-        if not sample:
-            return
+        drawn: dict[str, Sampled] = {}
+        listings: list[Listing] = []
         with self._client.budget.sparing(SPARED, most=settings.items_max_requests, wait=False):
-            read = list(self._reader.read(one.queued for one in sample.values()))
-            listings = [listing for listing in read if listing.status == Status.LISTED]
-            self.compared, self.unread = len(listings), len(sample) - len(listings)
-            if self.unread:
-                failed = (listing.reason for listing in read if listing.reason)
-                self.reason = next(failed, str(self._reader.stopped or "the API does not know these actions"))
-            self._compare(listings, sample)
+            for id_, window in campaigns.items():
+                if sample := draw(self._warehouse, id_, window, self._findings.differences):
+                    drawn |= sample
+                    listings += self._read(id_, window, sample)
+            self._compare(listings, drawn)
+
+    @property
+    def unread(self) -> int:
+        """Sampled actions whose lists could not be read."""
+        return sum(one.drawn - one.read for one in self.samples)
+
+    @property
+    def compared(self) -> int:
+        """Actions whose items were compared with their lists."""
+        return sum(one.read for one in self.samples)
+
+    @property
+    def reason(self) -> str:
+        """Why lists could not be read, of the first campaign of which some were not."""
+        return next((one.reason for one in self.samples if one.reason), "")
 
     @property
     def repairs(self) -> bool:
@@ -128,12 +108,25 @@ class DerivedItems:
             return True
         return all(_lines(there, id_) == _lines(here, id_) for id_ in self._stale)
 
-    def _draw(self, campaign_id: str, window: Window) -> Iterator[_Sampled]:
-        sql = _DRAW.format(state=state_sql(self._warehouse))
-        for id_, campaign, mark, at in self._warehouse.rows(sql, campaign_id, window.start, window.end, _SAMPLE):
-            yield _Sampled(Queued(id_, campaign, mark, Status.DERIVED), in_utc(at))
+    def _read(self, campaign_id: str, window: Window, sample: dict[str, Sampled]) -> list[Listing]:
+        """Read the lists of a campaign's sample, and record how many of them could be."""
+        before = self._client.budget.spent
+        found = list(self._reader.read(one.queued for one in sample.values()))
+        listed = [listing for listing in found if listing.status == Status.LISTED]
+        sent = self._client.budget.spent - before
+        reason = self._why_not(found, sent) if len(listed) < len(sample) else None
+        self.samples.append(Sample(campaign_id, window, len(sample), len(listed), sent, reason))
+        return listed
 
-    def _compare(self, listings: Sequence[Listing], sample: dict[str, _Sampled]) -> None:
+    def _why_not(self, found: Sequence[Listing], sent: int) -> str:
+        """Why not all lists of a sample were read, for which so many requests were sent."""
+        most = self._client.settings.items_max_requests
+        if most is not None and sent + sum(one.requests for one in self.samples) >= most:
+            return f"sources.impact.items_max_requests allows {most:,} requests: raise it"
+        failed = (listing.reason for listing in found if listing.reason)
+        return next(failed, str(self._reader.stopped or "the API does not know these actions"))
+
+    def _compare(self, listings: Sequence[Listing], sample: dict[str, Sampled]) -> None:
         ids = [listing.queued.action_id for listing in listings]
         self._there, here = self._lander.land(listings), self._held(ids)
         for id_ in ids:

@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from impact_source.actions.events import Batch
-from impact_source.rows.ledger import back, finding
-from impact_source.rows.parse import Rejected
+from impact_source.rows.ledger import Row, back, finding, rejected_row
 
 from .compare import Compared, Difference, months, only
 
@@ -22,8 +21,8 @@ Count = Counter[str]
 class Findings:
     """Collects the findings, campaign by campaign, by months of a time zone."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
+    def __init__(self, zone: ZoneInfo, run_id: str) -> None:
+        self._zone, self._run_id = zone, run_id
         self.counts: dict[tuple[str, str | None], Count] = {}
         """By campaign and month of the zone."""
         self.differences: dict[str, Difference] = {}
@@ -36,8 +35,8 @@ class Findings:
         """Actions that were gone and are back, with their campaign."""
         self.asked_again: set[str] = set()
         """Acknowledged gone actions that were requested once more."""
-        self.misfits: dict[str, tuple[Rejected, Batch]] = {}
-        """Actions compared without a value that does not fit its column, by id."""
+        self.misfits: dict[str, Row] = {}
+        """The row of `rejected_records`, by id, for actions compared without a value that does not fit its column."""
         self.unexpected = 0
         """Actions from before the configured start, which no sync would load."""
 
@@ -51,7 +50,8 @@ class Findings:
         self.rejected |= {record.id or record.raw for record in batch.records.rejected}
         met = set(gone).intersection(batch.ids.to_pylist()) if gone else ()
         self.back |= dict.fromkeys(met, batch.reading.campaign_id)
-        self.misfits |= {record.id or "": (record, batch) for record in batch.records.misfits}
+        origin = batch.origin(self._run_id)
+        self.misfits |= {record.id or "": rejected_row(record, origin) for record in batch.records.misfits}
 
     def newer(self, one: Difference) -> None:
         """Count an action that changed since the last sync."""
@@ -73,19 +73,19 @@ class Findings:
         counted["verified"] = max(0, counted["verified"] - 1)
         counted[one.kind.value] += 1
 
-    def rows(self, run_id: str, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
+    def rows(self, at: datetime, *, repaired: bool) -> Iterator[dict[str, Any]]:
         """The rows of `verify_results`: one for each action; a stale one has a row for each column that differs."""
         for one in self.differences.values():
             if one.acknowledged and one.action_id not in self.asked_again:
                 continue
-            what = (run_id, one.campaign_id, one.action_id, one.kind.value, at)
+            what = (self._run_id, one.campaign_id, one.action_id, one.kind.value, at)
             if not one.cells:
                 yield finding(*what, month=one.month(self._zone), repaired=repaired or one.acknowledged)
             for cell in one.cells:
                 values: dict[str, Any] = {"column": cell.column, "here": cell.here, "there": cell.there}
                 yield finding(*what, month=one.month(self._zone), repaired=repaired, **values)
         for action_id, campaign_id in self.back.items():
-            yield back(run_id, campaign_id, action_id, at)
+            yield back(self._run_id, campaign_id, action_id, at)
 
     def _count(self, campaign_id: str, month: str | None) -> Count:
         return self.counts.setdefault((campaign_id, month), Counter())

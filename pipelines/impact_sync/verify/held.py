@@ -12,7 +12,7 @@ from impact_source.plan.axis import Axis
 from impact_source.plan.gone import Gone
 from impact_source.plan.windows import Counts, Window
 from impact_source.sql import in_utc
-from impact_source.warehouse import Warehouse
+from impact_source.warehouse import DATED, Warehouse
 
 
 class Held:
@@ -35,17 +35,15 @@ class Held:
         """How many of a campaign's actions lie at each instant of a date, within these windows of dates held here."""
         return self._warehouse.counts(campaign_id, axis, windows)
 
-    def between(
-        self, campaign_id: str, start: datetime, end: datetime | None, *, start_too: bool
-    ) -> list[tuple[str, datetime]]:
-        """Id and EventDate of the actions after `start` (or at it, with `start_too`) up to and at `end`, if given."""
+    def between(self, campaign_id: str, start: datetime, end: datetime | None, *, start_too: bool) -> pa.Table:
+        """`id` and `event_date` of actions after `start` (or at it, with `start_too`) up to and at `end`, if given."""
         after = ">=" if start_too else ">"
         sql = f"select id, event_date from actions where campaign_id = %s and event_date {after} %s"
         params: list[Any] = [campaign_id, start]
         if end is not None:
             sql += " and event_date <= %s"
             params.append(end)
-        return [(id_, in_utc(at)) for id_, at in self._rows(sql, *params)]
+        return self._warehouse.arrow(sql, DATED, *params) if self.any else DATED.empty_table()
 
     def earliest(self, campaign_id: str) -> datetime | None:
         """The first EventDate of a campaign's actions."""

@@ -70,9 +70,25 @@ def split(found: Sequence[Difference], newer: Collection[str]) -> tuple[list[Dif
     return real, [one for one in found if one.action_id in newer]
 
 
-def unreturned(held: Sequence[tuple[str, datetime]], known: Collection[str]) -> dict[str, datetime]:
-    """Actions, with their EventDate, that the warehouse holds in a window which did not return them."""
-    return {id_: event for id_, event in held if id_ not in known}
+def unreturned(held: pa.Table, returned: pa.ChunkedArray, known: Collection[str]) -> dict[str, datetime]:
+    """Actions, with their EventDate, that the warehouse holds in a window which did not return them.
+
+    Those that are `known` to be in question anyway are left out.
+    """
+    left = without(held, returned).to_pylist()
+    return {row["id"]: row["event_date"] for row in left if row["id"] not in known}
+
+
+def only_returned(ids: Collection[str], returned: pa.ChunkedArray) -> list[str]:
+    """Those of the ids that were returned."""
+    asked = pa.array(ids, pa.string())
+    return list(asked.filter(pc.is_in(asked, value_set=returned)).to_pylist())
+
+
+def without(rows: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
+    """The rows that have none of these ids; not copied if that is all of them."""
+    known = pc.is_in(rows["id"], value_set=ids)
+    return rows.filter(pc.invert(known)) if pc.any(known).as_py() else rows
 
 
 def known_gone(unreturned: Collection[str], gone: Mapping[str, Gone], now: datetime) -> list[str]:

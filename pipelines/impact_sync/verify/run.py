@@ -6,7 +6,7 @@ since the last sync is *newer*, not drift; any other difference is read a second
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -18,13 +18,14 @@ from impact_source.actions.reading import WindowReader
 from impact_source.actions.runner import Progress
 from impact_source.campaigns import find_campaigns
 from impact_source.errors import ConfigurationError
+from impact_source.plan.gone import Gone
 from impact_source.plan.passes import Bounds, Pass
 from impact_source.plan.windows import Window
 from impact_source.rows.landing import Landing, seen_by
-from impact_source.rows.ledger import rejected_row
 
 from ..console.memory import release
 from ..load.session import Load, Standing, session
+from ..warehouse.duckdb.destination import little_memory
 from ..warehouse.history_check import Fault, find_faults, repair_versions
 from . import judge
 from .campaign import Check, check_campaign
@@ -90,7 +91,7 @@ class Verification:
         self._load, self._client, self._warehouse = load, load.client, load.warehouse
         self._ask, self._repair, self._on_progress = ask, repair, on_progress
         self._asked = ask.campaigns or load.client.settings.campaign_ids
-        self._held, self._findings = Held(load.pipeline), Findings(load.client.settings.zone)
+        self._held, self._findings = Held(load.pipeline), Findings(load.client.settings.zone, load.run_id)
         self._reader = WindowReader(load.client, load.client.settings.page_size, self._held)
         self._derived = DerivedItems(load.client, load.warehouse, load.run_id, self._findings)
         self._scope: Scope
@@ -115,14 +116,18 @@ class Verification:
         gone = self._held.gone()
         self._planned = sum(len(self._plan(id_).windows) for id_ in self._scope.begun)
         verified: dict[str, Window] = {}
-        for id_ in self._scope.begun:
-            plan = self._plan(id_)
-            verified[id_] = Window(plan.windows[0].start, plan.windows[-1].end)
-            self._reader.horizon = Window(plan.bounds.earliest, max(plan.bounds.now, plan.bounds.until))
-            check_campaign(Check(plan, self._client, self._reader, self._held, self._findings, gone, self._window_done))
+        with little_memory(self._load.pipeline):
+            for id_ in self._scope.begun:
+                plan = self._plan(id_)
+                verified[id_] = Window(plan.windows[0].start, plan.windows[-1].end)
+                self._check(plan, gone)
         if error := self._reader.unread.unanswered:
             raise error
         self._derived.check(verified)
+
+    def _check(self, plan: Plan, gone: Mapping[str, Gone]) -> None:
+        self._reader.horizon = Window(plan.bounds.earliest, max(plan.bounds.now, plan.bounds.until))
+        check_campaign(Check(plan, self._client, self._reader, self._held, self._findings, gone, self._window_done))
 
     def packages(self) -> Iterator[DltSource]:
         """The one package of a verification; if it repairs derived items, a second one."""
@@ -134,13 +139,13 @@ class Verification:
     def package(self, state: State) -> Iterator[Landing]:
         """The rows to write: the windows read, the findings, and the rows that repair them."""
         claim_warehouse(state, self._client.settings)
-        findings = list(self._findings.rows(self._load.run_id, self._client.clock.now(), repaired=self._repair))
-        yield Landing(windows=self._windows, findings=findings)
+        findings = list(self._findings.rows(self._client.clock.now(), repaired=self._repair))
+        items = [one.done.row(self._load.run_id) for one in self._derived.samples]
+        yield Landing(windows=[*self._windows, *items], findings=findings)
         if not self._repair:
             return
         repaired = self._findings.misfits.keys() & self._findings.differences.keys()
-        misfits = [self._findings.misfits[id_] for id_ in sorted(repaired)]
-        yield Landing(rejected=[rejected_row(record, batch.origin(self._load.run_id)) for record, batch in misfits])
+        yield Landing(rejected=[self._findings.misfits[id_] for id_ in sorted(repaired)])
         for rows in self._findings.repairs:
             yield Landing(actions=seen_by(rows, Pass.VERIFY.value))
         if self._derived.repairs:

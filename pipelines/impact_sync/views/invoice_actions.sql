@@ -1,18 +1,22 @@
 -- Which invoice should pay an action? One row for each action that is paid out (its ClearedDate is set).
 --
 -- An invoice pays what cleared in the months before its own, in the account's calendar, and after that of the partner's
--- earlier one for the same campaign and event month.
+-- earlier one for the same campaign and event month. Of several in one month, which pays an action is not known.
 --
--- invoice_id: The invoice that should pay it; NULL if there is none yet for its partner, campaign and event month
+-- invoice_id: The invoice that should pay it, the first of several in one month; NULL if there is none yet for its partner, campaign and event month
 -- is_missing: Whether there is none, although the partner has invoices of a later month
 -- payout: Commission to the partner, as it stands
 with periods as (
     select
         invoice_id, invoice_month, media_partner_id, campaign_id, event_month, currency,
         lag(invoice_month) over (
-            partition by media_partner_id, campaign_id, event_month, currency order by invoice_month, invoice_id
+            partition by media_partner_id, campaign_id, event_month, currency order by invoice_month
         ) as previous_month
-    from invoice_months
+    from (
+        select distinct
+            tied_invoice_id as invoice_id, invoice_month, media_partner_id, campaign_id, event_month, currency
+        from invoice_months
+    ) distinct_months
 ),
 latest as (
     select media_partner_id, currency, max(invoice_month) as invoice_month

@@ -15,6 +15,8 @@
 -- status: PENDING, PAID or OVERDUE; if its lines differ, the first and the last of these words
 -- due_date: When payment is due
 -- paid_date: When it was paid; NULL if it was not
+-- tied_invoice_id: The first of the invoices that the partner got in this month for the same campaign and event month:
+--   which of them pays an action is not known, so invoice_tie_out compares them together
 select
     i.id as invoice_id,
     i.created_date,
@@ -38,7 +40,13 @@ select
     sum(coalesce(l.actions, 0)) as actions,
     min(l.status) || case when min(l.status) = max(l.status) then '' else ', ' || max(l.status) end as status,
     min(l.due_date) as due_date,
-    max(l.paid_date) as paid_date
+    max(l.paid_date) as paid_date,
+    first_value(i.id) over (
+        partition by
+            i.media_id, l.campaign_id, l.event_month, i.currency,
+            cast(date_trunc('month', i.created_date at time zone 'account') as date)
+        order by i.created_date, i.id
+    ) as tied_invoice_id
 from invoices i
 join (
     select

@@ -1,14 +1,15 @@
 -- Does an invoice pay what the actions say? One row for each invoice, campaign and event month, and for paid actions
 -- that are on no invoice, although the partner has later ones.
 --
--- Without VAT. invoice_actions lists the actions of a row.
+-- Without VAT. invoice_actions lists the actions of a row. Several invoices that a partner got in one month for the same
+-- campaign and event month are one row: which of them pays an action is not known.
 --
--- invoice_id: The invoice; NULL for actions that are on none
+-- invoice_id: The invoice, the first of several; NULL for actions that are on none
 -- created_date: When it was created
 -- media_partner_id: The partner who is paid
 -- status: PENDING, PAID or OVERDUE
 -- due_date: When payment is due
--- paid_date: When it was paid; NULL if it was not
+-- paid_date: When it was paid, the last of several; NULL if one was not
 -- actions_on_invoice: Number of actions that the invoice counts
 -- actions: Number of actions that it should pay, as they are here
 -- net_amount: What the invoice says is owed, without VAT
@@ -19,7 +20,19 @@
 -- explanation: other amount, number of actions, amounts of actions, or the first with one of these; not invoiced; NULL
 --   if nothing differs
 -- explaining_actions: Ids of the actions each of which alone is what is left unexplained, or that are not invoiced
-with owed as (
+-- invoices: Number of invoices in this row
+with invoiced as (
+    select
+        tied_invoice_id as invoice_id, min(created_date) as created_date, media_partner_id,
+        max(media_partner_name) as media_partner_name, campaign_id, max(campaign_name) as campaign_name, event_month,
+        currency, min(status) || case when min(status) = max(status) then '' else ', ' || max(status) end as status,
+        min(due_date) as due_date, case when count(paid_date) = count(*) then max(paid_date) end as paid_date,
+        sum(actions) as actions, sum(net_amount) as net_amount, sum(other_amount) as other_amount,
+        count(*) as invoices
+    from invoice_months
+    group by tied_invoice_id, media_partner_id, campaign_id, event_month, currency
+),
+owed as (
     select
         invoice_id, media_partner_id, max(media_partner_name) as media_partner_name, campaign_id,
         max(campaign_name) as campaign_name, event_month, currency,
@@ -42,8 +55,9 @@ tied as (
         coalesce(m.net_amount, 0) as net_amount, coalesce(o.payout, 0) as payout,
         coalesce(m.net_amount, 0) - coalesce(o.payout, 0) as difference,
         coalesce(m.other_amount, 0) as other_amount,
-        coalesce(m.net_amount, 0) - coalesce(o.payout, 0) - coalesce(m.other_amount, 0) as unexplained
-    from invoice_months m
+        coalesce(m.net_amount, 0) - coalesce(o.payout, 0) - coalesce(m.other_amount, 0) as unexplained,
+        coalesce(m.invoices, 0) as invoices
+    from invoiced m
     full join owed o on o.invoice_id = m.invoice_id and o.campaign_id = m.campaign_id and o.event_month = m.event_month
 ),
 candidates as (
@@ -79,7 +93,7 @@ select
         else case when t.other_amount = 0 then '' else 'other amount and ' end
             || case when t.actions_on_invoice = t.actions then 'amounts of actions' else 'number of actions' end
     end as explanation,
-    x.ids as explaining_actions
+    x.ids as explaining_actions, t.invoices
 from tied t
 left join explaining x
     on x.invoice_id is not distinct from t.invoice_id and x.media_partner_id = t.media_partner_id

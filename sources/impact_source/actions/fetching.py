@@ -27,7 +27,7 @@ from .prefetch import PageList, Prefetcher
 IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
 _ROWS_AHEAD = 100_000
-"""Rows read ahead while a package loads, with pages of full size: this bounds memory."""
+"""Rows read ahead while a package loads: this bounds memory."""
 _AHEAD_MAX = 16
 _FEW = 2
 """Attempts at a request that narrows a window; each of them counts."""
@@ -57,7 +57,8 @@ class Fetcher:
         """Whether the API has answered neither a window nor a small query since its last answer."""
         self._client, self._page_size = client, page_size
         self._most_a_page = max(PAGE_SIZE_MAX, page_size)
-        self._most_ahead = max(IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // page_size))
+        self._largest = 0
+        """Rows on the largest page so far."""
         self._pool = Pool(IN_FLIGHT, "impact-read", "a page of actions", client.longest)
 
     def close(self) -> None:
@@ -74,7 +75,7 @@ class Fetcher:
     ) -> Iterator[PageList[Reading, Fetched]]:
         """The pages of each window. With `narrow`, tries a request only a few times and reads less far ahead."""
         first = partial(self._fetch_first, attempts=_FEW if narrow else None)
-        most = IN_FLIGHT if narrow else self._most_ahead
+        most = (lambda: IN_FLIGHT) if narrow else self._most_ahead
         ahead = Prefetcher(self._pool, most, IN_FLIGHT, first, _length, self._fetch_following, skipped)
         return ahead.lists(readings)
 
@@ -113,6 +114,10 @@ class Fetcher:
         """Rows on a page: as many as requested, or fewer if the API sends fewer."""
         return min(self.asked_size(reading), self._most_a_page)
 
+    def _most_ahead(self) -> int:
+        """Pages that may be in flight or wait: by what is on them, which often is less than requested."""
+        return max(IN_FLIGHT, min(_AHEAD_MAX, _ROWS_AHEAD // (self._largest or self._page_size)))
+
     def _fetch_first(self, reading: Reading, attempts: int | None) -> Fetched:
         key, size = _key(reading), self.asked_size(reading)
         answer = self._client.first_rows(
@@ -135,7 +140,9 @@ class Fetcher:
 
     def _parse(self, key: str, page: Page, read_at: datetime) -> _Parsed:
         parser = self._update_parser if key == UPDATES else self.parser
-        return replace(page, records=memoryview(b"")), parser.read(page.records, read_at)
+        records = parser.read(page.records, read_at)
+        self._largest = max(self._largest, len(records.table))
+        return replace(page, records=memoryview(b"")), records
 
 
 def _fetched(reading: Reading, answer: Answer[_Parsed]) -> Fetched:

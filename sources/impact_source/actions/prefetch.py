@@ -57,15 +57,15 @@ class PageList(Generic[A, T]):
 class Prefetcher(Generic[A, T]):
     """Fetches lists: `first(wanted)`, `length(first page)`, `following(wanted, first page, number)`.
 
-    At most `waiting` pages are in flight or fetched but not taken; at most `unknown` of them are first pages in flight.
-    Only the thread that takes pages draws from `wanted`, never those that fetch. Lists that are `skipped` when their
-    turn comes are neither fetched nor listed.
+    At most `waiting()` pages are in flight or fetched but not taken; at most `unknown` of them are first pages in
+    flight. Only the thread that takes pages draws from `wanted`, never those that fetch. Lists that are `skipped` when
+    their turn comes are neither fetched nor listed.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know
         self,
         pool: Pool,
-        waiting: int,
+        waiting: Callable[[], int],
         unknown: int,
         first: Callable[[A], T],
         length: Callable[[T], int],
@@ -116,7 +116,7 @@ class Prefetcher(Generic[A, T]):
 
     def _draw(self) -> None:
         while True:
-            drawn = list(islice(self._wanted, self._waiting - len(self._drawn)))
+            drawn = list(islice(self._wanted, max(0, self._waiting() - len(self._drawn))))
             with self._lock:
                 self._drawn.extend(drawn)
                 self._fill()
@@ -137,7 +137,7 @@ class Prefetcher(Generic[A, T]):
         for listed in self._opened:
             if listed.head.done() and listed.head.exception():
                 return
-            while self._out < self._waiting and listed.next <= listed.length:
+            while self._out < self._waiting() and listed.next <= listed.length:
                 self._submit_following(listed)
         while self._drawn and self._may_open():
             wanted = self._drawn.popleft()
@@ -149,7 +149,7 @@ class Prefetcher(Generic[A, T]):
 
     def _may_open(self) -> bool:
         unknown = sum(not listed.head.done() for listed in self._opened)
-        return not self._opened or (self._out < self._waiting and unknown < self._unknown)
+        return not self._opened or (self._out < self._waiting() and unknown < self._unknown)
 
     def _submit_following(self, listed: PageList[A, T]) -> None:
         listed.coming.append(self._submit(self._following, listed.wanted, listed.head.result(), listed.next))

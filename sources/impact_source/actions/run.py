@@ -44,6 +44,7 @@ class Walk:
 
     After the last package `stopped` is None, or the error that ended the walk early with everything read before it
     landed. `unread` lists what could not be read although the walk went on; the cursors of those passes stay.
+    `on_landed` is called after each page that was compared with the warehouse.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run
@@ -57,6 +58,7 @@ class Walk:
         package_rows: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_updated: Callable[[pa.Array], None] = lambda _: None,
+        on_landed: Callable[[], None] = lambda: None,
     ) -> None:
         self.client, self.settings, self.ask, self.run_id = client, client.settings, ask, run_id
         self.names: dict[str, str] = {}
@@ -65,6 +67,7 @@ class Walk:
         self.stopped: ImpactError | None = None
         self.finished = False
         self._warehouse, self._listed, self._on_progress = warehouse, listed, on_progress
+        self._on_landed = on_landed
         self._package_rows = package_rows or client.settings.package_rows
         self._reader = WindowReader(client, client.settings.page_size, warehouse)
         self._lander = Lander(warehouse, run_id, on_updated=on_updated)
@@ -146,6 +149,8 @@ class Walk:
         try:
             for landing in steps:
                 yield landing
+                if not self._lander.blank:  # a backfill compares nothing with the warehouse, which takes most memory
+                    self._on_landed()
                 if self._lander.received >= enough:
                     return
         except ImpactError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import pyarrow as pa
 
 from ..errors import InvalidAnswer
+from ..rows.framing import frame
 from ..rows.nesting import flatten
 from .protocol import Body, raise_for_status, read_refusal
 
@@ -57,6 +58,13 @@ def read_page(status: int, headers: Mapping[str, str], body: Body, *keys: str) -
         next=_text(answer, "@nextpageuri") or None,
         size=_read_integer(answer, "@pagesize"),
     )
+
+
+def read_large_page(status: int, headers: Mapping[str, str], body: Body, key: str) -> Page:
+    """The same of a large page: what is around its records in the body is overwritten, to parse them where they are."""
+    page = read_page(status, headers, body, key)
+    framed = frame(body, page.records) if isinstance(body, bytearray) else None
+    return page if framed is None else replace(page, records=framed)
 
 
 def count_records(page: Page) -> int:

@@ -56,7 +56,7 @@ class Pages:
 
 def read_counted(key: str, status: int, headers: Mapping[str, str], body: Body) -> Page:
     """A page of the list under `key`, which must say how many rows match."""
-    page = answers.read_page(status, headers, body, key)
+    page = answers.read_large_page(status, headers, body, key)
     if page.total is None:
         msg = f"the response does not say how many {_ROWS[key]} match (@total)"
         raise InvalidAnswer(msg)

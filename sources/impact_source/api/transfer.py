@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -38,24 +39,40 @@ class Packed:
         return body
 
 
-def fetch(
-    http: httpx.Client, request: httpx.Request, connections: Connections, *, seconds: float, most: int
+def fetch(  # noqa: PLR0913 - what limits it
+    http: httpx.Client,
+    request: httpx.Request,
+    connections: Connections,
+    room: Callable[[int], object],
+    *,
+    seconds: float,
+    most: int,
 ) -> tuple[httpx.Response, Packed]:
     """An answer and its body, received within so many seconds; it unpacks to at most `most` bytes.
 
-    Raises `InvalidAnswer` if it is larger as it comes, `httpx.ReadTimeout` if it takes longer, `httpx.DecodingError`.
+    `room` is called with its unpacked size, as the answer says, once there is something to keep: it may wait. Until
+    then the peer has to. Raises `InvalidAnswer` if it is larger, `httpx.ReadTimeout`, `httpx.DecodingError`.
     """
     with connections.within(seconds):
         response = http.send(request, stream=True)
         try:
             # httpx would unpack each piece at once, whatever its size, and as many times as the answer says.
             zipped, body = _is_packed(response.headers), bytearray()
+            if not zipped:
+                room(_length(response.headers))
             for part in response.iter_raw():
                 body += part
                 check_size(body, most)
+            if zipped:  # it ends with its unpacked size
+                room(int.from_bytes(body[-4:], "little"))
             return response, Packed(body, zipped, most)
         finally:
             response.close()
+
+
+def _length(headers: httpx.Headers) -> int:
+    text = headers.get("content-length", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def check_size(body: bytearray, most: int) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from threading import BoundedSemaphore
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from .clock import Clock
 from .connections import Connections, drop
 from .headers import Limits, read_date, read_limits
 from .protocol import HTTP_OK, Body
+from .room import Room
 from .transfer import Packed, fetch
 from .transport import build_http_client
 
@@ -30,8 +31,8 @@ _log = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):  # they log URLs, which contain the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_AT_ONCE = 2
-"""Answers that are unpacked and read at once: a page of actions takes a hundred times the memory of its packed form."""
+_AT_ONCE = 24 << 20
+"""Bytes of answers that are unpacked and read at once: parsing takes several times that, however many threads read."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -119,7 +120,7 @@ class Wire:
         self._masked, self._patience = settings.masked, patience
         self._origin = httpx.URL(settings.base_url)
         self._connections = Connections()
-        self._room = BoundedSemaphore(_AT_ONCE)
+        self._room = Room(_AT_ONCE)
         self.http = build_http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
 
     def close(self) -> None:
@@ -154,35 +155,42 @@ class Wire:
             for _ in range(_REDIRECTS):
                 self.budget.rest(0)  # send nothing once the run is abandoned
                 self.budget.take()
-                heard = self._fetch(request)
-                if heard.response.next_request is None:
-                    return self._read(heard, read, then)
+                with ExitStack() as held:
+                    heard = self._fetch(request, held)
+                    if heard.response.next_request is None:
+                        return self._read(heard, read, then)
                 request = heard.response.next_request
                 self.resolve(str(request.url))
             msg = "the API redirects in a loop: check base_url"
             raise ConfigurationError(msg)
 
-    def _read(self, heard: Heard, read: Reader[T], then: Callable[[T, datetime], S]) -> Answer[S]:
-        try:
-            with self._room:
-                return heard.read(read, then)
-        except httpx.DecodingError as error:
-            raise Unavailable(self.describe_failure(error)) from None
+    def _fetch(self, request: httpx.Request, held: ExitStack) -> Heard:
+        """The answer to a request. Raises our own error if none came; it says whether a retry may help.
 
-    def _fetch(self, request: httpx.Request) -> Heard:
-        """The answer to a request. Raises our own error if none came; it says whether a retry may help."""
+        Room for the answer is taken, as long as it is `held`.
+        """
+
+        def room(size: int) -> None:
+            held.enter_context(self._room.taken(size))
+
         try:
-            return self.exchange(request, self._patience.most_bytes)
+            return self.exchange(request, self._patience.most_bytes, room)
         except (httpx.TransportError, httpx.DecodingError) as error:
             self.budget.rest(0)  # raises if we shut the connection ourselves
             _log.info("no answer: %s", type(error).__name__)
             raise (TooSlow if isinstance(error, _SLOW) else Unavailable)(self.describe_failure(error)) from None
 
-    def exchange(self, request: httpx.Request, most: int) -> Heard:
+    def _read(self, heard: Heard, read: Reader[T], then: Callable[[T, datetime], S]) -> Answer[S]:
+        try:
+            return heard.read(read, then)
+        except httpx.DecodingError as error:
+            raise Unavailable(self.describe_failure(error)) from None
+
+    def exchange(self, request: httpx.Request, most: int, room: Callable[[int], object] = lambda _: None) -> Heard:
         """Send a request that the budget let go; its answer, of at most `most` bytes. Raises as `fetch` does."""
         limits, refused = Limits(), False
         try:
-            response, body = fetch(self.http, request, self._connections, seconds=self._patience.total, most=most)
+            response, body = fetch(self.http, request, self._connections, room, seconds=self._patience.total, most=most)
             limits, refused = read_limits(response.headers), response.status_code == 429  # noqa: PLR2004
         finally:
             self.budget.hear(limits, refused=refused)

@@ -33,6 +33,8 @@ class Pass(StrEnum):
     UNSEEN = "unseen"
     FEED = "feed"
     VERIFY = "verify"
+    ITEMS = "items"
+    """The lists of items that a verification reads of a sample of actions."""
 
     @property
     def axis(self) -> Axis:

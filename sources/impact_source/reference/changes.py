@@ -18,7 +18,7 @@ def changed(new: pa.Table, held: pa.Table | None, key: Sequence[str]) -> pa.Tabl
     held = held.drop_columns([name for name in (REMOVED,) if name in held.column_names])
     here, there = _keys(new, key), _keys(held, key)
     place = pc.index_in(here, value_set=there)
-    rows = new.filter(differing_rows(new, held.take(place), place))
+    rows = new.filter(differing_rows(new, held, place))
     gone = held.filter(pc.invert(pc.is_in(there, value_set=here))).select(key)
     if not len(gone):
         return rows

@@ -13,6 +13,8 @@ from .columns import KEPT_BY_US
 
 Money = dict[str, Decimal]
 """Sums by currency code."""
+_AT_ONCE = 4_000
+"""Rows that are compared at once."""
 APPROVED, REVERSED = "APPROVED", "REVERSED"
 
 
@@ -55,11 +57,10 @@ def changed_rows(new: pa.Table, old: pa.Table | None, carried: pa.Table | None =
         rows, before = new, None
     else:
         place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
-        held = old.take(place)
-        differs = differing_rows(new, held, place)
+        differs = differing_rows(new, old, place)
         if carried is not None:
             differs = pc.or_(differs, pc.is_in(new["id"], value_set=carried["id"].combine_chunks()))
-        rows, before = new.filter(differs), held.filter(differs).select(CARRIED)
+        rows, before = new.filter(differs), old.select(CARRIED).take(place.filter(differs))
     tally = _tally(rows, before) if carried is None else _tally_again(rows, before, carried)
     tally.read = len(new)
     return rows, tally
@@ -70,7 +71,7 @@ def new_rows(new: pa.Table, old: pa.Table | None) -> pa.Table:
     if old is None or not len(new):
         return new
     place = pc.index_in(new["id"], value_set=old["id"].combine_chunks())
-    return new.filter(differing_rows(new, old.take(place), place))
+    return new.filter(differing_rows(new, old, place))
 
 
 def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> Tally:
@@ -82,15 +83,24 @@ def _tally_again(rows: pa.Table, before: pa.Table | None, carried: pa.Table) -> 
     place = pc.index_in(rows["id"], value_set=known["id"].combine_chunks())
     was = known.take(place)
     again = pc.is_in(rows["id"], value_set=carried["id"].combine_chunks())
-    same = pc.invert(differing_rows(rows.select(CARRIED), was, place))
+    same = pc.invert(differing_rows(rows.select(CARRIED), known, place))
     counted = pc.invert(pc.and_(again, same))
     return _tally(rows.filter(counted), was.filter(counted))
 
 
-def differing_rows(new: pa.Table, before: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Which rows of `new` differ from those of `before` in the same order, or have none there (`place` is null)."""
+def differing_rows(new: pa.Table, old: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which rows of `new` differ from the row of `old` at their `place`, or have none there (`place` is null).
+
+    Compares some rows at a time: to take rows from a table copies them.
+    """
+    starts = range(0, len(new), _AT_ONCE)
+    parts = [_differing_rows(new.slice(at, _AT_ONCE), old, place.slice(at, _AT_ONCE)) for at in starts]
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.bool_())
+
+
+def _differing_rows(new: pa.Table, old: pa.Table, place: pa.ChunkedArray) -> pa.ChunkedArray:
     differs = pc.is_null(place)
-    for mask in differing_columns(new, before).values():
+    for mask in differing_columns(new, old.take(place)).values():
         differs = pc.or_(differs, mask)
     return differs
 

@@ -17,7 +17,7 @@ WINDOW: Any = {
     "pass": {
         "data_type": "text",
         "nullable": False,
-        "description": "updated, locking, unseen, feed or verify",
+        "description": "updated, locking, unseen, feed, verify, or items (a sample of lists that verify reads)",
     },
     "window_start": {"data_type": "timestamp", "nullable": False, "description": "First instant of the window"},
     "window_end": {"data_type": "timestamp", "nullable": False, "description": "Last instant of the window"},
@@ -25,8 +25,11 @@ WINDOW: Any = {
 WINDOW_RESULT: Any = {
     "event_start": {"data_type": "timestamp", "description": "First EventDate, if the window was split by it"},
     "event_end": {"data_type": "timestamp", "description": "Last EventDate, if the window was split by it"},
-    "total": {"data_type": "bigint", "description": "Actions in the window, as the API counts them (@total)"},
-    "rows": {"data_type": "bigint", "description": "Actions received"},
+    "total": {
+        "data_type": "bigint",
+        "description": "Actions in the window, as the API counts them (@total); for items, in the sample",
+    },
+    "rows": {"data_type": "bigint", "description": "Actions received; for items, those whose lists were"},
     "pages": {"data_type": "bigint", "description": "Pages of the window"},
     "requests": {"data_type": "bigint", "description": "Requests sent for it, including repeats"},
     "seconds": {"data_type": "double", "description": "Total time of its requests"},

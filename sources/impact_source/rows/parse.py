@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +23,7 @@ import pyarrow.compute as pc
 from . import cells
 from .cells import Misfit
 from .columns import SYNCED_AT, Column, Kind
+from .framing import as_rows
 from .naming import column_name
 from .nesting import flatten
 from .texts import Record, is_text, parse_exactly, parse_strings, read_texts
@@ -75,7 +74,6 @@ class Reader:
         self._names = {column.name for column in columns}
         self._strings_only = True
         self._lock = threading.Lock()
-        self._spaces: list[bytearray] = []
 
     def read(self, records: bytes | memoryview, read_at: datetime) -> Records:
         """Table of the JSON list `records`, with `read_at` as its `synced_at`; the rest is in `rejected`.
@@ -91,8 +89,7 @@ class Reader:
         columns = self._columns
         texts = None
         if self._strings_only:
-            with self._copied(b'{"rows":', records, b"}") as body:
-                texts = parse_strings(body, columns)
+            texts = parse_strings(pa.py_buffer(as_rows(records)), columns)
         broken: dict[int, str] = {}
         if texts is None:
             raws = msgspec.json.decode(records, type=list[msgspec.Raw])
@@ -117,23 +114,6 @@ class Reader:
             tuple(record for row, record in odd if row in left_out),
             tuple(record for row, record in odd if row not in left_out),
         )
-
-    @contextmanager
-    def _copied(self, *parts: bytes | memoryview) -> Iterator[pa.Buffer]:
-        """These bytes joined, in reused memory: allocating it for each page costs as much as the copy."""
-        try:
-            space = self._spaces.pop()
-        except IndexError:
-            space = bytearray()
-        size = sum(map(len, parts))
-        if len(space) < size:
-            space = bytearray(size)
-        view, end = memoryview(space), 0
-        for part in parts:
-            view[end : end + len(part)] = part
-            end += len(part)
-        yield pa.py_buffer(view[:size])  # Arrow copies what it reads from it
-        self._spaces.append(space)
 
     def _learn(self, rows: list[Record]) -> tuple[Column, ...]:
         """Declare the fields that are new in `rows` as text columns at the end."""

@@ -49,7 +49,7 @@ class Source:
         """The lists, fetched ahead in four threads, without those that are skipped when their turn comes."""
         with Pool(4, "test", "a page", 60) as pool:
             ahead = Prefetcher(
-                pool, WAITING, UNKNOWN, self.first, lambda page: page[2], self.following, skipped.__contains__
+                pool, lambda: WAITING, UNKNOWN, self.first, lambda page: page[2], self.following, skipped.__contains__
             )
             yield ahead.lists(range(len(self.lengths)))
 
@@ -111,7 +111,7 @@ def test_no_more_pages_wait_than_may(lengths: list[int]) -> None:
     """While nobody takes a page, as many as may wait are fetched, and not one more: each is held in memory."""
     source = Source(lengths)
     with Pool(1, "test", "a page", 60) as pool:
-        lists = Prefetcher(pool, WAITING, UNKNOWN, source.first, lambda page: page[2], source.following).lists(
+        lists = Prefetcher(pool, lambda: WAITING, UNKNOWN, source.first, lambda page: page[2], source.following).lists(
             range(len(lengths))
         )
         next(lists)
@@ -131,7 +131,7 @@ def test_what_is_wanted_is_drawn_as_it_is_needed() -> None:
             yield drawn - 1
 
     with Pool(4, "test", "a page", 60) as pool:
-        ahead = Prefetcher(pool, WAITING, UNKNOWN, source.first, lambda page: page[2], source.following)
+        ahead = Prefetcher(pool, lambda: WAITING, UNKNOWN, source.first, lambda page: page[2], source.following)
         for number, listed in enumerate(ahead.lists(wanted())):
             assert listed.first()[0] == number
             assert drawn <= number + 1 + 2 * WAITING
@@ -151,7 +151,9 @@ def test_a_page_that_arrives_after_the_end_is_no_failure(
         return which, 1, length
 
     with Pool(1, "test", "a page", 60) as pool:
-        ahead = Prefetcher(pool, WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, n: (which, n, length))
+        ahead = Prefetcher(
+            pool, lambda: WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, n: (which, n, length)
+        )
         begun = next(ahead.lists(range(8)))
         asked.wait(60)
         pool.shutdown(wait=False, cancel_futures=True)
@@ -186,7 +188,9 @@ def test_of_a_list_that_is_dropped_nothing_more_is_fetched_when_others_arrive() 
         return source.first(which)
 
     with Pool(1, "test", "a page", 60) as pool:
-        lists = Prefetcher(pool, WAITING, UNKNOWN, first, lambda page: page[2], source.following).lists(range(10))
+        lists = Prefetcher(pool, lambda: WAITING, UNKNOWN, first, lambda page: page[2], source.following).lists(
+            range(10)
+        )
         dropped = next(lists)
         released[0].set()
         assert dropped.first() == (0, 1, 100)
@@ -214,7 +218,7 @@ def test_few_lists_are_begun_whose_length_is_not_known() -> None:
 
     with Pool(4, "test", "a page", 60) as pool:
         ahead = Prefetcher(
-            pool, WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, number: (which, number, 1)
+            pool, lambda: WAITING, UNKNOWN, first, lambda page: page[2], lambda which, _, number: (which, number, 1)
         )
         lists = ahead.lists(range(8))
         begun = next(lists)

@@ -36,6 +36,14 @@ def test_rows_that_did_not_change_are_left_out() -> None:
     assert (tally.read, tally.new, tally.changed, dict(tally.money)) == (3, 1, 1, {"USD": Decimal("3.5")})
 
 
+def test_a_large_page_is_compared_to_its_end() -> None:
+    """However many rows there are, each is compared with its own."""
+    new = rows(*((f"{n}", "PENDING", "1") for n in range(10_001)))
+    held = rows(*((f"{n}", "PENDING", "1" if n % 2_500 else "2") for n in reversed(range(10_000))))
+    assert changed_rows(new, held)[0]["id"].to_pylist() == ["0", "2500", "5000", "7500", "10000"]
+    assert len(changed_rows(new.slice(0, 0), held)[0]) == 0
+
+
 def test_null_and_value_differ_and_null_and_null_do_not() -> None:
     """A value that appears or disappears is a change."""
     old = rows(("a", None, "1"), ("b", "PENDING", "1"), ("c", None, "1"))

@@ -21,7 +21,7 @@ from impact_sync.lake.publish import publish
 from impact_sync.verify.run import verify
 from impact_sync.warehouse.open import open_pipeline
 
-from tests.support.account import Account, on_duckdb_first
+from tests.support.account import CAMPAIGNS, Account, on_duckdb_first
 from tests.support.lake import assert_published
 from tests.support.warehouses import query
 
@@ -183,6 +183,37 @@ def test_what_was_not_verified_is_not_closed(books: tuple[Account, dict[str, str
     assert impact("2026-01").exit_code == 0
 
 
+def test_a_month_whose_items_were_not_compared_is_not_closed(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verification that the hourly limit kept from reading lists does not do; close says what to run instead."""
+    one = account(days=50, per_day=2, campaigns=CAMPAIGNS[:1])
+    one.sync(items="feed", items_max_requests=30)
+
+    def verified(**settings: Any) -> tuple[int, str]:  # noqa: ANN401 - any setting
+        one.world.advance(seconds=60)
+        verify(one.settings(**({"items": "feed", "items_max_requests": None} | settings)))
+        ended = impact("2025-12")
+        return ended.exit_code, " ".join(ended.output.split())
+
+    code, said = verified(requests_per_hour=5)
+    assert code == 1, said
+    assert "of 30 sampled actions were not compared: the hourly request limit is reached" in said
+    assert "run again then: run `impact verify`" in said
+    code, said = verified(items="off")
+    assert (code, "come from the change feed and were not compared with any list" in said) == (1, True), said
+    assert impact("2025-12", "--force").exit_code == 0
+    sql = "select coalesce(exceptions, ''), verified_at is not null from impact.closes"
+    ((exceptions, is_verified),) = one.query(sql)
+    assert ("were not compared with any list" in exceptions, is_verified) == (True, False)
+    with one.changing() as connection:
+        connection.execute("delete from closes")
+    assert verified()[0] == 0
+    assert one.query(sql) == [("", True)]
+    with one.changing() as connection:
+        connection.execute("delete from closes")
+    monkeypatch.setenv("SOURCES__IMPACT__ITEMS", "off")  # who wants no items needs none compared
+    assert verified(items="off")[0] == 0
+
+
 def test_a_verification_from_before_the_months_end_does_not_count(account: Make) -> None:
     """Whatever days to come it was asked for: what happened on them it has not seen."""
     one = account(days=1, per_day=0)
@@ -252,14 +283,24 @@ def test_a_month_that_is_not_over_is_never_closed(january: tuple[Account, dict[s
 
 def test_a_month_without_a_conversion_is_closed_by_force_only(january: tuple[Account, dict[str, str]]) -> None:
     """It is most likely a typo, and a close cannot be undone."""
-    why = "the warehouse has no conversion in 2024-01"
-    ended = impact("2024-01")
+    why = "the warehouse has no conversion in 2025-12"
+    ended = impact("2025-12")
     assert (ended.exit_code, ended.output.count(why)) == (1, 1), ended.output
     with january[0].opened() as connection:
         assert connection.execute("from duckdb_tables() where table_name like 'close%'").fetchall() == []
-    assert impact("2024-01", "--force").exit_code == 0
+    assert impact("2025-12", "--force").exit_code == 0
     ((exceptions, lines),) = january[0].query("select exceptions, lines from impact.closes")
     assert (why in exceptions, lines) == (True, 0)
+
+
+@pytest.mark.usefixtures("january")
+def test_a_month_of_which_nothing_was_read_is_never_closed() -> None:
+    """By force neither: its figures would stay zero for ever, even after an earlier start_date has read it."""
+    for options in ((), ("--force",)):
+        ended = impact("2025-11", *options)
+        said = " ".join(ended.output.split())
+        assert (ended.exit_code, "nothing of 2025-11 was ever read" in said) == (2, True), said
+    assert "No month is closed yet" in impact().output
 
 
 @pytest.mark.usefixtures("warehouse")

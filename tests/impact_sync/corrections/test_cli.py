@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from impact_sandbox import Reply, Rules
@@ -62,6 +63,25 @@ def test_from_a_file_to_confirmed_corrections(one: Desk) -> None:
     assert told["journal_file"].endswith("impact_warehouse.duckdb.corrections.jsonl")
     clean(impact("corrections", "apply", plan_id, "--yes", env=user(one)), 0)
     assert len(one.writes) == 2
+
+
+def test_a_plan_names_amounts_that_look_like_mistakes(one: Desk) -> None:
+    """They are planned all the same: only a person can know."""
+    path = one.ask("A1,update,ORDER_UPDATE,,999999999,,,,,,")
+    output = clean(impact("corrections", "plan", str(path), env=user(one)), 0)
+    assert re.search(r"2\W+A1\W+30.00\W+999,999,999.00\W+30.00\W+USD", output)
+    said = " ".join(output.split())
+    assert "impact: unusual amounts: 1. Each is more than 10 times what was there" in said
+    assert "impact corrections apply" in said
+
+
+def test_a_journal_file_is_named_only_if_there_is_one(one: Desk) -> None:
+    """Before the first plan nothing was written beside the warehouse, and a script must not look for it."""
+    nothing = json.loads(impact("corrections", "status", "--json", env=user(one)).stdout)
+    assert nothing == {"plans": [], "corrections": [], "journal_file": None, "disagreement": None}
+    plan(one, "A1,update,ORDER_UPDATE,TEE,5,,,,,,")
+    told = json.loads(impact("corrections", "status", "--json", env=user(one)).stdout)
+    assert Path(told["journal_file"]).exists()
 
 
 def test_bad_lines_stop_the_plan(one: Desk) -> None:

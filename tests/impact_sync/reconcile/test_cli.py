@@ -61,7 +61,7 @@ def test_from_orders_to_confirmed_corrections(one: Shop) -> None:
     one.desk.world.advance(hours=1)
     one.desk.sync()
     output = clean(impact("reconcile", path, env=user(one)), 0)
-    assert "Settled since: 3 (+5.50 USD of commission)." in output
+    assert "Settled at impact.com since: 3 (+5.50 USD of commission)." in output
     assert output.rstrip().endswith("No difference.")
 
 

@@ -17,9 +17,10 @@ from impact_sync.reconcile.command import store_plan
 from impact_sync.reconcile.given import Given
 from impact_sync.reconcile.ledger import Ledger
 from impact_sync.reconcile.run import Found, reconcile
+from impact_sync.reconcile.show import show
 from impact_sync.warehouse.open import open_pipeline
 
-from tests.support.orders import ITEM_HEADER, Row, Shop
+from tests.support.orders import ITEM_HEADER, Row, Shop, told
 from tests.support.warehouses import query
 
 Make = Callable[..., Shop]
@@ -68,23 +69,65 @@ def test_what_other_orders_say_settles_nothing(shop: Make) -> None:
     assert one.reconcile("3,placed,30.00,USD,,") == []
     assert one.reconcile("1,,,,,", "2,partly_returned,20.00,USD,,", "9,placed,5.00,USD,,") != []
     again = one.reconcile("1,placed,30.00,USD,,", "2,partly_returned,,USD,,", "9,placed,5.00,USD,,true", items=items)
-    assert changes(again) == {"1": "settled", "2": "known", "9": "known"} | {
+    assert changes(again) == {"1": "orders changed", "2": "known", "9": "known"} | {
         line["order_id"]: line["change"] for line in again if line["sku"] is None
     }
 
 
-def test_an_action_without_an_order_is_settled_once_it_has_one(shop: Make) -> None:
-    """Its order id is the key by which it is found again."""
+def test_an_action_without_an_order_is_no_difference_once_it_has_one(shop: Make) -> None:
+    """Its order id is the key by which it is found again. It is settled if it was reversed instead."""
     one = shop()
-    for oid in ("1", "2"):
-        one.desk.create(Oid=oid)
+    ids = {oid: one.desk.create(Oid=oid) for oid in ("1", "2")}
     one.desk.sync()
     now = one.desk.world.now
     bounds = {"since": now - timedelta(days=1), "until": now}
     assert changes(one.reconcile("1,placed,30.00,USD,,", **bounds)) == {"2": "new"}
     assert changes(one.reconcile("1,placed,30.00,USD,,")) == {}
     both = ("1,placed,30.00,USD,,", "2,placed,30.00,USD,,")
-    assert changes(one.reconcile(*both, **bounds)) == {"2": "settled"}
+    assert changes(one.reconcile(*both, **bounds)) == {"2": "orders changed"}
+    assert changes(one.reconcile("1,placed,30.00,USD,,", **bounds)) == {"2": "new"}
+    one.desk.world.reverse(ids["2"])
+    one.desk.world.advance(hours=1)
+    one.desk.sync()
+    assert changes(one.reconcile("1,placed,30.00,USD,,", **bounds)) == {"2": "settled"}
+
+
+def test_what_a_wrong_file_said_is_not_settled_by_the_right_one(shop: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing happened at impact.com, so no money came back; what did change there meanwhile is settled."""
+    one = shop()
+    oids = ("1", "2", "3", "4", "5")
+    ids = {oid: one.desk.create(Oid=oid) for oid in oids}
+    one.desk.account.sync(items_max_requests=None)
+    items = ("5,A/B 1,1,10.00", "5,TEE,1,10.00")
+    wrong = (
+        *(f"{oid},placed,-30.00,USD,," for oid in oids[:4]),
+        "5,partly_returned,20.00,USD,,",
+        "6,placed,1.00,USD,,true",
+    )
+    assert set(changes(one.reconcile(*wrong, items=items)).values()) == {"new"}
+    one.desk.world.modify(ids["3"], Amount="29.00")
+    one.desk.world.approve(ids["4"])
+    one.desk.world.advance(hours=1)
+    one.desk.account.sync(items_max_requests=None)
+    items = ("5,A/B 1,2,20.00", "5,TEE,1,10.00")
+    right = ("1,placed,30.00,USD,,", "2,returned,,,,", "3,placed,29.00,USD,,", "4,placed,30.00,USD,,")
+    ask = one.ask(*right, "5,partly_returned,30.00,USD,,", "6,placed,1.00,USD,,false", items=items)
+    lines = one.run(ask)
+    assert told(lines, "change", "standing") == [
+        ("1", "amount", "orders changed", "settled"),
+        ("2", "amount", "orders changed", "settled"),
+        ("2", "not_reversed", "new", "open"),
+        ("3", "amount", "settled", "settled"),
+        ("4", "amount", "orders changed", "settled"),
+        ("5", "not_corrected", "orders changed", "settled"),
+        ("6", "no_action", "orders changed", "settled"),
+    ]
+    assert one.found.head["settled"] == 1
+    show(one.found, ask)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Settled at impact.com since: 1 (" in said
+    assert "No longer found, although nothing has changed at impact.com: 4 (" in said
+    assert told(one.run(ask), "change") == [("2", "not_reversed", "known")], "what is no longer there is told once"
 
 
 def test_a_csv_has_every_line(shop: Make, tmp_path: Path) -> None:

@@ -7,13 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import click
+import duckdb
 import pytest
-from impact_source import Ask
+from impact_source import Ask, Settings
 from impact_source.parsing import end_of, parse_bound, start_of
 from impact_sync.cli import main
+from impact_sync.reconcile import comparison
 from impact_sync.report.gather import month_end
 from impact_sync.report.words import closing
+from impact_sync.tabular import MACROS
 from impact_sync.verify.run import verify
+from impact_sync.views.functions import INSTANT
 
 from tests.support.account import Account
 
@@ -36,9 +40,28 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def test_a_date_is_its_first_instant_as_a_start_and_its_last_as_an_end(
     told: str | date, start: datetime, end: datetime
 ) -> None:
-    """A time of day is taken as it is, in UTC unless it says otherwise."""
+    """A time of day is taken as it is."""
     bound = parse_bound(told)
     assert (start_of(bound, UTC), end_of(bound, UTC)) == (start, end)
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("UTC", 0), ("Asia/Tokyo", -9), ("America/Los_Angeles", 8)])
+def test_a_time_without_an_offset_is_the_account_s(monkeypatch: pytest.MonkeyPatch, zone: str, hours: int) -> None:
+    """As a bound and as the start of syncs it is what it is for the columns of orders and the functions."""
+    instant, local = NOON + timedelta(hours=hours), NOON.replace(tzinfo=None)
+    for told in ("2026-01-31T12:00", "2026-01-31 12:00:00", local):
+        ask = Ask(since=parse_bound(told), until=parse_bound(told))
+        assert ask.range(ZoneInfo(zone)) == (instant, instant)
+        assert ask.is_dated, "its instant depends on the zone"
+    monkeypatch.setenv("SOURCES__IMPACT__START_DATE", "2026-01-31T12:00")
+    assert Settings.resolve(account_sid="a", auth_token="t", time_zone=zone).start == instant
+    with duckdb.connect() as connection:  # in a session of any zone
+        connection.execute(f"set timezone = 'Asia/Kolkata'; {MACROS}; {comparison.text('macros.sql')}")
+        sql = INSTANT.replace("$value", "'2026-01-31 12:00'").replace("'account'", f"'{zone}'")
+        assert connection.execute(f"select ({sql}) = '{instant.isoformat()}'::timestamptz").fetchall() == [(True,)]
+        connection.execute(f"set timezone = '{zone}'")
+        sql = f"select as_time('2026-01-31 12:00') = '{instant.isoformat()}'::timestamptz"
+        assert connection.execute(sql).fetchall() == [(True,)]
 
 
 @pytest.mark.parametrize("told", ["yesterday", "2026-02-30", "31.01.2026", "2026-01-31T25:00"])
@@ -53,7 +76,8 @@ def test_every_bound_of_every_command_takes_whole_days_and_says_so() -> None:
     bounds = [p for c in main.commands.values() for p in c.params if isinstance(p, click.Option) and p.metavar == "T"]
     assert len(bounds) >= 6
     for option in bounds:
-        assert "a date means that whole day in the account's time zone" in (option.help or "")
+        told = "in the account's time zone unless it has an offset; a date means that whole day"
+        assert told in (option.help or "")
         context = click.Context(main)
         assert option.process_value(context, "2026-01-31") == date(2026, 1, 31), option.name
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
 from impact_source import Ask
+from impact_sync.cli import main
 from impact_sync.console.exits import Exit
 from impact_sync.verify.command import show
 from impact_sync.verify.report import Report
@@ -32,6 +34,11 @@ def check(one: Account, *, repair: bool = False, most: int | None = None, items:
     return verify(one.settings(items=items, items_max_requests=most), Ask(), repair=repair)
 
 
+def impact(*arguments: str) -> str:
+    """What a command prints."""
+    return CliRunner().invoke(main, arguments).output
+
+
 def a_derived_one(one: Account) -> str:
     """The action whose items were derived and whose event is the latest."""
     sql = (
@@ -48,18 +55,38 @@ def test_a_sample_of_derived_items_is_compared_with_lists(derived: Account, caps
     assert (report.exit, report.derived, report.differences) == (Exit.DONE, 30, ())
     assert len(set(derived.item_requests())) == 30
     show(report)
-    assert "The derived items of 30 actions were compared with their lists." in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "The derived items of 30 actions were compared with their lists." in said
+    assert "No drift: the actions match the API, and the derived items of a sample match their lists." in said
     report = check(derived, most=4)
     assert (report.exit, report.derived) == (Exit.DONE, 4)
     show(report)
     said = " ".join(capsys.readouterr().out.split())
     assert "26 sampled actions could not be read: whether their items match is not known" in said
-    assert "The reason: all allowed requests were sent" in said
-    assert "the warehouse matches" not in said
+    assert "The reason: sources.impact.items_max_requests allows 4 requests: raise it" in said
+    assert "derived items of a sample match" not in said
     derived.item_requests()
-    for nothing in (check(derived, most=0), check(derived, items="off")):
-        assert (nothing.exit, nothing.derived) == (Exit.DONE, 0)
+    for nothing, unread in ((check(derived, most=0), 30), (check(derived, items="off"), 0)):
+        assert (nothing.exit, nothing.derived, nothing.derived_unread) == (Exit.DONE, 0, unread)
+        show(nothing)
+        assert "derived items" not in capsys.readouterr().out
     assert derived.item_requests() == []
+
+
+def test_a_verification_records_what_it_covered_of_items(derived: Account) -> None:
+    """Its sample is a row of sync_windows; while that was not read, neither status nor freshness says verified."""
+    check(derived, most=4)
+    sql = """select total, "rows", outcome, reason from impact.sync_windows where pass = 'items' order by reason"""
+    why = "the items of 26 of 30 sampled actions were not compared: "
+    why += "sources.impact.items_max_requests allows 4 requests: raise it"
+    assert derived.query(sql) == [(30, 4, "left out", why)]
+    verified = "select verified_at is not null from impact.freshness where campaign_id = '1000'"
+    assert derived.query(verified) == [(False,)]
+    assert f"items, 2025-12-15 12:00 to 2026-01-15 12:01: {why}" in " ".join(impact("status").split())
+    check(derived)
+    assert derived.query(sql)[1:] == [(30, 30, "whole", None)]
+    assert derived.query(verified) == [(True,)]
+    assert "were not compared" not in impact("status")
 
 
 def test_the_hourly_limit_is_named_if_it_keeps_items_from_being_compared(

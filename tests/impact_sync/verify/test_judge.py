@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from impact_source.actions.unread import Failure
 from impact_source.errors import InvalidAnswer, ScopeError
@@ -137,7 +138,11 @@ def test_differences_of_newer_actions_are_set_apart() -> None:
 
 def test_what_a_window_did_not_return_is_asked_for_unless_it_is_known_to_be_gone() -> None:
     """An action that was acknowledged as gone is requested now and then; one that was not, always."""
-    assert judge.unreturned([("1", OLD), ("2", OLD)], {"1"}) == {"2": OLD}
+    held = table(action("1"), action("2"), action("3"))
+    returned = pa.chunked_array([["1"], ["4"]])
+    assert judge.unreturned(held, returned, {"3"}) == {"2": OLD}
+    assert judge.only_returned({"1": OLD, "2": OLD}, returned) == ["1"]
+    assert judge.only_returned({}, returned) == []
     lately = Gone(OLD, NOW, acknowledged=True)
     gone = {"a": lately, "b": replace(lately, last=NOW - THEN_EVERY), "c": replace(lately, acknowledged=False)}
     assert judge.known_gone(["d", "c", "b", "a"], gone, NOW) == ["a"]

@@ -305,6 +305,27 @@ def test_an_invoice_ties_to_the_actions_that_it_should_pay(books: Ledgers) -> No
     assert books.ask(f"{paid} where invoice_id = 'I-1'") == [("I-1", 55, 1, 31, "PAID")]
 
 
+def test_invoices_of_one_month_are_compared_together(books: Ledgers) -> None:
+    """Which of them pays an action is not known: they are one row, and nothing differs if they pay it all."""
+    for id_, payout in (("1", 10), ("2", 20), ("3", 35)):
+        cleared = {"event_date": "2026-01-05T10:00:00Z", "cleared_date": "2026-01-20T00:00:00Z"}
+        books.add("actions", **ACTION | cleared | {"id": id_, "payout": payout})
+    later = {"event_date": "2026-01-05T10:00:00Z", "cleared_date": "2026-02-20T00:00:00Z"}
+    books.add("actions", **ACTION | later | {"id": "4", "payout": 9})
+    _invoice(books, "I-9", "2026-02-01T19:43:30Z", ("12026", 2, 30, 0))
+    _invoice(books, "I-2", "2026-02-15T19:43:30Z", ("12026", 1, 35, 5))
+    _invoice(books, "I-3", "2026-03-01T19:43:30Z", ("12026", 1, 9, 0))
+    columns = "invoice_id, invoices, actions_on_invoice, actions, net_amount, payout, unexplained, explanation"
+    assert books.ask(f"select {columns} from impact.invoice_tie_out order by created_date") == [
+        ("I-9", 2, 3, 3, 70, 65, 0, "other amount"),
+        ("I-3", 1, 1, 1, 9, 9, 0, None),
+    ]
+    assert books.ask("select invoice_id, count(*) from impact.invoice_actions group by 1 order by 1") == [
+        ("I-3", 1),
+        ("I-9", 3),
+    ]
+
+
 def test_an_invoice_without_details_is_split_by_its_lines(books: Ledgers) -> None:
     """What is not a payout is the other amount."""
     books.add("invoices", id="I-1", created_date="2026-02-01T19:43:30Z", media_id="11", currency="USD")

@@ -7,6 +7,7 @@ from functools import partial
 
 import duckdb
 import pytest
+from impact_sandbox import Rules
 from impact_source.settings import REFERENCE
 
 from tests.support import postgres
@@ -19,9 +20,11 @@ _BALANCE = "select sum(accrued) from {}accrued_at('9000-01-01')"
 
 @pytest.mark.usefixtures("warehouse")
 @on_duckdb_first
-def test_the_invoices_of_a_synced_account_tie_to_the_cent(account: Make) -> None:
-    """In the account's calendar nothing differs but the bonuses, whoever pays VAT or is late."""
-    account(days=150, per_day=3).sync(reference=REFERENCE, time_zone="")
+@pytest.mark.parametrize("a_month", [1, 2])
+def test_the_invoices_of_a_synced_account_tie_to_the_cent(account: Make, a_month: int) -> None:
+    """In the account's calendar nothing differs but the bonuses, whoever pays VAT or is late, or gets two invoices."""
+    account(days=150, per_day=3, rules=Rules(invoices_a_month=a_month)).sync(reference=REFERENCE, time_zone="")
+    assert query("select max(invoices) from {invoice_tie_out}") == [(a_month,)]
     rows = query("select explanation, count(*), sum(unexplained) from {invoice_tie_out} group by 1 order by 1")
     assert [(what, rest) for what, _, rest in rows] == [("other amount", 0), (None, 0)]
     assert all(number > 5 for _, number, _ in rows)

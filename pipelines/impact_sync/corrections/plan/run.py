@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from getpass import getuser
@@ -25,7 +25,7 @@ from ..journal.calls import Call, calls_of
 from ..journal.columns import NAMES, Correction, Status
 from ..reread import Rereader
 from .request import read_file, read_query
-from .validate import Invalid, validate
+from .validate import Invalid, Unusual, validate
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Plan:
     calls: list[Call]
     invalid: list[Invalid]
     seconds: float = 0.0
+    unusual: Sequence[Unusual] = ()
+    """Amounts that are worth a second look before they are sent, those that grow most first."""
 
     @property
     def rows(self) -> list[Correction]:
@@ -87,7 +89,7 @@ def plan(settings: Settings, source: Source, *, skip_invalid: bool = False) -> P
         if stored:
             file.planned(plan_id, now)
             journal.add(rows)
-        return Plan(plan_id if stored else None, calls_of(rows), checked.invalid, seconds)
+        return Plan(plan_id if stored else None, calls_of(rows), checked.invalid, seconds, checked.unusual)
 
 
 def _check_ready(load: Load) -> None:

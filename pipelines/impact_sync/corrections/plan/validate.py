@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import dlt
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from impact_source.api.changes import CATEGORY_MAX, DISPOSITION_CODES, MODIFICATIONS_MAX, REASONS, RESET
-from impact_source.rows.columns import ACTION, ITEM, LINE_COUNT
+from impact_source.rows.columns import ACTION, ITEM, LINE_COUNT, MONEY
 from impact_source.settings import Settings
 from impact_source.warehouse import Warehouse
 
@@ -23,6 +23,8 @@ from ..journal.queries import Queries
 
 _SQL = files(__package__).joinpath("validate.sql").read_text()
 _TEXT_KEY = pa.string()
+UNUSUAL: Final = 10
+"""An amount that becomes more than so many times what it was is worth a second look."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,18 @@ class Invalid:
 
 
 @dataclass(frozen=True)
+class Unusual:
+    """An amount that may be a mistake: far more than it was, or more than any other of its campaign, the largest."""
+
+    line: int
+    what: str
+    was: Decimal | None
+    becomes: Decimal
+    largest: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True)
 class Checked:
     """The rows that can be sent, each with its `call`, and those that cannot."""
 
@@ -42,6 +56,18 @@ class Checked:
     invalid: list[Invalid]
     unread: dict[str, str]
     """Actions with corrections of items that were never read, by id, with their campaigns."""
+
+    @property
+    def unusual(self) -> list[Unusual]:
+        """Amounts of the rows that can be sent that are worth a second look, those that grow most first."""
+        names = ("line", "old_amount", "unusual_amount", "largest_amount", "currency")
+        found = [
+            Unusual(line, _what(one), *rest)
+            for one in self.rows
+            for line, *rest in [[one[name] for name in names]]
+            if one["unusual_amount"] is not None
+        ]
+        return sorted(found, key=lambda one: (one.was or Decimal(0)) - one.becomes)
 
 
 def validate(
@@ -54,6 +80,7 @@ def validate(
         "actions": actions,
         "items": _rows(warehouse, "action_items", "action_id", actions["id"], _ITEMS),
         "fetched": _rows(warehouse, "item_fetches", "action_id", actions["id"], _FETCHED),
+        "largest": _largest(warehouse),
     } | journal.engaged()
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
@@ -68,6 +95,7 @@ def validate(
 
 _ACTIONS = pa.schema([(column.name, column.kind.arrow) for column in ACTION])
 _ITEMS = pa.schema([("action_id", _TEXT_KEY), *((c.name, c.kind.arrow) for c in (*ITEM, LINE_COUNT))])
+_LARGEST = pa.schema([("of_campaign", _TEXT_KEY), ("of_currency", _TEXT_KEY), ("largest_amount", MONEY)])
 _FETCHED = pa.schema([("action_id", _TEXT_KEY), ("item_count", pa.int64())])
 
 
@@ -77,6 +105,17 @@ def _actions(warehouse: Warehouse, requested: pa.Table) -> pa.Table:
     by_order = _rows(warehouse, "actions", "oid", requested["order_id"].drop_null(), _ACTIONS)
     more = by_order.filter(pc.invert(pc.is_in(by_order["id"], value_set=by_id["id"].combine_chunks())))
     return pa.concat_tables([by_id, more])
+
+
+def _largest(warehouse: Warehouse) -> pa.Table:
+    """The largest amount that an action of a campaign has, or had before it was reduced, by currency."""
+    known = [name for name in ("amount", "intended_amount") if warehouse.holds("actions", name)]
+    sql = f"select campaign_id, currency, {', '.join(f'max({name})' for name in known)} from actions group by 1, 2"
+    rows = [
+        {"of_campaign": campaign, "of_currency": currency, "largest_amount": max(filter(None, amounts), default=None)}
+        for campaign, currency, *amounts in warehouse.rows(sql)
+    ]
+    return pa.Table.from_pylist(rows, _LARGEST)
 
 
 def _rows(warehouse: Warehouse, table: str, key: str, values: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
@@ -97,6 +136,7 @@ def _parameters(settings: Settings, now: datetime) -> Mapping[str, Any]:
         "reset": RESET,
         "most": MODIFICATIONS_MAX,
         "longest": CATEGORY_MAX,
+        "unusual": UNUSUAL,
         "reasons": [*REASONS, *settings.custom_codes],
         "codes": [*DISPOSITION_CODES, *settings.custom_codes],
     }

@@ -1,7 +1,8 @@
 -- Which requested corrections can be sent, what would they change, and what is wrong with the rest?
 --
 -- One row for each requested one, in DuckDB. `requested` holds texts as written; `actions`, `items` (as the warehouse
--- knows them), `fetched` (actions whose items were read), `unsettled` (actions with a correction that may still take
+-- knows them), `fetched` (actions whose items were read), `largest` (the largest amount that an action of a campaign has
+-- or had, by currency), `unsettled` (actions with a correction that may still take
 -- effect) and `used` (how often we already changed an action) come from the warehouse. A row with a `problem` may not
 -- be sent, nor any other row of its action: a correction is sent completely or not at all.
 with asked as (
@@ -61,11 +62,24 @@ valued as (
             when amount is not null then amount
             when delta is not null then sale_amount + delta
             when quantity is not null and old_quantity > 0
-                then round(cast(sale_amount as double) * quantity / old_quantity, 2)::decimal(20, 8)
+                then try_cast(round(cast(sale_amount as double) * quantity / old_quantity, 2) as decimal(20, 8))
             when sku is null then action_amount
             else sale_amount
         end as expected_amount
     from met
+),
+-- The commission that a change of the amount moves, at the rate of what is there.
+rated as (
+    select
+        *,
+        case
+            when kind = 'reverse' or resets or expected_amount is not distinct from old_amount then null
+            when old_amount <> 0
+                then cast(base_payout as double) * cast(expected_amount - old_amount as double) / cast(old_amount as double)
+            when intended_amount <> 0
+                then cast(intended_payout as double) * cast(expected_amount as double) / cast(intended_amount as double)
+        end as rated_change
+    from valued
 ),
 alone as (
     select
@@ -111,6 +125,9 @@ alone as (
                 then format('quantity is not a whole number: {}', quantity_text) end,
             case when amount_text is not null and delta_text is not null
                 then 'give either amount or delta, not both' end,
+            case when abs(new_amount) >= 1e12 or (expected_amount is null and quantity is not null and sale_amount is not null)
+                    then 'the amount would have more than twelve digits'
+                when abs(rated_change) >= 1e12 then 'its commission would have more than twelve digits' end,
             case when length(category) > $longest
                 then format('category has {} characters: at most {}', length(category), $longest) end,
             case when kind = 'reverse' and coalesce(sku, amount_text, delta_text, quantity_text, category,
@@ -143,7 +160,7 @@ alone as (
                         or customer_status is not null)
                     then 'it would change nothing' end
         ), '') as problem
-    from valued
+    from rated
 ),
 together as (
     select
@@ -198,14 +215,17 @@ select
         when resets then intended_payout - payout
         when expected_amount is not distinct from old_amount
             then case when customer_status is null and category is null then 0 end
-        when old_amount <> 0 then round(cast(base_payout as double) * cast(expected_amount - old_amount as double)
-            / cast(old_amount as double), 4)::decimal(20, 8)
-        when intended_amount <> 0 then round(cast(intended_payout as double) * cast(expected_amount as double)
-            / cast(intended_amount as double), 4)::decimal(20, 8)
+        else try_cast(round(rated_change, 4) as decimal(20, 8))
     end as commission_moved,
     customer_status is not null or category is not null or (quantity is not null and amount is null and delta is null)
         as commission_open,
-    base_payout, sku is not null and action_id is not null and not items_read as unread,
+    case
+        when kind = 'update' and not resets and expected_amount > coalesce(old_amount, 0)
+            and ((old_amount > 0 and expected_amount > $unusual * old_amount) or expected_amount > l.largest_amount)
+            then expected_amount
+    end as unusual_amount,
+    l.largest_amount, base_payout, sku is not null and action_id is not null and not items_read as unread,
     dense_rank() over (order by min_line) as call
-from (select *, min(line) over (partition by coalesce(action_id, 'line ' || line)) as min_line from judged)
+from (select *, min(line) over (partition by coalesce(action_id, 'line ' || line)) as min_line from judged) j
+left join largest l on l.of_campaign = j.campaign_id and l.of_currency = j.account_currency
 order by line

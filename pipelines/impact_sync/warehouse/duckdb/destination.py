@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import Any, Final
 
+import dlt
 import duckdb
 from dlt.common.destination import DestinationCapabilitiesContext, TLoaderFileFormat
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
@@ -49,6 +50,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "checkpoint_threshold": "1gb",
 }
 """Settings of a run's connection: the fastest while pages are being read, with flat memory."""
+_LITTLE = "64MB"
+"""Enough to look up a page of actions."""
 
 
 class _SqlClient(DuckDbSqlClient):
@@ -151,6 +154,21 @@ class _Client(DuckDbClient):
         named = self.sql_client.make_qualified_table_name
         merge = find_merge(self.schema, table, named, on=self.history)
         return [merge_request(self.connection, table, named(table["name"]), paths, merge)]
+
+
+@contextmanager
+def little_memory(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Within the block, DuckDB keeps little of its file in memory, unless the user has configured its connections.
+
+    A walk over a large table would fill what it may use with rows that are not read again. A query that needs more
+    memory gets it.
+    """
+    client = pipeline.sql_client()
+    if not isinstance(client, _SqlClient) or _is_configured(client.credentials):
+        yield
+        return
+    with client, held_to(_LITTLE, client.native_connection):
+        yield
 
 
 def _is_configured(credentials: DuckDbBaseCredentials) -> bool:

@@ -75,6 +75,45 @@ def test_the_day_on_which_an_action_was_paid_is_the_account_s(pipeline: dlt.Pipe
     assert problem(ask(pipeline, {"amount": "4"}, time_zone=zone)) == f"it was paid on {day}"
 
 
+def test_a_number_beyond_all_bounds_costs_its_own_line_alone(pipeline: dlt.Pipeline) -> None:
+    """What the amount or the commission would become fits no column: that line says so, the others are planned."""
+    dear, many = {"Id": "2", "Amount": "0.01", "Payout": "5"}, {"Id": "3"}
+    give(pipeline, {}, dear, many, {"Id": "4"}, items=(TEE | {"SaleAmount": "9999999"},))
+    checked = ask(
+        pipeline,
+        {"amount": "20"},
+        {"action_id": "2", "amount": "999999999999"},
+        {"action_id": "3", "sku": "TEE", "quantity": "999999999"},
+        {"action_id": "4", "sku": "TEE", "delta": "999999999999"},
+    )
+    assert [row["line"] for row in checked.rows] == [2]
+    assert [(one.line, one.problem) for one in checked.invalid] == [
+        (3, "its commission would have more than twelve digits"),
+        (4, "the amount would have more than twelve digits"),
+        (5, "the amount would have more than twelve digits"),
+    ]
+
+
+def test_amounts_that_look_like_mistakes_are_named_but_planned(pipeline: dlt.Pipeline) -> None:
+    """More than ten times what was there, or more than any action of the campaign has or had: the worst come first."""
+    own = {"3": {"Amount": "0"}, "4": {"Amount": "5"}, "8": {"Amount": "1", "IntendedAmount": "60"}}
+    give(pipeline, *({"Id": id_} | own.get(id_, {}) for id_ in "12345678"))
+    amounts = ("999999999", "31", "60", "50.01", "61", "12")
+    checked = ask(
+        pipeline,
+        *({"action_id": id_, "amount": amount} for id_, amount in zip("123456", amounts, strict=True)),
+        {"action_id": "7", "sku": "TEE", "quantity": "21"},
+        {"action_id": "8", "amount": "10"},
+    )
+    assert checked.invalid == []
+    assert [(one.line, one.what, one.was, one.becomes, one.largest) for one in checked.unusual] == [
+        (2, "1", Decimal(30), Decimal(999999999), Decimal(60)),
+        (8, "7 TEE", Decimal(10), Decimal(105), Decimal(60)),
+        (5, "4", Decimal(5), Decimal("50.01"), Decimal(60)),
+        (6, "5", Decimal(30), Decimal(61), Decimal(60)),
+    ]
+
+
 def test_a_line_that_may_be_sent_has_all_that_its_call_needs(pipeline: dlt.Pipeline) -> None:
     """What the warehouse holds of the action and of the item beside what is requested, and the money that it moves."""
     give(pipeline, {})
