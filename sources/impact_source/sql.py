@@ -92,20 +92,17 @@ class Tables(Statements):
         hints = self._hints(table)
         return pa.schema([(name, _arrow_type(hints[name]) or pa.string()) for name in columns])
 
-    def stream(self, table: str, columns: pa.Schema, *, memory: str = "") -> pa.RecordBatchReader:
-        """All rows of a table, with columns as `schema` gives them, read on demand.
-
-        `memory` limits what DuckDB keeps of the file meanwhile, such as "64MB".
-        """
+    def stream(self, table: str, columns: pa.Schema) -> pa.RecordBatchReader:
+        """All rows of a table, with columns as `schema` gives them, read on demand."""
         sql = f"select {', '.join(map(self.column, columns.names))} from {self.name(table)}"
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for rows in self._in_parts(sql, memory):
+            for rows in self._in_parts(sql):
                 yield from rows.cast(columns).to_batches()
 
         return pa.RecordBatchReader.from_batches(columns, batches())
 
-    def _in_parts(self, sql: str, memory: str) -> Iterator[pa.Table]:
+    def _in_parts(self, sql: str) -> Iterator[pa.Table]:
         """The rows of a query, some at a time: Postgres' driver would hold all of them, unless the server does."""
         if self.dialect == "postgres":
             with self.transaction() as client:
@@ -113,16 +110,8 @@ class Tables(Statements):
                 while len(rows := fetch_arrow(client, f"fetch {_ROWS_A_BATCH} from {_STREAM}")):
                     yield rows
             return
-        with self._client as client:
-            limited = bool(memory) and self.dialect == "duckdb"
-            if limited:
-                client.native_connection.execute(f"set memory_limit = '{memory}'")
-            try:
-                with client.execute_query(sql) as cursor:
-                    yield from cursor.iter_arrow(chunk_size=_ROWS_A_BATCH)
-            finally:
-                if limited:
-                    client.native_connection.execute("reset memory_limit")
+        with self._client as client, client.execute_query(sql) as cursor:
+            yield from cursor.iter_arrow(chunk_size=_ROWS_A_BATCH)
 
     def _among(self, table: str, key: str, values: pa.Array) -> pa.Table:
         """The rows of a table whose `key` is one of some 20,000 `values`."""

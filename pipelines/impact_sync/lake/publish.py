@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +22,7 @@ from impact_source.warehouse import Warehouse
 
 from ..console.memory import release
 from ..views import create_views, zone_of
+from ..warehouse.duckdb.merge import held_to
 from ..warehouse.open import open_pipeline, source_state
 from ..warehouse.versions import HISTORIES, history_views
 from . import delta
@@ -52,6 +54,7 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
     """
     with (
         open_pipeline() as pipeline,
+        _little_memory(pipeline),
         TemporaryDirectory(prefix="impact-publish-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
@@ -77,11 +80,22 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         return written
 
 
+@contextmanager
+def _little_memory(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Within the block, a DuckDB warehouse keeps less of its file in memory than usual: it is read from end to end."""
+    with pipeline.sql_client() as client:
+        if client.capabilities.sqlglot_dialect == "duckdb":
+            with held_to(_MEMORY, client.native_connection):
+                yield
+        else:
+            yield
+
+
 def _publish_table(
     connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, lake: Lake, shape: Shape, *, whole: bool
 ) -> Written:
     def here() -> pa.RecordBatchReader:
-        return warehouse.stream(shape.name, shape.columns, memory=_MEMORY)
+        return warehouse.stream(shape.name, shape.columns)
 
     def once() -> Written:
         table = delta.open_table(lake, shape.name, shape.published)
