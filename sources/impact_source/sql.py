@@ -16,7 +16,7 @@ from .rows.columns import MONEY, TIME
 from .statements import Statements
 
 _IDS_A_QUERY = 20_000
-_ROWS_A_BATCH = 50_000
+_ROWS_A_BATCH = 4_096
 _WANTED = "impact_wanted"
 _STREAM = "impact_stream"
 _TYPES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ _FILE_BYTES = 16 * 2**20
 """A commit rewrites each file that holds a changed row: small files leave most of a large table alone."""
 _SMALL_FILES = 32
 """How many files of less than half that size one account may have before they are compacted: each commit adds some."""
+# With more of either, delta-rs reads rows ahead of its writer without a limit, since all go to one partition.
+os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
+os.environ.setdefault("DELTARS_MAX_CONCURRENT_WRITERS", "1")
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
@@ -81,14 +85,14 @@ def read_columns(table: DeltaTable, account: str, columns: Sequence[str]) -> pa.
 
 
 def append(table: DeltaTable, rows: pa.RecordBatchReader) -> None:
-    """Add rows as they stream; none of them is marked as gone."""
-    write_deltalake(table, _without_gone(rows), mode="append", schema_mode="merge")
+    """Add rows as they stream."""
+    write_deltalake(table, rows, mode="append", schema_mode="merge")
 
 
 def replace(table: DeltaTable, account: str, rows: pa.RecordBatchReader) -> None:
-    """Replace all rows of the account by these, without those marked as gone."""
+    """Replace all rows of the account by these, as they stream."""
     where = f"{ACCOUNT} = '{account}'"
-    write_deltalake(table, _without_gone(rows), mode="overwrite", predicate=where, schema_mode="merge")
+    write_deltalake(table, rows, mode="overwrite", predicate=where, schema_mode="merge")
 
 
 def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBatchReader | pa.Table) -> None:
@@ -103,13 +107,6 @@ def merge(table: DeltaTable, account: str, key: Sequence[str], rows: pa.RecordBa
         .when_not_matched_insert_all(f"not s.{GONE}", except_cols=[GONE])
         .execute()
     )
-
-
-def _without_gone(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    names = [name for name in rows.schema.names if name != GONE]
-    schema = pa.schema([rows.schema.field(name) for name in names])
-    batches = (batch.filter(pc.invert(batch[GONE])).select(names) for batch in rows)
-    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def delete_rows(lake: Lake, name: str) -> int:

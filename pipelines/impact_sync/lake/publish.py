@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,9 @@ from impact_source.rows.naming import LAKE
 from impact_source.rows.ours import VERSIONS
 from impact_source.warehouse import Warehouse
 
+from ..console.memory import release
 from ..views import create_views, zone_of
+from ..warehouse.duckdb.merge import held_to
 from ..warehouse.open import open_pipeline, source_state
 from ..warehouse.versions import HISTORIES, history_views
 from . import delta
@@ -29,6 +32,8 @@ from .rows import HASH, Difference, Shape
 
 _LAST = ("sync_windows", "sync_runs")
 """The tables that vouch for rows of the others: `as_of` is derived from these."""
+_MEMORY = "64MB"
+"""What DuckDB may hold of the warehouse, and again of the comparison, which goes on on disk beyond that."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,10 +54,13 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
     """
     with (
         open_pipeline() as pipeline,
+        _little_memory(pipeline),
         TemporaryDirectory(prefix="impact-publish-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
-        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+        connection.execute(
+            f"set timezone = 'UTC'; set enable_progress_bar = false; set threads = 1; set memory_limit = '{_MEMORY}'"
+        )
         create_views(pipeline)  # a run that broke off may have left none
         warehouse = Warehouse(pipeline)
         if not warehouse.holds():
@@ -72,6 +80,17 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
         return written
 
 
+@contextmanager
+def _little_memory(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Within the block, a DuckDB warehouse keeps less of its file in memory than usual: it is read from end to end."""
+    with pipeline.sql_client() as client:
+        if client.capabilities.sqlglot_dialect == "duckdb":
+            with held_to(_MEMORY, client.native_connection):
+                yield
+        else:
+            yield
+
+
 def _publish_table(
     connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, lake: Lake, shape: Shape, *, whole: bool
 ) -> Written:
@@ -82,12 +101,13 @@ def _publish_table(
         table = delta.open_table(lake, shape.name, shape.published)
         there = delta.read_columns(table, lake.account, (*shape.key, HASH))
         difference = Difference(connection, shape, here, there, whole=whole)
-        if whole:
-            delta.replace(table, lake.account, difference.rows(lake.account))
-        elif difference.held and (difference.changed or difference.gone):
+        if difference.replaces:
+            delta.replace(table, lake.account, difference.all_rows(lake.account))
+        elif difference.changed and not difference.held:
+            delta.append(table, difference.all_rows(lake.account))
+        elif difference.changed or difference.gone:
             delta.merge(table, lake.account, shape.key, difference.rows(lake.account))
-        elif difference.changed:  # nothing to compare with: memory stays flat whatever the size
-            delta.append(table, difference.rows(lake.account))
+        release()
         delta.compact(table, lake.account)
         _log.info("published %s: %s rows written, %s removed", shape.name, difference.changed, difference.gone)
         return Written(shape.name, difference.here, difference.changed, difference.gone)

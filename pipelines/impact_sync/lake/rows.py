@@ -5,7 +5,7 @@ The rows here are streamed twice, to hash them and to write some of them, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -14,7 +14,8 @@ import pyarrow as pa
 from impact_source.dialect import literal, quote
 
 ACCOUNT, HASH, GONE = "account", "row_hash", "_gone"
-_ROWS_A_BATCH = 50_000
+_MERGED_AT_MOST = 100_000
+"""A merge holds its rows in memory. Where more differ, most files have to be written again anyway."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,51 @@ class Difference:
         connection.execute(f"create or replace temp table gone as from there anti join here using ({key})")
         self.here, self.held = self._count("here"), self._count("there")
         self.changed, self.gone = self._count("wanted"), self._count("gone")
+        self.replaces = whole or (self.held > 0 and self.changed + self.gone > _MERGED_AT_MOST)
+        """Whether to write all rows of the account again, instead of those that differ."""
 
     def rows(self, account: str) -> pa.RecordBatchReader:
-        """The rows to write, and for each key to delete a row with the key alone and `_gone` true."""
+        """The rows that differ, and for each key to delete a row with the key alone and `_gone` true."""
         key = ", ".join(map(quote, self._shape.key))
-        self._connection.register("stream", self._here())
+        schema = self._shape.published.append(pa.field(GONE, pa.bool_()))
         sql = (
-            f"select '{account}' as {ACCOUNT}, stream.*, wanted.{HASH}, false as {GONE} "
-            f"from stream join wanted using ({key}) "
+            f"select '{account}' as {ACCOUNT}, stream.*, {HASH}, false as {GONE} from stream join wanted using ({key})"
+        )
+        gone = (
+            f"from ({sql}) where false "
             f"union all by name select '{account}' as {ACCOUNT}, {key}, true as {GONE} from gone"
         )
-        return self._connection.sql(sql).to_arrow_reader(_ROWS_A_BATCH)
 
-    def _make(self, name: str, data: pa.RecordBatchReader | pa.Table, columns: str) -> None:
-        self._connection.register("stream", data)
-        self._connection.execute(f"create or replace temp table {name} as select {columns} from stream")
-        self._connection.unregister("stream")
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from self._select(self._here(), sql, schema)
+            self._connection.register("stream", self._shape.columns.empty_table())
+            yield from self._connection.execute(gone).to_arrow_table().cast(schema).to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def all_rows(self, account: str) -> pa.RecordBatchReader:
+        """All rows, however many, in little memory."""
+        schema = self._shape.published
+        sql = f"select '{account}' as {ACCOUNT}, *, {_hash(self._shape)} as {HASH} from stream"
+        return pa.RecordBatchReader.from_batches(schema, self._select(self._here(), sql, schema))
+
+    def _make(self, name: str, data: pa.RecordBatchReader, columns: str) -> None:
+        sql = f"select {columns} from stream"
+        self._connection.register("stream", data.schema.empty_table())
+        self._connection.execute(f"create or replace temp table {name} as {sql}")
+        for _ in self._each(data):
+            self._connection.execute(f"insert into {name} {sql}")
+
+    def _select(self, data: pa.RecordBatchReader, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for _ in self._each(data):
+            yield from self._connection.execute(sql).to_arrow_table().cast(schema).to_batches()
+
+    def _each(self, data: pa.RecordBatchReader) -> Iterator[None]:
+        """Show DuckDB one batch after the other as `stream`: of a reader, Arrow would read ahead up to a gigabyte."""
+        for batch in data:
+            self._connection.register("stream", pa.Table.from_batches([batch]))
+            yield
+            self._connection.unregister("stream")
 
     def _count(self, name: str) -> int:
         row = self._connection.execute(f"select count(*) from {name}").fetchone()

@@ -18,6 +18,7 @@ from deltalake.exceptions import TableNotFoundError
 from impact_source.errors import ConfigurationError
 from impact_sync.cli import main
 from impact_sync.lake import delta
+from impact_sync.lake import rows as lake_rows
 from impact_sync.lake.ledger import read
 from impact_sync.lake.place import Lake
 from impact_sync.lake.publish import Written, publish
@@ -143,6 +144,32 @@ def test_what_a_warehouse_has_no_more_leaves_the_lake(account: Make, url: str) -
     assert count(publish(lake), "removed", "action_history") > 10
     assert_published(world.path, lake)
     assert_published(world.path.with_name("old.duckdb"), other)
+
+
+def test_a_large_difference_is_one_commit_that_touches_no_other_account(
+    account: Make, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where too many rows differ for a merge, the account's rows are written again: changed, new and vanished ones."""
+    monkeypatch.setattr(lake_rows, "_MERGED_AT_MOST", 0)
+    world, lake, other = account(days=10, per_day=5), Lake(url, "acme"), Lake(url, "other")
+    world.sync(history=False)
+    publish(other)
+    publish(lake)
+    before = DeltaTable(lake.table("actions")).version()
+    world.path.rename(world.path.with_name("old.duckdb"))
+    world.world.advance(days=20)
+    world.world.modify(world.world.create(), Own="x")  # a column that the lake lacks
+    world.sync(history=False)
+    with world.changing() as warehouse:
+        warehouse.execute("delete from actions where id in (select id from actions order by id limit 3)")
+        warehouse.execute("delete from item_fetches")
+    written = publish(lake)
+    assert count(written, "written", "actions") > 0
+    assert count(written, "removed", "actions") == 3
+    assert DeltaTable(lake.table("actions")).version() == before + 1
+    assert_published(world.path, lake)
+    assert_published(world.path.with_name("old.duckdb"), other)
+    assert count(publish(lake), "written") == count(publish(lake), "removed") == 0
 
 
 def test_a_name_in_the_lake_is_one_account_s(account: Make, url: str, tmp_path: Path) -> None:
