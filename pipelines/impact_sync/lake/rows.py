@@ -93,7 +93,7 @@ class Difference:
             yield from self._connection.execute(sql).to_arrow_table().cast(schema).to_batches()
 
     def _each(self, data: pa.RecordBatchReader) -> Iterator[None]:
-        """Show DuckDB one batch after the other as `stream`: of a reader, Arrow would read ahead up to a gigabyte."""
+        """Show DuckDB one batch after the other as `stream`: of a reader, many are held at once."""
         for batch in data:
             self._connection.register("stream", pa.Table.from_batches([batch]))
             yield
