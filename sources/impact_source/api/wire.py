@@ -33,6 +33,8 @@ for _name in ("httpx", "httpcore"):  # they log URLs, which contain the AccountS
 
 _AT_ONCE = 24 << 20
 """Bytes of answers that are unpacked and read at once: parsing takes several times that, however many threads read."""
+_IN_TURN = 10.0
+"""Seconds that one answer may keep others waiting for that."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -120,7 +122,7 @@ class Wire:
         self._masked, self._patience = settings.masked, patience
         self._origin = httpx.URL(settings.base_url)
         self._connections = Connections()
-        self._room = Room(_AT_ONCE)
+        self._room = Room(_AT_ONCE, _IN_TURN)
         self.http = build_http_client(settings, patience.timeout, self._connections, keepalive=keepalive)
 
     def close(self) -> None:
