@@ -143,6 +143,6 @@ def resolve(  # noqa: PLR0913 - one for each option
     the action shows now. --from-file is for a database that was restored to an older copy. --to-file is for one whose
     file is lost: not if it was moved, or if corrections are sent from another copy, which would then be sent twice.
     """
-    from .show import run_resolve  # noqa: PLC0415 - help is instant
+    from .show_resolve import run_resolve  # noqa: PLC0415 - help is instant
 
     return run_resolve(plan_id, lines, verdict, note, from_file=from_file, to_file=to_file, yes=yes)

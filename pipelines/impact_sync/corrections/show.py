@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import click
 from impact_source import Settings
 from impact_source.errors import ConfigurationError
 
 from ..console.exits import Exit
 from ..console.failures import complain, say, show_unread
 from ..console.screen import Step, console, progress, table
-from .apply import resolve as resolving
-from .apply.run import Applied, apply, ended
+from .apply.run import Applied, apply
 from .apply.sending import CallProgress
+from .asking import agreed
 from .journal.columns import WAITING, Correction, Status
 from .plan.run import Plan, Source, plan
 from .plan.validate import UNUSUAL
 from .status import Found, status, waiting
-from .tables import MOST, changes, minute, money, moves, unusual
+from .tables import MOST, changes, minute, money, more, moves, unusual
 
 
 def run_plan(file: str | None, sql: str | None, *, skip_invalid: bool) -> int:
@@ -55,7 +53,7 @@ def show_plan(found: Plan) -> int:
         for one in found.invalid[:MOST]:
             bad.add_row(str(one.line), one.what, one.problem)
         out.print(bad)
-        _more(len(found.invalid) - MOST, "a plan with --skip-invalid leaves them out")
+        more(len(found.invalid) - MOST, "a plan with --skip-invalid leaves them out")
     if found.id is None:
         out.print(
             "No plan was stored. Fix the lines above"
@@ -84,7 +82,7 @@ def run_apply(plan_id: str, limit_amount: Decimal | None, *, yes: bool) -> int:
         if not sys.stdin.isatty():
             msg = "standard input is not a terminal, so nobody can confirm: pass --yes to send these"
             raise ConfigurationError(msg)
-        if not _agreed("Send these to impact.com?"):
+        if not agreed("Send these to impact.com?"):
             console().print("Nothing was sent.")
             return Exit.EARLY
     with progress(_in_words) as on_progress:
@@ -124,99 +122,6 @@ def run_status(plan_id: str | None, *, as_json: bool) -> int:
     return found.exit
 
 
-def run_resolve(  # noqa: PLR0913 - one for each option
-    plan_id: str | None,
-    lines: Collection[int],
-    verdict: str | None,
-    note: str,
-    *,
-    from_file: bool,
-    to_file: bool,
-    yes: bool,
-) -> int:
-    """Look once more at what waits; if there is a verdict, record it."""
-    settings = Settings.resolve()
-    if to_file:
-        if from_file or plan_id is not None or verdict is not None:
-            msg = "--to-file stands alone: name no plan, no --as and no --from-file with it"
-            raise ConfigurationError(msg)
-        return _rewrite_file(yes=yes)
-    if from_file:
-        console().print(f"{resolving.from_file():,} corrections restored from the journal file.")
-        if plan_id is None:
-            return Exit.DONE
-    if plan_id is None:
-        msg = "name a plan: `impact corrections status` lists them"
-        raise ConfigurationError(msg)
-    if verdict is not None:
-        chosen = Status(verdict)
-        if chosen is Status.PLANNED and not yes and not _agreed_to_send_again():
-            console().print("Nothing was changed.")
-            return Exit.EARLY
-        settled = resolving.settle(settings, plan_id, lines, chosen, note)
-        said = resolving.VERDICTS[chosen]
-        console().print(f"{sum(len(call.rows) for call in settled):,} corrections: {said}.")
-        return ended(status(plan_id).calls)
-    left = resolving.look(settings, plan_id)
-    if not left:
-        console().print("Nothing waits for a decision.")
-        return ended(status(plan_id).calls)
-    _show_waiting(plan_id, left)
-    return Exit.DRIFT
-
-
-def _show_waiting(plan_id: str, left: Sequence[resolving.Waiting]) -> None:
-    rows = table(
-        f"Plan {plan_id} waits for your decision",
-        "lines",
-        "action",
-        "request",
-        "what happened",
-        "the action now",
-        texts=("request", "what happened", "the action now"),
-    )
-    for one in left[:MOST]:
-        first = one.call.first
-        shows = one.shows or "shows what was asked"
-        rows.add_row(one.call.lines, one.call.action_id, first.request, first.outcome or "", shows)
-    console().print(rows)
-    _more(len(left) - MOST, f"impact corrections status {plan_id}")
-    for name, means in resolving.VERDICTS.items():
-        console().print(f"--as {name}: {means}.")
-
-
-def _rewrite_file(*, yes: bool) -> int:
-    """Write the journal file again if a person is sure that it is lost."""
-    danger = "if the file was moved, or corrections are sent from another copy of this database, they may be sent twice"
-    if not yes and not _agreed_to_risk(danger, "it is lost and there is no other copy", f"{danger.capitalize()}."):
-        console().print("Nothing was changed.")
-        return Exit.EARLY
-    console().print(f"What the database knows is in {resolving.to_file()} again.", soft_wrap=True)
-    return Exit.DONE
-
-
-def _agreed_to_send_again() -> bool:
-    return _agreed_to_risk(
-        "a call that took effect would take effect twice",
-        "none did",
-        "If one of these took effect, sending it again takes effect twice.",
-    )
-
-
-def _agreed_to_risk(danger: str, sure_of: str, said: str) -> bool:
-    if not sys.stdin.isatty():
-        msg = f"{danger}: pass --yes if you are sure that {sure_of}"
-        raise ConfigurationError(msg)
-    return _agreed(f"{said} Are you sure?")
-
-
-def _agreed(question: str) -> bool:
-    try:
-        return click.confirm(question)
-    except click.Abort:  # click's exception for Ctrl-C
-        raise KeyboardInterrupt from None
-
-
 def _print_unsettled(plan_id: str, rows: list[Correction]) -> None:
     done = (Status.CONFIRMED, Status.PLANNED)
     wrong = [row for row in rows if row.status not in done or (row.status == Status.PLANNED and row.outcome)]
@@ -235,7 +140,7 @@ def _print_unsettled(plan_id: str, rows: list[Correction]) -> None:
     for row in wrong[:MOST]:
         told.add_row(str(row.line), row.action_id, row.sku or "", row.status, row.outcome or "")
     console().print(told)
-    _more(len(wrong) - MOST, f"impact corrections status {plan_id}")
+    more(len(wrong) - MOST, f"impact corrections status {plan_id}")
 
 
 def _show_status(found: Found) -> None:
@@ -282,11 +187,6 @@ def _counted(rows: list[Correction]) -> str:
 
 def _list(counts: dict[str, int] | Counter[str]) -> str:
     return ", ".join(f"{counts[name]:,} {name}" for name in map(str, Status) if counts.get(name))
-
-
-def _more(number: int, where: str) -> None:
-    if number > 0:
-        console().print(f"… and {number:,} more ({where}).")
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON does not know

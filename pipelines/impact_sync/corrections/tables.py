@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from ..console.grid import Grid
-from ..console.screen import table
+from ..console.screen import console, table
 from .journal.calls import Call
 from .journal.columns import Correction
 from .plan.validate import Unusual
@@ -92,3 +92,9 @@ def _day(moment: datetime | None) -> str:
 def minute(moment: datetime) -> str:
     """An instant to the minute, UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def more(number: int, where: str) -> None:
+    """Print that there are more rows than shown, and where."""
+    if number > 0:
+        console().print(f"… and {number:,} more ({where}).")
