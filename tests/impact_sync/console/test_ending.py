@@ -178,7 +178,7 @@ def test_a_thread_that_never_comes_back_ends_the_run(account: Make) -> None:
 import threading
 from impact_source.api import client
 client.Client.longest = 1.0
-client.Client.dated = lambda *_, **__: threading.Event().wait()
+client.Client.first_rows = lambda *_, **__: threading.Event().wait()
 import impact_sync.console.ending, impact_source.waiting
 impact_sync.console.ending._LINGERING = impact_source.waiting._END = 0.5
 """

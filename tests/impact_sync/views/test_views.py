@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,7 +37,7 @@ def small(account: Make, **changes: Any) -> tuple[Account, list[str]]:  # noqa: 
 
 def test_every_view_says_what_it_answers(account: Make) -> None:
     """Each view's text begins with its question and its grain, and each view can be queried."""
-    world, _ = small(account, reference=REFERENCE)
+    world, _ = small(account, reference=REFERENCE, start_date=datetime(2025, 12, 15, tzinfo=UTC))
     close(DECEMBER, force=True)
     for name, text in texts().items():
         assert text.startswith("-- "), name
@@ -117,7 +117,7 @@ def test_item_reconciliation_names_the_actions_that_do_not_add_up(account: Make)
 
 def test_every_column_of_every_view_is_described(account: Make, warehouse: str) -> None:
     """The warehouse says of each column what it means, and no header describes a column that is not there."""
-    small(account, reference=REFERENCE)
+    small(account, reference=REFERENCE, start_date=datetime(2025, 12, 15, tzinfo=UTC))
     close(DECEMBER, force=True)
     sql = {
         "duckdb": "select table_name, column_name, comment from duckdb_columns() where schema_name = 'impact'",
