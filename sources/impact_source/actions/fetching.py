@@ -26,7 +26,7 @@ from .prefetch import PageList, Prefetcher
 
 IN_FLIGHT = 4
 """Requests: enough to hide the network behind the parsing, few enough to keep memory flat."""
-_ROWS_AHEAD = 60_000
+_ROWS_AHEAD = 100_000
 """Rows read ahead while a package loads: this bounds memory."""
 _AHEAD_MAX = 16
 _FEW = 2

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):  # they log URLs, which contain the AccountSID
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_AT_ONCE = 24 << 20
+_AT_ONCE = 48 << 20
 """Bytes of answers that are unpacked and read at once: parsing takes several times that, however many threads read."""
 _IN_TURN = 10.0
 """Seconds that one answer may keep others waiting for that."""
