@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +21,7 @@ from impact_source.warehouse import Warehouse
 
 from ..console.memory import release
 from ..views import create_views, zone_of
-from ..warehouse.duckdb.merge import held_to
+from ..warehouse.duckdb.destination import little_memory
 from ..warehouse.open import open_pipeline, source_state
 from ..warehouse.versions import HISTORIES, history_views
 from . import delta
@@ -33,7 +32,7 @@ from .rows import HASH, Difference, Shape
 _LAST = ("sync_windows", "sync_runs")
 """The tables that vouch for rows of the others: `as_of` is derived from these."""
 _MEMORY = "64MB"
-"""What DuckDB may hold of the warehouse, and again of the comparison, which goes on on disk beyond that."""
+"""What DuckDB may hold of the comparison, which goes on on disk beyond that."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +53,7 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
     """
     with (
         open_pipeline() as pipeline,
-        _little_memory(pipeline),
+        little_memory(pipeline),
         TemporaryDirectory(prefix="impact-publish-") as folder,
         duckdb.connect(Path(folder) / "compare.duckdb") as connection,
     ):
@@ -78,17 +77,6 @@ def publish(lake: Lake, *, whole: bool = False) -> list[Written]:
             [shape.name for shape in shapes], datetime.now(UTC), version("impact-sync"), zone_of(pipeline).name
         )
         return written
-
-
-@contextmanager
-def _little_memory(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """Within the block, a DuckDB warehouse keeps less of its file in memory than usual: it is read from end to end."""
-    with pipeline.sql_client() as client:
-        if client.capabilities.sqlglot_dialect == "duckdb":
-            with held_to(_MEMORY, client.native_connection):
-                yield
-        else:
-            yield
 
 
 def _publish_table(
