@@ -27,17 +27,15 @@ from dlt.destinations.job_impl import FollowupJobRequestImpl as Request
 from impact_source.dialect import literal, quote
 from typing_extensions import override
 
-from ...console.ending import limited
 from ..versions import Merge
 
 _GLOB = re.compile(r"[\[*?]")
-_MEMORY = "112MB"
-"""For a load of 200,000 actions DuckDB uses three times this if it may, and is no faster."""
 UNLIMITED = "-1"
 """All the memory that there is, as DuckDB takes it."""
+_MEMORY = ("112MB", "160MB", UNLIMITED)
+"""What a merge is tried with in turn: it takes the first to insert, where DuckDB would use three times as much if it
+might and be no faster, the second to replace some 10,000 rows, and more for very long texts."""
 _MET = "impact_met"
-_MOST = 3_600.0
-"""Seconds that a transaction outside of a load may take."""
 # Always the same thread: DuckDB's allocator keeps freed memory for the thread that freed it, and dlt starts new ones.
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
 
@@ -48,27 +46,24 @@ class MergeJob(SqlLoadJob):
     @override
     def run(self) -> None:
         """Merge; dlt calls this in its own thread."""
-        _THREAD.submit(self._merge).result()
-
-    def _merge(self) -> None:
         statements = Path(self._file_path).read_text(encoding="utf-8")
-        _transaction(self._job_client.sql_client.native_connection, statements, _MEMORY)
+        transaction(self._job_client.sql_client.native_connection, statements)
 
 
-def transaction(connection: duckdb.DuckDBPyConnection, statements: str, *, memory: str = _MEMORY) -> None:
-    """Execute statements, separated by semicolons, as one transaction with little memory."""
-    with limited(_MOST, "DuckDB to complete the history"):
-        _THREAD.submit(_transaction, connection, statements, memory).result()
+def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+    """Execute statements, separated by semicolons, as one transaction with no more memory than it needs."""
+    memory = _MEMORY[1:] if _MET in statements else _MEMORY
+    _THREAD.submit(_transaction, connection, statements, *memory).result()
 
 
-def _transaction(connection: duckdb.DuckDBPyConnection, statements: str, memory: str) -> None:
-    statements = f"begin; {statements}; commit"
+def _transaction(connection: duckdb.DuckDBPyConnection, statements: str, memory: str, *more: str) -> None:
     try:
         with held_to(memory, connection):
-            connection.execute(statements)
-    except duckdb.OutOfMemoryException:  # very long texts, or a very large load package
-        with held_to(UNLIMITED, connection):
-            connection.execute(statements)
+            connection.execute(f"begin; {statements}; commit")
+    except duckdb.OutOfMemoryException:
+        if not more:
+            raise
+        _transaction(connection, statements, *more)
 
 
 @contextmanager

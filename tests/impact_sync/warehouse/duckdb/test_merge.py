@@ -30,6 +30,8 @@ ITEMS: Any = {
         "removed": {"name": "removed", "data_type": "bool", "hard_delete": True},
     },
 }
+LITTLE = ("1MB", "-1")
+"""Memory that is too little, then all."""
 Row = tuple[str, str, int, int, bool | None]
 """Action, sku, price, hours after `NOW`, removed."""
 
@@ -187,20 +189,40 @@ def test_the_memory_limit_is_set_back_however_duckdb_shows_it(held: duckdb.DuckD
     assert held.execute("select count(*) from items").fetchone() == (2,)
 
 
-def test_statements_are_held_to_little_memory_and_get_more_if_they_need_it(held: duckdb.DuckDBPyConnection) -> None:
+def test_statements_are_held_to_little_memory_and_get_more_if_they_need_it(
+    held: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What fits uses little memory; what does not is still done, once."""
     before = limit(held)
     transaction(held, "create table seen as select current_setting('memory_limit') as most")
     assert held.execute("from seen").fetchone() == ("106.8 MiB",)
     many = "create table much as select range as n, repeat('x', 100) as t from range(200000) order by n"
-    transaction(held, many, memory="1MB")
+    monkeypatch.setattr(duckdb_merge, "_MEMORY", LITTLE)
+    transaction(held, many)
     assert held.execute("select count(*), count(distinct n) from much").fetchone() == (200_000, 200_000)
     assert limit(held) == before
 
 
-def test_a_load_that_needs_more_memory_gets_it(account: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loads run with little memory; one for which that is too little still lands."""
-    monkeypatch.setattr(duckdb_merge, "_MEMORY", "1MB")
+@pytest.mark.parametrize("memory", [LITTLE, ("1MB", *LITTLE)])
+def test_a_load_that_needs_more_memory_gets_it(
+    account: Make, memory: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loads run with little memory; one for which that is too little still lands, what it replaces as well."""
+    monkeypatch.setattr(duckdb_merge, "_MEMORY", memory)
     one = account(days=20, per_day=100)
-    one.first_sync()
+    one.sync()
+    one.world.advance(days=7)
+    one.sync()
     one.assert_true()
+
+
+def test_a_load_that_cannot_be_done_in_memory_says_so(
+    held: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it lands, and DuckDB's reason is what is raised."""
+    monkeypatch.setattr(duckdb_merge, "_MEMORY", ("1MB", "1MB"))
+    with pytest.raises(duckdb.OutOfMemoryException, match="memory"):
+        transaction(
+            held, "delete from items; create table much as select repeat('x', 100) from range(200000) order by 1"
+        )
+    assert held.execute("select count(*) from items").fetchone() == (3,)
