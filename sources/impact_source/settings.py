@@ -29,8 +29,8 @@ PAGE_SIZE_MIN: Final = 2_000  # reference
 PAGE_SIZE_DEFAULT: Final = 20_000  # reference
 PAGE_SIZE_MAX: Final = 200_000  # ours: larger pages do not fit our memory, if the API takes them at all
 PAGES_MAX: Final = 10  # reference: more matches than 10 x PageSize are refused
-# Ours: a load package is one transaction, and what a crash makes us read again. Three row groups of DuckDB (122,880 rows)
-# and a little: of packages with fewer whole ones it would rewrite nearly all to join the remainders, a seventh of the time.
+# Ours: a load package is one transaction, and what a crash makes us read again. Three row groups of DuckDB, of 122,880
+# rows, and a little: of packages with fewer whole ones it rewrites nearly all, to join the remainders.
 PACKAGE_ROWS: Final = 375_000
 IN_FLIGHT_MAX: Final = 16  # ours: the most connections to the API
 SPARED: Final = 0.1  # ours: the share of the hourly limit that items leave to others

@@ -44,11 +44,14 @@ where c._dlt_until > t.synced_at
 delete from $table t where exists (select 1 from impact_changes c where $same_ct)
 
 -- name: insert
--- Insert what replaces a row, and what is new. A row that arrives as it is held leaves that one.
+-- Insert what replaces a row, and what is new. A row that arrives as it is held leaves that one. Beside all of a large
+-- table, DuckDB would keep the complete rows that arrive in memory: so only those keys of it that arrive.
 insert into $table ($columns)
 select $a_columns, coalesce(a.changed, case when $keeps then c._dlt_differing when $is_known then '' end)
 from $arrived a left join impact_changes c on $same_ac $join_known
-where $in_round and not $is_gone and not exists (select 1 from $table t where $same_at)
+where $in_round and not $is_gone and not exists (
+    select 1 from (select $t_key from $table t where exists (select 1 from $arrived a where $same_at)) t where $same_at
+)
 
 -- name: end_of_round
 drop table impact_changes

@@ -33,8 +33,8 @@ _GLOB = re.compile(r"[\[*?]")
 UNLIMITED = "-1"
 """All the memory that there is, as DuckDB takes it."""
 _MEMORY = ("112MB", "160MB", UNLIMITED)
-"""What a merge is tried with in turn: it takes the first to insert, where DuckDB would use three times as much if it
-might and be no faster, the second to replace some 10,000 rows, and more for very long texts."""
+"""What a merge is tried with in turn. The first is enough to insert a package, for which DuckDB would use three times
+as much if it might and be no faster, and to replace some 50,000 rows. Very long texts take more."""
 _MET = "impact_met"
 # Always the same thread: DuckDB's allocator keeps freed memory for the thread that freed it, and dlt starts new ones.
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="impact-merge")
@@ -52,8 +52,7 @@ class MergeJob(SqlLoadJob):
 
 def transaction(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
     """Execute statements, separated by semicolons, as one transaction with no more memory than it needs."""
-    memory = _MEMORY[1:] if _MET in statements else _MEMORY
-    _THREAD.submit(_transaction, connection, statements, *memory).result()
+    _THREAD.submit(_transaction, connection, statements, *_MEMORY).result()
 
 
 def _transaction(connection: duckdb.DuckDBPyConnection, statements: str, memory: str, *more: str) -> None:
