@@ -17,9 +17,10 @@ from dlt.common.storages.live_schema_storage import LiveSchemaStorage
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.job_client_impl import SqlLoadJob
+from impact_source.settings import PACKAGE_ROWS
 from impact_source.sql import Tables
 from impact_source.tables import MERGE
-from impact_sync.warehouse.duckdb.destination import destination
+from impact_sync.warehouse.duckdb.destination import SETTINGS, destination
 from impact_sync.warehouse.schemas import keep_schemas
 from impact_sync.warehouse.trace import shorten_trace
 from typing_extensions import override
@@ -156,6 +157,26 @@ def test_duckdb_shows_its_memory_limit_as_it_takes_it() -> None:
         connection.execute("set memory_limit = '160MB'")
         ((shown,),) = connection.execute("select current_setting('memory_limit')").fetchall()
         connection.execute(f"set memory_limit = '{shown}'")
+
+
+def test_duckdb_rewrites_no_packages_of_a_backfill(tmp_path: Path) -> None:
+    """At the end DuckDB leaves packages of our size where they lie; of smaller ones it would move nearly every row."""
+    file = tmp_path / "warehouse.duckdb"
+
+    def sizes(rows: int) -> list[int]:
+        file.unlink(missing_ok=True)
+        with duckdb.connect(str(file), config=SETTINGS) as connection:
+            connection.execute("create table actions (id bigint)")
+            for _ in range(4):
+                connection.execute("insert into actions select * from range(?)", [rows])
+        with duckdb.connect(str(file), read_only=True) as connection:
+            groups = """select max(start + count) - min(start) from pragma_storage_info('actions')
+                where segment_type <> 'VALIDITY' group by row_group_id order by row_group_id"""
+            return [size for (size,) in connection.execute(groups).fetchall()]
+
+    whole, rest = 122_880, PACKAGE_ROWS - 3 * 122_880
+    assert sizes(PACKAGE_ROWS) == [whole, whole, whole, rest] * 4
+    assert sizes(250_000) != [whole, whole, 250_000 - 2 * whole] * 4
 
 
 def test_the_trace_of_a_load_holds_no_yaml(pipeline: dlt.Pipeline) -> None:
