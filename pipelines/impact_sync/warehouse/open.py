@@ -34,7 +34,7 @@ from .migrations.step import Step
 from .migrations.steps import STEPS
 from .preload import preload
 from .schemas import keep_schemas
-from .trace import shorten_trace
+from .spared import spare
 
 if TYPE_CHECKING:  # only users of Postgres have its drivers
     from .postgres.lock import RunLock
@@ -107,7 +107,7 @@ def open_pipeline(
             progress=_Patience(),
         )
         keep_schemas(pipeline)
-        shorten_trace()
+        spare()
         pipeline.refresh = None  # whatever is configured: each load package would empty the tables again
         if other is not None:
             _try(pipeline)

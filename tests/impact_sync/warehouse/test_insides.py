@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dlt
 import duckdb
@@ -20,10 +21,11 @@ from dlt.destinations.job_client_impl import SqlLoadJob
 from impact_source.settings import PACKAGE_ROWS
 from impact_source.sql import Tables
 from impact_source.tables import MERGE
+from impact_sync.warehouse import spared
 from impact_sync.warehouse.duckdb.destination import SETTINGS, destination
 from impact_sync.warehouse.schemas import keep_schemas
-from impact_sync.warehouse.trace import shorten_trace
-from typing_extensions import override
+from impact_sync.warehouse.spared import spare
+from typing_extensions import get_type_hints, override
 
 
 @pytest.fixture
@@ -181,7 +183,23 @@ def test_duckdb_rewrites_no_packages_of_a_backfill(tmp_path: Path) -> None:
 
 def test_the_trace_of_a_load_holds_no_yaml(pipeline: dlt.Pipeline) -> None:
     """Where dlt writes the columns of a resource into its trace otherwise, each small run takes a tenth longer."""
-    shorten_trace()
+    spare()
     info = pipeline.extract(dlt.resource([1], name="numbers", columns={"value": {"data_type": "bigint"}}))
     (hints,) = (each["hints"] for found in info.metrics.values() for each in found if "numbers" in each["hints"])
     assert str(hints["numbers"]["columns"]).startswith("{'value': {")
+
+
+def test_dlt_works_out_the_types_of_its_fields_once(pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where dlt finds them with each check of a schema, each small run takes longer."""
+    asked: list[object] = []
+
+    def hints(spec: Any, **where: Any) -> dict[str, Any]:  # noqa: ANN401 - as dlt has it
+        asked.append(spec)
+        return get_type_hints(spec, **where)
+
+    monkeypatch.setattr(spared, "get_type_hints", hints)
+    monkeypatch.setattr(spared, "_hints", {})
+    spare()
+    pipeline.run(_numbers(1))
+    assert "TTableSchema" in map(str, (getattr(spec, "__name__", "") for spec in asked))
+    assert len(asked) == len(set(asked))
