@@ -15,8 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
@@ -162,16 +161,6 @@ def end_process(code: int) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(code)
-
-
-@contextmanager
-def limited(seconds: float, what: str) -> Iterator[None]:
-    """Within the block, code that no exception can interrupt: if it takes longer, the process is ended."""
-    watchdog.limit(seconds, said=f"failed: {what} took longer than {seconds / 60:.0f} min; run again to continue")
-    try:
-        yield
-    finally:
-        watchdog.limit(None)
 
 
 def _unwinding() -> bool:
